@@ -1,0 +1,66 @@
+# Commands for people and for CI. `make run` is the one to start with.
+# PYTHON makes the environment: Python 3.11 if there is one, else python3.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTEST_ARGS ?= -n 2 --dist loadfile
+UV ?= uv
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate --no-emit-index-url
+
+.PHONY: run test setup lab app check format lock clean
+
+# Each stamp file records a finished installation, so that a second `make` installs nothing.
+# Touching pyproject.toml (a new entry point, say) installs movierec anew.
+$(VENV)/.base: requirements.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the base packages; this takes a minute or two."
+	$(PIP) install --require-hashes -r requirements.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base requirements-dev.txt
+	@echo "Installing what tests and JupyterLab need."
+	$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.dev requirements-bench.txt
+	@echo "Installing the recommenders that benchmarks compare with."
+	$(PIP) install --require-hashes -r requirements-bench.txt
+	@touch $@
+
+run: $(VENV)/.base  ## all notebooks on the simulated sample
+	$(BIN)/movierec notebooks --data sample --run reports/sample
+
+test: $(VENV)/.dev  ## all tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+setup: $(VENV)/.bench  ## everything that tests and benchmarks need
+
+lab: $(VENV)/.dev  ## JupyterLab on the notebooks
+	$(BIN)/jupyter lab notebooks
+
+app: $(VENV)/.dev  ## the page, on the newest run
+	$(BIN)/movierec app
+
+check: $(VENV)/.dev  ## what CI checks besides the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/nbstripout --verify notebooks/*.ipynb
+
+format: $(VENV)/.dev  ## mends what `check` can mend by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/nbstripout notebooks/*.ipynb
+
+# Versions and hashes for every platform; needs uv. Names no registry.
+lock:
+	$(LOCK) pyproject.toml --group build -o requirements.txt
+	$(LOCK) pyproject.toml --group build --group test --extra lab --extra app \
+		-c requirements.txt -o requirements-dev.txt
+	$(LOCK) --group bench -c requirements-dev.txt -o requirements-bench.txt
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

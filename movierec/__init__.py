@@ -1,0 +1,49 @@
+"""movierec: a deep movie recommender to read, run and keep.
+
+The names below are loaded when first used, so that `import movierec` stays light.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from movierec.datasets import Tables as Tables
+    from movierec.datasets import load_dataset as load_dataset
+    from movierec.errors import InputError as InputError
+    from movierec.evaluation import evaluate as evaluate
+    from movierec.pipeline import train as train
+    from movierec.pipeline import train_or_load as train_or_load
+    from movierec.recommend import Recommender as Recommender
+    from movierec.runs import Run as Run
+    from movierec.runs import load_run as load_run
+
+# read by TensorFlow when it is first imported: its start-up chatter would fill the notebooks
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "InputError": "errors",
+    "Recommender": "recommend",
+    "Run": "runs",
+    "Tables": "datasets",
+    "evaluate": "evaluation",
+    "load_dataset": "datasets",
+    "load_run": "runs",
+    "train": "pipeline",
+    "train_or_load": "pipeline",
+}
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'movierec' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"movierec.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

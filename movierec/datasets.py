@@ -1,0 +1,655 @@
+"""Fetch, verify and read every MovieLens form, and a user's own tables in these forms.
+
+Every form ends in the same three tables with the same schema, `Tables(users, movies, ratings)`:
+
+| form | files | encoding | demographics |
+| --- | --- | --- | --- |
+| ML-1M | `users.dat`, `movies.dat`, `ratings.dat`, separator `::` | latin-1 | yes |
+| ML-100K | `u.user`, `u.item`, `u.genre`, `u.occupation`, `u.data` | latin-1 | yes |
+| CSV sets | `movies.csv`, `ratings.csv` | UTF-8 | no |
+
+A data set is read from a folder or straight from its zip: nothing is ever unpacked to disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+
+from movierec.errors import InputError
+from movierec.paths import DATA_VARIABLE, data_dir
+
+AGE_BANDS = (1, 18, 25, 35, 45, 50, 56)  # first year of each band, as in ML-1M's users.dat
+AGE_BAND_NAMES = ("under 18", "18-24", "25-34", "35-44", "45-49", "50-55", "56 or over")
+OCCUPATIONS_1M = (
+    "other or not specified",
+    "academic/educator",
+    "artist",
+    "clerical/admin",
+    "college/grad student",
+    "customer service",
+    "doctor/health care",
+    "executive/managerial",
+    "farmer",
+    "homemaker",
+    "K-12 student",
+    "lawyer",
+    "programmer",
+    "retired",
+    "sales/marketing",
+    "scientist",
+    "self-employed",
+    "technician/engineer",
+    "tradesman/craftsman",
+    "unemployed",
+    "writer",
+)
+GENRES_1M = (
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
+)
+
+MIRROR_VARIABLE = "MOVIEREC_MIRROR"
+GROUPLENS = "https://files.grouplens.org/datasets/movielens"
+# MD5 sums as GroupLens publishes them; "" where the set changes in place and its .md5 file is asked
+ARCHIVES = {
+    "ml-1m": "c4d9eecfca2ab87c1945afe126590906",
+    "ml-100k": "0e33842e24a9c977be4e0107933c0723",
+    "ml-latest-small": "",
+    "ml-25m": "6b51fb2759a8657d3bfcbfc42b592ada",
+    "ml-32m": "d472be332d4daa821edc399621853b57",
+}
+NAMES = ("sample", *ARCHIVES)
+
+RATING_RANGE = (0.5, 5.0)  # stars, over all forms
+MAX_ID = 2**31 - 1
+YEAR = re.compile(r"\((\d{4})\)\s*$")
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Users, movies and ratings of one data set, all of one schema.
+
+    Attributes:
+        users: `user_id` (int64); where the data has demographics also `gender` ("F" or "M"),
+            `age` (int64: years, or the first year of an ML-1M band), `occupation` (int64: a
+            position in `occupations`), `zip` (str). One row a user, ascending `user_id`.
+        movies: `movie_id` (int64), `title` (str, as in the file, with the year in brackets),
+            `genres` (str, joined by "|"), `year` (Int64, missing where the title has none).
+            One row a movie, ascending `movie_id`.
+        ratings: `user_id`, `movie_id` (int64), `rating` (float32, stars), `timestamp` (int64, Unix
+            seconds). One row a rating, in the order of the file. Never two of one user and movie.
+        name: the data set's name.
+        occupations: the occupations' names by code; empty without demographics.
+    """
+
+    users: pd.DataFrame
+    movies: pd.DataFrame
+    ratings: pd.DataFrame
+    name: str = "custom"
+    occupations: tuple[str, ...] = ()
+
+    @property
+    def has_demographics(self) -> bool:
+        """Whether the users have gender, age and occupation."""
+        return "gender" in self.users.columns
+
+
+def load_dataset(name: str, path: str | os.PathLike[str] | None = None) -> Tables:
+    """Read a data set into tables; find it, or download it, when no path is given.
+
+    Without a path the data folder (`data_dir()`) is searched for a folder `NAME`, then for
+    `NAME.zip`; failing both, the archive is downloaded there and its checksum verified. The
+    simulated `sample` needs neither files nor network.
+
+    Args:
+        name: one of `NAMES`. With a path, the form is told by the files found there, and any
+            other name is accepted as a label for a user's own data.
+        path: a folder with the files (or with one folder that has them), or a zip.
+
+    Returns:
+        The validated tables.
+
+    Raises:
+        InputError: an unknown name, a missing or malformed file, a failed download.
+
+    Example:
+        >>> load_dataset("sample").ratings.columns.tolist()
+        ['user_id', 'movie_id', 'rating', 'timestamp']
+    """
+    if path is not None:
+        return _read(Path(path), name)
+    if name == "sample":
+        from movierec.simulate import simulate
+
+        return simulate().tables
+    if name not in ARCHIVES:
+        raise InputError(
+            f"unknown data set {name!r}; expected one of {', '.join(NAMES)}, or your own data "
+            "with --from PATH (in Python: path=...)"
+        )
+    return _read(find_archive(name) or download(name), name)
+
+
+def find_archive(name: str) -> Path | None:
+    """The folder or zip of a data set in `data_dir()`, or None."""
+    for candidate in (data_dir() / name, data_dir() / f"{name}.zip"):
+        if candidate.exists():
+            return candidate
+    return None
+
+
+def download(name: str) -> Path:
+    """Download a MovieLens archive into `data_dir()` and verify its published checksum.
+
+    The mirror setting is the environment variable `MOVIEREC_MIRROR`: an address that has
+    `NAME.zip`. A broken transfer is tried again three times; a file of the wrong checksum is
+    removed, never used.
+
+    Returns:
+        The zip's path.
+
+    Raises:
+        InputError: the download failed, with the local way and the mirror setting named.
+    """
+    import pooch
+    import requests
+
+    mirror = os.environ.get(MIRROR_VARIABLE) or GROUPLENS
+    url = f"{mirror.rstrip('/')}/{name}.zip"
+    folder = data_dir()
+    try:
+        md5 = ARCHIVES[name] or _published_md5(url, folder)
+        fetcher = pooch.create(
+            path=folder,
+            base_url="",
+            registry={f"{name}.zip": f"md5:{md5}"},
+            urls={f"{name}.zip": url},
+            retry_if_failed=3,
+        )
+        return Path(fetcher.fetch(f"{name}.zip", progressbar=True))
+    except (requests.RequestException, ValueError) as error:
+        raise InputError(
+            f"could not download {url}: {error}. If you have the data, give its folder or zip "
+            f"with --from PATH; or set {MIRROR_VARIABLE} to a mirror that has {name}.zip"
+        ) from error
+    except OSError as error:
+        raise _disk_error(error, folder) from error
+
+
+def _published_md5(url: str, folder: Path) -> str:
+    """The checksum from the `.md5` file beside an archive that changes in place."""
+    import pooch
+
+    text = Path(pooch.retrieve(f"{url}.md5", known_hash=None, path=folder)).read_text("ascii")
+    found = re.search(r"\b[0-9a-f]{32}\b", text)
+    if not found:
+        raise ValueError(f"{url}.md5 holds no MD5 sum")
+    return found.group()
+
+
+def _disk_error(error: OSError, path: Path) -> InputError:
+    if error.errno == errno.ENOSPC:
+        return InputError(
+            f"no space left on the disk of {path}; free some, or set {DATA_VARIABLE} to a folder "
+            "on another disk"
+        )
+    return InputError(f"could not use {path}: {error.strerror or error}; check its permissions")
+
+
+# --- a folder or a zip, seen alike -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The files of one data set by base name, from a folder or a zip."""
+
+    label: str
+    names: frozenset[str]
+    read: Callable[[str], bytes]
+
+    def where(self, name: str) -> str:
+        return f"{self.label}/{name}"
+
+
+def _read(path: Path, name: str) -> Tables:
+    """Read a folder or zip in whichever form its files have."""
+    if not path.exists():
+        raise InputError(
+            f"{path} does not exist; expected a folder or zip with the files of {name}"
+        )
+    if path.is_dir():
+        source = _folder_source(path)
+        return _read_source(source, name)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _read_source(_zip_source(archive, path), name)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise InputError(
+            f"{path} is not a readable zip ({error}); expected the archive as GroupLens publishes "
+            "it. Delete it and download it again, or give an unpacked folder"
+        ) from error
+
+
+# the files of each form by role; the CSV sets have no table of users
+_FORMS: Mapping[str, Mapping[str, str]] = {
+    "ml-1m": {"users": "users.dat", "movies": "movies.dat", "ratings": "ratings.dat"},
+    "ml-100k": {
+        "users": "u.user",
+        "movies": "u.item",
+        "genres": "u.genre",
+        "occupations": "u.occupation",
+        "ratings": "u.data",
+    },
+    "csv": {"movies": "movies.csv", "ratings": "ratings.csv"},
+}
+
+
+def _folder_source(path: Path) -> _Source:
+    def holds_a_form(folder: Path) -> bool:
+        return any((folder / files["ratings"]).exists() for files in _FORMS.values())
+
+    if not holds_a_form(path):  # an archive unpacked into a folder of the same name
+        inner = [f for f in sorted(path.iterdir()) if f.is_dir() and holds_a_form(f)]
+        path = inner[0] if len(inner) == 1 else path
+
+    def read(name: str) -> bytes:
+        try:
+            return (path / name).read_bytes()
+        except OSError as error:
+            raise InputError(f"cannot read {path / name}: {error.strerror or error}") from error
+
+    return _Source(str(path), frozenset(f.name for f in path.iterdir() if f.is_file()), read)
+
+
+def _zip_source(archive: zipfile.ZipFile, path: Path) -> _Source:
+    members: dict[str, str] = {}
+    for member in archive.namelist():
+        parts = re.split(r"[/\\]", member)
+        if ".." in parts or member.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", member):
+            raise InputError(
+                f"{path} holds the entry {member!r}, which lies outside its folder; such an "
+                "archive is not to be trusted. Get the original from GroupLens"
+            )
+        if parts[-1] and parts[-1] not in members:
+            members[parts[-1]] = member
+    return _Source(str(path), frozenset(members), lambda name: archive.read(members[name]))
+
+
+def _read_source(source: _Source, name: str) -> Tables:
+    for form, files in _FORMS.items():
+        if files["ratings"] in source.names:
+            break
+    else:
+        found = ", ".join(sorted(source.names)[:8]) or "no file"
+        raise InputError(
+            f"{source.label} has no ratings (found: {found}); expected ratings.dat (ML-1M form), "
+            "u.data (ML-100K form) or ratings.csv (CSV form)"
+        )
+    for file in files.values():
+        if file not in source.names:
+            raise InputError(
+                f"{source.where(file)} is missing; expected {', '.join(files.values())}"
+            )
+    tables = {"ml-1m": _read_1m, "ml-100k": _read_100k, "csv": _read_csv}[form](source, name)
+    try:
+        return validate_tables(tables)
+    except _RowError as error:
+        file = files.get(error.table, files["ratings"])  # a CSV set's users come from its ratings
+        row = error.row + (2 if form == "csv" else 1)  # a header comes first in a CSV file
+        number, line = _nth_line(source, file, row)
+        _complain(source, file, number, line, error.expected)
+
+
+# --- the three forms -------------------------------------------------------------------------
+
+
+def _read_1m(source: _Source, name: str) -> Tables:
+    users = _parse_lines(
+        source,
+        "users.dat",
+        "UserID::Gender::Age::Occupation::Zip-code",
+        re.compile(r"(\d{1,10})::([FM])::(\d{1,3})::(\d{1,2})::(.*)"),
+        {"user_id": int, "gender": str, "age": int, "occupation": int, "zip": str},
+    )
+    movies = _parse_lines(
+        source,
+        "movies.dat",
+        "MovieID::Title (Year)::Genre|Genre",
+        re.compile(r"(\d{1,10})::(.+)::(.*)"),  # greedy: a title may itself hold "::"
+        {"movie_id": int, "title": str, "genres": str},
+    )
+    ratings = _parse_ratings(source, "ratings.dat", "UserID::MovieID::Rating::Timestamp", "::")
+    return Tables(users, movies, ratings, name, OCCUPATIONS_1M)
+
+
+def _read_100k(source: _Source, name: str) -> Tables:
+    occupations = tuple(_lines(source, "u.occupation"))
+    genres = _parse_lines(
+        source, "u.genre", "name|number", re.compile(r"(.+)\|(\d+)"), {"name": str, "code": int}
+    )["name"].tolist()
+    users = _parse_lines(
+        source,
+        "u.user",
+        "user id|age|gender|occupation|zip code",
+        re.compile(r"(\d{1,10})\|(\d{1,3})\|([FM])\|([^|]+)\|(.*)"),
+        {"user_id": int, "age": int, "gender": str, "occupation": str, "zip": str},
+    )
+    codes = {occupation: code for code, occupation in enumerate(occupations)}
+    unknown = users.loc[~users["occupation"].isin(codes), "occupation"]
+    if len(unknown):
+        raise InputError(
+            f"{source.where('u.user')}: occupation {unknown.iloc[0]!r} is not among the "
+            f"{len(codes)} of u.occupation"
+        )
+    users["occupation"] = users["occupation"].map(codes).astype("int64")
+    flags = r"\|".join("[01]" for _ in genres)
+    movies = _parse_lines(
+        source,
+        "u.item",
+        f"movie id|title|release date|video release date|IMDb URL|{len(genres)} genre flags",
+        re.compile(rf"(\d{{1,10}})\|([^|]*)\|[^|]*\|[^|]*\|[^|]*\|({flags})"),
+        {"movie_id": int, "title": str, "genres": str},
+    )
+    movies["genres"] = [
+        "|".join(genre for genre, flag in zip(genres, row.split("|"), strict=True) if flag == "1")
+        for row in movies["genres"]
+    ]
+    ratings = _parse_ratings(source, "u.data", "user id, movie id, rating, timestamp", "\t")
+    columns = ["user_id", "gender", "age", "occupation", "zip"]
+    return Tables(users[columns], movies, ratings, name, occupations)
+
+
+def _read_csv(source: _Source, name: str) -> Tables:
+    text = {"movieId": pa.int64(), "title": pa.string(), "genres": pa.string()}
+    movies = _csv_columns(source, "movies.csv", text)
+    numbers = {
+        "userId": pa.int64(),
+        "movieId": pa.int64(),
+        "rating": pa.float32(),
+        "timestamp": pa.int64(),
+    }
+    ratings = _csv_columns(source, "ratings.csv", numbers)
+    ratings.columns = pd.Index(["user_id", "movie_id", "rating", "timestamp"])
+    movies.columns = pd.Index(["movie_id", "title", "genres"])
+    users = pd.DataFrame({"user_id": np.unique(ratings["user_id"])})
+    return Tables(users, movies, ratings, name)
+
+
+# --- reading with file, line and offending text in every complaint -----------------------------
+
+
+def _text(source: _Source, name: str) -> str:
+    """A file's text: latin-1 as GroupLens writes it, UTF-8 where it has a valid accent in it."""
+    raw = source.read(name)
+    if not raw.strip():
+        raise InputError(f"{source.where(name)} is empty; expected at least one line")
+    raw = raw.removeprefix(b"\xef\xbb\xbf")  # a UTF-8 byte-order mark
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    for number, line in enumerate(text.split("\n"), start=1):
+        if re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", line):
+            _complain(source, name, number, line, "text in latin-1 or UTF-8 (bad encoding)")
+    return text
+
+
+def _lines(source: _Source, name: str) -> list[str]:
+    return [line for line in _text(source, name).splitlines() if line.strip()]
+
+
+def _complain(source: _Source, name: str, number: int, line: str, expected: str) -> NoReturn:
+    shown = line if len(line) <= 80 else line[:77] + "..."
+    raise InputError(f"{source.where(name)}, line {number}: got {shown!r}; expected {expected}")
+
+
+def _nth_line(source: _Source, name: str, row: int) -> tuple[int, str]:
+    """The number and text of the row-th line that is not blank."""
+    for number, line in enumerate(_text(source, name).split("\n"), start=1):
+        row -= bool(line.strip())
+        if row == 0:
+            return number, line.removesuffix("\r")
+    raise AssertionError(f"{name} has fewer rows than were read from it")
+
+
+def _parse_lines(
+    source: _Source,
+    name: str,
+    expected: str,
+    pattern: re.Pattern[str],
+    columns: Mapping[str, type],
+) -> pd.DataFrame:
+    """A small table, one line a row, each line checked against a pattern."""
+    rows: list[tuple[str, ...]] = []
+    for number, line in enumerate(_text(source, name).split("\n"), start=1):
+        line = line.removesuffix("\r")
+        if not line.strip():
+            continue
+        match = pattern.fullmatch(line)
+        if not match:
+            _complain(source, name, number, line, expected)
+        rows.append(match.groups())
+    values = zip(*rows, strict=True)
+    return pd.DataFrame(
+        {
+            column: np.array(cells, dtype=np.int64) if kind is int else pd.Series(cells, dtype=str)
+            for (column, kind), cells in zip(columns.items(), values, strict=True)
+        }
+    )
+
+
+_RATING_COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
+_RATING_TYPES = (pa.int64(), pa.int64(), pa.float32(), pa.int64())
+
+
+def _parse_ratings(source: _Source, name: str, expected: str, separator: str) -> pd.DataFrame:
+    """The large table. A C reader takes one separator byte, so `::` becomes a tab first."""
+    raw = source.read(name)
+    if not raw.strip():
+        raise InputError(f"{source.where(name)} is empty; expected at least one line")
+    plain = raw.removeprefix(b"\xef\xbb\xbf")
+    tabbed = plain if separator == "\t" else plain.replace(separator.encode(), b"\t")
+    try:
+        if separator != "\t" and b"\t" in plain:
+            raise pa.ArrowInvalid(f"a tab where {separator} was expected")
+        table = pa.csv.read_csv(
+            pa.BufferReader(tabbed),
+            pa.csv.ReadOptions(column_names=_RATING_COLUMNS),
+            pa.csv.ParseOptions(delimiter="\t", quote_char=False),
+            _convert_options(dict(zip(_RATING_COLUMNS, _RATING_TYPES, strict=True))),
+        )
+    except pa.ArrowInvalid as error:
+        cells = [line.split(separator) for line in plain.decode("latin-1").split("\n")]
+        _find_bad_row(source, name, cells, separator, expected, _RATING_TYPES, str(error))
+    return table.to_pandas()
+
+
+def _csv_columns(source: _Source, name: str, types: Mapping[str, pa.DataType]) -> pd.DataFrame:
+    """The named columns of a CSV file with a header, in UTF-8."""
+    raw = source.read(name)
+    expected = f"a CSV file in UTF-8 with the columns {', '.join(types)}"
+    if not raw.strip():
+        raise InputError(f"{source.where(name)} is empty; expected {expected}")
+    header = raw.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].decode("utf-8", "replace")
+    if missing := [c for c in types if c not in header.strip().split(",")]:
+        _complain(source, name, 1, header.strip(), f"{expected}: {', '.join(missing)} missing")
+    try:
+        table = pa.csv.read_csv(pa.BufferReader(raw), convert_options=_convert_options(types))
+    except pa.ArrowInvalid as error:
+        import csv
+
+        text = raw.decode("utf-8", "replace").splitlines()
+        cells = list(csv.reader(text))
+        names = cells[0]
+        order = [types.get(column.removeprefix("\ufeff"), pa.string()) for column in names]
+        _find_bad_row(source, name, [[], *cells[1:]], ",", expected, order, str(error))
+    return table.to_pandas()
+
+
+def _convert_options(types: Mapping[str, pa.DataType]) -> pa.csv.ConvertOptions:
+    return pa.csv.ConvertOptions(
+        column_types=dict(types), include_columns=list(types), null_values=[]
+    )
+
+
+def _find_bad_row(
+    source: _Source,
+    name: str,
+    rows: Iterable[Sequence[str]],
+    separator: str,
+    expected: str,
+    types: Sequence[pa.DataType],
+    reason: str,
+) -> NoReturn:
+    """Name the line that the fast reader could not take."""
+    for number, cells in enumerate(rows, start=1):
+        cells = [*cells[:-1], cells[-1].removesuffix("\r")] if cells else []
+        if not any(cells):
+            continue
+        if len(cells) != len(types) or not all(map(_fits, cells, types)):
+            line = separator.join(cells)
+            _complain(source, name, number, line, f"{expected} ({len(types)} fields)")
+    raise InputError(f"{source.where(name)} could not be read ({reason}); expected {expected}")
+
+
+def _fits(cell: str, kind: pa.DataType) -> bool:
+    if pa.types.is_string(kind):
+        return "\ufffd" not in cell
+    pattern = r"\s*-?\d{1,18}\s*" if pa.types.is_integer(kind) else r"\s*-?\d+(\.\d*)?\s*"
+    return re.fullmatch(pattern, cell) is not None
+
+
+# --- the schema --------------------------------------------------------------------------------
+
+
+class _RowError(InputError):
+    """A row that breaks the schema; the reader adds the file and the line."""
+
+    def __init__(self, table: str, row: int, got: str, expected: str) -> None:
+        super().__init__(f"{table}, row {row + 1}: {got}; expected {expected}")
+        self.table, self.row, self.expected = table, row, expected
+
+
+def validate_tables(tables: Tables) -> Tables:
+    """Check tables against the one schema of all data sets.
+
+    Args:
+        tables: users, movies and ratings; `year` is added to the movies where it is absent.
+
+    Returns:
+        The tables, with users and movies in ascending id order.
+
+    Raises:
+        InputError: a column is missing or of the wrong type, a value is out of range, an id is
+            doubled, a rating names an unknown user or movie, or rates a movie twice.
+    """
+    users, movies, ratings = tables.users, tables.movies, tables.ratings
+    if "title" in movies.columns and "year" not in movies.columns:
+        year = movies["title"].astype(str).str.extract(YEAR, expand=False)
+        movies = movies.assign(year=pd.to_numeric(year).astype("Int64"))
+    for table, frame in (("users", users), ("movies", movies), ("ratings", ratings)):
+        _check(table, frame, len(tables.occupations))
+    for column, known in (("user_id", users["user_id"]), ("movie_id", movies["movie_id"])):
+        stray = ~np.isin(ratings[column].to_numpy(), known.to_numpy())
+        if stray.any():
+            row, kind = int(np.argmax(stray)), column.removesuffix("_id")
+            got = f"{column} {ratings[column].iloc[row]}"
+            expected = f"a {kind} of the {kind}s table ({got} is unknown; {stray.sum()} such rows)"
+            raise _RowError("ratings", row, got, expected)
+    doubled = ratings.duplicated(["user_id", "movie_id"]).to_numpy()
+    if doubled.any():
+        row = int(np.argmax(doubled))
+        user_id, movie_id = ratings[["user_id", "movie_id"]].iloc[row]
+        got = f"a second rating of movie {movie_id} by user {user_id}"
+        expected = f"one rating a user and movie (this is {got}; {doubled.sum()} such rows)"
+        raise _RowError("ratings", row, got, expected)
+    return Tables(
+        users.sort_values("user_id", ignore_index=True),
+        movies.sort_values("movie_id", ignore_index=True),
+        ratings,
+        tables.name,
+        tables.occupations,
+    )
+
+
+def _check(table: str, frame: pd.DataFrame, occupations: int) -> None:
+    """Check one table by its pandera schema, and say the first fault in one sentence."""
+    import pandera.errors
+    from pandera.pandas import Check, Column, DataFrameSchema  # imported late: a quarter second
+
+    def identifier(unique: bool = False) -> Column:
+        rule = f"a whole number from 0 to {MAX_ID}" + (", each once" if unique else "")
+        return Column("int64", Check.in_range(0, MAX_ID, error=rule), unique=unique)
+
+    lowest, highest = RATING_RANGE
+    schemas = {
+        "users": {"user_id": identifier(unique=True)},
+        "demographics": {
+            "gender": Column("str", Check.isin(["F", "M"], error="F or M")),
+            "age": Column("int64", Check.in_range(0, 130, error="years from 0 to 130")),
+            "occupation": Column(
+                "int64", Check.isin(range(occupations), error=f"a code below {occupations}")
+            ),
+            "zip": Column("str"),
+        },
+        "movies": {
+            "movie_id": identifier(unique=True),
+            "title": Column("str", Check.str_matches(r"\S", error="a title")),
+            "genres": Column("str"),
+            "year": Column("Int64", nullable=True),
+        },
+        "ratings": {
+            "user_id": identifier(),
+            "movie_id": identifier(),
+            "rating": Column(
+                "float32",
+                Check.in_range(lowest, highest, error=f"stars from {lowest:g} to {highest:g}"),
+            ),
+            "timestamp": Column("int64", Check.ge(0, error="Unix seconds, 0 or more")),
+        },
+    }
+    columns = schemas[table]
+    if table == "users" and "gender" in frame.columns:
+        columns |= schemas["demographics"]
+    if frame.empty:
+        raise InputError(f"{table}: no rows; expected at least one")
+    try:
+        DataFrameSchema(columns).validate(frame)
+    except pandera.errors.SchemaError as error:
+        cases, column = error.failure_cases, error.schema.name
+        by_row = isinstance(cases, pd.DataFrame) and cases["index"].notna().all()
+        if not by_row:  # not a row's fault: a column is missing or of the wrong type
+            names = ", ".join(columns)
+            raise InputError(f"{table}: {error}; expected the columns {names}") from error
+        row, value = frame.index.get_loc(cases["index"].iloc[0]), cases["failure_case"].iloc[0]
+        expected = next((check.error for check in columns[column].checks), "a text")
+        raise _RowError(table, row, f"{column} {value!r}", f"as {column} {expected}") from error

@@ -1,0 +1,30 @@
+"""The errors that people meet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class InputError(ValueError):
+    """Bad input: the message says what was received, what was expected and how to mend it.
+
+    The command line prints the message without a traceback and ends with exit status 2.
+    """
+
+
+class NotebookError(RuntimeError):
+    """A notebook stopped with an exception.
+
+    Attributes:
+        notebook: Name of the notebook, such as `03_training`.
+        cell: Number of the cell as its `In [n]` shows it; None if the kernel died.
+        ename: Name of the exception, such as `ValueError`.
+        evalue: Its message.
+    """
+
+    def __init__(
+        self, notebook: str, cell: int | None, ename: str, evalue: str, page: Path
+    ) -> None:
+        self.notebook, self.cell, self.ename, self.evalue = notebook, cell, ename, evalue
+        where = "" if cell is None else f" in cell {cell}"
+        super().__init__(f"{notebook} stopped{where}: {ename}: {evalue}; open {page} to see where")

@@ -1,0 +1,134 @@
+"""What a reader of a batch sees: pages, figures and key figures out of executed notebooks."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import os
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+METRICS_MIME = "application/vnd.movierec+json"
+
+
+@dataclass(frozen=True)
+class NotebookReport:
+    """One executed notebook of a batch."""
+
+    name: str
+    title: str
+    question: str  # the first paragraph under the title, in HTML
+    seconds: float
+    metrics: dict[str, Any]  # what the notebook handed to `record`
+    figures: tuple[str, ...]  # relative to the report's folder
+
+
+def read_notebook(path: Path) -> Any:
+    import nbformat
+
+    return nbformat.read(path, as_version=4)
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all."""
+    data = content.encode() if isinstance(content, str) else content
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(data)
+    os.replace(partial, path)
+
+
+def _outputs(notebook: Any) -> list[Any]:
+    return [
+        output
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if output.output_type in ("display_data", "execute_result")
+    ]
+
+
+def recorded(notebook: Any) -> dict[str, Any]:
+    metrics: dict[str, Any] = {}
+    for output in _outputs(notebook):
+        metrics |= output.data.get(METRICS_MIME, {})
+    return metrics
+
+
+def save_figures(notebook: Any, name: str, out_dir: Path) -> tuple[str, ...]:
+    figures: list[str] = []
+    for output in _outputs(notebook):
+        if "image/png" in output.data:
+            figures.append(f"figures/{name}_{len(figures) + 1}.png")
+            write_whole(out_dir / figures[-1], base64.b64decode(output.data["image/png"]))
+    return tuple(figures)
+
+
+def title_and_question(notebook: Any) -> tuple[str, str]:
+    """The first heading, and the first paragraph after it as HTML."""
+    from nbconvert.filters import markdown2html
+
+    prose = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    heading = re.search(r"^# +(.+)$", prose, flags=re.MULTILINE)
+    if heading is None:
+        return "", ""
+    blocks = (block.strip() for block in prose[heading.end() :].split("\n\n"))
+    question = next((block for block in blocks if block and not block.startswith("#")), "")
+    return heading.group(1).strip(), markdown2html(question)
+
+
+def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
+    """One notebook as HTML that loads nothing from elsewhere."""
+    import jinja2
+    from nbconvert import HTMLExporter
+
+    order = list(titles)
+    place = order.index(source)
+    links = {
+        "previous": order[place - 1] if place > 0 else None,
+        "next": order[place + 1] if place + 1 < len(order) else None,
+    }
+    navigation = {
+        side: {"href": f"{other.stem}.html", "title": titles[other] or other.stem}
+        for side, other in links.items()
+        if other is not None
+    }
+    templates = str(resources.files("movierec") / "templates")
+    exporter = HTMLExporter(
+        template_name="lab",
+        template_file="notebook.html.j2",
+        extra_loaders=[jinja2.FileSystemLoader(templates)],
+    )
+    titled = copy.deepcopy(notebook)
+    titled.metadata["title"] = titles[source] or source.stem
+    text, _ = exporter.from_notebook_node(
+        titled, resources={"navigation": navigation, "notebook_file": source.name}
+    )
+    return text
+
+
+def index_page(
+    reports: list[NotebookReport], parameters: dict[str, Any], versions: dict[str, str]
+) -> str:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("movierec"), autoescape=True, trim_blocks=True
+    )
+    figures = {
+        name: value
+        for report in reports
+        for name, value in report.metrics.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    return environment.get_template("index.html.j2").render(
+        reports=reports,
+        figures=figures,
+        data=parameters.get("data", ""),
+        parameters=parameters,
+        versions=versions,
+        finished=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+    )

@@ -1,0 +1,239 @@
+"""The whole line in one call: tables to features to a trained network to a run folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from tqdm.auto import tqdm
+
+from movierec import plots
+from movierec.datasets import Tables, validate_tables
+from movierec.errors import InputError
+from movierec.evaluation import rating_metrics
+from movierec.features import Features
+from movierec.model import NetworkConfig, TwoTower, all_vectors
+from movierec.paths import reports_dir
+from movierec.runs import Run, check_target, encode_rows, is_run, load_run, write_run
+from movierec.splits import RowNumbers, split, validation_split
+from movierec.training import RECIPES, Progress, Recipe, fit
+from movierec.vectors import pair_scores
+
+PROGRESS_VARIABLE = "MOVIEREC_PROGRESS"  # "lines": one line an epoch; "off": nothing
+
+
+def train(
+    tables: Tables,
+    recipe: str | Recipe = "classic",
+    seed: int = 0,
+    run_dir: str | os.PathLike[str] | None = None,
+    *,
+    holdout: str = "random",
+    holdout_fraction: float = 0.1,
+    holdout_seed: int = 0,
+    validation_fraction: float = 0.05,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+) -> Run:
+    """Train a network on tables and write its run folder.
+
+    Args:
+        tables: from `load_dataset`, or of your own.
+        recipe: "classic", "fast", or a `Recipe` of your own.
+        seed: of the initial weights, the validation rows, the order of the rows and the dropout.
+            The same seed on the same machine gives the same run.
+        run_dir: where to write; `reports/DATASET-RECIPE` when not given. An earlier run there is
+            replaced.
+        holdout, holdout_fraction, holdout_seed: which rows are held out for the test; see
+            `splits.split`.
+        validation_fraction: part of the training rows that chooses the best state.
+        epochs, batch_size, learning_rate: in place of the recipe's.
+
+    Returns:
+        The run, as `load_run` reads it.
+
+    Raises:
+        InputError: a setting out of range, tables that break the schema, a folder that is taken,
+            or a training that diverged.
+
+    Example:
+        >>> run = train(load_dataset("sample"), recipe="fast", run_dir="reports/sample")
+        >>> run.recommender.for_user(1, k=5)
+    """
+    began = time.perf_counter()
+    settings = resolve_recipe(recipe, epochs, batch_size, learning_rate)
+    path = (
+        Path(run_dir) if run_dir is not None else reports_dir() / f"{tables.name}-{settings.name}"
+    )
+    check_target(path)
+    tables = validate_tables(tables)
+    features = Features.fit(tables)
+    rows = encode_rows(tables, features)
+    given, test = split(tables.ratings, holdout, holdout_fraction, holdout_seed)
+    learned, chosen = validation_split(given, validation_fraction, seed)
+    model = TwoTower(features, settings.network, seed)
+    prepared = time.perf_counter()
+
+    with _progress() as (on_epoch, on_progress):
+        result = fit(
+            model, rows.take(learned), rows.take(chosen), settings, seed, on_epoch, on_progress
+        )
+    fitted = time.perf_counter()
+    users, movies = all_vectors(model)
+    lowest, highest = rows.rating.min(), rows.rating.max()
+
+    def error_on(part: RowNumbers) -> dict[str, float] | None:
+        if not len(part):
+            return None
+        given = rows.take(part)
+        scores = pair_scores(users, movies, given.user_idx, given.movie_idx)
+        return rating_metrics(given.rating, np.clip(scores, lowest, highest))
+
+    part = np.full(len(rows.rating), "train", dtype="U10")
+    part[chosen], part[test] = "validation", "test"
+    info = {
+        "config": {
+            **dataclasses.asdict(settings),
+            "recipe": settings.name,
+            "seed": seed,
+            "holdout": holdout,
+            "holdout_fraction": holdout_fraction,
+            "holdout_seed": holdout_seed,
+            "validation_fraction": validation_fraction,
+        },
+        "rows": {"train": len(learned), "validation": len(chosen), "test": len(test)},
+        "parameters": model.count_params(),
+        "best_epoch": result.best_epoch,
+        "metrics": {"validation": error_on(chosen), "test": error_on(test)},
+        "seconds": {
+            "prepare": prepared - began,
+            **result.seconds,
+            "finish": time.perf_counter() - fitted,
+        },
+    }
+    return write_run(
+        path,
+        info=info,
+        tables=tables,
+        part=part,
+        features=features,
+        weights={variable.path: variable.numpy() for variable in model.trainable_variables},
+        vectors={"user": users, "movie": movies},
+        history=result.history,
+        plots={"loss.png": _loss_picture(result.history)},
+    )
+
+
+def resolve_recipe(
+    recipe: str | Recipe,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+) -> Recipe:
+    """A recipe by name, with some of its settings replaced.
+
+    Raises:
+        InputError: an unknown name, or a setting out of range.
+    """
+    if isinstance(recipe, str):
+        if recipe not in RECIPES:
+            raise InputError(f"unknown recipe {recipe!r}; expected one of {', '.join(RECIPES)}")
+        recipe = RECIPES[recipe]
+    given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+    replaced: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    for name, value in replaced.items():
+        if not 0 < value < float("inf"):
+            raise InputError(f"got {name.replace('_', ' ')} {value}; expected a number above 0")
+    return dataclasses.replace(recipe, **replaced)
+
+
+def load_network(run: Run) -> TwoTower:
+    """Rebuild a run's network from its settings, and give it its weights.
+
+    Raises:
+        InputError: weights that do not fit the network that the settings describe.
+    """
+    network = dict(run.config["network"])
+    config = NetworkConfig(**network | {"windows": tuple(network["windows"])})
+    model = TwoTower(run.features, config, run.config["seed"])
+    expected = {variable.path: tuple(variable.shape) for variable in model.trainable_variables}
+    found = {name: weight.shape for name, weight in run.weights.items()}
+    if expected != found:
+        stray = sorted(set(expected.items()) ^ set(found.items()))[0]
+        raise InputError(f"the weights of {run.path} do not fit its network, at {stray[0]}")
+    for variable in model.trainable_variables:
+        variable.assign(run.weights[variable.path])
+    return model
+
+
+def train_or_load(
+    tables: Tables, run_dir: str | os.PathLike[str] | None = None, **settings: Any
+) -> Run:
+    """The run in a folder; trained first where there is none yet.
+
+    Args:
+        tables: what to train on.
+        run_dir: the run folder; the one that the notebooks use, `reports/DATASET/model`, when not
+            given.
+        settings: for `train`.
+
+    Raises:
+        InputError: as `train` and `load_run`.
+    """
+    path = Path(run_dir) if run_dir else reports_dir() / tables.name / "model"
+    return load_run(path) if is_run(path) else train(tables, run_dir=path, **settings)
+
+
+@contextmanager
+def _progress() -> Iterator[tuple[Callable[[dict[str, float]], None], Progress]]:
+    """A live bar where a person watches, one line an epoch elsewhere; callbacks for `fit`.
+
+    `$MOVIEREC_PROGRESS` ("bar", "lines" or "off") overrules. Lines go to the standard output in a
+    notebook, and to the standard error elsewhere, which leaves the output to results.
+    """
+    in_notebook = "ipykernel" in sys.modules
+    watched = in_notebook or sys.stderr.isatty()
+    mode = os.environ.get(PROGRESS_VARIABLE) or ("bar" if watched else "lines")
+    stream = sys.stdout if in_notebook else sys.stderr
+
+    def show_line(record: dict[str, float]) -> None:
+        print(
+            f"epoch {record['epoch']:2.0f}  train {record['train_loss']:.4f}  "
+            f"validation {record['val_loss']:.4f}  {record['seconds']:6.1f} s",
+            file=stream,
+            flush=True,
+        )
+
+    if mode != "bar":
+        yield (show_line if mode == "lines" else lambda record: None), lambda *state: None
+        return
+    with tqdm(unit="step", desc="training") as bar:
+
+        def show_steps(done: int, total: int, loss: float) -> None:
+            bar.total = total
+            bar.set_postfix(bar_postfix | {"loss": f"{loss:.4f}"}, refresh=False)
+            bar.update(done - bar.n)
+
+        def show_epoch(record: dict[str, float]) -> None:
+            bar_postfix["validation"] = f"{record['val_loss']:.4f}"
+
+        bar_postfix: dict[str, str] = {}
+        yield show_epoch, show_steps
+
+
+def _loss_picture(history: Any) -> bytes:
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    plots.loss_curves(history, figure.subplots())
+    sink = io.BytesIO()
+    figure.savefig(sink, format="png", dpi=120)
+    return sink.getvalue()

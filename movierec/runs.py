@@ -1,0 +1,332 @@
+"""A run folder: what a training leaves on disk. The only place that writes or reads one.
+
+| file | what it holds |
+| --- | --- |
+| `run.json` | format, data set, recipe and settings, split, metrics, seconds, versions, checksums |
+| `tables/*.parquet` | users, movies, and ratings with the part each row had in the training |
+| `vocabularies.json` | genres and title words by index |
+| `network.safetensors` | every weight of the network, by name |
+| `vectors.safetensors` | the user and the movie feature matrix, `user` and `movie` |
+| `history.csv` | a row an epoch |
+| `plots/*.png` | pictures of the training |
+
+Nothing in it can execute: no pickles, and the network is rebuilt from its settings. A folder is
+written beside its place and moved there when it is complete.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import safetensors.numpy
+from safetensors import SafetensorError
+
+from movierec.datasets import Tables, validate_tables
+from movierec.errors import InputError
+from movierec.features import Features
+from movierec.paths import reports_dir
+from movierec.recommend import Recommender
+from movierec.vectors import Rows
+
+FORMAT = 1
+PARTS = ("train", "validation", "test")
+PACKAGES = ("movierec", "tensorflow", "keras", "numpy", "pandas", "pyarrow", "safetensors")
+_KEYS = {"format", "dataset", "config", "metrics", "seconds", "best_epoch", "occupations", "files"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training, read from its folder; parts are read when first asked for.
+
+    Attributes:
+        path: the folder.
+        info: what `run.json` holds.
+    """
+
+    path: Path
+    info: dict[str, Any]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Recipe, network, seed and split as they were used."""
+        return self.info["config"]
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Errors on the validation rows and, where rows were held out, on the test rows."""
+        return self.info["metrics"]
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Where the time went: `prepare`, `compile`, `train`, `finish`."""
+        return self.info["seconds"]
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch whose state was kept."""
+        return self.info["best_epoch"]
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """A row an epoch, as `training.Fit.history`."""
+        return pd.read_csv(io.BytesIO(self._read("history.csv")))
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The users, movies and ratings that the run was made from."""
+        users, movies, ratings = (self._table(name) for name in ("users", "movies", "ratings"))
+        occupations = tuple(self.info["occupations"])
+        tables = Tables(
+            users, movies, ratings.drop(columns="part"), self.info["dataset"], occupations
+        )
+        return validate_tables(tables)
+
+    @cached_property
+    def features(self) -> Features:
+        """The encodings, by the vocabularies of the run."""
+        stored = json.loads(self._read("vocabularies.json"))
+        features = Features.fit(self.tables, title_length=stored["title_length"])
+        if (features.genres, features.words) != (stored["genres"], stored["words"]):
+            raise self._damaged("vocabularies.json does not fit the tables")
+        return features
+
+    @cached_property
+    def recommender(self) -> Recommender:
+        """The run's recommender; needs no TensorFlow."""
+        vectors = self._tensors("vectors.safetensors")
+        if set(vectors) != {"user", "movie"}:
+            raise self._damaged(f"vectors.safetensors holds {sorted(vectors)}, not user and movie")
+        return Recommender(self.tables, self.features, vectors["user"], vectors["movie"])
+
+    @cached_property
+    def weights(self) -> dict[str, npt.NDArray[np.float32]]:
+        """The network's weights by name."""
+        return self._tensors("network.safetensors")
+
+    @cached_property
+    def part(self) -> npt.NDArray[np.str_]:
+        """The part of each row of `tables.ratings`: "train", "validation" or "test"."""
+        return self._table("ratings")["part"].to_numpy(dtype=str)
+
+    def rows(self, *parts: str) -> Rows:
+        """The encoded ratings of some parts, in the order of the table.
+
+        Raises:
+            InputError: a part that is none of `PARTS`.
+        """
+        if stray := set(parts) - set(PARTS):
+            raise InputError(f"unknown part {min(stray)!r}; expected some of {', '.join(PARTS)}")
+        return encode_rows(self.tables, self.features).take(
+            np.flatnonzero(np.isin(self.part, parts))
+        )
+
+    def _read(self, name: str) -> bytes:
+        """A file's bytes, if they are those that were written."""
+        try:
+            content = (self.path / name).read_bytes()
+        except OSError as error:
+            raise self._damaged(f"{name} cannot be read ({error.strerror})") from error
+        if hashlib.sha256(content).hexdigest() != self.info["files"][name]:
+            raise self._damaged(f"{name} is not as it was written (its checksum differs)")
+        return content
+
+    def _table(self, name: str) -> pd.DataFrame:
+        content = self._read(f"tables/{name}.parquet")
+        try:
+            return pq.read_table(pa.BufferReader(content)).to_pandas(ignore_metadata=True)
+        except pa.ArrowException as error:
+            raise self._damaged(f"tables/{name}.parquet is no Parquet file ({error})") from error
+
+    def _tensors(self, name: str) -> dict[str, npt.NDArray[np.float32]]:
+        try:
+            return safetensors.numpy.load(self._read(name))
+        except SafetensorError as error:
+            raise self._damaged(f"{name} is no safetensors file ({error})") from error
+
+    def _damaged(self, what: str) -> InputError:
+        return InputError(f"{self.path} is a damaged run folder: {what}. Train it again")
+
+
+def load_run(path: str | os.PathLike[str]) -> Run:
+    """Open a run folder, or the run that a notebook batch left in its folder's `model`.
+
+    Nothing of the folder is executed.
+
+    Args:
+        path: the folder.
+
+    Raises:
+        InputError: no such folder, not a run folder, one of another format, or a damaged one.
+    """
+    folder = Path(path)
+    if not is_run(folder) and is_run(folder / "model"):
+        folder = folder / "model"
+    if not folder.is_dir():
+        raise InputError(f"{path} does not exist; expected a run folder, as `movierec train` makes")
+    if not is_run(folder):
+        raise InputError(f"{path} is not a run folder: it has no run.json")
+    try:
+        info = json.loads((folder / "run.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder / 'run.json'} cannot be read: {error}") from error
+    if not isinstance(info, dict) or info.get("format") != FORMAT:
+        found = info.get("format") if isinstance(info, dict) else None
+        raise InputError(
+            f"{folder} has run-folder format {found!r}; this movierec reads {FORMAT}. Train it "
+            "again, or use the version of movierec that wrote it"
+        )
+    run = Run(folder, info)
+    if missing := _KEYS - set(info):
+        raise run._damaged(f"run.json lacks {', '.join(sorted(missing))}")
+    for name in info["files"]:
+        if not (folder / name).is_file():
+            raise run._damaged(f"{name} is missing")
+    return run
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder is a run folder."""
+    return (path / "run.json").is_file()
+
+
+def newest_run() -> Run:
+    """The run below `reports_dir()` that was finished last.
+
+    Raises:
+        InputError: there is none.
+    """
+    reports = reports_dir()
+    found = [*reports.glob("*/run.json"), *reports.glob("*/model/run.json")]
+    if not found:
+        raise InputError(
+            f"no run folder in {reports}/; train one with `movierec train`, or name one with --run"
+        )
+    return load_run(max(found, key=lambda file: file.stat().st_mtime).parent)
+
+
+def encode_rows(tables: Tables, features: Features) -> Rows:
+    """All ratings as row numbers and stars, in the order of the table."""
+    return Rows(
+        features.users.encode(tables.ratings["user_id"]),
+        features.movies.encode(tables.ratings["movie_id"]),
+        tables.ratings["rating"].to_numpy(dtype=np.float32),
+    )
+
+
+def check_target(path: Path) -> None:
+    """Refuse, before anything is computed, a folder that a run may not be written to.
+
+    Raises:
+        InputError: a file stands there, or a folder that holds something else than a run.
+    """
+    if path.exists() and not is_run(path) and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(
+            f"{path} exists and is not a run folder; name a new folder, or an earlier run, which "
+            "will be replaced"
+        )
+
+
+def write_run(
+    path: Path,
+    *,
+    info: Mapping[str, Any],
+    tables: Tables,
+    part: npt.NDArray[np.str_],
+    features: Features,
+    weights: Mapping[str, npt.NDArray[np.float32]],
+    vectors: Mapping[str, npt.NDArray[np.float32]],
+    history: pd.DataFrame,
+    plots: Mapping[str, bytes],
+) -> Run:
+    """Write a run folder whole, or leave what was there.
+
+    Args:
+        path: the folder; an earlier run there is replaced.
+        info: settings, metrics and seconds for `run.json`.
+        tables, part, features: the prepared data; `part` is each rating's part.
+        weights, vectors: the network's weights, and the `user` and `movie` matrices.
+        history: a row an epoch.
+        plots: PNG files by name.
+
+    Raises:
+        InputError: the folder holds something else, or the disk is full or read-only.
+    """
+    check_target(path)
+    vocabularies = {
+        "genres": features.genres,
+        "words": features.words,
+        "title_length": features.sizes.title_length,
+    }
+    ratings = tables.ratings.assign(part=pd.Categorical(part, categories=PARTS))
+    files = {
+        "tables/users.parquet": _parquet(tables.users),
+        "tables/movies.parquet": _parquet(tables.movies),
+        "tables/ratings.parquet": _parquet(ratings),
+        "vocabularies.json": json.dumps(vocabularies, ensure_ascii=False).encode(),
+        "network.safetensors": safetensors.numpy.save(dict(weights)),
+        "vectors.safetensors": safetensors.numpy.save(dict(vectors)),
+        "history.csv": history.to_csv(index=False).encode(),
+    }
+    files |= {f"plots/{name}": picture for name, picture in plots.items()}
+    full = {
+        "format": FORMAT,
+        **info,
+        "dataset": tables.name,
+        "occupations": list(tables.occupations),
+        "versions": {package: version(package) for package in PACKAGES},
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    }
+    files["run.json"] = json.dumps(full, indent=2, ensure_ascii=False).encode()
+    with _replacing(path) as folder:
+        for name, content in files.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(content)
+    return load_run(path)
+
+
+def _parquet(frame: pd.DataFrame) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), sink)
+    return sink.getvalue()
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A new folder beside `path` that takes its place when the block ends well."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as workplace:
+            new, old = Path(workplace, "new"), Path(workplace, "old")
+            new.mkdir()
+            yield new
+            if path.exists():
+                path.rename(old)
+            try:
+                new.rename(path)
+            except OSError:
+                if old.exists():
+                    old.rename(path)
+                raise
+    except OSError as error:
+        fault = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
+        raise InputError(
+            f"the run could not be written to {path}: {fault}; nothing was left there. Name "
+            "another folder with --run"
+        ) from error

@@ -1,0 +1,77 @@
+"""Find a film by what people type: an id, a title in either order of its article, with a slip."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import numpy as np
+import pandas as pd
+from rapidfuzz import fuzz, process
+
+from movierec.datasets import YEAR
+from movierec.errors import InputError
+
+ARTICLE = re.compile(
+    r"^(.*), (the|a|an|le|la|les|l'|il|el|los|las|das|der|die|ein|eine)( .*)?$", re.IGNORECASE
+)
+
+
+def plain_title(title: str) -> str:
+    """A title as it is compared: no accents, no case, no year, its article in front.
+
+    Example:
+        >>> plain_title("Matrix, The (1999)")
+        'the matrix'
+    """
+    text = YEAR.sub("", title).strip()
+    if match := ARTICLE.match(text):
+        text = f"{match[2]} {match[1]}{match[3] or ''}"
+    text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return " ".join(re.sub(r"[^\w\s]", " ", text.casefold()).split())
+
+
+def find_movies(movies: pd.DataFrame, text: str, k: int = 10) -> pd.DataFrame:
+    """The films whose titles come nearest to a text.
+
+    Args:
+        movies: the movies table.
+        text: a title or part of one, with or without its year.
+        k: how many films.
+
+    Returns:
+        `movie_id`, `title`, `year`, `genres` and `score` (likeness, 0 to 100), best first; equally
+        good ones by title.
+    """
+    year = YEAR.search(text)
+    wanted = plain_title(text)
+    titles = [plain_title(title) for title in movies["title"]]
+    whole = process.cdist([wanted], titles, scorer=fuzz.token_sort_ratio)[0]
+    part = process.cdist([wanted], titles, scorer=fuzz.partial_ratio)[0]
+    scores = np.maximum(whole, 0.9 * part)  # "empire strikes" is a part of a long title
+    found = movies[["movie_id", "title", "year", "genres"]].assign(score=scores)
+    found["score"] += 5.0 * pd.Series(titles, index=movies.index).eq(wanted)  # before its sequels
+    if year:
+        found["score"] += 5.0 * movies["year"].eq(int(year[1])).fillna(False)
+    found = found.sort_values(["score", "title"], ascending=[False, True]).head(k)
+    return found.assign(score=found["score"].clip(upper=100)).reset_index(drop=True)
+
+
+def resolve_movie(movies: pd.DataFrame, text: str) -> int:
+    """The id of the one film that a text names: an id, or a title with or without its year.
+
+    Raises:
+        InputError: no film has this id or title, or several have; with the nearest ones.
+    """
+    if text.strip().isdigit() and int(text) in set(movies["movie_id"]):
+        return int(text)
+    year = YEAR.search(text)
+    same = movies["title"].map(plain_title).eq(plain_title(text))
+    if year:
+        same &= movies["year"].eq(int(year[1])).fillna(False).astype(bool)
+    if same.sum() == 1:
+        return int(movies.loc[same, "movie_id"].iloc[0])
+    near = movies[same] if same.any() else find_movies(movies, text, k=5)
+    listed = "; ".join(f"{row.movie_id} {row.title}" for row in near.itertuples())
+    fault = "several films are called" if same.any() else "no film has the id or title"
+    raise InputError(f"{fault} {text!r}; give an id or a full title, perhaps one of: {listed}")

@@ -1,0 +1,220 @@
+"""The training loop: recipes, the step, the best state. It knows nothing of films.
+
+Anything with `user_vectors(idx)`, `movie_vectors(idx, training)` and Keras variables can be trained
+here. A training row is two row numbers and a target.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from movierec.errors import InputError
+from movierec.model import NetworkConfig, TwoTower, all_vectors
+from movierec.vectors import Rows, pair_scores
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A network and how to train it.
+
+    Attributes:
+        name: what it is called.
+        network: the network's dimensions and initial values.
+        epochs: passes over the training rows.
+        batch_size: rows a step.
+        learning_rate: Adam's, at its highest.
+        schedule: "constant", or "cosine": warmed up over a twentieth of the steps, then down to
+            zero along a half cosine.
+        share_towers: whether a user or film that stands in several rows of a batch goes through
+            its tower once (in training its rows then share one dropout mask).
+    """
+
+    name: str
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    epochs: int = 5
+    batch_size: int = 256
+    learning_rate: float = 1e-4
+    schedule: Literal["constant", "cosine"] = "constant"
+    share_towers: bool = False
+
+
+RECIPES = {
+    "classic": Recipe("classic", NetworkConfig(mask_padding=False)),
+    "fast": Recipe(
+        "fast", epochs=8, batch_size=4096, learning_rate=3e-3, schedule="cosine", share_towers=True
+    ),
+}
+
+
+class Fit(NamedTuple):
+    """What a training left: the model holds the best state.
+
+    Attributes:
+        history: a row an epoch: `epoch` (from 1), `train_loss` (mean over the epoch, with
+            dropout), `val_loss`, `learning_rate` (at its end), `seconds` (since the first step).
+        best_epoch: the epoch whose state was kept.
+        seconds: `compile` (tracing the step) and `train` (all epochs with their validations).
+    """
+
+    history: pd.DataFrame
+    best_epoch: int
+    seconds: dict[str, float]
+
+
+Progress = Callable[[int, int, float], None]  # steps done, steps in all, last mean loss
+ROWS_PER_CALL = 32_768  # rows trained on between two looks at the progress
+
+
+def fit(
+    model: TwoTower,
+    train: Rows,
+    validation: Rows,
+    recipe: Recipe,
+    seed: int = 0,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    on_progress: Progress | None = None,
+) -> Fit:
+    """Train a model by a recipe, and leave it in its best state.
+
+    Every epoch visits the training rows in a new order drawn from the seed. The state with the
+    lowest validation loss is kept; without validation rows, the last.
+
+    Args:
+        model: the network to train, changed in place.
+        train: training rows.
+        validation: rows that choose the best state; may be empty.
+        recipe: epochs, batch size, learning rate and so on.
+        seed: of the order of the rows.
+        on_epoch: called after each epoch with its row of the history.
+        on_progress: called some times a second with steps done, steps in all, and the loss.
+
+    Raises:
+        InputError: no training rows, or a loss that is no longer a number.
+    """
+    rows, batch = len(train.rating), min(recipe.batch_size, len(train.rating))
+    if rows == 0:
+        raise InputError("no training rows; give more ratings or hold out fewer")
+    steps_per_epoch = -(-rows // batch)
+    total = recipe.epochs * steps_per_epoch
+    optimizer = keras.optimizers.Adam(_schedule(recipe, total))
+    optimizer.build(model.trainable_variables)
+    started = time.perf_counter()
+    train_steps = _train_steps(model, optimizer, recipe.share_towers)
+    compiled = time.perf_counter()
+
+    order = np.random.default_rng(seed)
+    history: list[dict[str, float]] = []
+    best: tuple[float, int, list[Any]] = (np.inf, 0, [])
+    for epoch in range(1, recipe.epochs + 1):
+        shuffled = train.take(order.permutation(rows))
+        done, summed = (epoch - 1) * steps_per_epoch, 0.0
+        for block in _blocks(shuffled, batch):
+            losses = train_steps(*map(tf.constant, block)).numpy()
+            summed += float(losses.sum()) * block.rating.shape[1]
+            done += len(losses)
+            if not np.isfinite(losses).all():
+                raise InputError(
+                    f"the loss became {losses[-1]} in epoch {epoch}, step {done} of {total}; "
+                    f"lower the learning rate (it was {recipe.learning_rate:g})"
+                )
+            if on_progress:
+                on_progress(done, total, float(losses.mean()))
+        record = {
+            "epoch": epoch,
+            "train_loss": summed / rows,
+            "val_loss": loss(model, validation) if len(validation.rating) else float("nan"),
+            "learning_rate": float(optimizer.learning_rate),
+            "seconds": time.perf_counter() - compiled,
+        }
+        history.append(record)
+        if not record["val_loss"] >= best[0]:  # not a number, without validation rows: the last
+            state = [variable.numpy() for variable in model.trainable_variables]
+            best = (record["val_loss"], epoch, state)
+        if on_epoch:
+            on_epoch(record)
+    for variable, value in zip(model.trainable_variables, best[2], strict=True):
+        variable.assign(value)
+    seconds = {"compile": compiled - started, "train": time.perf_counter() - compiled}
+    return Fit(pd.DataFrame(history), best[1], seconds)
+
+
+def loss(model: TwoTower, rows: Rows) -> float:
+    """Mean squared error of the unclipped ratings, without dropout."""
+    users, movies = all_vectors(model)
+    scores = pair_scores(users, movies, rows.user_idx, rows.movie_idx)
+    return float(np.mean((scores - rows.rating) ** 2, dtype=np.float64))
+
+
+def _train_steps(model: TwoTower, optimizer: keras.optimizers.Optimizer, share: bool) -> Any:
+    """The compiled function that takes the steps of a block of batches; returns their losses."""
+    variables = model.trainable_variables
+
+    def vectors(of: Callable[[Any], Any], idx: Any) -> Any:
+        if not share:
+            return of(idx)
+        unique, place = tf.unique(idx)
+        return tf.gather(of(unique), place)  # (B,) -> (unique, 200) -> (B, 200)
+
+    def step(user_idx: Any, movie_idx: Any, rating: Any) -> Any:
+        with tf.GradientTape() as tape:
+            users = vectors(model.user_vectors, user_idx)
+            movies = vectors(lambda idx: model.movie_vectors(idx, training=True), movie_idx)
+            predicted = tf.reduce_sum(users * movies, axis=1)  # (B, 200) -> (B,)
+            error = tf.reduce_mean(tf.square(predicted - rating))
+        gradients = tape.gradient(error, [variable.value for variable in variables])
+        # Adam moves every row at every step, also those that the batch does not touch, as the
+        # document's TensorFlow 1 did; a sparse gradient would leave them where they are
+        optimizer.apply([tf.convert_to_tensor(gradient) for gradient in gradients], variables)
+        return error
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None], tf.int32),
+            tf.TensorSpec([None, None], tf.int32),
+            tf.TensorSpec([None, None], tf.float32),
+        ]
+    )
+    def train_steps(user_idx: Any, movie_idx: Any, rating: Any) -> Any:
+        losses = tf.TensorArray(tf.float32, tf.shape(rating)[0])
+        for i in tf.range(tf.shape(rating)[0]):
+            losses = losses.write(i, step(user_idx[i], movie_idx[i], rating[i]))
+        return losses.stack()  # (steps,)
+
+    train_steps.get_concrete_function()
+    return train_steps
+
+
+def _blocks(rows: Rows, batch: int) -> list[Rows]:
+    """Rows cut into blocks of whole batches, (steps, batch) each, and the rest as a last one."""
+    per_call = max(ROWS_PER_CALL // batch, 1)
+    whole = len(rows.rating) // batch * batch
+    stops = [*range(0, whole, per_call * batch), whole]
+    blocks = [_reshaped(rows, a, b, batch) for a, b in zip(stops, stops[1:], strict=False)]
+    rest = len(rows.rating) - whole
+    return blocks + [_reshaped(rows, whole, whole + rest, rest)] * (rest > 0)
+
+
+def _reshaped(rows: Rows, a: int, b: int, batch: int) -> Rows:
+    """Rows a to b as (steps, batch)."""
+    user_idx, movie_idx, rating = (column[a:b].reshape(-1, batch) for column in rows)
+    return Rows(user_idx, movie_idx, rating)
+
+
+def _schedule(recipe: Recipe, total: int) -> Any:
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    warmup = max(total // 20, 1)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        decay_steps=max(total - warmup, 1),
+        warmup_target=recipe.learning_rate,
+        warmup_steps=warmup,
+    )

@@ -1,0 +1,69 @@
+"""Encoded ratings, and arithmetic on user and movie vectors in blocks of bounded memory."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Vectors = npt.NDArray[np.float32]  # (rows, vector_dim)
+Indices = npt.NDArray[np.int32]
+
+BLOCK = 65_536  # pairs multiplied at once
+
+
+class Rows(NamedTuple):
+    """Encoded ratings: int32 row numbers and float32 stars, (n,) each."""
+
+    user_idx: npt.NDArray[np.int32]
+    movie_idx: npt.NDArray[np.int32]
+    rating: npt.NDArray[np.float32]
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Rows:
+        """The given rows."""
+        return Rows(self.user_idx[rows], self.movie_idx[rows], self.rating[rows])
+
+
+def pair_scores(
+    users: Vectors, movies: Vectors, user_idx: Indices, movie_idx: Indices
+) -> npt.NDArray[np.float32]:
+    """Dot products of pairs of rows.
+
+    Args:
+        users: (user rows, d).
+        movies: (movie rows, d).
+        user_idx, movie_idx: (n,) row numbers.
+
+    Returns:
+        float32 (n,), not clipped.
+    """
+    scores = np.empty(len(user_idx), dtype=np.float32)
+    for a in range(0, len(user_idx), BLOCK):
+        part = slice(a, a + BLOCK)
+        scores[part] = np.einsum("nd,nd->n", users[user_idx[part]], movies[movie_idx[part]])
+    return scores
+
+
+def unit_rows(vectors: Vectors) -> Vectors:
+    """Rows scaled to length 1; a row of zeros stays as it is."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(lengths > 0, lengths, np.float32(1))
+
+
+def top_k(scores: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64]:
+    """Positions of the k largest finite values of each row, best first; ties by position.
+
+    Args:
+        scores: (n, m); -inf marks what may not be chosen.
+        k: how many, at most m.
+
+    Returns:
+        int64 (n, k); -1 where a row has fewer than k finite values.
+    """
+    k = min(k, scores.shape[1])
+    part = np.sort(np.argpartition(-scores, k - 1, axis=1)[:, :k], axis=1)
+    values = np.take_along_axis(scores, part, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    best = np.take_along_axis(part, order, axis=1)
+    return np.where(np.isfinite(np.take_along_axis(values, order, axis=1)), best, -1)

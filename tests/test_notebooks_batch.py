@@ -1,0 +1,214 @@
+"""The batch, on tiny notebooks that the tests write themselves."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from movierec.errors import InputError
+from movierec.notebooks import BatchResult, NotebookError, record, run_notebooks
+
+PARAMETERS = """\
+data: str = "sample"  # the data set
+epochs: int = 2  # passes over the training rows
+rate: float = 0.1  # learning rate
+chatty: bool = False  # print more
+run_dir: str = ""  # folder of the model's run
+report_dir: str = ""  # folder of the report
+"""
+
+
+def write_notebook(path: Path, *cells: str, parameters: str = PARAMETERS) -> None:
+    notebook = new_notebook(
+        cells=[
+            new_markdown_cell(f"# About {path.stem}"),
+            new_markdown_cell("What does *it* answer?\n\nMore."),
+            new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+            *(new_code_cell(cell) for cell in cells),
+        ],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    )
+    path.parent.mkdir(exist_ok=True)
+    nbformat.write(notebook, path)
+
+
+FIRST = [
+    "import json, os, sys\nimport matplotlib.pyplot as plt\nimport ipywidgets\n"
+    "from movierec.notebooks import record",
+    "plt.plot([1, 2])\nplt.show()",
+    "ipywidgets.IntSlider()",
+    "record(values=[data, epochs, rate, chatty], run_dir=run_dir, report_dir=report_dir)",
+    "os.write(2, b'remark of a C++ library')",
+    "record(python=sys.executable, progress=os.environ['MOVIEREC_PROGRESS'], rmse=0.75, rows=1234)",
+]
+
+
+@pytest.fixture(scope="module")
+def foreign_kernel(tmp_path_factory: pytest.TempPathFactory):
+    """A `python3` kernelspec that is found first and starts no Python."""
+    folder = tmp_path_factory.mktemp("jupyter")
+    spec = folder / "kernels" / "python3" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    spec.write_text(
+        json.dumps({"argv": ["/no/such/python"], "display_name": "foreign", "language": "python"})
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_PATH", str(folder))
+        yield
+
+
+@pytest.fixture(scope="module")
+def batch(tmp_path_factory: pytest.TempPathFactory, foreign_kernel: None) -> BatchResult:
+    folder = tmp_path_factory.mktemp("batch")
+    write_notebook(folder / "source" / "01_first.ipynb", *FIRST)
+    write_notebook(folder / "source" / "02_second.ipynb", "1 + 1", parameters="k: int = 3")
+    write_notebook(folder / "source" / "draft.ipynb", "1 / 0")
+    given = {"epochs": "7", "rate": 1, "chatty": "true", "k": 4}
+    return run_notebooks(folder / "out", given, source_dir=folder / "source")
+
+
+def metrics(batch: BatchResult) -> dict:
+    return json.loads((batch.out_dir / "metrics.json").read_text())
+
+
+def test_numbered_notebooks_run_in_order_and_others_do_not(batch: BatchResult):
+    assert [report.name for report in batch.notebooks] == ["01_first", "02_second"]
+    assert list(metrics(batch)["notebooks"]) == ["01_first", "02_second"]
+    assert all(report.seconds > 0 for report in batch.notebooks)
+
+
+def test_parameters_arrive_as_declared(batch: BatchResult):
+    recorded = batch.notebooks[0].metrics
+    assert recorded["values"] == ["sample", 7, 1.0, True]
+    assert recorded["run_dir"] == str(batch.out_dir / "model")
+    assert recorded["report_dir"] == str(batch.out_dir)
+    expected = {"chatty": True, "data": "sample", "epochs": 7, "k": 4, "rate": 1.0}
+    assert metrics(batch)["parameters"] == expected
+
+
+def test_kernel_is_the_running_python_even_if_python3_is_registered_for_another(
+    batch: BatchResult,
+):
+    assert batch.notebooks[0].metrics["python"] == sys.executable
+    assert batch.notebooks[0].metrics["progress"] == "lines"
+
+
+def test_figures_are_saved_and_recorded_values_collected(batch: BatchResult):
+    assert batch.notebooks[0].figures == ("figures/01_first_1.png",)
+    png = (batch.out_dir / "figures" / "01_first_1.png").read_bytes()
+    assert png.startswith(b"\x89PNG")
+    assert metrics(batch)["notebooks"]["01_first"]["metrics"]["rmse"] == 0.75
+    assert "keras" in metrics(batch)["versions"]
+
+
+def test_pages_load_nothing_from_elsewhere(batch: BatchResult):
+    for page in batch.out_dir.glob("*.html"):
+        text = page.read_text()
+        assert 'lang="en"' in text
+        assert not re.findall(r"<(?:script|link|img|iframe)[^>]*https?://", text)
+        assert not re.findall(r"@import|url\([\"']?(?:https?:)?//", text)
+        assert "<script" not in text
+        assert len(text) < 2_000_000
+
+
+def test_pages_are_linked_and_titled(batch: BatchResult):
+    first = (batch.out_dir / "01_first.html").read_text()
+    assert "<title>About 01_first</title>" in first
+    assert re.findall(r'<a [^>]*href="([^"#]+)"', first) == ["index.html", "02_second.html"]
+    assert 'rel="next"' in first
+    assert "Interactive part" in first
+    index = batch.index.read_text()
+    assert "About 02_second" in index
+    assert "What does <em>it</em> answer?" in index
+    assert "1,234" in index
+    for link in re.findall(r'(?:href|src)="([^"]+)"', index):
+        assert (batch.out_dir / link).exists()
+
+
+def test_remarks_of_libraries_stay_out_of_the_notebook(batch: BatchResult):
+    notebook = nbformat.read(batch.out_dir / "01_first.ipynb", as_version=4)
+    assert not [
+        output
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "stream"
+    ]
+
+
+def test_no_temporary_file_is_left(batch: BatchResult):
+    assert not list(batch.out_dir.rglob(".*"))
+
+
+def test_failure_keeps_the_notebook_and_stops_the_batch(tmp_path: Path, capfd):
+    source, out = tmp_path / "source", tmp_path / "out"
+    write_notebook(source / "01_fails.ipynb", "'before'", "int('many')", "'after'")
+    write_notebook(source / "02_never.ipynb", "1")
+    out.mkdir()
+    for name in ("index.html", "metrics.json", "02_never.ipynb", "02_never.html", "mine.html"):
+        (out / name).write_text("of an earlier batch")
+
+    with pytest.raises(NotebookError, match=r"01_fails stopped in cell 4: ValueError") as caught:
+        run_notebooks(out, source_dir=source)
+
+    assert (caught.value.notebook, caught.value.cell) == ("01_fails", 4)
+    assert str(out / "01_fails.html") in str(caught.value)
+    left = {path.name for path in out.iterdir()}
+    assert left == {"01_fails.ipynb", "01_fails.html", "figures", "mine.html"}
+    assert "before" in (out / "01_fails.ipynb").read_text()
+    assert "many" in (out / "01_fails.html").read_text()
+    assert "01_fails" in capfd.readouterr().err
+
+
+def test_killed_kernel_is_a_failure_too(tmp_path: Path):
+    dying = "import os\nos.write(2, b'out of memory')\nos._exit(9)"
+    write_notebook(tmp_path / "source" / "01_dies.ipynb", dying)
+    with pytest.raises(NotebookError, match="DeadKernelError"):
+        run_notebooks(tmp_path / "out", source_dir=tmp_path / "source", progress=False)
+    assert (tmp_path / "out" / "01_dies.html").exists()
+    assert "out of memory" in (tmp_path / "out" / "01_dies.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"epoch": 3}, r"'epoch'; did you mean epochs\? Known: chatty, data, epochs, rate"),
+        ({"zzz": 3}, r"'zzz'\. Known: chatty"),
+        ({"epochs": "1e3"}, "epochs was given as '1e3'; expected a whole number"),
+        ({"epochs": 2.5}, "epochs was given as 2.5; expected a whole number"),
+        ({"epochs": True}, "epochs was given as True; expected a whole number"),
+        ({"rate": "quick"}, "rate was given as 'quick'; expected a number"),
+        ({"chatty": "perhaps"}, "chatty was given as 'perhaps'; expected true or false"),
+        ({"data": 5}, "data was given as 5; expected a text"),
+        ({"run_dir": "x"}, "run_dir is set by the batch"),
+    ],
+)
+def test_wrong_parameters_are_refused_before_anything_starts(
+    tmp_path: Path, given: dict, message: str
+):
+    write_notebook(tmp_path / "source" / "01_first.ipynb", "1 / 0")
+    with pytest.raises(InputError, match=message):
+        run_notebooks(tmp_path / "out", given, source_dir=tmp_path / "source")
+    assert not (tmp_path / "out").exists()
+
+
+def test_folder_of_the_sources_is_refused_as_report(tmp_path: Path):
+    write_notebook(tmp_path / "01_first.ipynb")
+    with pytest.raises(InputError, match="holds the source notebooks"):
+        run_notebooks(tmp_path, source_dir=tmp_path)
+    assert (tmp_path / "01_first.ipynb").exists()
+
+
+def test_folder_without_numbered_notebooks_is_refused(tmp_path: Path):
+    with pytest.raises(InputError, match="no notebook named like"):
+        run_notebooks(tmp_path / "out", source_dir=tmp_path)
+
+
+def test_record_refuses_what_json_cannot_hold():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        record(rmse=float("nan"))
