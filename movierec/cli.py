@@ -13,9 +13,9 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from movierec import __version__
 from movierec.errors import InputError, NotebookError
@@ -27,38 +27,40 @@ if TYPE_CHECKING:
 
 STARTED = time.perf_counter()
 
-app = typer.Typer(
-    help="Understand, train and use a deep movie recommender.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
+data_option = click.option(
+    "--data", metavar="NAME", default="sample", show_default=True, help="Data set; see `data`."
 )
-recommend = typer.Typer(help="Recommend films from a run.", no_args_is_help=True)
-app.add_typer(recommend, name="recommend")
-
-Data = Annotated[str, typer.Option("--data", metavar="NAME", help="Data set; see `movierec data`.")]
-From = Annotated[
-    Path | None,
-    typer.Option("--from", metavar="PATH", help="Folder or zip with the data set's files."),
-]
-RunDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--run", metavar="DIR", help="Run folder; the newest below reports/ if not given."
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-Count = Annotated[int, typer.Option("-k", help="How many films.")]
-Temperature = Annotated[
-    float, typer.Option(help="0: the plain best; above: a draw among the best, 1 is lively.")
-]
-Seed = Annotated[int | None, typer.Option(help="Makes a draw repeatable.")]
-Movie = Annotated[str, typer.Argument(metavar="MOVIE", help="A movie id, or a title.")]
+from_option = click.option(
+    "--from",
+    "path",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Folder or zip with the files of the data set.",
+)
+run_option = click.option(
+    "--run",
+    "run_dir",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Run folder; the newest below reports/ if not given.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+movie_argument = click.argument("movie")
+k_option = click.option("-k", type=int, default=10, show_default=True, help="How many films.")
+temperature_option = click.option(
+    "--temperature",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="0: the plain best; above: a draw among the best, 1 is lively.",
+)
+seed_option = click.option("--seed", type=int, help="Makes a draw repeatable.")
 
 
 def main() -> None:
     """Run the command line, with bad input told in one message and exit status 2."""
     try:
-        app()
+        cli()
     except InputError as error:
         print(f"movierec: {error}", file=sys.stderr)
         sys.exit(2)
@@ -67,32 +69,22 @@ def main() -> None:
         sys.exit(1)
 
 
-def _version(asked: bool) -> None:
-    if asked:
-        print(__version__)
-        raise typer.Exit
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="movierec")
+def cli() -> None:
+    """Understand, train and use a deep movie recommender."""
 
 
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    pass
+@cli.group()
+def recommend() -> None:
+    """Recommend films from a run. A MOVIE is an id or a title."""
 
 
-@app.command("data")
-def data_command(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME", help="sample, ml-1m, ml-100k, ml-latest-small, ml-25m or ml-32m."
-        ),
-    ],
-    path: From = None,
-    as_json: Json = False,
-) -> None:
+@cli.command("data")
+@click.argument("name")
+@from_option
+@json_option
+def data_command(name: str, path: Path | None, as_json: bool) -> None:
     """Fetch a data set if it is not there, check it, and say what it holds.
 
     Without --from, it is looked for in data/ and otherwise downloaded to it. `sample` is made by
@@ -126,27 +118,34 @@ def data_command(
     _print_facts(facts, as_json)
 
 
-@app.command("train")
+@cli.command("train")
+@data_option
+@from_option
+@click.option("--recipe", default="classic", show_default=True, help="classic or fast.")
+@click.option(
+    "--run",
+    "run_dir",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Where to write; reports/NAME-RECIPE if not given.",
+)
+@click.option("--epochs", type=int, help="Passes over the training rows.")
+@click.option("--batch-size", type=int, help="Ratings a step.")
+@click.option("--learning-rate", type=float, help="Adam's step size.")
+@click.option("--seed", default=0, show_default=True, help="Of everything random in the training.")
+@click.option(
+    "--holdout",
+    default="random",
+    show_default=True,
+    help="Test rows: random, origin, temporal or none.",
+)
+@click.option(
+    "--holdout-fraction", default=0.1, show_default=True, help="Part of the rows held out."
+)
+@click.option("--holdout-seed", default=0, show_default=True, help="Of the random holdout.")
+@json_option
 def train_command(
-    data: Data = "sample",
-    path: From = None,
-    recipe: Annotated[str, typer.Option(help="classic or fast.")] = "classic",
-    run: Annotated[
-        Path | None,
-        typer.Option(
-            "--run", metavar="DIR", help="Where to write; reports/NAME-RECIPE by default."
-        ),
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Ratings a step.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Adam's step size.")] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random in the training.")] = 0,
-    holdout: Annotated[
-        str, typer.Option(help="Test rows: random, origin, temporal or none.")
-    ] = "random",
-    holdout_fraction: Annotated[float, typer.Option(help="Part of the rows held out.")] = 0.1,
-    holdout_seed: Annotated[int, typer.Option(help="Of the random holdout.")] = 0,
-    as_json: Json = False,
+    data: str, path: Path | None, run_dir: Path | None, as_json: bool, **settings: Any
 ) -> None:
     """Train a network and write its run folder.
 
@@ -159,18 +158,7 @@ def train_command(
     loading = time.perf_counter()
     tables = load_dataset(data, path)
     loaded = time.perf_counter()
-    finished = train(
-        tables,
-        recipe,
-        seed,
-        run,
-        holdout=holdout,
-        holdout_fraction=holdout_fraction,
-        holdout_seed=holdout_seed,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-    )
+    finished = train(tables, run_dir=run_dir, **settings)
     seconds = finished.seconds
     rows = finished.info["rows"]
     nothing = {"mse": None, "rmse": None, "mae": None}
@@ -192,12 +180,14 @@ def train_command(
     _print_facts(facts, as_json)
 
 
-@app.command("evaluate")
-def evaluate_command(run: RunDir = None, as_json: Json = False) -> None:
+@cli.command("evaluate")
+@run_option
+@json_option
+def evaluate_command(run_dir: Path | None, as_json: bool) -> None:
     """Measure a run on the rows that it held out, beside simple baselines."""
     from movierec.evaluation import evaluate
 
-    opened = _open(run)
+    opened = _open(run_dir)
     result = evaluate(opened)
     if as_json:
         print(json.dumps({"run": str(opened.path), **result}, indent=2))
@@ -218,84 +208,111 @@ def evaluate_command(run: RunDir = None, as_json: Json = False) -> None:
     _print_table(table, f"{opened.path}: {result['rows_tested']:,} test rows")
 
 
-@app.command("predict")
-def predict_command(
-    pairs: Annotated[
-        Path, typer.Argument(metavar="PAIRS.csv", help="CSV file with user_id and movie_id.")
-    ],
-    run: RunDir = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write; the standard output else.")
-    ] = None,
-) -> None:
+@cli.command("predict")
+@click.argument("pairs", metavar="PAIRS.csv", type=click.Path(path_type=Path))
+@run_option
+@click.option(
+    "--out",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Where to write, in place of the standard output.",
+)
+def predict_command(pairs: Path, run_dir: Path | None, out: Path | None) -> None:
     """Add a predicted rating to each line of a CSV file of users and films."""
     from movierec.predictions import predict_file
 
-    text = predict_file(_open(run).recommender, pairs, out)
+    text = predict_file(_open(run_dir).recommender, pairs, out)
     if text is not None:
         sys.stdout.write(text)
 
 
 @recommend.command("for-user")
+@click.argument("user_id", type=int)
+@run_option
+@k_option
+@temperature_option
+@seed_option
+@click.option("--include-seen", is_flag=True, help="Also films that the user has rated.")
+@json_option
 def for_user_command(
-    user_id: Annotated[int, typer.Argument(metavar="USER_ID", help="Whom to recommend to.")],
-    run: RunDir = None,
-    k: Count = 10,
-    temperature: Temperature = 0.0,
-    seed: Seed = None,
-    include_seen: Annotated[bool, typer.Option(help="Also films that the user has rated.")] = False,
-    as_json: Json = False,
+    user_id: int,
+    run_dir: Path | None,
+    k: int,
+    temperature: float,
+    seed: int | None,
+    include_seen: bool,
+    as_json: bool,
 ) -> None:
     """The films that a user would rate highest."""
-    recommender = _open(run).recommender
+    recommender = _open(run_dir).recommender
     films = recommender.for_user(user_id, k, temperature, seed, exclude_seen=not include_seen)
     _print_films(films, f"for user {user_id}", as_json)
 
 
 @recommend.command("similar")
+@movie_argument
+@run_option
+@k_option
+@temperature_option
+@seed_option
+@json_option
 def similar_command(
-    movie: Movie,
-    run: RunDir = None,
-    k: Count = 10,
-    temperature: Temperature = 0.0,
-    seed: Seed = None,
-    as_json: Json = False,
+    movie: str,
+    run_dir: Path | None,
+    k: int,
+    temperature: float,
+    seed: int | None,
+    as_json: bool,
 ) -> None:
     """The films most like a film."""
-    recommender = _open(run).recommender
+    recommender = _open(run_dir).recommender
     movie_id = recommender.movie_id(movie)
     films = recommender.similar(movie_id, k, temperature, seed)
     _print_films(films, f"similar to {recommender.title(movie_id)}", as_json)
 
 
 @recommend.command("also-liked")
+@movie_argument
+@run_option
+@k_option
+@temperature_option
+@seed_option
+@json_option
 def also_liked_command(
-    movie: Movie,
-    run: RunDir = None,
-    k: Count = 10,
-    temperature: Temperature = 0.0,
-    seed: Seed = None,
-    as_json: Json = False,
+    movie: str,
+    run_dir: Path | None,
+    k: int,
+    temperature: float,
+    seed: int | None,
+    as_json: bool,
 ) -> None:
     """What the people who like a film also like."""
-    recommender = _open(run).recommender
+    recommender = _open(run_dir).recommender
     movie_id = recommender.movie_id(movie)
     films = recommender.also_liked(movie_id, k, temperature, seed)
     _print_films(films, f"liked by people who like {recommender.title(movie_id)}", as_json)
 
 
-@app.command("notebooks")
+@cli.command("notebooks")
+@data_option
+@from_option
+@click.option(
+    "--run",
+    "run_dir",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Report folder; reports/NAME if not given.",
+)
+@click.option(
+    "-p",
+    "parameters",
+    metavar="NAME VALUE",
+    type=(str, str),
+    multiple=True,
+    help="A notebook parameter; may be repeated.",
+)
 def notebooks_command(
-    data: Data = "sample",
-    path: From = None,
-    run: Annotated[
-        Path | None,
-        typer.Option("--run", metavar="DIR", help="Report folder; reports/NAME by default."),
-    ] = None,
-    parameters: Annotated[
-        list[tuple[str, str]] | None,
-        typer.Option("-p", metavar="NAME VALUE", help="A notebook parameter; may be repeated."),
-    ] = None,
+    data: str, path: Path | None, run_dir: Path | None, parameters: tuple[tuple[str, str], ...]
 ) -> None:
     """Run all notebooks through papermill and leave a report as HTML.
 
@@ -306,22 +323,21 @@ def notebooks_command(
     from movierec.paths import reports_dir
 
     settings: dict[str, object] = {"data": data, "path": str(path.absolute()) if path else ""}
-    settings |= dict(parameters or [])
-    result = run_notebooks(run or reports_dir() / data, settings)
+    settings |= dict(parameters)
+    result = run_notebooks(run_dir or reports_dir() / data, settings)
     print(f"The report is in {result.out_dir}; begin with {result.index}")
 
 
-@app.command("app")
-def app_command(
-    run: RunDir = None,
-    port: Annotated[int, typer.Option(help="Port on this machine's loopback address.")] = 8866,
-) -> None:
+@cli.command("app")
+@run_option
+@click.option("--port", default=8866, show_default=True, help="Port on this machine's loopback.")
+def app_command(run_dir: Path | None, port: int) -> None:
     """Serve the explorer as a page, on this machine only (needs the extra `app`)."""
     from movierec.notebooks import source_folder
 
     if find_spec("voila") is None:
         raise InputError("the page needs Voilà; install it with `pip install 'movierec[app]'`")
-    opened = _open(run)
+    opened = _open(run_dir)
     command = [sys.executable, "-m", "voila", str(source_folder() / "app.ipynb")]
     command += [f"--port={port}", "--no-browser", "--Voila.ip=127.0.0.1"]
     print(f"The page for {opened.path} will be at http://127.0.0.1:{port}", file=sys.stderr)

@@ -305,15 +305,14 @@ def _zip_source(archive: zipfile.ZipFile, path: Path) -> _Source:
 
 
 def _read_source(source: _Source, name: str) -> Tables:
-    for form, files in _FORMS.items():
-        if files["ratings"] in source.names:
-            break
-    else:
+    form = next((f for f, files in _FORMS.items() if files["ratings"] in source.names), None)
+    if form is None:
         found = ", ".join(sorted(source.names)[:8]) or "no file"
         raise InputError(
             f"{source.label} has no ratings (found: {found}); expected ratings.dat (ML-1M form), "
             "u.data (ML-100K form) or ratings.csv (CSV form)"
         )
+    files = _FORMS[form]
     for file in files.values():
         if file not in source.names:
             raise InputError(

@@ -28,6 +28,7 @@ class NotebookReport:
 
 
 def read_notebook(path: Path) -> Any:
+    """A notebook file in the current format."""
     import nbformat
 
     return nbformat.read(path, as_version=4)
@@ -52,6 +53,7 @@ def _outputs(notebook: Any) -> list[Any]:
 
 
 def recorded(notebook: Any) -> dict[str, Any]:
+    """What a notebook handed to `record`, by name."""
     metrics: dict[str, Any] = {}
     for output in _outputs(notebook):
         metrics |= output.data.get(METRICS_MIME, {})
@@ -59,6 +61,7 @@ def recorded(notebook: Any) -> dict[str, Any]:
 
 
 def save_figures(notebook: Any, name: str, out_dir: Path) -> tuple[str, ...]:
+    """Write a notebook's pictures to `figures`; gives their paths below `out_dir`."""
     figures: list[str] = []
     for output in _outputs(notebook):
         if "image/png" in output.data:
@@ -113,6 +116,7 @@ def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
 def index_page(
     reports: list[NotebookReport], parameters: dict[str, Any], versions: dict[str, str]
 ) -> str:
+    """The first page of a report: key figures, and the notebooks with what each answers."""
     import jinja2
 
     environment = jinja2.Environment(

@@ -80,7 +80,7 @@ class Recommender:
         """
         user_idx = int(self.features.users.encode([user_id])[0])
         scores = self.movie_vectors @ self.user_vectors[user_idx]  # (movies, d) @ (d,)
-        left_out = self._seen(user_idx)[: None if exclude_seen else 0]
+        left_out = self._seen(user_idx) if exclude_seen else np.empty(0, dtype=np.int32)
         chosen = self._choose(scores, left_out, k, temperature, seed)
         return self._films(chosen, self._stars(scores[chosen]))
 

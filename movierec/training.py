@@ -204,8 +204,11 @@ def _blocks(rows: Rows, batch: int) -> list[Rows]:
 
 def _reshaped(rows: Rows, a: int, b: int, batch: int) -> Rows:
     """Rows a to b as (steps, batch)."""
-    user_idx, movie_idx, rating = (column[a:b].reshape(-1, batch) for column in rows)
-    return Rows(user_idx, movie_idx, rating)
+    return Rows(
+        rows.user_idx[a:b].reshape(-1, batch),
+        rows.movie_idx[a:b].reshape(-1, batch),
+        rows.rating[a:b].reshape(-1, batch),
+    )
 
 
 def _schedule(recipe: Recipe, total: int) -> Any:

@@ -11,8 +11,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from movierec.errors import InputError
-from movierec.notebooks import BatchResult, NotebookError, record, run_notebooks
+from movierec.errors import InputError, NotebookError
+from movierec.notebooks import BatchResult, record, run_notebooks
 
 PARAMETERS = """\
 data: str = "sample"  # the data set
