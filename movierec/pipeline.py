@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
@@ -192,6 +194,50 @@ def train_or_load(
     """
     path = Path(run_dir) if run_dir else reports_dir() / tables.name / "model"
     return load_run(path) if is_run(path) else train(tables, run_dir=path, **settings)
+
+
+def study(
+    tables: Tables,
+    batch_sizes: Sequence[int],
+    learning_rates: Sequence[float],
+    recipe: str | Recipe = "fast",
+    epochs: int = 2,
+    max_rows: int = 100_000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Short trainings for every pair of a batch size and a learning rate.
+
+    Every training starts from the same weights and learns from the same rows. Test rows are held
+    out as by default in `train`, and take no part.
+
+    Args:
+        tables: what to train on.
+        batch_sizes, learning_rates: the values to try.
+        recipe: everything else.
+        epochs: passes over the rows in each training.
+        max_rows: where there are more training rows, so many of them are taken, to bound the time.
+        seed: as in `train`.
+
+    Returns:
+        A row a training and epoch: `batch_size`, `learning_rate` (the one tried), `steps` (an
+        epoch), and `epoch`, `train_loss`, `val_loss`, `seconds` as in `training.Fit.history`.
+
+    Raises:
+        InputError: a setting out of range, or a training that diverged.
+    """
+    features = Features.fit(tables)
+    rows = encode_rows(tables, features)
+    learned, chosen = validation_split(split(tables.ratings)[0], seed=seed)
+    learned = learned[:max_rows]
+    frames = []
+    for batch_size, learning_rate in itertools.product(batch_sizes, learning_rates):
+        settings = resolve_recipe(recipe, epochs, batch_size, learning_rate)
+        model = TwoTower(features, settings.network, seed)
+        history = fit(model, rows.take(learned), rows.take(chosen), settings, seed).history
+        tried = {"learning_rate": learning_rate, "steps": -(-len(learned) // batch_size)}
+        frames.append(history.assign(batch_size=batch_size, **tried))
+    columns = ["batch_size", "learning_rate", "steps", "epoch", "train_loss", "val_loss", "seconds"]
+    return pd.concat(frames, ignore_index=True)[columns]
 
 
 @contextmanager

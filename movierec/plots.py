@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
 # Okabe and Ito's palette, told apart by colour-blind readers and in grey print
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+# for `plt.rcParams.update(plots.STYLE)` at the top of a notebook
+STYLE: dict[str, Any] = {
+    "figure.dpi": 120,
+    "figure.constrained_layout.use": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": "medium",
+    "axes.prop_cycle": cycler(color=COLOURS),
+    "legend.frameon": False,
+}
 
 
 def loss_curves(history: pd.DataFrame, ax: Axes, levels: dict[str, float] | None = None) -> Axes:
@@ -28,3 +46,394 @@ def loss_curves(history: pd.DataFrame, ax: Axes, levels: dict[str, float] | None
     ax.grid(alpha=0.3)
     ax.legend()
     return ax
+
+
+def bars(
+    values: pd.Series,
+    ax: Axes,
+    value_label: str,
+    name_label: str = "",
+    *,
+    horizontal: bool = False,
+    digits: int = 2,
+    highlight: str = "",
+) -> Axes:
+    """One bar an entry, its value written on it.
+
+    Args:
+        values: the lengths; the index names the bars.
+        ax: where to draw.
+        value_label: what the lengths are, with their unit.
+        name_label: what the names are.
+        horizontal: lying bars, the first one on top, for long names.
+        digits: decimals of the numbers on the bars, where they are not all whole.
+        highlight: the name of a bar in another colour.
+    """
+    colours = [COLOURS[1] if name == highlight else COLOURS[0] for name in values.index]
+    names = [str(name) for name in values.index]
+    if horizontal:
+        drawn = ax.barh(names, values, color=colours)
+        ax.invert_yaxis()
+        ax.set(xlabel=value_label, ylabel=name_label)
+        ax.margins(x=0.15)
+    else:
+        drawn = ax.bar(names, values, color=colours)
+        ax.set(xlabel=name_label, ylabel=value_label)
+        ax.margins(y=0.12)
+    whole = np.all(values == np.round(values))
+    ax.bar_label(
+        drawn, fmt="{:,.0f}" if whole else f"{{:,.{digits}f}}", padding=2, fontsize="small"
+    )
+    (ax.xaxis if horizontal else ax.yaxis).set_major_formatter("{x:,.10g}")
+    return ax
+
+
+def grouped_lines(table: pd.DataFrame, ax: Axes, xlabel: str, ylabel: str) -> Axes:
+    """A line for each column, over the groups of the index in their order.
+
+    Args:
+        table: groups by methods.
+        ax: where to draw.
+        xlabel: what the groups are.
+        ylabel: what is measured, with its unit.
+    """
+    names = [str(name) for name in table.index]
+    markers = "osD^vP*"
+    for colour, marker, name in zip(COLOURS, markers, table.columns, strict=False):
+        ax.plot(names, table[name].to_numpy(), marker=marker, color=colour, label=name)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.grid(alpha=0.3)
+    ax.legend()
+    return ax
+
+
+def calibration(rating: npt.ArrayLike, predicted: npt.ArrayLike, ax: Axes, bins: int = 10) -> Axes:
+    """Mean rating given, for rows in order of the rating predicted.
+
+    The rows are cut into `bins` equal parts; a part on the diagonal is predicted right on average.
+
+    Args:
+        rating: (n,) stars given.
+        predicted: (n,) stars predicted.
+        ax: where to draw.
+        bins: number of parts.
+
+    Reference:
+        DeGroot and Fienberg (1983), The comparison and evaluation of forecasters.
+    """
+    rows = pd.DataFrame({"rating": np.asarray(rating), "predicted": np.asarray(predicted)})
+    part = pd.qcut(rows["predicted"].rank(method="first"), bins, labels=False)
+    means = rows.groupby(part).mean()
+    lowest, highest = means.min().min(), means.max().max()
+    ax.plot([lowest, highest], [lowest, highest], "--", color=COLOURS[6], label="right on average")
+    ax.plot(means["predicted"], means["rating"], "o-", color=COLOURS[0], label="the model")
+    ax.set(xlabel="mean predicted rating (stars)", ylabel="mean rating given (stars)")
+    ax.set_aspect("equal")
+    ax.grid(alpha=0.3)
+    ax.legend()
+    return ax
+
+
+def rating_histograms(rating: npt.ArrayLike, predicted: npt.ArrayLike, ax: Axes) -> Axes:
+    """Ratings given as bars at their stars, ratings predicted as an outline.
+
+    Args:
+        rating: (n,) stars given.
+        predicted: (n,) stars predicted.
+        ax: where to draw.
+    """
+    stars, counts = np.unique(np.asarray(rating), return_counts=True)
+    step = float(np.diff(stars).min()) if len(stars) > 1 else 1.0
+    # a share a star, so that bars and outline can be compared by their areas
+    height = counts / counts.sum() / step
+    ax.bar(stars, height, width=0.9 * step, color=COLOURS[5], label="given")
+    ax.hist(
+        np.asarray(predicted),
+        bins=60,
+        density=True,
+        histtype="step",
+        linewidth=2,
+        color=COLOURS[1],
+        label="predicted",
+    )
+    ax.set(xlabel="rating (stars)", ylabel="share of the rows, for each star of width")
+    ax.legend()
+    return ax
+
+
+def points_by_group(
+    points: npt.NDArray, groups: Sequence[str], ax: Axes, shown: Sequence[str]
+) -> Axes:
+    """Points in the plane, those of some groups in colours, the others in grey.
+
+    Args:
+        points: (n, 2).
+        groups: (n,) the group of each point.
+        ax: where to draw.
+        shown: the groups to colour, at most six.
+    """
+    group = np.asarray(groups)
+    rest = ~np.isin(group, shown)
+    ax.scatter(*points[rest].T, s=6, color="0.8", label="other")
+    for colour, marker, name in zip(COLOURS, "osD^vP", shown, strict=False):
+        ax.scatter(*points[group == name].T, s=14, color=colour, marker=marker, label=name)
+    ax.set(xlabel="first direction", ylabel="second direction")
+    ax.legend(fontsize="small", markerscale=1.5)
+    return ax
+
+
+def histogram(
+    values: npt.ArrayLike, ax: Axes, value_label: str, count_label: str, bins: int = 30
+) -> Axes:
+    """How often values occur, with a line at their median.
+
+    Args:
+        values: (n,) numbers.
+        ax: where to draw.
+        value_label, count_label: what is measured, and what is counted.
+        bins: bars of equal width; whole numbers that span fewer get one bar each.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    lowest, highest, median = values.min(), values.max(), np.median(values)
+    if highest - lowest < bins and np.all(values == np.round(values)):
+        edges = np.arange(lowest, highest + 2) - 0.5
+    else:
+        edges = np.linspace(lowest, highest, bins + 1)
+    ax.hist(values, bins=edges, color=COLOURS[0], edgecolor="white", linewidth=0.5)
+    ax.axvline(median, linestyle="--", color=COLOURS[1], label=f"median {median:,.4g}")
+    ax.set(xlabel=value_label, ylabel=count_label)
+    ax.yaxis.set_major_formatter("{x:,.10g}")
+    ax.legend()
+    return ax
+
+
+def long_tail(counts: npt.ArrayLike, ax: Axes, what: str) -> Axes:
+    """Ratings by rank, both axes logarithmic; what was never rated is left out.
+
+    Args:
+        counts: (n,) ratings of each, in any order.
+        ax: where to draw.
+        what: what is ranked, in the plural.
+    """
+    ordered = np.sort(np.asarray(counts))[::-1]
+    ordered = ordered[ordered > 0]
+    half = int(np.searchsorted(np.cumsum(ordered), ordered.sum() / 2)) + 1
+    rank = np.arange(1, len(ordered) + 1)
+    ax.loglog(rank, ordered, color=COLOURS[0])
+    ax.fill_between(rank[:half], ordered[:half], 1, color=COLOURS[4], alpha=0.4)
+    ax.text(1.1, 1.3, f"the first {half:,}\nhave half\nof all ratings", va="bottom")
+    ax.set(xlabel=f"{what}, most ratings first", ylabel="ratings", ylim=(1, None))
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def over_time(timestamps: npt.ArrayLike, ax: Axes) -> Axes:
+    """Ratings a month.
+
+    Args:
+        timestamps: (n,) Unix seconds.
+        ax: where to draw.
+    """
+    moments = pd.Series(1, index=pd.to_datetime(np.asarray(timestamps), unit="s"))
+    monthly = moments.resample("MS").sum()
+    ax.plot(monthly.index, monthly, drawstyle="steps-post", color=COLOURS[0])
+    ax.set(xlabel="month", ylabel="ratings a month", ylim=(0, None))
+    ax.yaxis.set_major_formatter("{x:,.10g}")
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def heatmap(table: pd.DataFrame | npt.NDArray, ax: Axes, digits: int | None = None) -> Axes:
+    """A table as colours: white is zero, purple positive, orange negative.
+
+    Args:
+        table: numbers; a data frame's index and columns name the ticks, up to 25 of them.
+        ax: where to draw.
+        digits: decimals to write into the cells; nothing is written when not given.
+    """
+    frame = pd.DataFrame(table)
+    values = frame.to_numpy(dtype=np.float64)
+    limit = float(np.nanmax(np.abs(values))) or 1.0
+    # PuOr is told apart by colour-blind readers; its pale middle is zero
+    ax.imshow(values, aspect="auto", cmap="PuOr", vmin=-limit, vmax=limit, interpolation="none")
+    for axis, names in ((ax.xaxis, frame.columns), (ax.yaxis, frame.index)):
+        if len(names) <= 25:
+            axis.set_ticks(range(len(names)), [str(name) for name in names])
+    if any(len(str(name)) > 3 for name in frame.columns) and frame.shape[1] > 6:
+        ax.tick_params(axis="x", rotation=90)
+    ax.spines[:].set_visible(False)
+    if digits is not None:
+        for (row, column), value in np.ndenumerate(values):
+            colour = "white" if abs(value) > 0.65 * limit else "black"
+            text = f"{value:,.{digits}f}"
+            ax.text(column, row, text, ha="center", va="center", color=colour, fontsize="small")
+    return ax
+
+
+def outline(ax: Axes, row: int, column: int, height: int = 1, width: int = 1) -> Axes:
+    """Frame some cells of a heat map.
+
+    Args:
+        ax: with a heat map.
+        row, column: the upper left cell.
+        height, width: in cells.
+    """
+    corner = (column - 0.5, row - 0.5)
+    ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=COLOURS[6], linewidth=2))
+    return ax
+
+
+def window_answers(words: list[str], answers: npt.ArrayLike, window: int, ax: Axes) -> Axes:
+    """What one filter answers to each position of its window on a title.
+
+    Args:
+        words: the title's words, "" for padding.
+        answers: (words - window + 1,) numbers, before the relu.
+        window: words seen at once.
+        ax: where to draw.
+    """
+    answers = np.asarray(answers)
+    shown = [word or "·" for word in words]
+    seen = [" ".join(shown[start : start + window]) for start in range(len(answers))]
+    colours = [COLOURS[5] if answer > 0 else "lightgrey" for answer in answers]
+    colours[int(answers.argmax())] = COLOURS[1]
+    drawn = ax.barh(range(len(answers)), answers, color=colours)
+    ax.bar_label(drawn, fmt="{:.2f}", padding=2, fontsize="small")
+    ax.set_yticks(range(len(answers)), seen)
+    ax.invert_yaxis()
+    ax.margins(x=0.2)
+    ax.axvline(0, color=COLOURS[6], linewidth=0.8)
+    ax.set(xlabel="answer: sum of products + bias", ylabel="words in the window (· is padding)")
+    return ax
+
+
+def joined_vectors(parts: dict[str, npt.NDArray], ax: Axes) -> Axes:
+    """Vectors side by side as one strip, each with its name and the positions it takes.
+
+    Args:
+        parts: vectors by name, in the order of the joining.
+        ax: where to draw.
+    """
+    heatmap(np.concatenate([vector.ravel() for vector in parts.values()])[None], ax)
+    stop = 0
+    for name, vector in parts.items():
+        start, stop = stop, stop + vector.size
+        outline(ax, 0, start, width=vector.size)
+        ax.text((start + stop - 1) / 2, -0.65, f"{name}\n{start}–{stop - 1}", ha="center")
+    ax.set(yticks=[], xlabel="position in the joined vector")
+    return ax
+
+
+def dot_product(left: npt.NDArray, right: npt.NDArray, ax: Axes) -> Axes:
+    """The products of two vectors' entries, and their running total.
+
+    Args:
+        left, right: (d,) each.
+        ax: where to draw.
+    """
+    products = left * right
+    total = np.cumsum(products)
+    position = np.arange(1, len(products) + 1)
+    ax.bar(position, products, width=1.0, color=COLOURS[5], label="product at a position")
+    ax.plot(position, total, color=COLOURS[1], label="running total")
+    ax.plot(position[-1], total[-1], "o", color=COLOURS[1])
+    ax.annotate(
+        f"{total[-1]:.3f}",
+        (position[-1], total[-1]),
+        (4, 6),
+        textcoords="offset points",
+        ha="right",
+    )
+    ax.axhline(0, color=COLOURS[6], linewidth=0.8)
+    ax.set(xlabel="position in the vectors", ylabel="product, total")
+    ax.legend()
+    return ax
+
+
+def network(user_tower: Any, movie_tower: Any, ax: Axes) -> Axes:
+    """The whole network, inputs on top, as the built towers have it.
+
+    Every box is an operation with its output shape (B for the batch) and its parameters, every
+    line an array that goes from one to the next.
+
+    Args:
+        user_tower, movie_tower: built Keras models.
+        ax: where to draw; some 13 by 12 inches read well.
+    """
+    columns = 0.0
+    ends = []
+    for tower in (user_tower, movie_tower):
+        places, parents = _placed(tower, columns)
+        columns = max(x for x, _ in places.values()) + 1.3
+        for operation, (x, y) in places.items():
+            for parent in parents[operation]:
+                above = places[parent]
+                ax.plot([above[0], x], [above[1] + 0.36, y - 0.36], color="grey", zorder=1)
+            _draw_operation(operation, x, y, ax)
+        ends.append(next(place for operation, place in places.items() if place[1] == 0))
+    middle = sum(x for x, _ in ends) / 2
+    for x, y in ends:
+        ax.plot([x, middle], [y + 0.36, 0.84], color="grey", zorder=1)
+    _draw_box("dot product\n(B, 1)", middle, 1.2, COLOURS[3], ax)
+    for name, colour in _KINDS.values():
+        ax.scatter([], [], marker="s", s=120, color=colour, alpha=0.45, label=name)
+    ax.legend(loc="upper left", title="with parameters")
+    ax.set(xlim=(-0.6, columns - 0.7))
+    ax.invert_yaxis()
+    ax.axis("off")
+    return ax
+
+
+_KINDS = {
+    "Embedding": ("embedding", COLOURS[2]),
+    "Dense": ("dense", COLOURS[0]),
+    "FullWidthConv2D": ("convolution", COLOURS[4]),
+}
+
+
+def _placed(tower: Any, left: float) -> tuple[dict[Any, tuple[float, float]], dict[Any, list[Any]]]:
+    """Where each operation of a tower stands, its last one at height 0, and what feeds it."""
+    operations = tower.operations
+    maker = {id(operation.output): operation for operation in operations}
+    parents = {}
+    for operation in operations:
+        given = operation.input if isinstance(operation.input, list) else [operation.input]
+        parents[operation] = [maker[id(x)] for x in given if maker[id(x)] is not operation]
+    depth: dict[Any, int] = {}
+    seen_at: dict[Any, list[float]] = {operation: [] for operation in operations}
+
+    def visit(operation: Any, level: int, start: float) -> float:
+        """Place an operation above what it feeds; gives the columns that it needs."""
+        depth[operation] = max(depth.get(operation, 0), level)
+        stop = start
+        for parent in parents[operation]:
+            stop += visit(parent, level + 1, stop)
+        width = max(stop - start, 1.0)
+        seen_at[operation].append(start + width / 2 - 0.5)
+        return width
+
+    visit(maker[id(tower.output)], 0, left)
+    places = {o: (sum(xs) / len(xs), -float(depth[o])) for o, xs in seen_at.items()}
+    return places, parents
+
+
+def _draw_operation(operation: Any, x: float, y: float, ax: Axes) -> None:
+    kind = type(operation).__name__
+    named = hasattr(operation, "count_params")
+    words = operation.name.split("_") if named else [kind.lower()]  # an array operation has no name
+    lines = [""]
+    for word in words:
+        if len(lines[-1]) + len(word) > 12:
+            lines.append("")
+        lines[-1] += f"_{word}" if lines != [""] else word
+    shape = ", ".join(map(str, ("B", *operation.output.shape[1:])))
+    lines.append(f"({shape})")
+    if named and operation.count_params():
+        lines.append(f"{operation.count_params():,}")
+    _draw_box("\n".join(lines), x, y, _KINDS.get(kind, ("", "lightgrey"))[1], ax)
+
+
+def _draw_box(text: str, x: float, y: float, colour: str, ax: Axes) -> None:
+    box = Rectangle((x - 0.47, y - 0.4), 0.94, 0.8, facecolor=colour, edgecolor=colour, alpha=0.45)
+    ax.add_patch(box)
+    ax.text(x, y, text, ha="center", va="center", fontsize=8)

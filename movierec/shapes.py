@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from movierec.features import Sizes
@@ -170,3 +172,24 @@ def compare(derived: list[LayerShape], *towers: keras.Model) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def layer_outputs(
+    tower: keras.Model, fields: dict[str, npt.NDArray[np.int32]]
+) -> dict[str, npt.NDArray]:
+    """What every layer of a tower gives for some rows, by the layer's name.
+
+    Args:
+        tower: a built user or movie tower.
+        fields: the encoded rows, int32 (B, width) by input name.
+
+    Returns:
+        Arrays of shape (B, ...), as at prediction time: dropout changes nothing.
+
+    Example:
+        >>> layer_outputs(model.user_tower, {"uid": user_idx[:, None]})["uid_embed_layer"].shape
+        (3, 1, 32)
+    """
+    outputs = {layer.name: layer.output for layer in tower.layers}
+    probe = type(tower)(tower.input, outputs)  # the same layers, all of their outputs
+    return {name: np.asarray(output) for name, output in probe(fields, training=False).items()}

@@ -198,8 +198,9 @@ def _blocks(rows: Rows, batch: int) -> list[Rows]:
     whole = len(rows.rating) // batch * batch
     stops = [*range(0, whole, per_call * batch), whole]
     blocks = [_reshaped(rows, a, b, batch) for a, b in zip(stops, stops[1:], strict=False)]
-    rest = len(rows.rating) - whole
-    return blocks + [_reshaped(rows, whole, whole + rest, rest)] * (rest > 0)
+    if whole < len(rows.rating):
+        blocks.append(_reshaped(rows, whole, len(rows.rating), len(rows.rating) - whole))
+    return blocks
 
 
 def _reshaped(rows: Rows, a: int, b: int, batch: int) -> Rows:
