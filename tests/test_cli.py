@@ -1,0 +1,188 @@
+"""The command line, run as a process: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from movierec.runs import Run
+from movierec.simulate import Simulation, write_ml1m
+
+
+@pytest.fixture(scope="module")
+def home(
+    tmp_path_factory: pytest.TempPathFactory, small_world: Simulation, small_run: Run
+) -> Path:
+    """A folder to work in: the small world's files in `world`, its run in `reports/small`."""
+    folder = tmp_path_factory.mktemp("home")
+    write_ml1m(small_world.tables, folder / "world")
+    (folder / "reports").mkdir()
+    (folder / "reports" / "small").symlink_to(small_run.path)
+    return folder
+
+
+def movierec(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "movierec", *map(str, arguments)],
+        cwd=home,
+        env=os.environ | {"MOVIEREC_PROGRESS": "lines"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def answer(home: Path, *arguments: str):
+    """What a command prints with --json; nothing else may stand on its output."""
+    done = movierec(home, *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def refused(home: Path, *arguments: str) -> str:
+    """The message of a command that must end with exit status 2 and without a traceback."""
+    done = movierec(home, *arguments)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    return done.stderr
+
+
+def test_help_names_every_command(home: Path) -> None:
+    text = movierec(home, "--help").stdout
+    for command in ("data", "train", "evaluate", "predict", "recommend", "notebooks", "app"):
+        assert f"\n  {command}" in text
+
+
+def test_data_says_what_a_folder_holds(home: Path, small_world: Simulation) -> None:
+    facts = answer(home, "data", "ml-1m", "--from", "world")
+    ratings = small_world.tables.ratings
+    assert (facts["users"], facts["ratings"]) == (300, len(ratings))
+    assert facts["mean_rating"] == pytest.approx(ratings["rating"].mean(), abs=1e-4)
+
+
+def test_data_writes_the_sample_in_the_form_of_ml_1m(home: Path) -> None:
+    facts = answer(home, "data", "sample")
+    assert {f.name for f in Path(home, facts["path"]).iterdir()} == {
+        "users.dat",
+        "movies.dat",
+        "ratings.dat",
+    }
+    again = answer(home, "data", "ml-1m", "--from", facts["path"])
+    assert again["ratings"] == facts["ratings"]
+
+
+def test_bad_data_is_refused_with_file_line_and_text(home: Path, tmp_path: Path) -> None:
+    for name in ("users.dat", "movies.dat", "ratings.dat"):
+        content = (home / "world" / name).read_bytes()
+        (tmp_path / name).write_bytes(content + b"1::1::9::1\n" * (name == "ratings.dat"))
+    message = refused(home, "train", "--data", "ml-1m", "--from", str(tmp_path), "--run", "bad")
+    assert "ratings.dat, line 12001: got '1::1::9::1'" in message
+    assert not (home / "bad").exists()
+
+
+def test_train_gives_figures_and_a_run_folder(home: Path) -> None:
+    source = ("--data", "ml-1m", "--from", "world")
+    settings = ("--recipe", "fast", "--epochs", "1", "--holdout", "origin", "--run", "trained")
+    facts = answer(home, "train", *source, *settings)
+    assert facts["rows_tested"] == 2400
+    assert facts["rows_trained"] + facts["rows_validated"] == 9600
+    assert facts["rmse"] == pytest.approx(facts["mse"] ** 0.5)
+    assert 0 < facts["mae"] < facts["rmse"] < 3
+    assert min(facts[f"{step}_seconds"] for step in ("start", "load", "prepare", "compile")) > 0
+    assert facts["seconds"] > 0
+    measured = answer(home, "evaluate", "--run", "trained")
+    assert measured["mse"] == pytest.approx(facts["mse"])
+    assert measured["baselines"]["biases"]["rmse"] > 0
+
+
+def test_train_without_holdout_has_no_test_figures(home: Path) -> None:
+    source = ("--data", "ml-1m", "--from", "world")
+    settings = ("--recipe", "fast", "--epochs", "1", "--holdout", "none", "--run", "whole")
+    facts = answer(home, "train", *source, *settings)
+    assert facts["mse"] is None
+    assert facts["rows_trained"] + facts["rows_validated"] == 12_000
+    assert "held no rows out" in refused(home, "evaluate", "--run", "whole")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--recipe", "slow"), "unknown recipe 'slow'; expected one of classic, fast"),
+        (("--epochs", "0"), "got epochs 0"),
+        (("--learning-rate", "nan"), "got learning rate nan"),
+        (("--holdout", "odd"), "unknown holdout 'odd'"),
+        (("--holdout-fraction", "1.5"), "got a holdout fraction of 1.5"),
+        (("--run", "world"), "world exists and is not a run folder"),
+    ],
+)
+def test_settings_out_of_range_are_refused(home: Path, arguments: tuple, told: str) -> None:
+    assert told in refused(home, "train", *arguments)
+
+
+def test_predict_adds_a_rating_to_each_line(home: Path, small_run: Run) -> None:
+    pairs = small_run.tables.ratings[["user_id", "movie_id"]].head(5).assign(note="a, b")
+    pairs.to_csv(home / "pairs.csv", index=False)
+    printed = movierec(home, "predict", "pairs.csv")
+    assert printed.stdout.splitlines()[0] == "user_id,movie_id,note,rating"
+    assert movierec(home, "predict", "pairs.csv", "--out", "rated.csv").stdout == ""
+    rated = pd.read_csv(home / "rated.csv")
+    assert rated["note"].tolist() == ["a, b"] * 5
+    expected = small_run.recommender.predict(pairs["user_id"], pairs["movie_id"])
+    assert rated["rating"].to_numpy() == pytest.approx(expected, abs=1e-5)
+
+
+def test_predict_names_the_line_of_an_unknown_id(home: Path) -> None:
+    (home / "odd.csv").write_text("user_id,movie_id\n1,1\n1,99999\n")
+    message = refused(home, "predict", "odd.csv", "--out", "never.csv")
+    assert "odd.csv, line 3: got movie_id '99999'" in message
+    assert not (home / "never.csv").exists()
+
+
+def test_recommend_answers_by_the_newest_run(home: Path, small_run: Run) -> None:
+    films = answer(home, "recommend", "for-user", "1", "-k", "4")
+    expected = small_run.recommender.for_user(1, k=4)
+    assert [film["movie_id"] for film in films] == expected["movie_id"].tolist()
+    assert set(films[0]) == {"movie_id", "title", "year", "genres", "score"}
+
+
+def test_recommend_takes_a_title_for_a_movie(home: Path, small_run: Run) -> None:
+    film = small_run.tables.movies.iloc[7]
+    for mode in ("similar", "also-liked"):
+        by_title = answer(home, "recommend", mode, film["title"], "--run", "reports/small")
+        by_id = answer(home, "recommend", mode, film["movie_id"], "--run", "reports/small")
+        assert by_title == by_id
+        assert len(by_id) == 10
+
+
+def test_a_misspelt_title_is_answered_with_the_nearest(home: Path, small_run: Run) -> None:
+    title = small_run.tables.movies["title"].iloc[7]
+    message = refused(home, "recommend", "similar", "zq" + title)
+    assert title in message
+
+
+def test_a_draw_is_repeatable_by_its_seed(home: Path) -> None:
+    draw = ("recommend", "for-user", "2", "--temperature", "1")
+    first = answer(home, *draw, "--seed", "1")
+    assert first == answer(home, *draw, "--seed", "1")
+    assert first != answer(home, *draw, "--seed", "2")
+
+
+def test_an_unknown_user_is_refused(home: Path) -> None:
+    assert "unknown user id 4000000" in refused(home, "recommend", "for-user", "4000000")
+
+
+def test_a_missing_run_is_refused(home: Path) -> None:
+    assert "nowhere does not exist" in refused(home, "evaluate", "--run", "nowhere")
+
+
+def test_an_unknown_notebook_parameter_is_refused_before_anything_runs(home: Path) -> None:
+    message = refused(home, "notebooks", "-p", "epoch", "1", "--run", "report")
+    assert "did you mean epochs" in message
+    assert not (home / "report").exists()
