@@ -187,7 +187,7 @@ def download(name: str) -> Path:
     url = f"{mirror.rstrip('/')}/{name}.zip"
     folder = data_dir()
     try:
-        md5 = ARCHIVES[name] or _published_md5(url, folder)
+        md5 = ARCHIVES[name] or _published_md5(url)
         fetcher = pooch.create(
             path=folder,
             base_url="",
@@ -205,12 +205,14 @@ def download(name: str) -> Path:
         raise _disk_error(error, folder) from error
 
 
-def _published_md5(url: str, folder: Path) -> str:
+def _published_md5(url: str) -> str:
     """The checksum from the `.md5` file beside an archive that changes in place."""
-    import pooch
+    import requests
 
-    text = Path(pooch.retrieve(f"{url}.md5", known_hash=None, path=folder)).read_text("ascii")
-    found = re.search(r"\b[0-9a-f]{32}\b", text)
+    # asked anew each time and not kept: a kept sum would refuse the next edition of the set
+    answer = requests.get(f"{url}.md5", timeout=30)
+    answer.raise_for_status()
+    found = re.search(r"\b[0-9a-f]{32}\b", answer.text)
     if not found:
         raise ValueError(f"{url}.md5 holds no MD5 sum")
     return found.group()
@@ -252,7 +254,7 @@ def _read(path: Path, name: str) -> Tables:
     try:
         with zipfile.ZipFile(path) as archive:
             return _read_source(_zip_source(archive, path), name)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
         raise InputError(
             f"{path} is not a readable zip ({error}); expected the archive as GroupLens publishes "
             "it. Delete it and download it again, or give an unpacked folder"
@@ -363,12 +365,10 @@ def _read_100k(source: _Source, name: str) -> Tables:
         {"user_id": int, "age": int, "gender": str, "occupation": str, "zip": str},
     )
     codes = {occupation: code for code, occupation in enumerate(occupations)}
-    unknown = users.loc[~users["occupation"].isin(codes), "occupation"]
-    if len(unknown):
-        raise InputError(
-            f"{source.where('u.user')}: occupation {unknown.iloc[0]!r} is not among the "
-            f"{len(codes)} of u.occupation"
-        )
+    unknown = ~users["occupation"].isin(codes).to_numpy()
+    if unknown.any():
+        number, line = _nth_line(source, "u.user", int(np.argmax(unknown)) + 1)
+        _complain(source, "u.user", number, line, f"one of the {len(codes)} of u.occupation")
     users["occupation"] = users["occupation"].map(codes).astype("int64")
     flags = r"\|".join("[01]" for _ in genres)
     movies = _parse_lines(
@@ -511,6 +511,8 @@ def _csv_columns(source: _Source, name: str, types: Mapping[str, pa.DataType]) -
         names = cells[0]
         order = [types.get(column.removeprefix("\ufeff"), pa.string()) for column in names]
         _find_bad_row(source, name, [[], *cells[1:]], ",", expected, order, str(error))
+    if not table.num_rows:
+        raise InputError(f"{source.where(name)} has a header alone; expected at least one row")
     return table.to_pandas()
 
 
@@ -543,8 +545,8 @@ def _find_bad_row(
 def _fits(cell: str, kind: pa.DataType) -> bool:
     if pa.types.is_string(kind):
         return "\ufffd" not in cell
-    pattern = r"\s*-?\d{1,18}\s*" if pa.types.is_integer(kind) else r"\s*-?\d+(\.\d*)?\s*"
-    return re.fullmatch(pattern, cell) is not None
+    number = r"-?\d{1,18}" if pa.types.is_integer(kind) else r"-?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
+    return re.fullmatch(rf"\s*{number}\s*", cell) is not None
 
 
 # --- the schema --------------------------------------------------------------------------------
@@ -575,7 +577,8 @@ def validate_tables(tables: Tables) -> Tables:
     if "title" in movies.columns and "year" not in movies.columns:
         year = movies["title"].astype(str).str.extract(YEAR, expand=False)
         movies = movies.assign(year=pd.to_numeric(year).astype("Int64"))
-    for table, frame in (("users", users), ("movies", movies), ("ratings", ratings)):
+    # ratings first: the users of a CSV set come from them, and a bad id is to be named there
+    for table, frame in (("ratings", ratings), ("movies", movies), ("users", users)):
         _check(table, frame, len(tables.occupations))
     for column, known in (("user_id", users["user_id"]), ("movie_id", movies["movie_id"])):
         stray = ~np.isin(ratings[column].to_numpy(), known.to_numpy())
@@ -639,16 +642,17 @@ def _check(table: str, frame: pd.DataFrame, occupations: int) -> None:
     columns = schemas[table]
     if table == "users" and "gender" in frame.columns:
         columns |= schemas["demographics"]
-    if frame.empty:
+    if not len(frame):
         raise InputError(f"{table}: no rows; expected at least one")
     try:
-        DataFrameSchema(columns).validate(frame)
+        # numbered anew: a label that stands twice in the index would name no row
+        DataFrameSchema(columns).validate(frame.reset_index(drop=True))
     except pandera.errors.SchemaError as error:
         cases, column = error.failure_cases, error.schema.name
         by_row = isinstance(cases, pd.DataFrame) and cases["index"].notna().all()
         if not by_row:  # not a row's fault: a column is missing or of the wrong type
             names = ", ".join(columns)
             raise InputError(f"{table}: {error}; expected the columns {names}") from error
-        row, value = frame.index.get_loc(cases["index"].iloc[0]), cases["failure_case"].iloc[0]
+        row, value = int(cases["index"].iloc[0]), cases["failure_case"].iloc[0]
         expected = next((check.error for check in columns[column].checks), "a text")
         raise _RowError(table, row, f"{column} {value!r}", f"as {column} {expected}") from error

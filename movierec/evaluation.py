@@ -34,12 +34,13 @@ def rating_metrics(rating: npt.ArrayLike, predicted: npt.ArrayLike) -> dict[str,
         InputError: no rows, or lists of different lengths.
     """
     given = np.asarray(rating, dtype=np.float64)
-    error = np.asarray(predicted, dtype=np.float64) - given if np.size(predicted) else given
-    if not given.size or given.shape != np.shape(predicted):
+    guess = np.asarray(predicted, dtype=np.float64)
+    if not given.size or given.shape != guess.shape:
         raise InputError(
-            f"got {given.size} ratings and {np.size(predicted)} predictions; expected as many of "
-            "each, and at least one"
+            f"got {given.size} ratings and {guess.size} predictions; expected as many of each, and "
+            "at least one"
         )
+    error = guess - given
     mse = float(np.mean(error**2))
     return {"mse": mse, "rmse": mse**0.5, "mae": float(np.mean(np.abs(error)))}
 

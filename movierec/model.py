@@ -32,6 +32,9 @@ class NetworkConfig:
             document sums up to 17 padding slots into a film's genres and convolves the padding of
             short titles; False keeps that for comparison.
         embedding_range: embeddings start uniform in (-range, range).
+        start_rating: the rating that the network predicts before it has learned anything: the
+            biases of both vector layers start where their dot product is this rating. 0 leaves
+            them at zero, and the first steps go into finding the mean.
     """
 
     embed_dim: int = 32
@@ -42,6 +45,7 @@ class NetworkConfig:
     title_dropout: float = 0.5
     mask_padding: bool = True
     embedding_range: float = 0.05
+    start_rating: float = 0.0
 
 
 class MaskPadding(layers.Layer):
@@ -104,7 +108,7 @@ def user_tower(sizes: Sizes, config: NetworkConfig, seed: int) -> keras.Model:
     # 4 x (B, 1, 32) -> (B, 1, 128)
     x = _joined(features, 2, "user_combine_layer")
     # (B, 1, 128) -> (B, 1, 200) -> (B, 200)
-    x = init.dense(config.vector_dim, "tanh", "user_combine_fc_layer")(x)
+    x = init.vector("user_combine_fc_layer")(x)
     x = layers.Reshape((config.vector_dim,), name="user_combine_layer_flat")(x)
     return keras.Model(inputs, x, name="user_tower")
 
@@ -159,7 +163,7 @@ def movie_tower(sizes: Sizes, config: NetworkConfig, seed: int) -> keras.Model:
 
     # 3 x (B, 1, 32) -> (B, 1, 96) -> (B, 1, 200) -> (B, 200)
     x = _joined([id_feature, genre_feature, title_feature], 2, "movie_combine_layer")
-    x = init.dense(config.vector_dim, "tanh", "movie_combine_fc_layer")(x)
+    x = init.vector("movie_combine_fc_layer")(x)
     x = layers.Reshape((config.vector_dim,), name="movie_combine_layer_flat")(x)
     return keras.Model(
         {"movie_id": movie_id, "genres": genres, "title": title}, x, name="movie_tower"
@@ -259,6 +263,18 @@ class _Initializers:
     def dense(self, units: int, activation: str, name: str) -> layers.Dense:
         start = keras.initializers.GlorotUniform(seed=self.next())
         return layers.Dense(units, activation=activation, kernel_initializer=start, name=name)
+
+    def vector(self, name: str) -> layers.Dense:
+        config = self._config
+        # equal entries v of both vectors have the dot product vector_dim * v * v
+        entry = np.sqrt(config.start_rating / config.vector_dim)
+        return layers.Dense(
+            config.vector_dim,
+            activation="tanh",
+            kernel_initializer=keras.initializers.GlorotUniform(seed=self.next()),
+            bias_initializer=keras.initializers.Constant(float(np.arctanh(entry))),
+            name=name,
+        )
 
     def convolution(self, window: int, name: str) -> FullWidthConv2D:
         return FullWidthConv2D(

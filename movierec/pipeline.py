@@ -83,6 +83,10 @@ def train(
     rows = encode_rows(tables, features)
     given, test = split(tables.ratings, holdout, holdout_fraction, holdout_seed)
     learned, chosen = validation_split(given, validation_fraction, seed)
+    if settings.start_at_mean:
+        mean = float(rows.rating[learned].mean(dtype=np.float64))
+        network = dataclasses.replace(settings.network, start_rating=mean)
+        settings = dataclasses.replace(settings, network=network)
     model = TwoTower(features, settings.network, seed)
     prepared = time.perf_counter()
 
@@ -156,6 +160,8 @@ def resolve_recipe(
     for name, value in replaced.items():
         if not 0 < value < float("inf"):
             raise InputError(f"got {name.replace('_', ' ')} {value}; expected a number above 0")
+    if batch_size is not None:
+        replaced["least_steps"] = 0  # what is asked for is what is done
     return dataclasses.replace(recipe, **replaced)
 
 

@@ -97,7 +97,7 @@ def grouped_lines(table: pd.DataFrame, ax: Axes, xlabel: str, ylabel: str) -> Ax
         xlabel: what the groups are.
         ylabel: what is measured, with its unit.
     """
-    names = [str(name) for name in table.index]
+    names = [f"{name:g}" if isinstance(name, float) else str(name) for name in table.index]
     markers = "osD^vP*"
     for colour, marker, name in zip(COLOURS, markers, table.columns, strict=False):
         ax.plot(names, table[name].to_numpy(), marker=marker, color=colour, label=name)
@@ -156,7 +156,7 @@ def rating_histograms(rating: npt.ArrayLike, predicted: npt.ArrayLike, ax: Axes)
         color=COLOURS[1],
         label="predicted",
     )
-    ax.set(xlabel="rating (stars)", ylabel="share of the rows, for each star of width")
+    ax.set(xlabel="rating (stars)", ylabel="density (share of the rows per star)")
     ax.legend()
     return ax
 
@@ -174,9 +174,10 @@ def points_by_group(
     """
     group = np.asarray(groups)
     rest = ~np.isin(group, shown)
-    ax.scatter(*points[rest].T, s=6, color="0.8", label="other")
+    ax.scatter(points[rest, 0], points[rest, 1], s=6, color="0.8", label="other")
     for colour, marker, name in zip(COLOURS, "osD^vP", shown, strict=False):
-        ax.scatter(*points[group == name].T, s=14, color=colour, marker=marker, label=name)
+        own = points[group == name]
+        ax.scatter(own[:, 0], own[:, 1], s=14, color=colour, marker=marker, label=name)
     ax.set(xlabel="first direction", ylabel="second direction")
     ax.legend(fontsize="small", markerscale=1.5)
     return ax
@@ -199,7 +200,7 @@ def histogram(
         edges = np.arange(lowest, highest + 2) - 0.5
     else:
         edges = np.linspace(lowest, highest, bins + 1)
-    ax.hist(values, bins=edges, color=COLOURS[0], edgecolor="white", linewidth=0.5)
+    ax.hist(values, bins=list(edges), color=COLOURS[0], edgecolor="white", linewidth=0.5)
     ax.axvline(median, linestyle="--", color=COLOURS[1], label=f"median {median:,.4g}")
     ax.set(xlabel=value_label, ylabel=count_label)
     ax.yaxis.set_major_formatter("{x:,.10g}")
@@ -358,28 +359,28 @@ def network(user_tower: Any, movie_tower: Any, ax: Axes) -> Axes:
 
     Args:
         user_tower, movie_tower: built Keras models.
-        ax: where to draw; some 13 by 12 inches read well.
+        ax: where to draw; some 13 by 15 inches read well.
     """
-    columns = 0.0
+    columns = top = 0.0
     ends = []
     for tower in (user_tower, movie_tower):
         places, parents = _placed(tower, columns)
         columns = max(x for x, _ in places.values()) + 1.3
+        top = min(top, *(y for _, y in places.values()))
         for operation, (x, y) in places.items():
             for parent in parents[operation]:
                 above = places[parent]
-                ax.plot([above[0], x], [above[1] + 0.36, y - 0.36], color="grey", zorder=1)
+                ax.plot([above[0], x], [above[1] + 0.4, y - 0.4], color="grey", zorder=1)
             _draw_operation(operation, x, y, ax)
         ends.append(next(place for operation, place in places.items() if place[1] == 0))
     middle = sum(x for x, _ in ends) / 2
     for x, y in ends:
-        ax.plot([x, middle], [y + 0.36, 0.84], color="grey", zorder=1)
+        ax.plot([x, middle], [y + 0.4, 0.8], color="grey", zorder=1)
     _draw_box("dot product\n(B, 1)", middle, 1.2, COLOURS[3], ax)
     for name, colour in _KINDS.values():
         ax.scatter([], [], marker="s", s=120, color=colour, alpha=0.45, label=name)
     ax.legend(loc="upper left", title="with parameters")
-    ax.set(xlim=(-0.6, columns - 0.7))
-    ax.invert_yaxis()
+    ax.set(xlim=(-0.6, columns - 0.7), ylim=(1.7, top - 0.5))
     ax.axis("off")
     return ax
 
@@ -436,4 +437,4 @@ def _draw_operation(operation: Any, x: float, y: float, ax: Axes) -> None:
 def _draw_box(text: str, x: float, y: float, colour: str, ax: Axes) -> None:
     box = Rectangle((x - 0.47, y - 0.4), 0.94, 0.8, facecolor=colour, edgecolor=colour, alpha=0.45)
     ax.add_patch(box)
-    ax.text(x, y, text, ha="center", va="center", fontsize=8)
+    ax.text(x, y, text, ha="center", va="center", fontsize=10)

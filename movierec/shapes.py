@@ -123,7 +123,8 @@ def _rating_layers() -> Iterator[LayerShape]:
 
 
 def _embedding(tower: str, layer: str, rows: int, positions: int, width: int) -> LayerShape:
-    rule = f"each of {positions} indices picks a row of ({rows}, {width})"
+    picks = "the index picks" if positions == 1 else f"each of {positions} indices picks"
+    rule = f"{picks} a row of ({rows}, {width})"
     shape = ("B", positions, width)
     return LayerShape(tower, layer, rule, shape, rows * width, f"{rows} x {width}")
 

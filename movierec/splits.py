@@ -42,10 +42,12 @@ def split(
         raise InputError(f"unknown holdout {holdout!r}; expected one of {', '.join(HOLDOUTS)}")
     if holdout == "none":
         return np.arange(n), np.empty(0, dtype=np.int64)
+    if holdout == "origin":
+        fraction = 0.2
     if not 0 < fraction < 1:
         raise InputError(f"got a holdout fraction of {fraction}; expected one between 0 and 1")
     if holdout == "origin":
-        tested = int(np.ceil(0.2 * n))
+        tested = int(np.ceil(fraction * n))
         order = np.random.RandomState(0).permutation(n)
     elif holdout == "random":
         tested = int(fraction * n)

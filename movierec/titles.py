@@ -41,7 +41,7 @@ def find_movies(movies: pd.DataFrame, text: str, k: int = 10) -> pd.DataFrame:
 
     Returns:
         `movie_id`, `title`, `year`, `genres` and `score` (likeness, 0 to 100), best first; equally
-        good ones by title.
+        good ones by likeness of the whole title, then by title.
     """
     year = YEAR.search(text)
     wanted = plain_title(text)
@@ -49,12 +49,14 @@ def find_movies(movies: pd.DataFrame, text: str, k: int = 10) -> pd.DataFrame:
     whole = process.cdist([wanted], titles, scorer=fuzz.token_sort_ratio)[0]
     part = process.cdist([wanted], titles, scorer=fuzz.partial_ratio)[0]
     scores = np.maximum(whole, 0.9 * part)  # "empire strikes" is a part of a long title
-    found = movies[["movie_id", "title", "year", "genres"]].assign(score=scores)
+    found = movies[["movie_id", "title", "year", "genres"]].assign(score=scores, whole=whole)
     found["score"] += 5.0 * pd.Series(titles, index=movies.index).eq(wanted)  # before its sequels
     if year:
         found["score"] += 5.0 * movies["year"].eq(int(year[1])).fillna(False)
-    found = found.sort_values(["score", "title"], ascending=[False, True]).head(k)
-    return found.assign(score=found["score"].clip(upper=100)).reset_index(drop=True)
+    # "matrix" is a part of "The Matrix" and of its sequels, but nearest to the first as a whole
+    found = found.sort_values(["score", "whole", "title"], ascending=[False, False, True]).head(k)
+    found = found.drop(columns="whole").reset_index(drop=True)
+    return found.assign(score=found["score"].clip(upper=100))
 
 
 def resolve_movie(movies: pd.DataFrame, text: str) -> int:
@@ -63,7 +65,7 @@ def resolve_movie(movies: pd.DataFrame, text: str) -> int:
     Raises:
         InputError: no film has this id or title, or several have; with the nearest ones.
     """
-    if text.strip().isdigit() and int(text) in set(movies["movie_id"]):
+    if text.strip().isdecimal() and int(text) in set(movies["movie_id"]):
         return int(text)
     year = YEAR.search(text)
     same = movies["title"].map(plain_title).eq(plain_title(text))

@@ -29,10 +29,12 @@ class Recipe:
         name: what it is called.
         network: the network's dimensions and initial values.
         epochs: passes over the training rows.
-        batch_size: rows a step.
+        batch_size: rows a step, at most.
+        least_steps: steps an epoch, at least: small data gets smaller batches. 0 leaves the batch.
         learning_rate: Adam's, at its highest.
         schedule: "constant", or "cosine": warmed up over a twentieth of the steps, then down to
             zero along a half cosine.
+        start_at_mean: whether the network starts at the mean of the training ratings.
         share_towers: whether a user or film that stands in several rows of a batch goes through
             its tower once (in training its rows then share one dropout mask).
     """
@@ -41,15 +43,24 @@ class Recipe:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     epochs: int = 5
     batch_size: int = 256
+    least_steps: int = 0
     learning_rate: float = 1e-4
     schedule: Literal["constant", "cosine"] = "constant"
+    start_at_mean: bool = False
     share_towers: bool = False
 
 
 RECIPES = {
     "classic": Recipe("classic", NetworkConfig(mask_padding=False)),
     "fast": Recipe(
-        "fast", epochs=8, batch_size=4096, learning_rate=3e-3, schedule="cosine", share_towers=True
+        "fast",
+        epochs=8,
+        batch_size=4096,
+        least_steps=100,
+        learning_rate=5e-3,
+        schedule="cosine",
+        start_at_mean=True,
+        share_towers=True,
     ),
 }
 
@@ -70,6 +81,7 @@ class Fit(NamedTuple):
 
 
 Progress = Callable[[int, int, float], None]  # steps done, steps in all, last mean loss
+SMALLEST_BATCH = 64  # that `least_steps` may lead to
 ROWS_PER_CALL = 32_768  # rows trained on between two looks at the progress
 
 
@@ -99,9 +111,12 @@ def fit(
     Raises:
         InputError: no training rows, or a loss that is no longer a number.
     """
-    rows, batch = len(train.rating), min(recipe.batch_size, len(train.rating))
+    rows = len(train.rating)
     if rows == 0:
         raise InputError("no training rows; give more ratings or hold out fewer")
+    batch = min(recipe.batch_size, rows)
+    if recipe.least_steps:
+        batch = min(batch, max(rows // recipe.least_steps, SMALLEST_BATCH))
     steps_per_epoch = -(-rows // batch)
     total = recipe.epochs * steps_per_epoch
     optimizer = keras.optimizers.Adam(_schedule(recipe, total))

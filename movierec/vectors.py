@@ -62,7 +62,13 @@ def top_k(scores: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64]:
         int64 (n, k); -1 where a row has fewer than k finite values.
     """
     k = min(k, scores.shape[1])
-    part = np.sort(np.argpartition(-scores, k - 1, axis=1)[:, :k], axis=1)
+    part = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+    # a partition takes any of the scores that equal the last one taken: where some are left out
+    # (and may be chosen at all), the row is sorted whole
+    last = np.take_along_axis(scores, part[:, -1:], axis=1)
+    tied = np.isfinite(last[:, 0]) & ((scores >= last).sum(axis=1) > k)
+    part[tied] = np.argsort(-scores[tied], axis=1, kind="stable")[:, :k]
+    part = np.sort(part, axis=1)
     values = np.take_along_axis(scores, part, axis=1)
     order = np.argsort(-values, axis=1, kind="stable")
     best = np.take_along_axis(part, order, axis=1)

@@ -16,9 +16,7 @@ from movierec.simulate import Simulation, write_ml1m
 
 
 @pytest.fixture(scope="module")
-def home(
-    tmp_path_factory: pytest.TempPathFactory, small_world: Simulation, small_run: Run
-) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory, small_world: Simulation, small_run: Run) -> Path:
     """A folder to work in: the small world's files in `world`, its run in `reports/small`."""
     folder = tmp_path_factory.mktemp("home")
     write_ml1m(small_world.tables, folder / "world")
