@@ -10,15 +10,8 @@ import pytest
 
 from movierec.datasets import AGE_BANDS, GENRES_1M, Tables, load_dataset, validate_tables
 from movierec.errors import InputError
-from movierec.simulate import (
-    _MOODS,
-    _NOISE,
-    Simulation,
-    _normal_cdf,
-    _words,
-    simulate,
-    write_ml1m,
-)
+from movierec.invented import MOODS, plain_words
+from movierec.simulate import _NOISE, Simulation, _normal_cdf, simulate, write_ml1m
 
 
 @pytest.fixture(scope="module")
@@ -208,8 +201,8 @@ def test_genres_title_words_and_years_each_say_how_good_a_film_is_and_who_likes_
     movies, truth = simulation.tables.movies, simulation.truth
     genres = movies["genres"].str.get_dummies().to_numpy(dtype=float)
     eras = one_hot(movies["year"].astype(int) // 10)
-    known = sorted({w for _, adj, nouns in _MOODS.values() for w in f"{adj} {nouns}".split()})
-    words = np.array([[word in _words(title) for word in known] for title in movies["title"]])
+    known = sorted({w for _, adj, nouns in MOODS.values() for w in f"{adj} {nouns}".split()})
+    words = np.array([[word in plain_words(title) for word in known] for title in movies["title"]])
     genres_and_eras = np.hstack([genres, eras])
     words_and_eras = np.hstack([words, eras])
     everything = np.hstack([genres_and_eras, words])
