@@ -63,6 +63,20 @@ class MaskPadding(layers.Layer):
         return x * ops.reshape(kept, (-1, x.shape[1]) + (1,) * (len(x.shape) - 2))
 
 
+class SumPositions(layers.Layer):
+    """The sum over positions.
+
+    Input shape:
+        (B, L, width)
+
+    Output shape:
+        (B, 1, width)
+    """
+
+    def call(self, x: Any) -> Any:
+        return ops.sum(x, axis=1, keepdims=True)
+
+
 class FullWidthConv2D(layers.Conv2D):
     """A 2-D convolution whose filters are as wide as their input, computed as the 1-D one it is.
 
@@ -138,7 +152,7 @@ def movie_tower(sizes: Sizes, config: NetworkConfig, seed: int) -> keras.Model:
     x = init.embedding(sizes.genres, config.embed_dim, "movie_categories_embed_layer")(genres)
     if config.mask_padding:
         x = MaskPadding(name="movie_categories_masked")(x, genres)
-    x = ops.sum(x, axis=1, keepdims=True)
+    x = SumPositions(name="movie_categories_sum_layer")(x)
     genre_feature = init.dense(config.embed_dim, "relu", "movie_categories_fc_layer")(x)
 
     # (B, 15) -> (B, 15, 32) -> (B, 15, 32, 1)

@@ -84,6 +84,9 @@ def _movie_layers(sizes: Sizes, config: NetworkConfig) -> Iterator[LayerShape]:
     filters, windows = config.filters, config.windows
     yield _embedding("movie", "movie_id_embed_layer", sizes.movies, 1, d)
     yield _embedding("movie", "movie_categories_embed_layer", sizes.genres, slots, d)
+    yield LayerShape(
+        "movie", "movie_categories_sum_layer", f"the sum of {slots} positions", ("B", 1, d)
+    )
     yield _embedding("movie", "movie_title_embed_layer", sizes.words, words, d)
     yield LayerShape(
         "movie", "movie_title_embed_layer_expand", "one channel added", ("B", words, d, 1)
