@@ -12,6 +12,17 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+# what the first page shows of all that the notebooks record, in this order
+KEY_FIGURES = (
+    "users",
+    "movies",
+    "ratings",
+    "parameters",
+    "training_seconds",
+    "validation_mse",
+    "test_rmse",
+    "test_ndcg_at_10",
+)
 METRICS_MIME = "application/vnd.movierec+json"
 
 
@@ -122,12 +133,8 @@ def index_page(
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("movierec"), autoescape=True, trim_blocks=True
     )
-    figures = {
-        name: value
-        for report in reports
-        for name, value in report.metrics.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
+    metrics = {name: value for report in reports for name, value in report.metrics.items()}
+    figures = {name: _shown(metrics[name]) for name in KEY_FIGURES if name in metrics}
     return environment.get_template("index.html.j2").render(
         reports=reports,
         figures=figures,
@@ -136,3 +143,7 @@ def index_page(
         versions=versions,
         finished=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     )
+
+
+def _shown(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"

@@ -45,7 +45,7 @@ FIRST = [
     "ipywidgets.IntSlider()",
     "record(values=[data, epochs, rate, chatty], run_dir=run_dir, report_dir=report_dir)",
     "os.write(2, b'remark of a C++ library')",
-    "record(python=sys.executable, progress=os.environ['MOVIEREC_PROGRESS'], rmse=0.75, rows=1234)",
+    "record(python=sys.executable, progress=os.environ['MOVIEREC_PROGRESS'], rmse=0.75, ratings=1234)",
 ]
 
 
