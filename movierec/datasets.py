@@ -653,6 +653,6 @@ def _check(table: str, frame: pd.DataFrame, occupations: int) -> None:
         if not by_row:  # not a row's fault: a column is missing or of the wrong type
             names = ", ".join(columns)
             raise InputError(f"{table}: {error}; expected the columns {names}") from error
-        row, value = int(cases["index"].iloc[0]), cases["failure_case"].iloc[0]
+        row, value = int(cases["index"].iloc[0]), cases["failure_case"].tolist()[0]
         expected = next((check.error for check in columns[column].checks), "a text")
         raise _RowError(table, row, f"{column} {value!r}", f"as {column} {expected}") from error

@@ -48,7 +48,26 @@ from movierec.vectors import Rows
 FORMAT = 1
 PARTS = ("train", "validation", "test")
 PACKAGES = ("movierec", "tensorflow", "keras", "numpy", "pandas", "pyarrow", "safetensors")
-_KEYS = {"format", "dataset", "config", "metrics", "seconds", "best_epoch", "occupations", "files"}
+_KEYS = {
+    "dataset": str,
+    "config": dict,
+    "rows": dict,
+    "metrics": dict,
+    "seconds": dict,
+    "best_epoch": int,
+    "occupations": list,
+    "files": dict,
+}
+_FILES = {
+    "tables/users.parquet",
+    "tables/movies.parquet",
+    "tables/ratings.parquet",
+    "vocabularies.json",
+    "network.safetensors",
+    "vectors.safetensors",
+    "history.csv",
+}
+_LONGEST_TITLE = 1000  # words; more can only be a damaged number
 
 
 @dataclass(frozen=True)
@@ -86,24 +105,43 @@ class Run:
     @cached_property
     def history(self) -> pd.DataFrame:
         """A row an epoch, as `training.Fit.history`."""
-        return pd.read_csv(io.BytesIO(self._read("history.csv")))
+        content = self._read("history.csv")
+        try:
+            history = pd.read_csv(io.BytesIO(content))
+        except ValueError as error:
+            raise self._damaged(f"history.csv is no CSV file ({error})") from error
+        if missing := {"epoch", "train_loss", "val_loss"} - set(history.columns):
+            raise self._damaged(f"history.csv lacks {', '.join(sorted(missing))}")
+        return history
 
     @cached_property
     def tables(self) -> Tables:
         """The users, movies and ratings that the run was made from."""
         users, movies, ratings = (self._table(name) for name in ("users", "movies", "ratings"))
         occupations = tuple(self.info["occupations"])
-        tables = Tables(
-            users, movies, ratings.drop(columns="part"), self.info["dataset"], occupations
-        )
-        return validate_tables(tables)
+        try:
+            # whole numbers with missing ones among them come back from Parquet as floats
+            movies = movies.assign(year=movies["year"].astype("Int64"))
+            ratings = ratings.drop(columns="part")
+            return validate_tables(
+                Tables(users, movies, ratings, self.info["dataset"], occupations)
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._damaged(f"its tables do not fit the schema: {error}") from error
 
     @cached_property
     def features(self) -> Features:
         """The encodings, by the vocabularies of the run."""
-        stored = json.loads(self._read("vocabularies.json"))
-        features = Features.fit(self.tables, title_length=stored["title_length"])
-        if (features.genres, features.words) != (stored["genres"], stored["words"]):
+        content = self._read("vocabularies.json")
+        try:
+            stored = json.loads(content)
+            length, vocabularies = stored["title_length"], (stored["genres"], stored["words"])
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise self._damaged(f"vocabularies.json holds no vocabularies ({error!r})") from error
+        if not isinstance(length, int) or not 0 < length <= _LONGEST_TITLE:
+            raise self._damaged(f"vocabularies.json has title length {length!r}")
+        features = Features.fit(self.tables, title_length=length)
+        if (features.genres, features.words) != vocabularies:
             raise self._damaged("vocabularies.json does not fit the tables")
         return features
 
@@ -123,7 +161,10 @@ class Run:
     @cached_property
     def part(self) -> npt.NDArray[np.str_]:
         """The part of each row of `tables.ratings`: "train", "validation" or "test"."""
-        return self._table("ratings")["part"].to_numpy(dtype=str)
+        ratings = self._table("ratings")
+        if "part" not in ratings.columns or not ratings["part"].isin(PARTS).all():
+            raise self._damaged(f"its ratings are not all marked as {', '.join(PARTS)}")
+        return ratings["part"].to_numpy(dtype=str)
 
     def rows(self, *parts: str) -> Rows:
         """The encoded ratings of some parts, in the order of the table.
@@ -151,13 +192,13 @@ class Run:
         content = self._read(f"tables/{name}.parquet")
         try:
             return pq.read_table(pa.BufferReader(content)).to_pandas(ignore_metadata=True)
-        except pa.ArrowException as error:
+        except (pa.ArrowException, OSError) as error:
             raise self._damaged(f"tables/{name}.parquet is no Parquet file ({error})") from error
 
     def _tensors(self, name: str) -> dict[str, npt.NDArray[np.float32]]:
         try:
             return safetensors.numpy.load(self._read(name))
-        except SafetensorError as error:
+        except (SafetensorError, KeyError) as error:  # a KeyError: a type that NumPy lacks
             raise self._damaged(f"{name} is no safetensors file ({error})") from error
 
     def _damaged(self, what: str) -> InputError:
@@ -184,8 +225,11 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         raise InputError(f"{path} is not a run folder: it has no run.json")
     try:
         info = json.loads((folder / "run.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder / 'run.json'} cannot be read: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{folder / 'run.json'} cannot be read: {error}; expected the JSON that `movierec "
+            "train` writes. Train it again"
+        ) from error
     if not isinstance(info, dict) or info.get("format") != FORMAT:
         found = info.get("format") if isinstance(info, dict) else None
         raise InputError(
@@ -193,8 +237,11 @@ def load_run(path: str | os.PathLike[str]) -> Run:
             "again, or use the version of movierec that wrote it"
         )
     run = Run(folder, info)
-    if missing := _KEYS - set(info):
-        raise run._damaged(f"run.json lacks {', '.join(sorted(missing))}")
+    for key, kind in _KEYS.items():
+        if not isinstance(info.get(key), kind):
+            raise run._damaged(f"run.json has no {key}, or not as a {kind.__name__}")
+    if missing := _FILES - set(info["files"]):
+        raise run._damaged(f"run.json lists no {', '.join(sorted(missing))}")
     for name in info["files"]:
         if not (folder / name).is_file():
             raise run._damaged(f"{name} is missing")
@@ -320,7 +367,7 @@ def _replacing(path: Path) -> Iterator[Path]:
                 path.rename(old)
             try:
                 new.rename(path)
-            except OSError:
+            except BaseException:  # an interruption too: the earlier run must not go with `old`
                 if old.exists():
                     old.rename(path)
                 raise

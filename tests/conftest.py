@@ -1,0 +1,83 @@
+"""What several test files share: a small simulated world, one training of it, the real data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from movierec.datasets import Tables, load_dataset
+from movierec.features import Features
+from movierec.runs import Run
+from movierec.simulate import Simulation, simulate
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def small_world() -> Simulation:
+    """A few hundred people and films whose truth is known."""
+    return simulate(n_users=300, n_movies=150, n_ratings=12_000, seed=3)
+
+
+@pytest.fixture(scope="session")
+def small_tables(small_world: Simulation) -> Tables:
+    return small_world.tables
+
+
+@pytest.fixture(scope="session")
+def small_features(small_tables: Tables) -> Features:
+    return Features.fit(small_tables)
+
+
+@pytest.fixture(scope="session")
+def small_run(small_tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One short training of the small world, with validation and test rows. Only to be read."""
+    from movierec.pipeline import train  # here: most tests need no TensorFlow
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOVIEREC_PROGRESS", "off")
+        folder = tmp_path_factory.mktemp("runs") / "small"
+        return train(small_tables, recipe="fast", epochs=3, batch_size=512, run_dir=folder)
+
+
+@pytest.fixture(scope="session")
+def plain_tables() -> Tables:
+    """Four people and five films without demographics, ids with gaps; eight ratings."""
+    ratings = [(1, 2), (1, 3), (2, 3), (2, 5), (4, 2), (4, 5), (4, 6), (6, 8)]
+    return Tables(
+        users=pd.DataFrame({"user_id": [1, 2, 4, 6]}),
+        movies=pd.DataFrame(
+            {
+                "movie_id": [2, 3, 5, 6, 8],
+                "title": ["Red Hill (1950)", "Red Sea", "(1960)", "A B C (1999)", "Sea (2001)"],
+                "genres": ["Drama", "Comedy|Drama", "(no genres listed)", "War", "Comedy"],
+                "year": pd.array([1950, None, 1960, 1999, 2001], dtype="Int64"),
+            }
+        ),
+        ratings=pd.DataFrame(ratings, columns=["user_id", "movie_id"]).assign(
+            rating=np.arange(1, 9, dtype=np.float32) / 2, timestamp=range(100, 108)
+        ),
+        name="plain",
+    )
+
+
+def real_data(name: str, variable: str) -> Tables:
+    """A real data set beside the project, which may not be redistributed; else skip the test."""
+    folder = Path(os.environ.get(variable) or PROJECT.parent / "shared" / name)
+    if not folder.exists():
+        pytest.skip(f"no {name} at {folder}: put it there, or set {variable} to its folder or zip")
+    return load_dataset(name, folder)
+
+
+@pytest.fixture(scope="session")
+def real_1m() -> Tables:
+    return real_data("ml-1m", "MOVIEREC_TEST_ML1M")
+
+
+@pytest.fixture(scope="session")
+def real_100k() -> Tables:
+    return real_data("ml-100k", "MOVIEREC_TEST_ML100K")

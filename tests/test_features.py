@@ -1,0 +1,213 @@
+"""Ids and indices: one door, both ways, and the encodings of the document."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from movierec.datasets import AGE_BANDS, Tables
+from movierec.errors import InputError
+from movierec.features import (
+    Features,
+    IdVocabulary,
+    joined_table,
+    split_genres,
+    title_words,
+)
+
+
+def with_ages(tables: Tables, ages: list[int]) -> Tables:
+    """The first users of some tables, with ages of our own."""
+    users = tables.users.head(len(ages)).assign(age=np.array(ages, dtype=np.int64))
+    return Tables(users, tables.movies, tables.ratings, occupations=tables.occupations)
+
+
+# --- ids -----------------------------------------------------------------------------------------
+
+
+@given(st.sets(st.integers(0, 2**31 - 1), min_size=1, max_size=50))
+@settings(max_examples=50, deadline=None)
+def test_every_id_comes_back_from_a_row_of_its_own(ids):
+    vocabulary = IdVocabulary.fit("movie", list(ids))
+    known = np.array(sorted(ids))
+    rows = vocabulary.encode(known)
+    assert vocabulary.decode(rows).tolist() == known.tolist()
+    assert len(set(rows.tolist())) == len(ids)
+    assert rows.min() >= 1  # row 0 stays free
+    assert vocabulary.used.tolist() == sorted(rows.tolist())
+    assert rows.max() < len(vocabulary)
+
+
+def test_ids_that_are_nearly_consecutive_are_their_own_rows():
+    vocabulary = IdVocabulary.fit("movie", [1, 2, 4, 6])
+    assert vocabulary.encode([6, 1, 4]).tolist() == [6, 1, 4]
+    assert len(vocabulary) == 7
+    assert vocabulary.decode([0, 3, 5]).tolist() == [-1, -1, -1]
+
+
+@pytest.mark.parametrize("ids", [[1, 100, 1_000_000], [0, 1, 2], [500, 501]])
+def test_other_ids_are_numbered_in_order_without_gaps(ids):
+    vocabulary = IdVocabulary.fit("user", ids)
+    assert vocabulary.encode(ids).tolist() == list(range(1, len(ids) + 1))
+    assert len(vocabulary) == len(ids) + 1
+
+
+@pytest.mark.parametrize("stray", [0, 3, 5, 7, -1, 10**12])
+def test_unknown_id_is_named(stray):
+    vocabulary = IdVocabulary.fit("movie", [1, 2, 4, 6])
+    with pytest.raises(
+        InputError, match=rf"unknown movie id {stray}; expected one of the 4 movies"
+    ):
+        vocabulary.encode([1, stray])
+
+
+def test_a_fraction_is_no_id():
+    with pytest.raises(InputError, match=r"unknown movie id 1\.5"):
+        IdVocabulary.fit("movie", [1, 2, 4, 6]).encode([1.5])
+
+
+def test_many_unknown_ids_are_shown_in_part():
+    with pytest.raises(
+        InputError, match=r"unknown user id 10, 11, 12, 13, 14 \.\.\.; .*from 1 to 2"
+    ):
+        IdVocabulary.fit("user", [1, 2]).encode(np.arange(10, 90))
+
+
+def test_no_ids_encode_to_no_rows():
+    assert IdVocabulary.fit("user", [1, 2]).encode([]).tolist() == []
+
+
+# --- demographics --------------------------------------------------------------------------------
+
+
+def test_genders_and_jobs_are_the_documented_codes(small_tables, small_features):
+    rows = small_features.users.encode(small_tables.users["user_id"])
+    codes = small_tables.users["gender"].map({"F": 0, "M": 1})
+    assert small_features.user_fields["gender"][rows].tolist() == codes.tolist()
+    jobs = small_tables.users["occupation"]
+    assert small_features.user_fields["job"][rows].tolist() == jobs.tolist()
+
+
+def test_first_years_of_the_bands_are_numbered_in_order(small_tables):
+    features = Features.fit(with_ages(small_tables, list(AGE_BANDS)))
+    assert features.user_fields["age"][features.users.used].tolist() == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_ages_in_years_fall_into_their_bands(small_tables):
+    ages = [0, 7, 17, 24, 34, 44, 49, 55, 99]
+    features = Features.fit(with_ages(small_tables, ages))
+    assert features.user_fields["age"][features.users.used].tolist() == [0, 0, 0, 1, 2, 3, 4, 5, 6]
+
+
+def test_data_without_demographics_has_no_user_fields(plain_tables):
+    features = Features.fit(plain_tables)
+    assert features.user_fields == {}
+    sizes = features.sizes
+    assert (sizes.users, sizes.genders, sizes.ages, sizes.jobs) == (7, 0, 0, 0)
+
+
+def test_unknown_user_and_unknown_movie_have_empty_fields(small_features):
+    assert all(field[0] == 0 for field in small_features.user_fields.values())
+    assert all(not field[0].any() for field in small_features.movie_fields.values())
+
+
+# --- genres and titles ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("title", "words"),
+    [
+        ("Silent Harbour, The (1984)", ["Silent", "Harbour,", "The"]),
+        ("Café  Noir (2001) ", ["Café", "Noir"]),
+        ("1984 (1956)", ["1984"]),
+        ("2001: A Journey", ["2001:", "A", "Journey"]),
+        ("(1960)", []),
+        ("Tin Moon (a.k.a. Moon) (1950)", ["Tin", "Moon", "(a.k.a.", "Moon)"]),
+    ],
+)
+def test_title_loses_its_year_and_falls_into_words(title, words):
+    assert title_words(title) == words
+
+
+@pytest.mark.parametrize(
+    ("genres", "expected"),
+    [("War|Drama", ["War", "Drama"]), ("(no genres listed)", []), ("", [])],
+)
+def test_genres_are_split(genres, expected):
+    assert split_genres(genres) == expected
+
+
+def test_genres_and_titles_decode_to_what_they_were(small_tables, small_features):
+    features = small_features
+    for movie in small_tables.movies.itertuples():
+        row = features.movies.encode([movie.movie_id])[0]
+        genres = [features.genres[i] for i in features.movie_fields["genres"][row] if i]
+        words = [features.words[i] for i in features.movie_fields["title"][row] if i]
+        assert genres == movie.genres.split("|")
+        assert words == title_words(movie.title)[:15]
+
+
+def test_padding_is_index_0_and_comes_after_the_entries(plain_tables):
+    features = Features.fit(plain_tables)
+    assert features.genres == ["", "Comedy", "Drama", "War"]
+    assert features.words == ["", "Red", "Hill", "Sea", "A", "B", "C"]
+    assert features.movie_fields["genres"][3].tolist() == [1, 2, 0]
+    assert features.movie_fields["title"][2].tolist() == [1, 2] + [0] * 13
+    assert not features.movie_fields["genres"][5].any()  # no genres listed
+    assert not features.movie_fields["title"][5].any()  # a year is its whole title
+
+
+def test_words_beyond_the_title_length_are_cut(plain_tables):
+    features = Features.fit(plain_tables, title_length=2)
+    assert [features.words[i] for i in features.movie_fields["title"][6]] == ["A", "B"]
+    assert features.sizes.title_length == 2
+
+
+def test_sizes_count_the_rows_of_each_embedding(small_tables, small_features):
+    sizes = small_features.sizes
+    words = {word for title in small_tables.movies["title"] for word in title_words(title)}
+    genres = {genre for row in small_tables.movies["genres"] for genre in row.split("|")}
+    assert sizes.users == small_tables.users["user_id"].max() + 1
+    assert sizes.movies == small_tables.movies["movie_id"].max() + 1
+    assert (sizes.genders, sizes.ages, sizes.jobs) == (2, 7, 21)
+    assert sizes.words == len(words) + 1
+    assert sizes.genres == len(genres) + 1
+    assert sizes.genre_slots == len(genres)
+    assert sizes.title_length == 15
+
+
+# --- the joined table ----------------------------------------------------------------------------
+
+
+def test_joined_table_has_the_documented_columns_and_the_inner_join(small_tables, small_features):
+    joined = joined_table(small_tables, small_features)
+    assert joined.columns.tolist() == [
+        "UserID",
+        "MovieID",
+        "ratings",
+        "Gender",
+        "Age",
+        "JobID",
+        "Title",
+        "Genres",
+    ]
+    expected = small_tables.ratings.merge(small_tables.users, on="user_id")
+    assert joined["UserID"].tolist() == small_tables.ratings["user_id"].tolist()
+    assert joined["ratings"].tolist() == small_tables.ratings["rating"].tolist()
+    assert joined["Gender"].tolist() == (expected["gender"] == "M").astype(int).tolist()
+    assert joined["JobID"].tolist() == expected["occupation"].tolist()
+    assert [AGE_BANDS[band] for band in joined["Age"]] == expected["age"].tolist()
+    first = small_tables.movies.set_index("movie_id").loc[joined["MovieID"].iloc[0]]
+    words = [small_features.words[i] for i in joined["Title"].iloc[0] if i]
+    assert words == title_words(first["title"])
+    assert len(joined["Genres"].iloc[0]) == small_features.sizes.genre_slots
+
+
+def test_joined_table_of_some_rows(plain_tables):
+    joined = joined_table(plain_tables, Features.fit(plain_tables), slice(2, 4))
+    assert joined.columns.tolist() == ["UserID", "MovieID", "ratings", "Title", "Genres"]
+    pd.testing.assert_index_equal(joined.index, pd.RangeIndex(2, 4))
+    assert joined["MovieID"].tolist() == [3, 5]

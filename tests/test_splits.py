@@ -1,0 +1,115 @@
+"""Splits cut the rows into parts that cover all and share none, as each name promises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.model_selection import train_test_split
+
+from movierec.errors import InputError
+from movierec.splits import split, validation_split
+
+
+def ratings_at(timestamps: list[int]) -> pd.DataFrame:
+    return pd.DataFrame({"timestamp": np.array(timestamps, dtype=np.int64)})
+
+
+@pytest.mark.parametrize("holdout", ["random", "origin", "temporal", "none"])
+def test_parts_cover_all_rows_once(small_tables, holdout):
+    train, test = split(small_tables.ratings, holdout)
+    everything = np.concatenate([train, test])
+    assert np.array_equal(np.sort(everything), np.arange(len(small_tables.ratings)))
+    assert train.dtype == test.dtype == np.int64
+
+
+def test_random_holdout_is_the_first_part_of_a_seeded_permutation(small_tables):
+    order = np.random.default_rng(5).permutation(12_000)
+    train, test = split(small_tables.ratings, "random", 0.25, seed=5)
+    assert np.array_equal(test, order[:3000])
+    assert np.array_equal(train, order[3000:])
+
+
+def test_random_holdout_changes_with_its_seed(small_tables):
+    first, second = (split(small_tables.ratings, seed=seed)[1] for seed in (0, 1))
+    assert not np.array_equal(np.sort(first), np.sort(second))
+
+
+@pytest.mark.parametrize("rows", [7, 1000, 12_000])
+def test_origin_holdout_is_that_of_scikit_learn(small_tables, rows):
+    train, test = split(small_tables.ratings.head(rows), "origin")
+    expected = train_test_split(np.arange(rows), test_size=0.2, random_state=0)
+    assert np.array_equal(train, expected[0])
+    assert np.array_equal(test, expected[1])
+
+
+def test_origin_holdout_asks_neither_fraction_nor_seed(small_tables):
+    expected = split(small_tables.ratings, "origin")
+    found = split(small_tables.ratings, "origin", fraction=0.0, seed=9)
+    assert all(map(np.array_equal, found, expected))
+
+
+def test_temporal_holdout_tests_the_latest(small_tables):
+    train, test = split(small_tables.ratings, "temporal", 0.2)
+    time = small_tables.ratings["timestamp"].to_numpy()
+    assert len(test) == 2400
+    assert time[train].max() <= time[test].min()
+
+
+def test_temporal_holdout_takes_ties_in_file_order():
+    timestamps = np.random.default_rng(0).integers(0, 5, 1000).tolist()
+    train, test = split(ratings_at(timestamps), "temporal", 0.3)
+    in_order = sorted(range(1000), key=lambda row: (timestamps[row], row))
+    assert sorted(train) == sorted(in_order[:700])
+    assert sorted(test) == sorted(in_order[700:])  # the last of equal ones counts as the latest
+
+
+def test_no_holdout_trains_on_everything(small_tables):
+    train, test = split(small_tables.ratings, "none", fraction=0.5)
+    assert np.array_equal(train, np.arange(12_000))
+    assert len(test) == 0
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -0.1, 1.5, float("nan")])
+@pytest.mark.parametrize("holdout", ["random", "temporal"])
+def test_fraction_out_of_range_is_refused(small_tables, holdout, fraction):
+    with pytest.raises(InputError, match=rf"holdout fraction of {fraction}; expected"):
+        split(small_tables.ratings, holdout, fraction)
+
+
+@pytest.mark.parametrize("holdout", ["random", "temporal"])
+def test_holdout_of_no_row_is_refused(holdout):
+    with pytest.raises(InputError, match="leaves 0 test rows"):
+        split(ratings_at([1, 2, 3]), holdout, 0.1)
+
+
+def test_unknown_holdout_lists_the_known_ones(small_tables):
+    with pytest.raises(InputError, match="'leave-one-out'; expected one of random, origin, temp"):
+        split(small_tables.ratings, "leave-one-out")
+
+
+def test_validation_rows_come_out_of_the_training_rows():
+    rows = np.arange(100, 200)
+    train, validation = validation_split(rows, 0.05, seed=1)
+    assert len(validation) == 5
+    assert np.array_equal(np.sort(np.concatenate([train, validation])), rows)
+    again = validation_split(rows, 0.05, seed=1)
+    assert np.array_equal(validation, again[1])
+    assert not np.array_equal(validation, validation_split(rows, 0.05, seed=2)[1])
+
+
+def test_validation_part_may_be_empty():
+    train, validation = validation_split(np.arange(10), 0.0)
+    assert sorted(train) == list(range(10))
+    assert len(validation) == 0
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1, float("nan")])
+def test_validation_fraction_out_of_range_is_refused(fraction):
+    with pytest.raises(InputError, match="validation fraction"):
+        validation_split(np.arange(10), fraction)
+
+
+def test_validation_of_no_rows_is_refused():
+    with pytest.raises(InputError, match="0 rows are too few to train on"):
+        validation_split(np.arange(0))

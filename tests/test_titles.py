@@ -1,0 +1,110 @@
+"""Films are found by what people type; an unclear text answers with the nearest ones."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from movierec.errors import InputError
+from movierec.titles import find_movies, plain_title, resolve_movie
+
+TITLES = {
+    3: "Silent Harbour, The (1984)",
+    4: "Silent Harbour, The (2005)",
+    5: "Silent Harbour II: The Return (1986)",
+    7: "Café Noir (2001)",
+    9: "Été, L' (1961)",
+    12: "1999 (1950)",
+    20: "12 (1977)",
+    30: "Tin Moon",
+    1950: "Glass Tower (1990)",
+}
+
+
+@pytest.fixture
+def movies() -> pd.DataFrame:
+    table = pd.DataFrame({"movie_id": TITLES.keys(), "title": TITLES.values(), "genres": "Drama"})
+    year = table["title"].str.extract(r"\((\d{4})\)", expand=False)
+    return table.assign(year=pd.to_numeric(year).astype("Int64"))
+
+
+@pytest.mark.parametrize(
+    ("title", "plain"),
+    [
+        ("Silent Harbour, The (1984)", "the silent harbour"),
+        ("The Silent Harbour", "the silent harbour"),
+        ("CAFÉ noir", "cafe noir"),
+        ("Moon, The (Lune, La) (1950)", "the moon lune la"),
+        ("Star-Field: Part 2", "star field part 2"),
+        ("(1960)", ""),
+    ],
+)
+def test_titles_are_compared_without_accents_case_year_and_order_of_article(title, plain):
+    assert plain_title(title) == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "movie_id"),
+    [
+        ("7", 7),
+        (" 7 ", 7),
+        ("Café Noir (2001)", 7),
+        ("cafe noir", 7),
+        ("The Silent Harbour (2005)", 4),
+        ("silent harbour, the (1984)", 3),
+        ("L' Ete", 9),
+        ("tin moon", 30),
+        ("12", 12),  # an id before a title
+        ("1999", 12),  # not an id, so a title
+        ("1950", 1950),
+    ],
+)
+def test_id_or_title_names_one_film(movies, text, movie_id):
+    assert resolve_movie(movies, text) == movie_id
+
+
+def test_ambiguous_title_lists_the_films_of_that_name(movies):
+    with pytest.raises(InputError, match="several films are called 'the silent harbour'") as caught:
+        resolve_movie(movies, "the silent harbour")
+    message = str(caught.value)
+    assert "3 Silent Harbour, The (1984)" in message
+    assert "4 Silent Harbour, The (2005)" in message
+    assert "Return" not in message
+
+
+@pytest.mark.parametrize("text", ["silnt harbor", "Silent Harbour (1999)", "harbour"])
+def test_misspelt_title_answers_with_the_nearest(movies, text):
+    with pytest.raises(InputError, match="no film has the id or title") as caught:
+        resolve_movie(movies, text)
+    assert repr(text) in str(caught.value)
+    assert "3 Silent Harbour, The (1984)" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["99999", "²", "-3", "", "沉默的港口"])  # noqa: RUF001
+def test_text_that_names_nothing_is_refused(movies, text):
+    with pytest.raises(InputError, match="no film has the id or title"):
+        resolve_movie(movies, text)
+
+
+def test_find_puts_the_very_title_before_its_sequels(movies):
+    found = find_movies(movies, "silent harbour")
+    assert found["movie_id"].tolist()[:3] == [3, 4, 5]
+    assert found.columns.tolist() == ["movie_id", "title", "year", "genres", "score"]
+    assert found["score"].is_monotonic_decreasing
+    assert found["score"].between(0, 100).all()
+
+
+def test_find_prefers_the_year_that_was_typed(movies):
+    assert find_movies(movies, "silent harbour (2005)", k=1)["movie_id"].tolist() == [4]
+
+
+@pytest.mark.parametrize(
+    ("text", "movie_id"), [("glas towr", 1950), ("noir", 7), ("the return", 5), ("ete", 9)]
+)
+def test_find_forgives_slips_and_parts(movies, text, movie_id):
+    assert find_movies(movies, text, k=1)["movie_id"].tolist() == [movie_id]
+
+
+def test_find_gives_k_films_and_no_more_than_there_are(movies):
+    assert len(find_movies(movies, "moon", k=3)) == 3
+    assert len(find_movies(movies, "moon", k=100)) == len(TITLES)
