@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
@@ -78,15 +79,14 @@ def train(
         Path(run_dir) if run_dir is not None else reports_dir() / f"{tables.name}-{settings.name}"
     )
     check_target(path)
+    if seed < 0:
+        raise InputError(f"got seed {seed}; expected 0 or more")
     tables = validate_tables(tables)
     features = Features.fit(tables)
     rows = encode_rows(tables, features)
     given, test = split(tables.ratings, holdout, holdout_fraction, holdout_seed)
     learned, chosen = validation_split(given, validation_fraction, seed)
-    if settings.start_at_mean:
-        mean = float(rows.rating[learned].mean(dtype=np.float64))
-        network = dataclasses.replace(settings.network, start_rating=mean)
-        settings = dataclasses.replace(settings, network=network)
+    settings = _with_start(settings, rows.rating[learned])
     model = TwoTower(features, settings.network, seed)
     prepared = time.perf_counter()
 
@@ -160,6 +160,11 @@ def resolve_recipe(
     for name, value in replaced.items():
         if not 0 < value < float("inf"):
             raise InputError(f"got {name.replace('_', ' ')} {value}; expected a number above 0")
+    for name in ("epochs", "batch_size"):
+        if replaced.get(name, 1) != int(replaced.get(name, 1)):
+            raise InputError(
+                f"got {name.replace('_', ' ')} {replaced[name]}; expected a whole number"
+            )
     if batch_size is not None:
         replaced["least_steps"] = 0  # what is asked for is what is done
     return dataclasses.replace(recipe, **replaced)
@@ -238,12 +243,22 @@ def study(
     frames = []
     for batch_size, learning_rate in itertools.product(batch_sizes, learning_rates):
         settings = resolve_recipe(recipe, epochs, batch_size, learning_rate)
+        settings = _with_start(settings, rows.rating[learned])
         model = TwoTower(features, settings.network, seed)
         history = fit(model, rows.take(learned), rows.take(chosen), settings, seed).history
         tried = {"learning_rate": learning_rate, "steps": -(-len(learned) // batch_size)}
         frames.append(history.assign(batch_size=batch_size, **tried))
     columns = ["batch_size", "learning_rate", "steps", "epoch", "train_loss", "val_loss", "seconds"]
     return pd.concat(frames, ignore_index=True)[columns]
+
+
+def _with_start(settings: Recipe, rating: npt.NDArray[np.float32]) -> Recipe:
+    """The recipe with its network starting at the mean of the training ratings, if it asks so."""
+    if not settings.start_at_mean:
+        return settings
+    mean = float(rating.mean(dtype=np.float64))
+    network = dataclasses.replace(settings.network, start_rating=mean)
+    return dataclasses.replace(settings, network=network)
 
 
 @contextmanager

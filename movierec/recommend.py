@@ -46,6 +46,11 @@ class Recommender:
                 raise InputError(
                     f"the {kind} vectors have shape {vectors.shape}; expected ({rows}, d)"
                 )
+        if user_vectors.shape[1] != movie_vectors.shape[1]:
+            raise InputError(
+                f"user vectors have {user_vectors.shape[1]} entries and movie vectors "
+                f"{movie_vectors.shape[1]}; expected as many of each"
+            )
         self.tables = tables
         self.features = features
         self.user_vectors = user_vectors
@@ -99,9 +104,9 @@ class Recommender:
             InputError: an unknown user, or k below 1.
         """
         _check_choice(k, 0.0)
-        user_idx = self.features.users.encode(np.asarray(user_ids, dtype=np.int64))
+        user_idx = self.features.users.encode(user_ids)
         frames = []
-        for a in range(0, len(user_idx), BLOCK):
+        for a in range(0, max(len(user_idx), 1), BLOCK):
             block = user_idx[a : a + BLOCK]
             scores = self.user_vectors[block] @ self.movie_vectors.T  # (block, movies)
             scores[:, ~self._in_catalogue] = -np.inf
@@ -115,7 +120,7 @@ class Recommender:
             frame.insert(0, "user_id", self.features.users.decode(block[rows]))
             frame.insert(1, "rank", ranks + 1)
             frames.append(frame)
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+        return pd.concat(frames, ignore_index=True)
 
     def similar(
         self, movie_id: int, k: int = 10, temperature: float = 0.0, seed: int | None = None
@@ -255,7 +260,7 @@ class Recommender:
         pool = pool[pool >= 0]
         # the k largest of scores with Gumbel noise are a draw without repeats from their softmax
         # (Kool et al. 2019, section 2.2); the pool's spread makes one temperature fit all modes
-        spread = max(float(np.std(allowed[pool])), 1e-6)
+        spread = max(float(np.std(allowed[pool])), 1e-6) if len(pool) else 1.0
         noise = np.random.default_rng(seed).gumbel(size=len(pool))
         noisy = allowed[pool] / (spread * temperature) + noise
         return pool[np.sort(np.argsort(-noisy)[:k])]

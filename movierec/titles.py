@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ ARTICLE = re.compile(
 )
 
 
+@cache
 def plain_title(title: str) -> str:
     """A title as it is compared: no accents, no case, no year, its article in front.
 
@@ -48,7 +50,8 @@ def find_movies(movies: pd.DataFrame, text: str, k: int = 10) -> pd.DataFrame:
     titles = [plain_title(title) for title in movies["title"]]
     whole = process.cdist([wanted], titles, scorer=fuzz.token_sort_ratio)[0]
     part = process.cdist([wanted], titles, scorer=fuzz.partial_ratio)[0]
-    scores = np.maximum(whole, 0.9 * part)  # "empire strikes" is a part of a long title
+    longer = np.array([len(title) >= len(wanted) for title in titles])
+    scores = np.maximum(whole, 0.9 * part * longer)  # "empire strikes" is a part of a long title
     found = movies[["movie_id", "title", "year", "genres"]].assign(score=scores, whole=whole)
     found["score"] += 5.0 * pd.Series(titles, index=movies.index).eq(wanted)  # before its sequels
     if year:

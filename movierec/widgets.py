@@ -13,7 +13,7 @@ from typing import Any
 import ipywidgets
 import pandas as pd
 
-from movierec.datasets import AGE_BAND_NAMES, YEAR
+from movierec.datasets import AGE_BAND_NAMES, YEAR, Tables
 from movierec.errors import InputError
 from movierec.features import GENDERS
 from movierec.recommend import Recommender
@@ -21,6 +21,8 @@ from movierec.recommend import Recommender
 OFFERED = 8  # films listed under the search box
 LIKENESS = 60.0  # a title less like the text than this (0 to 100) is no answer to a search
 STYLE = {"description_width": "7em"}
+FITTED = {"description_width": "initial"}
+SLIDER = ipywidgets.Layout(width="20em")
 WIDE = ipywidgets.Layout(width="min(34em, 100%)")
 _HEADINGS = {
     "movie_id": "id",
@@ -38,15 +40,15 @@ def explorer(
 
     Args:
         recommender: `run.recommender`.
-        user_id: whom to begin with; the most active user when not given.
+        user_id: whom to begin with; an active user when not given.
         movie_id: the film to begin with; the most rated one when not given.
 
     Raises:
         InputError: an unknown user or film.
     """
-    ratings = recommender.tables.ratings
-    user_id = int(ratings["user_id"].mode()[0]) if user_id is None else user_id
-    movie_id = int(ratings["movie_id"].mode()[0]) if movie_id is None else movie_id
+    tables = recommender.tables
+    user_id = active_user(tables) if user_id is None else user_id
+    movie_id = int(tables.ratings["movie_id"].mode()[0]) if movie_id is None else movie_id
     recommender.predict([user_id], [movie_id])  # refuses an unknown id
     return Explorer(recommender, user_id, movie_id)
 
@@ -89,7 +91,13 @@ class Explorer(ipywidgets.VBox):
             layout=WIDE,
         )
         self.k = ipywidgets.IntSlider(
-            10, 1, 30, description="How many", tooltip="How many films a list holds", style=STYLE
+            10,
+            min=1,
+            max=30,
+            description="How many",
+            tooltip="How many films a list holds",
+            style=FITTED,
+            layout=SLIDER,
         )
         self.temperature = ipywidgets.FloatSlider(
             0.0,
@@ -100,7 +108,8 @@ class Explorer(ipywidgets.VBox):
             description="Temperature",
             tooltip="0 gives the plain best; above, films are drawn, the more adventurously the "
             "higher",
-            style=STYLE,
+            style=FITTED,
+            layout=SLIDER,
         )
         self.seed = ipywidgets.BoundedIntText(
             0,
@@ -108,10 +117,14 @@ class Explorer(ipywidgets.VBox):
             max=2**31 - 1,
             description="Seed",
             tooltip="The same seed draws the same films again",
-            style=STYLE,
+            style=FITTED,
+            layout=ipywidgets.Layout(width="14em"),
         )
         self.again = ipywidgets.Button(
-            description="Draw again", tooltip="Takes the next seed", icon="refresh"
+            description="Draw again",
+            tooltip="Takes the next seed",
+            icon="refresh",
+            layout=ipywidgets.Layout(width="auto"),
         )
         self.answer = ipywidgets.HTML()
         modes: dict[str, tuple[Callable[[], str], list[ipywidgets.Widget]]] = {
@@ -239,6 +252,12 @@ class Explorer(ipywidgets.VBox):
         return [(film.title, int(film.movie_id)) for film in films.itertuples()]
 
 
+def active_user(tables: Tables) -> int:
+    """The id of a user with many ratings: one in ten has more."""
+    counts = tables.ratings["user_id"].value_counts().sort_index().sort_values(kind="stable")
+    return int(counts.index[int(0.9 * len(counts))])
+
+
 def rated_films(recommender: Recommender, user_id: int) -> pd.DataFrame:
     """What a user has rated.
 
@@ -253,7 +272,8 @@ def rated_films(recommender: Recommender, user_id: int) -> pd.DataFrame:
 
 _STYLE = """<style>
 .movierec-table { border-collapse: collapse; margin: .6em 0 1.2em; line-height: 1.35; }
-.movierec-table caption { text-align: left; font-weight: 600; padding-bottom: .3em; }
+.movierec-table caption { text-align: left; font-weight: 600;
+  white-space: nowrap; padding-bottom: .3em; }
 .movierec-table th, .movierec-table td { padding: .15em .8em .15em 0; text-align: left;
   border-bottom: 1px solid rgba(128, 128, 128, .35); vertical-align: top; }
 .movierec-table .number { text-align: right; font-variant-numeric: tabular-nums; }

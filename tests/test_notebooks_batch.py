@@ -45,7 +45,8 @@ FIRST = [
     "ipywidgets.IntSlider()",
     "record(values=[data, epochs, rate, chatty], run_dir=run_dir, report_dir=report_dir)",
     "os.write(2, b'remark of a C++ library')",
-    "record(python=sys.executable, progress=os.environ['MOVIEREC_PROGRESS'], rmse=0.75, ratings=1234)",
+    "progress = os.environ['MOVIEREC_PROGRESS']",
+    "record(python=sys.executable, progress=progress, rmse=0.75, ratings=1234)",
 ]
 
 

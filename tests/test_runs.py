@@ -466,9 +466,6 @@ def test_file_that_does_not_belong_is_refused(run, name, content):
     assert "expected" in message or f"{run.path} is a damaged run folder" in message
 
 
-@pytest.mark.xfail(
-    reason="vectors of unequal lengths are taken, and fail at the product", strict=True
-)
 def test_vectors_that_have_no_product_are_refused(run):
     vectors = {"user": np.zeros((7, 4), np.float32), "movie": np.zeros((9, 3), np.float32)}
     replace_file(run.path, "vectors.safetensors", safetensors.numpy.save(vectors))

@@ -240,7 +240,6 @@ def test_setting_out_of_range_is_refused(name, value):
 
 
 @pytest.mark.parametrize("name", ["epochs", "batch_size"])
-@pytest.mark.xfail(reason="2.5 epochs or rows are taken, and fail later", strict=True)
 def test_setting_that_must_be_whole_is_refused_as_a_fraction(name):
     with pytest.raises(InputError, match=name.replace("_", " ")):
         resolve_recipe("classic", **{name: 2.5})
