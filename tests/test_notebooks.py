@@ -1,0 +1,95 @@
+"""movierec's own notebooks, executed by papermill on a small world, start to end."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from movierec.notebooks import BatchResult, find_notebooks, run_notebooks, source_folder
+from movierec.runs import load_run
+from movierec.simulate import Simulation, write_ml1m
+
+NAMES = ["01_data", "02_shapes", "03_training", "04_evaluation", "05_recommend"]
+
+
+@pytest.fixture(scope="module")
+def report(small_world: Simulation, tmp_path_factory: pytest.TempPathFactory) -> BatchResult:
+    folder = tmp_path_factory.mktemp("batch")
+    write_ml1m(small_world.tables, folder / "world")
+    given = {"data": "small", "path": folder / "world", "epochs": "2"}
+    return run_notebooks(folder / "report", given, progress=False)
+
+
+def outputs(report: BatchResult, name: str) -> list:
+    notebook = nbformat.read(report.out_dir / f"{name}.ipynb", as_version=4)
+    return [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs]
+
+
+def test_all_notebooks_run_in_order(report: BatchResult) -> None:
+    assert [notebook.name for notebook in report.notebooks] == NAMES
+    assert all(notebook.figures for notebook in report.notebooks)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_executed_notebooks_hold_no_stderr_and_no_control_characters(
+    report: BatchResult, name: str
+) -> None:
+    streams = [output for output in outputs(report, name) if output.output_type == "stream"]
+    assert [stream.text for stream in streams if stream.name == "stderr"] == []
+    assert not any(re.search(r"[\r\b\x1b]", stream.text) for stream in streams)
+
+
+def test_training_shows_one_line_an_epoch(report: BatchResult) -> None:
+    printed = "".join(o.text for o in outputs(report, "03_training") if o.output_type == "stream")
+    assert re.findall(r"^epoch +(\d+) ", printed, flags=re.MULTILINE) == ["1", "2"]
+
+
+def test_report_and_run_agree(report: BatchResult, small_world: Simulation) -> None:
+    run = load_run(report.out_dir)  # finds the batch's `model`
+    metrics = json.loads((report.out_dir / "metrics.json").read_text())
+    recorded = {name: entry["metrics"] for name, entry in metrics["notebooks"].items()}
+    assert recorded["01_data"]["ratings"] == len(small_world.tables.ratings)
+    assert recorded["02_shapes"]["shapes_agree"] is True
+    assert recorded["03_training"]["validation_mse"] == pytest.approx(run.history["val_loss"].min())
+    assert recorded["04_evaluation"]["test_rmse"] == pytest.approx(run.metrics["test"]["rmse"])
+    assert metrics["parameters"]["epochs"] == 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pages_link_to_files_that_are_there(report: BatchResult, name: str) -> None:
+    page = (report.out_dir / f"{name}.html").read_text("utf-8")
+    body = page[page.index("<body") :]
+    links = re.findall(r'(?:href|src)="(?!data:|#|https?://)([^"#]+)"', body)
+    assert "index.html" in links
+    missing = [link for link in set(links) if not (report.out_dir / link).exists()]
+    assert missing == []
+
+
+def test_a_run_folder_is_reported_on_as_it_is(report: BatchResult, tmp_path: Path) -> None:
+    trained = report.out_dir / "model"
+    before = (trained / "run.json").read_bytes()
+    # 03 is the one that would train
+    source = tmp_path / "only"
+    source.mkdir()
+    training = next(p for p in find_notebooks() if p.stem == "03_training")
+    (source / training.name).write_bytes(training.read_bytes())
+    run_notebooks(trained, source_dir=source, progress=False)
+    assert (trained / "run.json").read_bytes() == before
+    assert (trained / "03_training.html").exists()
+
+
+@pytest.mark.parametrize("path", sorted(source_folder().glob("*.ipynb")), ids=lambda p: p.stem)
+def test_sources_have_typed_parameters_and_short_cells(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    assert notebook.metadata.kernelspec.name == "python3"
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell for cell in code if cell.outputs or cell.execution_count] == []
+    parameters = next(c for c in code if "parameters" in c.metadata.get("tags", []))
+    for line in parameters.source.splitlines():
+        assert re.fullmatch(r"\w+: (str|int|float|bool) = [^=#]+  # [^=]+", line), line
+    assert not any(re.search(r"^\s*(def|class) ", cell.source, re.MULTILINE) for cell in code)
+    assert max(len(cell.source.splitlines()) for cell in code) <= 22
