@@ -143,6 +143,7 @@ def data_command(name: str, path: Path | None, as_json: bool) -> None:
     "--holdout-fraction", default=0.1, show_default=True, help="Part of the rows held out."
 )
 @click.option("--holdout-seed", default=0, show_default=True, help="Of the random holdout.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted training of these settings.")
 @json_option
 def train_command(
     data: str, path: Path | None, run_dir: Path | None, as_json: bool, **settings: Any
@@ -150,7 +151,8 @@ def train_command(
     """Train a network and write its run folder.
 
     With --holdout none all rows are trained on, less the validation part that chooses the best
-    state.
+    state. While it trains, DIR.partial holds a checkpoint: after an interrupt of any kind, the same
+    command with --resume ends with the numbers of a training that was never interrupted.
     """
     from movierec.datasets import load_dataset
     from movierec.pipeline import train

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import keras
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from movierec.checkpoints import Arrays, Checkpoint
 from movierec.errors import InputError
 from movierec.model import NetworkConfig, TwoTower, all_vectors
 from movierec.vectors import Rows, pair_scores
@@ -71,6 +72,20 @@ class Fit(NamedTuple):
 
 Progress = Callable[[int, int, float], None]  # steps done, steps in all, last mean loss
 ROWS_PER_CALL = 32_768  # rows trained on between two looks at the progress
+CHECKPOINT_SECONDS = 60  # at most so long a work within an epoch is lost when the process is killed
+
+
+@dataclass
+class _State:
+    """How far a training has come, apart from its arrays; the clock decides nothing here."""
+
+    block: int = 0  # blocks done of the epoch under way
+    steps: int = 0  # steps done since the beginning
+    loss_sum: float = 0.0  # over the rows of these blocks
+    seconds: float = 0.0  # since the first step, without the time between two processes
+    best_loss: float = float("inf")
+    best_epoch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
 
 
 def fit(
@@ -81,11 +96,15 @@ def fit(
     seed: int = 0,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
     on_progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Fit:
     """Train a model by a recipe, and leave it in its best state.
 
-    Every epoch visits the training rows in a new order drawn from the seed. The state with the
-    lowest validation loss is kept; without validation rows, the last.
+    Every epoch visits the training rows in a new order that follows from the seed and the epoch.
+    The state with the lowest validation loss is kept; without validation rows, the last.
+
+    With a checkpoint the training continues from what that holds, and ends with exactly the
+    numbers of a training that was never interrupted.
 
     Args:
         model: the network to train, changed in place.
@@ -95,55 +114,68 @@ def fit(
         seed: of the order of the rows.
         on_epoch: called after each epoch with its row of the history.
         on_progress: called some times a second with steps done, steps in all, and the loss.
+        checkpoint: read at the start, written after each epoch and within long ones.
 
     Raises:
-        InputError: no training rows, or a loss that is no longer a number.
+        InputError: no training rows, a loss that is no longer a number, or a checkpoint that
+            belongs to another training or cannot be written.
     """
     rows, batch = len(train.rating), min(recipe.batch_size, len(train.rating))
     if rows == 0:
         raise InputError("no training rows; give more ratings or hold out fewer")
-    steps_per_epoch = -(-rows // batch)
-    total = recipe.epochs * steps_per_epoch
+    total = recipe.epochs * -(-rows // batch)
     optimizer = keras.optimizers.Adam(_schedule(recipe, total))
     optimizer.build(model.trainable_variables)
-    started = time.perf_counter()
+    variables = [*model.variables, *optimizer.variables]  # the dropout's random state is one
+    at, best = _State(), list[Any]()
+    if checkpoint and (stored := checkpoint.read()):
+        at, best = _restore(*stored, variables)
+    began = time.perf_counter()
     train_steps = _train_steps(model, optimizer, recipe.share_towers)
-    compiled = time.perf_counter()
+    compiled = saved = time.perf_counter()
+    earlier = at.seconds
 
-    order = np.random.default_rng(seed)
-    history: list[dict[str, float]] = []
-    best: tuple[float, int, list[Any]] = (np.inf, 0, [])
-    for epoch in range(1, recipe.epochs + 1):
-        shuffled = train.take(order.permutation(rows))
-        done, summed = (epoch - 1) * steps_per_epoch, 0.0
-        for block in _blocks(shuffled, batch):
+    def save() -> None:
+        nonlocal saved
+        if checkpoint:
+            checkpoint.write(asdict(at), _arrays(variables, best))
+            saved = time.perf_counter()
+
+    while (epoch := len(at.history) + 1) <= recipe.epochs:
+        order = np.random.default_rng((seed, epoch)).permutation(rows)
+        for block in _blocks(train.take(order), batch)[at.block :]:
             losses = train_steps(*map(tf.constant, block)).numpy()
-            summed += float(losses.sum()) * block.rating.shape[1]
-            done += len(losses)
+            at.block, at.steps = at.block + 1, at.steps + len(losses)
+            at.loss_sum += float(losses.sum()) * block.rating.shape[1]
+            at.seconds = earlier + time.perf_counter() - compiled
             if not np.isfinite(losses).all():
                 raise InputError(
-                    f"the loss became {losses[-1]} in epoch {epoch}, step {done} of {total}; "
+                    f"the loss became {losses[-1]} in epoch {epoch}, step {at.steps} of {total}; "
                     f"lower the learning rate (it was {recipe.learning_rate:g})"
                 )
             if on_progress:
-                on_progress(done, total, float(losses.mean()))
+                on_progress(at.steps, total, float(losses.mean()))
+            if time.perf_counter() - saved > CHECKPOINT_SECONDS:
+                save()
         record = {
             "epoch": epoch,
-            "train_loss": summed / rows,
+            "train_loss": at.loss_sum / rows,
             "val_loss": loss(model, validation) if len(validation.rating) else float("nan"),
             "learning_rate": float(optimizer.learning_rate),
-            "seconds": time.perf_counter() - compiled,
+            "seconds": earlier + time.perf_counter() - compiled,
         }
-        history.append(record)
-        if not record["val_loss"] >= best[0]:  # not a number, without validation rows: the last
-            state = [variable.numpy() for variable in model.trainable_variables]
-            best = (record["val_loss"], epoch, state)
+        at.history.append(record)
+        at.block, at.loss_sum, at.seconds = 0, 0.0, record["seconds"]
+        if not record["val_loss"] >= at.best_loss:  # not a number, without validation: the last
+            at.best_loss, at.best_epoch = record["val_loss"], epoch
+            best = [variable.numpy() for variable in model.trainable_variables]
         if on_epoch:
             on_epoch(record)
-    for variable, value in zip(model.trainable_variables, best[2], strict=True):
+        save()
+    for variable, value in zip(model.trainable_variables, best, strict=True):
         variable.assign(value)
-    seconds = {"compile": compiled - started, "train": time.perf_counter() - compiled}
-    return Fit(pd.DataFrame(history), best[1], seconds)
+    seconds = {"compile": compiled - began, "train": at.seconds}
+    return Fit(pd.DataFrame(at.history), at.best_epoch, seconds)
 
 
 def loss(model: TwoTower, rows: Rows) -> float:
@@ -190,6 +222,25 @@ def _train_steps(model: TwoTower, optimizer: keras.optimizers.Optimizer, share: 
 
     train_steps.get_concrete_function()
     return train_steps
+
+
+def _arrays(variables: list[Any], best: list[Any]) -> Arrays:
+    """What a checkpoint keeps: all state now, and the weights of the best epoch so far.
+
+    By position, since Keras numbers some names through the life of a process.
+    """
+    now = {f"now.{i}": np.asarray(variable) for i, variable in enumerate(variables)}
+    return now | {f"best.{i}": value for i, value in enumerate(best)}
+
+
+def _restore(
+    counters: dict[str, Any], arrays: Arrays, variables: list[Any]
+) -> tuple[_State, list[Any]]:
+    """Put the variables back as `_arrays` found them; returns the rest and the best weights."""
+    for i, variable in enumerate(variables):
+        variable.assign(arrays[f"now.{i}"])
+    kept = sum(name.startswith("best.") for name in arrays)
+    return _State(**counters), [arrays[f"best.{i}"] for i in range(kept)]
 
 
 def _blocks(rows: Rows, batch: int) -> list[Rows]:
