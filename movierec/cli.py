@@ -143,6 +143,15 @@ def data_command(name: str, path: Path | None, as_json: bool) -> None:
     "--holdout-fraction", default=0.1, show_default=True, help="Part of the rows held out."
 )
 @click.option("--holdout-seed", default=0, show_default=True, help="Of the random holdout.")
+@click.option(
+    "--patience", type=int, help="Stop after so many epochs without a better validation loss."
+)
+@click.option(
+    "--tensorboard",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder for TensorBoard logs, each run in a folder of its name.",
+)
 @click.option("--resume", is_flag=True, help="Continue an interrupted training of these settings.")
 @json_option
 def train_command(
@@ -160,7 +169,11 @@ def train_command(
     loading = time.perf_counter()
     tables = load_dataset(data, path)
     loaded = time.perf_counter()
-    finished = train(tables, run_dir=run_dir, **settings)
+    try:
+        finished = train(tables, run_dir=run_dir, **settings)
+    except KeyboardInterrupt:
+        print("\nmovierec: stopped; continue with the same command and --resume", file=sys.stderr)
+        sys.exit(130)
     seconds = finished.seconds
     rows = finished.info["rows"]
     nothing = {"mse": None, "rmse": None, "mae": None}

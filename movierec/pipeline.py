@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
@@ -31,7 +32,7 @@ from movierec.model import NetworkConfig, TwoTower, all_vectors
 from movierec.paths import reports_dir
 from movierec.runs import Run, check_target, encode_rows, is_run, load_run, write_run
 from movierec.splits import RowNumbers, split, validation_split
-from movierec.training import RECIPES, Progress, Recipe, fit
+from movierec.training import RECIPES, OnEpoch, Progress, Recipe, fit
 from movierec.vectors import Rows, pair_scores
 
 PROGRESS_VARIABLE = "MOVIEREC_PROGRESS"  # "lines": one line an epoch; "off": nothing
@@ -50,7 +51,9 @@ def train(
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
+    patience: int | None = None,
     resume: bool = False,
+    tensorboard: str | os.PathLike[str] | None = None,
 ) -> Run:
     """Train a network on tables and write its run folder.
 
@@ -68,10 +71,11 @@ def train(
         holdout, holdout_fraction, holdout_seed: which rows are held out for the test; see
             `splits.split`.
         validation_fraction: part of the training rows that chooses the best state.
-        epochs, batch_size, learning_rate: in place of the recipe's.
+        epochs, batch_size, learning_rate, patience: in place of the recipe's.
         resume: continue an interrupted training of the same settings and data. Where there is
             none, train from the beginning; where the run is complete, return it. Otherwise the
             checkpoint of an interrupted training is removed.
+        tensorboard: a folder for TensorBoard logs, in which each run has a folder of its name.
 
     Returns:
         The run, as `load_run` reads it.
@@ -85,7 +89,7 @@ def train(
         >>> run.recommender.for_user(1, k=5)
     """
     began = time.perf_counter()
-    settings = resolve_recipe(recipe, epochs, batch_size, learning_rate)
+    settings = resolve_recipe(recipe, epochs, batch_size, learning_rate, patience)
     path = (
         Path(run_dir) if run_dir is not None else reports_dir() / f"{tables.name}-{settings.name}"
     )
@@ -114,7 +118,14 @@ def train(
     model = TwoTower(features, settings.network, seed)
     prepared = time.perf_counter()
 
-    with _progress() as (on_epoch, on_progress):
+    with _progress() as (show_epoch, on_progress):
+        log = _tensorboard_log(Path(tensorboard) / path.name) if tensorboard else None
+
+        def on_epoch(record: dict[str, float]) -> None:
+            show_epoch(record)
+            if log:
+                log(record)
+
         result = fit(
             model,
             rows.take(learned),
@@ -171,6 +182,7 @@ def resolve_recipe(
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
+    patience: int | None = None,
 ) -> Recipe:
     """A recipe by name, with some of its settings replaced.
 
@@ -181,7 +193,12 @@ def resolve_recipe(
         if recipe not in RECIPES:
             raise InputError(f"unknown recipe {recipe!r}; expected one of {', '.join(RECIPES)}")
         recipe = RECIPES[recipe]
-    given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+    given = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "patience": patience,
+    }
     replaced: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     for name, value in replaced.items():
         if not 0 < value < float("inf"):
@@ -323,8 +340,26 @@ def _progress_stream() -> TextIO:
     return sys.stdout if "ipykernel" in sys.modules else sys.stderr
 
 
+def _tensorboard_log(folder: Path) -> OnEpoch:
+    """A callback for `fit` that logs each epoch for TensorBoard.
+
+    `tf.summary.scalar` would need the package tensorboard, which only reading the logs does.
+    """
+    writer = tf.summary.create_file_writer(str(folder))
+
+    def log(record: dict[str, float]) -> None:
+        names = ("train_loss", "val_loss", "learning_rate")
+        values = [{"tag": name, "simple_value": record[name]} for name in names]
+        with writer.as_default():
+            summary = tf.compat.v1.Summary(value=values).SerializeToString()
+            tf.summary.experimental.write_raw_pb(summary, step=int(record["epoch"]))
+        writer.flush()
+
+    return log
+
+
 @contextmanager
-def _progress() -> Iterator[tuple[Callable[[dict[str, float]], None], Progress]]:
+def _progress() -> Iterator[tuple[OnEpoch, Progress]]:
     """A live bar where a person watches, one line an epoch elsewhere; callbacks for `fit`.
 
     `$MOVIEREC_PROGRESS` ("bar", "lines" or "off") overrules.

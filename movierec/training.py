@@ -36,6 +36,8 @@ class Recipe:
             zero along a half cosine.
         share_towers: whether a user or film that stands in several rows of a batch goes through
             its tower once (in training its rows then share one dropout mask).
+        patience: epochs without a better validation loss after which the training stops; None:
+            never. A cosine schedule is made for all epochs, and is then cut short.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Recipe:
     learning_rate: float = 1e-4
     schedule: Literal["constant", "cosine"] = "constant"
     share_towers: bool = False
+    patience: int | None = None
 
 
 RECIPES = {
@@ -70,8 +73,10 @@ class Fit(NamedTuple):
     seconds: dict[str, float]
 
 
+OnEpoch = Callable[[dict[str, float]], None]  # an epoch's row of the history
 Progress = Callable[[int, int, float], None]  # steps done, steps in all, last mean loss
 ROWS_PER_CALL = 32_768  # rows trained on between two looks at the progress
+DIVERGED = 2  # times the untrained network's loss, over an epoch after the first: it will not mend
 CHECKPOINT_SECONDS = 60  # at most so long a work within an epoch is lost when the process is killed
 
 
@@ -83,6 +88,7 @@ class _State:
     steps: int = 0  # steps done since the beginning
     loss_sum: float = 0.0  # over the rows of these blocks
     seconds: float = 0.0  # since the first step, without the time between two processes
+    first_loss: float = float("nan")  # the first step's: that of the untrained network
     best_loss: float = float("inf")
     best_epoch: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
@@ -94,7 +100,7 @@ def fit(
     validation: Rows,
     recipe: Recipe,
     seed: int = 0,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    on_epoch: OnEpoch | None = None,
     on_progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Fit:
@@ -117,8 +123,8 @@ def fit(
         checkpoint: read at the start, written after each epoch and within long ones.
 
     Raises:
-        InputError: no training rows, a loss that is no longer a number, or a checkpoint that
-            belongs to another training or cannot be written.
+        InputError: no training rows, a loss that grew out of hand or is no longer a number, or a
+            checkpoint that belongs to another training or cannot be written.
     """
     rows, batch = len(train.rating), min(recipe.batch_size, len(train.rating))
     if rows == 0:
@@ -141,13 +147,15 @@ def fit(
             checkpoint.write(asdict(at), _arrays(variables, best))
             saved = time.perf_counter()
 
-    while (epoch := len(at.history) + 1) <= recipe.epochs:
+    while (epoch := len(at.history) + 1) <= recipe.epochs and not _out_of_patience(at, recipe):
         order = np.random.default_rng((seed, epoch)).permutation(rows)
         for block in _blocks(train.take(order), batch)[at.block :]:
             losses = train_steps(*map(tf.constant, block)).numpy()
             at.block, at.steps = at.block + 1, at.steps + len(losses)
             at.loss_sum += float(losses.sum()) * block.rating.shape[1]
             at.seconds = earlier + time.perf_counter() - compiled
+            if at.steps == len(losses):
+                at.first_loss = float(losses[0])
             if not np.isfinite(losses).all():
                 raise InputError(
                     f"the loss became {losses[-1]} in epoch {epoch}, step {at.steps} of {total}; "
@@ -164,6 +172,12 @@ def fit(
             "learning_rate": float(optimizer.learning_rate),
             "seconds": earlier + time.perf_counter() - compiled,
         }
+        if epoch > 1 and record["train_loss"] > DIVERGED * at.first_loss:
+            raise InputError(
+                f"the training diverged: the loss began at {at.first_loss:.3g} and was "
+                f"{record['train_loss']:.3g} over epoch {epoch}; lower the learning rate (it was "
+                f"{recipe.learning_rate:g})"
+            )
         at.history.append(record)
         at.block, at.loss_sum, at.seconds = 0, 0.0, record["seconds"]
         if not record["val_loss"] >= at.best_loss:  # not a number, without validation: the last
@@ -176,6 +190,10 @@ def fit(
         variable.assign(value)
     seconds = {"compile": compiled - began, "train": at.seconds}
     return Fit(pd.DataFrame(at.history), at.best_epoch, seconds)
+
+
+def _out_of_patience(at: _State, recipe: Recipe) -> bool:
+    return recipe.patience is not None and len(at.history) - at.best_epoch >= recipe.patience
 
 
 def loss(model: TwoTower, rows: Rows) -> float:
