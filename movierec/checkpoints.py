@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import csv
 import errno
+import hashlib
 import io
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,32 @@ import safetensors.numpy
 from movierec.errors import InputError
 
 FORMAT = 1
-Arrays = dict[str, npt.NDArray[np.generic]]
+Array = npt.NDArray[Any]
+
+
+@dataclass
+class State:
+    """How far a training has come, apart from the variables of its model and optimizer.
+
+    Attributes:
+        block: blocks of batches done of the epoch under way.
+        steps: steps done since the beginning.
+        loss_sum: over the rows of these blocks.
+        seconds: since the first step, without the time between two processes.
+        first_loss: the first step's, that of the untrained network.
+        best_loss, best_epoch, best_weights: the lowest validation loss, and where it was reached.
+        history: a row for each finished epoch.
+    """
+
+    block: int = 0
+    steps: int = 0
+    loss_sum: float = 0.0
+    seconds: float = 0.0
+    first_loss: float = float("nan")
+    best_loss: float = float("inf")
+    best_epoch: int = 0
+    best_weights: list[Array] = field(default_factory=list)
+    history: list[dict[str, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -52,11 +78,37 @@ class Checkpoint:
         """The one file that counts."""
         return self.folder / "checkpoint.safetensors"
 
+    @property
+    def checksum(self) -> int:
+        """Of the settings; below 2**48."""
+        text = json.dumps(self.settings, sort_keys=True)
+        return int(hashlib.sha256(text.encode()).hexdigest()[:12], 16)
+
     def exists(self) -> bool:
         """Whether there is something to continue from."""
         return self.file.is_file()
 
-    def write(self, counters: Mapping[str, Any], arrays: Arrays) -> None:
+    def save(self, state: State, variables: Sequence[Any]) -> None:
+        """Keep a training's state and its variables, in place of what was kept before.
+
+        Variables go by position, since Keras numbers some names through the life of a process.
+        """
+        counters = {name: value for name, value in vars(state).items() if name != "best_weights"}
+        arrays = {f"now.{i}": np.asarray(variable) for i, variable in enumerate(variables)}
+        arrays |= {f"best.{i}": weight for i, weight in enumerate(state.best_weights)}
+        self.write(counters, arrays)
+
+    def load(self, variables: Sequence[Any]) -> State | None:
+        """Put the variables back as they were kept; returns the rest, None without a checkpoint."""
+        if (stored := self.read()) is None:
+            return None
+        counters, arrays = stored
+        for i, variable in enumerate(variables):
+            variable.assign(arrays[f"now.{i}"])
+        kept = len(arrays) - len(variables)
+        return State(**counters, best_weights=[arrays[f"best.{i}"] for i in range(kept)])
+
+    def write(self, counters: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         """Replace the checkpoint, whole or not at all.
 
         Args:
@@ -70,7 +122,7 @@ class Checkpoint:
         metadata = {name: json.dumps(value) for name, value in header.items()}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            _replace(self.file, safetensors.numpy.save(arrays, metadata))
+            _replace(self.file, safetensors.numpy.save(dict(arrays), metadata))
             _replace(self.folder / "history.csv", _as_csv(counters["history"]))
         except OSError as error:
             full = error.errno == errno.ENOSPC
@@ -80,7 +132,7 @@ class Checkpoint:
                 "was stopped. Mend that, and continue with --resume"
             ) from error
 
-    def read(self) -> tuple[dict[str, Any], Arrays] | None:
+    def read(self) -> tuple[dict[str, Any], dict[str, Array]] | None:
         """Counters and arrays as they were written last; None if there is no checkpoint.
 
         Raises:

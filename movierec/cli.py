@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from movierec import __version__
-from movierec.errors import InputError, NotebookError
+from movierec.errors import InputError, NotebookError, WorkerLostError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,7 @@ def main() -> None:
     except InputError as error:
         print(f"movierec: {error}", file=sys.stderr)
         sys.exit(2)
-    except NotebookError as error:
+    except (NotebookError, WorkerLostError) as error:
         print(f"movierec: {error}", file=sys.stderr)
         sys.exit(1)
 
@@ -161,7 +161,8 @@ def train_command(
 
     With --holdout none all rows are trained on, less the validation part that chooses the best
     state. While it trains, DIR.partial holds a checkpoint: after an interrupt of any kind, the same
-    command with --resume ends with the numbers of a training that was never interrupted.
+    command with --resume ends with the numbers of a training that was never interrupted. With
+    TF_CONFIG in the environment, several workers train together; see movierec/distribution.py.
     """
     from movierec.datasets import load_dataset
     from movierec.pipeline import train

@@ -25,6 +25,7 @@ from tqdm.auto import tqdm
 from movierec import plots
 from movierec.checkpoints import Checkpoint, checkpoint_folder
 from movierec.datasets import Tables, validate_tables
+from movierec.distribution import check_agreement, is_chief, told_by_all, worker_count, workers
 from movierec.errors import InputError
 from movierec.evaluation import rating_metrics
 from movierec.features import Features
@@ -112,30 +113,38 @@ def train(
     checkpoint = _checkpoint(path, config, data_sha256)
     if resume and not checkpoint.exists() and is_run(path):
         return _complete(path, config, data_sha256)
-    _say_how_it_begins(checkpoint, resume)
-    if not resume:
-        checkpoint.remove()
-    model = TwoTower(features, settings.network, seed)
-    prepared = time.perf_counter()
+    if worker_count() > 1:
+        _say(f"waiting for all {worker_count()} workers")
+    with workers():
+        chief = is_chief()
+        if chief:
+            _say_how_it_begins(checkpoint, resume)
+            if not resume:
+                checkpoint.remove()
+        check_agreement("settings and data, here as a checksum", checkpoint.checksum)
+        model = TwoTower(features, settings.network, seed)
+        prepared = time.perf_counter()
+        log = _tensorboard_log(Path(tensorboard) / path.name) if tensorboard and chief else None
+        with _progress(silent=not chief) as (show_epoch, on_progress):
 
-    with _progress() as (show_epoch, on_progress):
-        log = _tensorboard_log(Path(tensorboard) / path.name) if tensorboard else None
+            def on_epoch(record: dict[str, float]) -> None:
+                show_epoch(record)
+                if log:
+                    log(record)
 
-        def on_epoch(record: dict[str, float]) -> None:
-            show_epoch(record)
-            if log:
-                log(record)
-
-        result = fit(
-            model,
-            rows.take(learned),
-            rows.take(chosen),
-            settings,
-            seed,
-            on_epoch,
-            on_progress,
-            checkpoint,
-        )
+            result = fit(
+                model,
+                rows.take(learned),
+                rows.take(chosen),
+                settings,
+                seed,
+                on_epoch,
+                on_progress,
+                checkpoint,
+            )
+        if not chief:
+            told_by_all(0)  # the chief has written the run
+            return load_run(path)
     fitted = time.perf_counter()
     users, movies = all_vectors(model)
     lowest, highest = rows.rating.min(), rows.rating.max()
@@ -174,6 +183,8 @@ def train(
         plots={"loss.png": _loss_picture(result.history)},
     )
     checkpoint.remove()  # not before the run is in its place
+    with workers():
+        told_by_all(0)  # the other workers may read it
     return run
 
 
@@ -359,7 +370,7 @@ def _tensorboard_log(folder: Path) -> OnEpoch:
 
 
 @contextmanager
-def _progress() -> Iterator[tuple[OnEpoch, Progress]]:
+def _progress(silent: bool = False) -> Iterator[tuple[OnEpoch, Progress]]:
     """A live bar where a person watches, one line an epoch elsewhere; callbacks for `fit`.
 
     `$MOVIEREC_PROGRESS` ("bar", "lines" or "off") overrules.
@@ -367,6 +378,7 @@ def _progress() -> Iterator[tuple[OnEpoch, Progress]]:
     in_notebook = "ipykernel" in sys.modules
     watched = in_notebook or sys.stderr.isatty()
     mode = os.environ.get(PROGRESS_VARIABLE) or ("bar" if watched else "lines")
+    mode = "off" if silent else mode
 
     def show_line(record: dict[str, float]) -> None:
         print(

@@ -1,5 +1,8 @@
 """The training loop: recipes, the step, the best state. It knows nothing of films.
 
+The step runs under the `tf.distribute` strategy in whose scope `fit` is called: each device or
+worker takes its share of every batch, and all see the summed gradients.
+
 Anything with `user_vectors(idx)`, `movie_vectors(idx, training)` and Keras variables can be trained
 here. A training row is two row numbers and a target.
 """
@@ -8,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import keras
@@ -16,7 +19,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from movierec.checkpoints import Arrays, Checkpoint
+from movierec.checkpoints import Checkpoint, State
+from movierec.distribution import check_agreement, is_chief, told_by_all
 from movierec.errors import InputError
 from movierec.model import NetworkConfig, TwoTower, all_vectors
 from movierec.vectors import Rows, pair_scores
@@ -80,20 +84,6 @@ DIVERGED = 2  # times the untrained network's loss, over an epoch after the firs
 CHECKPOINT_SECONDS = 60  # at most so long a work within an epoch is lost when the process is killed
 
 
-@dataclass
-class _State:
-    """How far a training has come, apart from its arrays; the clock decides nothing here."""
-
-    block: int = 0  # blocks done of the epoch under way
-    steps: int = 0  # steps done since the beginning
-    loss_sum: float = 0.0  # over the rows of these blocks
-    seconds: float = 0.0  # since the first step, without the time between two processes
-    first_loss: float = float("nan")  # the first step's: that of the untrained network
-    best_loss: float = float("inf")
-    best_epoch: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-
-
 def fit(
     model: TwoTower,
     train: Rows,
@@ -133,9 +123,8 @@ def fit(
     optimizer = keras.optimizers.Adam(_schedule(recipe, total))
     optimizer.build(model.trainable_variables)
     variables = [*model.variables, *optimizer.variables]  # the dropout's random state is one
-    at, best = _State(), list[Any]()
-    if checkpoint and (stored := checkpoint.read()):
-        at, best = _restore(*stored, variables)
+    at = (checkpoint.load(variables) if checkpoint else None) or State()
+    check_agreement("the step to begin with", at.steps)
     began = time.perf_counter()
     train_steps = _train_steps(model, optimizer, recipe.share_towers)
     compiled = saved = time.perf_counter()
@@ -143,8 +132,8 @@ def fit(
 
     def save() -> None:
         nonlocal saved
-        if checkpoint:
-            checkpoint.write(asdict(at), _arrays(variables, best))
+        if checkpoint and is_chief():
+            checkpoint.save(at, variables)
             saved = time.perf_counter()
 
     while (epoch := len(at.history) + 1) <= recipe.epochs and not _out_of_patience(at, recipe):
@@ -168,7 +157,8 @@ def fit(
         record = {
             "epoch": epoch,
             "train_loss": at.loss_sum / rows,
-            "val_loss": loss(model, validation) if len(validation.rating) else float("nan"),
+            # the chief's, as other machines may round otherwise and then stop otherwise
+            "val_loss": told_by_all(loss(model, validation))[0],
             "learning_rate": float(optimizer.learning_rate),
             "seconds": earlier + time.perf_counter() - compiled,
         }
@@ -182,22 +172,24 @@ def fit(
         at.block, at.loss_sum, at.seconds = 0, 0.0, record["seconds"]
         if not record["val_loss"] >= at.best_loss:  # not a number, without validation: the last
             at.best_loss, at.best_epoch = record["val_loss"], epoch
-            best = [variable.numpy() for variable in model.trainable_variables]
+            at.best_weights = [variable.numpy() for variable in model.trainable_variables]
         if on_epoch:
             on_epoch(record)
         save()
-    for variable, value in zip(model.trainable_variables, best, strict=True):
+    for variable, value in zip(model.trainable_variables, at.best_weights, strict=True):
         variable.assign(value)
     seconds = {"compile": compiled - began, "train": at.seconds}
     return Fit(pd.DataFrame(at.history), at.best_epoch, seconds)
 
 
-def _out_of_patience(at: _State, recipe: Recipe) -> bool:
+def _out_of_patience(at: State, recipe: Recipe) -> bool:
     return recipe.patience is not None and len(at.history) - at.best_epoch >= recipe.patience
 
 
 def loss(model: TwoTower, rows: Rows) -> float:
-    """Mean squared error of the unclipped ratings, without dropout."""
+    """Mean squared error of the unclipped ratings, without dropout; NaN without rows."""
+    if not len(rows.rating):
+        return float("nan")
     users, movies = all_vectors(model)
     scores = pair_scores(users, movies, rows.user_idx, rows.movie_idx)
     return float(np.mean((scores - rows.rating) ** 2, dtype=np.float64))
@@ -206,6 +198,8 @@ def loss(model: TwoTower, rows: Rows) -> float:
 def _train_steps(model: TwoTower, optimizer: keras.optimizers.Optimizer, share: bool) -> Any:
     """The compiled function that takes the steps of a block of batches; returns their losses."""
     variables = model.trainable_variables
+    strategy = tf.distribute.get_strategy()
+    replicas = strategy.num_replicas_in_sync
 
     def vectors(of: Callable[[Any], Any], idx: Any) -> Any:
         if not share:
@@ -214,14 +208,24 @@ def _train_steps(model: TwoTower, optimizer: keras.optimizers.Optimizer, share: 
         return tf.gather(of(unique), place)  # (B,) -> (unique, 200) -> (B, 200)
 
     def step(user_idx: Any, movie_idx: Any, rating: Any) -> Any:
+        # every replicas-th row of the batch is this replica's; where there are fewer rows than
+        # replicas some take a row that is another's, with weight 0
+        batch = tf.shape(rating)[0]
+        first = tf.distribute.get_replica_context().replica_id_in_sync_group
+        share = tf.range(first, tf.maximum(batch, replicas), replicas)
+        weight = tf.cast(share < batch, tf.float32) / tf.cast(batch, tf.float32)
+        user_idx, movie_idx, rating = (
+            tf.gather(part, share % batch) for part in (user_idx, movie_idx, rating)
+        )  # (B,) -> (B / replicas,)
         with tf.GradientTape() as tape:
             users = vectors(model.user_vectors, user_idx)
             movies = vectors(lambda idx: model.movie_vectors(idx, training=True), movie_idx)
             predicted = tf.reduce_sum(users * movies, axis=1)  # (B, 200) -> (B,)
-            error = tf.reduce_mean(tf.square(predicted - rating))
+            error = tf.reduce_sum(weight * tf.square(predicted - rating))
         gradients = tape.gradient(error, [variable.value for variable in variables])
         # Adam moves every row at every step, also those that the batch does not touch, as the
-        # document's TensorFlow 1 did; a sparse gradient would leave them where they are
+        # document's TensorFlow 1 did; a sparse gradient would leave them where they are.
+        # `apply` sums over the replicas
         optimizer.apply([tf.convert_to_tensor(gradient) for gradient in gradients], variables)
         return error
 
@@ -235,30 +239,12 @@ def _train_steps(model: TwoTower, optimizer: keras.optimizers.Optimizer, share: 
     def train_steps(user_idx: Any, movie_idx: Any, rating: Any) -> Any:
         losses = tf.TensorArray(tf.float32, tf.shape(rating)[0])
         for i in tf.range(tf.shape(rating)[0]):
-            losses = losses.write(i, step(user_idx[i], movie_idx[i], rating[i]))
+            error = strategy.run(step, (user_idx[i], movie_idx[i], rating[i]))
+            losses = losses.write(i, strategy.reduce(tf.distribute.ReduceOp.SUM, error, axis=None))
         return losses.stack()  # (steps,)
 
     train_steps.get_concrete_function()
     return train_steps
-
-
-def _arrays(variables: list[Any], best: list[Any]) -> Arrays:
-    """What a checkpoint keeps: all state now, and the weights of the best epoch so far.
-
-    By position, since Keras numbers some names through the life of a process.
-    """
-    now = {f"now.{i}": np.asarray(variable) for i, variable in enumerate(variables)}
-    return now | {f"best.{i}": value for i, value in enumerate(best)}
-
-
-def _restore(
-    counters: dict[str, Any], arrays: Arrays, variables: list[Any]
-) -> tuple[_State, list[Any]]:
-    """Put the variables back as `_arrays` found them; returns the rest and the best weights."""
-    for i, variable in enumerate(variables):
-        variable.assign(arrays[f"now.{i}"])
-    kept = sum(name.startswith("best.") for name in arrays)
-    return _State(**counters), [arrays[f"best.{i}"] for i in range(kept)]
 
 
 def _blocks(rows: Rows, batch: int) -> list[Rows]:
