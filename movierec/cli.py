@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from movierec import __version__
-from movierec.errors import InputError, NotebookError
+from movierec.errors import InputError, NotebookError, WorkerLostError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,7 @@ def main() -> None:
     except InputError as error:
         print(f"movierec: {error}", file=sys.stderr)
         sys.exit(2)
-    except NotebookError as error:
+    except (NotebookError, WorkerLostError) as error:
         print(f"movierec: {error}", file=sys.stderr)
         sys.exit(1)
 
@@ -143,6 +143,16 @@ def data_command(name: str, path: Path | None, as_json: bool) -> None:
     "--holdout-fraction", default=0.1, show_default=True, help="Part of the rows held out."
 )
 @click.option("--holdout-seed", default=0, show_default=True, help="Of the random holdout.")
+@click.option(
+    "--patience", type=int, help="Stop after so many epochs without a better validation loss."
+)
+@click.option(
+    "--tensorboard",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder for TensorBoard logs, each run in a folder of its name.",
+)
+@click.option("--resume", is_flag=True, help="Continue an interrupted training of these settings.")
 @json_option
 def train_command(
     data: str, path: Path | None, run_dir: Path | None, as_json: bool, **settings: Any
@@ -150,7 +160,9 @@ def train_command(
     """Train a network and write its run folder.
 
     With --holdout none all rows are trained on, less the validation part that chooses the best
-    state.
+    state. While it trains, DIR.partial holds a checkpoint: after an interrupt of any kind, the same
+    command with --resume ends with the numbers of a training that was never interrupted. With
+    TF_CONFIG in the environment, several workers train together; see movierec/distribution.py.
     """
     from movierec.datasets import load_dataset
     from movierec.pipeline import train
@@ -158,7 +170,11 @@ def train_command(
     loading = time.perf_counter()
     tables = load_dataset(data, path)
     loaded = time.perf_counter()
-    finished = train(tables, run_dir=run_dir, **settings)
+    try:
+        finished = train(tables, run_dir=run_dir, **settings)
+    except KeyboardInterrupt:
+        print("\nmovierec: stopped; continue with the same command and --resume", file=sys.stderr)
+        sys.exit(130)
     seconds = finished.seconds
     rows = finished.info["rows"]
     nothing = {"mse": None, "rmse": None, "mae": None}

@@ -12,6 +12,10 @@ class InputError(ValueError):
     """
 
 
+class WorkerLostError(RuntimeError):
+    """One of several workers that train together ended or cannot be reached."""
+
+
 class NotebookError(RuntimeError):
     """A notebook stopped with an exception.
 

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import itertools
+import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import tensorflow as tf
 from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
 from movierec import plots
+from movierec.checkpoints import Checkpoint, checkpoint_folder
 from movierec.datasets import Tables, validate_tables
+from movierec.distribution import check_agreement, is_chief, told_by_all, worker_count, workers
 from movierec.errors import InputError
 from movierec.evaluation import rating_metrics
 from movierec.features import Features
@@ -28,8 +34,8 @@ from movierec.model import NetworkConfig, TwoTower, all_vectors
 from movierec.paths import reports_dir
 from movierec.runs import Run, check_target, encode_rows, is_run, load_run, write_run
 from movierec.splits import RowNumbers, split, validation_split
-from movierec.training import RECIPES, Progress, Recipe, fit
-from movierec.vectors import pair_scores
+from movierec.training import RECIPES, OnEpoch, Progress, Recipe, fit
+from movierec.vectors import Rows, pair_scores
 
 PROGRESS_VARIABLE = "MOVIEREC_PROGRESS"  # "lines": one line an epoch; "off": nothing
 
@@ -47,8 +53,15 @@ def train(
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
+    patience: int | None = None,
+    resume: bool = False,
+    tensorboard: str | os.PathLike[str] | None = None,
 ) -> Run:
     """Train a network on tables and write its run folder.
+
+    While it trains, a checkpoint and the history so far stand beside the run folder, in
+    `RUN_DIR.partial`. If the process is killed, the same call with `resume=True` continues from
+    there and ends with exactly the numbers of a training that was never interrupted.
 
     Args:
         tables: from `load_dataset`, or of your own.
@@ -60,21 +73,25 @@ def train(
         holdout, holdout_fraction, holdout_seed: which rows are held out for the test; see
             `splits.split`.
         validation_fraction: part of the training rows that chooses the best state.
-        epochs, batch_size, learning_rate: in place of the recipe's.
+        epochs, batch_size, learning_rate, patience: in place of the recipe's.
+        resume: continue an interrupted training of the same settings and data. Where there is
+            none, train from the beginning; where the run is complete, return it. Otherwise the
+            checkpoint of an interrupted training is removed.
+        tensorboard: a folder for TensorBoard logs, in which each run has a folder of its name.
 
     Returns:
         The run, as `load_run` reads it.
 
     Raises:
         InputError: a setting out of range, tables that break the schema, a folder that is taken,
-            or a training that diverged.
+            a training that diverged, or one to resume that had other settings or other data.
 
     Example:
         >>> run = train(load_dataset("sample"), recipe="fast", run_dir="reports/sample")
         >>> run.recommender.for_user(1, k=5)
     """
     began = time.perf_counter()
-    settings = resolve_recipe(recipe, epochs, batch_size, learning_rate)
+    settings = resolve_recipe(recipe, epochs, batch_size, learning_rate, patience)
     path = (
         Path(run_dir) if run_dir is not None else reports_dir() / f"{tables.name}-{settings.name}"
     )
@@ -87,13 +104,51 @@ def train(
     given, test = split(tables.ratings, holdout, holdout_fraction, holdout_seed)
     learned, chosen = validation_split(given, validation_fraction, seed)
     settings = _with_start(settings, rows.rating[learned])
-    model = TwoTower(features, settings.network, seed)
-    prepared = time.perf_counter()
+    config = {
+        **dataclasses.asdict(settings),
+        "recipe": settings.name,
+        "seed": seed,
+        "holdout": holdout,
+        "holdout_fraction": holdout_fraction,
+        "holdout_seed": holdout_seed,
+        "validation_fraction": validation_fraction,
+    }
+    data_sha256 = _checksum(features, rows, learned, chosen)
+    checkpoint = _checkpoint(path, config, data_sha256)
+    if resume and not checkpoint.exists() and is_run(path):
+        return _complete(path, config, data_sha256)
+    if worker_count() > 1:
+        _say(f"waiting for all {worker_count()} workers")
+    with workers():
+        chief = is_chief()
+        if chief:
+            _say_how_it_begins(checkpoint, resume)
+            if not resume:
+                checkpoint.remove()
+        check_agreement("settings and data, here as a checksum", checkpoint.checksum)
+        model = TwoTower(features, settings.network, seed)
+        prepared = time.perf_counter()
+        log = _tensorboard_log(Path(tensorboard) / path.name) if tensorboard and chief else None
+        with _progress(silent=not chief) as (show_epoch, on_progress):
 
-    with _progress() as (on_epoch, on_progress):
-        result = fit(
-            model, rows.take(learned), rows.take(chosen), settings, seed, on_epoch, on_progress
-        )
+            def on_epoch(record: dict[str, float]) -> None:
+                show_epoch(record)
+                if log:
+                    log(record)
+
+            result = fit(
+                model,
+                rows.take(learned),
+                rows.take(chosen),
+                settings,
+                seed,
+                on_epoch,
+                on_progress,
+                checkpoint,
+            )
+        if not chief:
+            told_by_all(0)  # the chief has written the run
+            return load_run(path)
     fitted = time.perf_counter()
     users, movies = all_vectors(model)
     lowest, highest = rows.rating.min(), rows.rating.max()
@@ -108,15 +163,8 @@ def train(
     part = np.full(len(rows.rating), "train", dtype="U10")
     part[chosen], part[test] = "validation", "test"
     info = {
-        "config": {
-            **dataclasses.asdict(settings),
-            "recipe": settings.name,
-            "seed": seed,
-            "holdout": holdout,
-            "holdout_fraction": holdout_fraction,
-            "holdout_seed": holdout_seed,
-            "validation_fraction": validation_fraction,
-        },
+        "config": config,
+        "data_sha256": data_sha256,
         "rows": {"train": len(learned), "validation": len(chosen), "test": len(test)},
         "parameters": model.count_params(),
         "best_epoch": result.best_epoch,
@@ -127,7 +175,7 @@ def train(
             "finish": time.perf_counter() - fitted,
         },
     }
-    return write_run(
+    run = write_run(
         path,
         info=info,
         tables=tables,
@@ -138,6 +186,10 @@ def train(
         history=result.history,
         plots={"loss.png": _loss_picture(result.history)},
     )
+    checkpoint.remove()  # not before the run is in its place
+    with workers():
+        told_by_all(0)  # the other workers may read it
+    return run
 
 
 def resolve_recipe(
@@ -145,6 +197,7 @@ def resolve_recipe(
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
+    patience: int | None = None,
 ) -> Recipe:
     """A recipe by name, with some of its settings replaced.
 
@@ -155,7 +208,12 @@ def resolve_recipe(
         if recipe not in RECIPES:
             raise InputError(f"unknown recipe {recipe!r}; expected one of {', '.join(RECIPES)}")
         recipe = RECIPES[recipe]
-    given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+    given = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "patience": patience,
+    }
     replaced: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     for name, value in replaced.items():
         if not 0 < value < float("inf"):
@@ -261,23 +319,93 @@ def _with_start(settings: Recipe, rating: npt.NDArray[np.float32]) -> Recipe:
     return dataclasses.replace(settings, network=network)
 
 
+def _checkpoint(path: Path, config: dict[str, Any], data_sha256: str) -> Checkpoint:
+    """The checkpoint of a run, with all that its numbers depend on, one setting an entry."""
+    settings = {k: v for k, v in config.items() if k not in ("name", "network")}
+    settings |= config["network"] | {"data_sha256": data_sha256}
+    settings |= {package: version(package) for package in ("movierec", "tensorflow", "keras")}
+    return Checkpoint(checkpoint_folder(path), settings)
+
+
+def _checksum(features: Features, rows: Rows, *parts: RowNumbers) -> str:
+    """SHA-256 of what a training learns from: the encoded tables and the rows of each part."""
+    digest = hashlib.sha256(json.dumps([features.genres, features.words]).encode())
+    fields = [*features.user_fields.values(), *features.movie_fields.values()]
+    for array in (features.users.ids, features.movies.ids, *fields, *rows, *parts):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _complete(path: Path, config: dict[str, Any], data_sha256: str) -> Run:
+    """The complete run in a folder, if it is the one that these settings and data would make."""
+    run = load_run(path)
+    wanted = json.loads(json.dumps(config))  # as run.json holds it
+    if run.config != wanted or run.info.get("data_sha256") != data_sha256:
+        raise InputError(
+            f"{path} holds a complete run of other settings or other data, and there is nothing to "
+            "resume; train without --resume to replace it, or name another folder"
+        )
+    _say(f"{path} is already complete; nothing to resume")
+    return run
+
+
+def _say_how_it_begins(checkpoint: Checkpoint, resume: bool) -> None:
+    if resume and checkpoint.exists():
+        _say(f"resuming from {checkpoint.folder}")
+    elif resume:
+        _say(f"there is no checkpoint in {checkpoint.folder}; training from the beginning")
+    elif checkpoint.exists():
+        _say(
+            f"removing {checkpoint.folder}, the checkpoint of an interrupted training; --resume "
+            "would have continued it"
+        )
+
+
+def _say(text: str) -> None:
+    """A line beside the progress, unless that is off."""
+    if os.environ.get(PROGRESS_VARIABLE) != "off":
+        print(text, file=_progress_stream(), flush=True)
+
+
+def _progress_stream() -> TextIO:
+    """The standard output in a notebook; elsewhere the error, which leaves it to results."""
+    return sys.stdout if "ipykernel" in sys.modules else sys.stderr
+
+
+def _tensorboard_log(folder: Path) -> OnEpoch:
+    """A callback for `fit` that logs each epoch for TensorBoard.
+
+    `tf.summary.scalar` would need the package tensorboard, which only reading the logs does.
+    """
+    writer = tf.summary.create_file_writer(str(folder))
+
+    def log(record: dict[str, float]) -> None:
+        names = ("train_loss", "val_loss", "learning_rate")
+        values = [{"tag": name, "simple_value": record[name]} for name in names]
+        with writer.as_default():
+            summary = tf.compat.v1.Summary(value=values).SerializeToString()
+            tf.summary.experimental.write_raw_pb(summary, step=int(record["epoch"]))
+        writer.flush()
+
+    return log
+
+
 @contextmanager
-def _progress() -> Iterator[tuple[Callable[[dict[str, float]], None], Progress]]:
+def _progress(silent: bool = False) -> Iterator[tuple[OnEpoch, Progress]]:
     """A live bar where a person watches, one line an epoch elsewhere; callbacks for `fit`.
 
-    `$MOVIEREC_PROGRESS` ("bar", "lines" or "off") overrules. Lines go to the standard output in a
-    notebook, and to the standard error elsewhere, which leaves the output to results.
+    `$MOVIEREC_PROGRESS` ("bar", "lines" or "off") overrules.
     """
     in_notebook = "ipykernel" in sys.modules
     watched = in_notebook or sys.stderr.isatty()
     mode = os.environ.get(PROGRESS_VARIABLE) or ("bar" if watched else "lines")
-    stream = sys.stdout if in_notebook else sys.stderr
+    mode = "off" if silent else mode
 
     def show_line(record: dict[str, float]) -> None:
         print(
             f"epoch {record['epoch']:2.0f}  train {record['train_loss']:.4f}  "
             f"validation {record['val_loss']:.4f}  {record['seconds']:6.1f} s",
-            file=stream,
+            file=_progress_stream(),
             flush=True,
         )
 
@@ -287,7 +415,8 @@ def _progress() -> Iterator[tuple[Callable[[dict[str, float]], None], Progress]]
     with tqdm(unit="step", desc="training") as bar:
 
         def show_steps(done: int, total: int, loss: float) -> None:
-            bar.total = total
+            if bar.total is None:  # the first block, or an earlier process, tells no speed
+                bar.total, bar.initial, bar.n = total, done, done
             bar.set_postfix(bar_postfix | {"loss": f"{loss:.4f}"}, refresh=False)
             bar.update(done - bar.n)
 

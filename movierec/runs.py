@@ -21,7 +21,7 @@ import hashlib
 import io
 import json
 import os
-import tempfile
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -358,10 +358,12 @@ def _parquet(frame: pd.DataFrame) -> bytes:
 def _replacing(path: Path) -> Iterator[Path]:
     """A new folder beside `path` that takes its place when the block ends well."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as workplace:
-            new, old = Path(workplace, "new"), Path(workplace, "old")
-            new.mkdir()
+        workplace = path.parent / f".{path.name}.writing"
+        if workplace.exists():
+            shutil.rmtree(workplace)  # left by a process that was killed
+        new, old = workplace / "new", workplace / "old"
+        new.mkdir(parents=True)
+        try:
             yield new
             if path.exists():
                 path.rename(old)
@@ -371,6 +373,8 @@ def _replacing(path: Path) -> Iterator[Path]:
                 if old.exists():
                     old.rename(path)
                 raise
+        finally:
+            shutil.rmtree(workplace)
     except OSError as error:
         fault = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
         raise InputError(

@@ -1,5 +1,8 @@
 """The training loop: recipes, the step, the best state. It knows nothing of films.
 
+The step runs under the `tf.distribute` strategy in whose scope `fit` is called: each device or
+worker takes its share of every batch, and all see the summed gradients.
+
 Anything with `user_vectors(idx)`, `movie_vectors(idx, training)` and Keras variables can be trained
 here. A training row is two row numbers and a target.
 """
@@ -16,6 +19,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from movierec.checkpoints import Checkpoint, State
+from movierec.distribution import check_agreement, is_chief, told_by_all
 from movierec.errors import InputError
 from movierec.model import NetworkConfig, TwoTower, all_vectors
 from movierec.vectors import Rows, pair_scores
@@ -37,6 +42,8 @@ class Recipe:
         start_at_mean: whether the network starts at the mean of the training ratings.
         share_towers: whether a user or film that stands in several rows of a batch goes through
             its tower once (in training its rows then share one dropout mask).
+        patience: epochs without a better validation loss after which the training stops; None:
+            never. A cosine schedule is made for all epochs, and is then cut short.
     """
 
     name: str
@@ -48,6 +55,7 @@ class Recipe:
     schedule: Literal["constant", "cosine"] = "constant"
     start_at_mean: bool = False
     share_towers: bool = False
+    patience: int | None = None
 
 
 RECIPES = {
@@ -80,9 +88,12 @@ class Fit(NamedTuple):
     seconds: dict[str, float]
 
 
+OnEpoch = Callable[[dict[str, float]], None]  # an epoch's row of the history
 Progress = Callable[[int, int, float], None]  # steps done, steps in all, last mean loss
 SMALLEST_BATCH = 64  # that `least_steps` may lead to
 ROWS_PER_CALL = 32_768  # rows trained on between two looks at the progress
+DIVERGED = 2  # times the untrained network's loss, over an epoch after the first: it will not mend
+CHECKPOINT_SECONDS = 60  # at most so long a work within an epoch is lost when the process is killed
 
 
 def fit(
@@ -91,13 +102,17 @@ def fit(
     validation: Rows,
     recipe: Recipe,
     seed: int = 0,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    on_epoch: OnEpoch | None = None,
     on_progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Fit:
     """Train a model by a recipe, and leave it in its best state.
 
-    Every epoch visits the training rows in a new order drawn from the seed. The state with the
-    lowest validation loss is kept; without validation rows, the last.
+    Every epoch visits the training rows in a new order that follows from the seed and the epoch.
+    The state with the lowest validation loss is kept; without validation rows, the last.
+
+    With a checkpoint the training continues from what that holds, and ends with exactly the
+    numbers of a training that was never interrupted.
 
     Args:
         model: the network to train, changed in place.
@@ -107,9 +122,11 @@ def fit(
         seed: of the order of the rows.
         on_epoch: called after each epoch with its row of the history.
         on_progress: called some times a second with steps done, steps in all, and the loss.
+        checkpoint: read at the start, written after each epoch and within long ones.
 
     Raises:
-        InputError: no training rows, or a loss that is no longer a number.
+        InputError: no training rows, a loss that grew out of hand or is no longer a number, or a
+            checkpoint that belongs to another training or cannot be written.
     """
     rows = len(train.rating)
     if rows == 0:
@@ -117,52 +134,77 @@ def fit(
     batch = min(recipe.batch_size, rows)
     if recipe.least_steps:
         batch = min(batch, max(rows // recipe.least_steps, SMALLEST_BATCH))
-    steps_per_epoch = -(-rows // batch)
-    total = recipe.epochs * steps_per_epoch
+    total = recipe.epochs * -(-rows // batch)
     optimizer = keras.optimizers.Adam(_schedule(recipe, total))
     optimizer.build(model.trainable_variables)
-    started = time.perf_counter()
+    variables = [*model.variables, *optimizer.variables]  # the dropout's random state is one
+    at = (checkpoint.load(variables) if checkpoint else None) or State()
+    check_agreement("the step to begin with", at.steps)
+    began = time.perf_counter()
     train_steps = _train_steps(model, optimizer, recipe.share_towers)
-    compiled = time.perf_counter()
+    compiled = saved = time.perf_counter()
+    earlier = at.seconds
 
-    order = np.random.default_rng(seed)
-    history: list[dict[str, float]] = []
-    best: tuple[float, int, list[Any]] = (np.inf, 0, [])
-    for epoch in range(1, recipe.epochs + 1):
-        shuffled = train.take(order.permutation(rows))
-        done, summed = (epoch - 1) * steps_per_epoch, 0.0
-        for block in _blocks(shuffled, batch):
+    def save() -> None:
+        nonlocal saved
+        if checkpoint and is_chief():
+            checkpoint.save(at, variables)
+            saved = time.perf_counter()
+
+    while (epoch := len(at.history) + 1) <= recipe.epochs and not _out_of_patience(at, recipe):
+        order = np.random.default_rng((seed, epoch)).permutation(rows)
+        for block in _blocks(train.take(order), batch)[at.block :]:
             losses = train_steps(*map(tf.constant, block)).numpy()
-            summed += float(losses.sum()) * block.rating.shape[1]
-            done += len(losses)
+            at.block, at.steps = at.block + 1, at.steps + len(losses)
+            at.loss_sum += float(losses.sum()) * block.rating.shape[1]
+            at.seconds = earlier + time.perf_counter() - compiled
+            if at.steps == len(losses):
+                at.first_loss = float(losses[0])
             if not np.isfinite(losses).all():
                 raise InputError(
-                    f"the loss became {losses[-1]} in epoch {epoch}, step {done} of {total}; "
+                    f"the loss became {losses[-1]} in epoch {epoch}, step {at.steps} of {total}; "
                     f"lower the learning rate (it was {recipe.learning_rate:g})"
                 )
             if on_progress:
-                on_progress(done, total, float(losses.mean()))
+                on_progress(at.steps, total, float(losses.mean()))
+            if time.perf_counter() - saved > CHECKPOINT_SECONDS:
+                save()
         record = {
             "epoch": epoch,
-            "train_loss": summed / rows,
-            "val_loss": loss(model, validation) if len(validation.rating) else float("nan"),
+            "train_loss": at.loss_sum / rows,
+            # the chief's, as other machines may round otherwise and then stop otherwise
+            "val_loss": told_by_all(loss(model, validation))[0],
             "learning_rate": float(optimizer.learning_rate),
-            "seconds": time.perf_counter() - compiled,
+            "seconds": earlier + time.perf_counter() - compiled,
         }
-        history.append(record)
-        if not record["val_loss"] >= best[0]:  # not a number, without validation rows: the last
-            state = [variable.numpy() for variable in model.trainable_variables]
-            best = (record["val_loss"], epoch, state)
+        if epoch > 1 and record["train_loss"] > DIVERGED * at.first_loss:
+            raise InputError(
+                f"the training diverged: the loss began at {at.first_loss:.3g} and was "
+                f"{record['train_loss']:.3g} over epoch {epoch}; lower the learning rate (it was "
+                f"{recipe.learning_rate:g})"
+            )
+        at.history.append(record)
+        at.block, at.loss_sum, at.seconds = 0, 0.0, record["seconds"]
+        if not record["val_loss"] >= at.best_loss:  # not a number, without validation: the last
+            at.best_loss, at.best_epoch = record["val_loss"], epoch
+            at.best_weights = [variable.numpy() for variable in model.trainable_variables]
         if on_epoch:
             on_epoch(record)
-    for variable, value in zip(model.trainable_variables, best[2], strict=True):
+        save()
+    for variable, value in zip(model.trainable_variables, at.best_weights, strict=True):
         variable.assign(value)
-    seconds = {"compile": compiled - started, "train": time.perf_counter() - compiled}
-    return Fit(pd.DataFrame(history), best[1], seconds)
+    seconds = {"compile": compiled - began, "train": at.seconds}
+    return Fit(pd.DataFrame(at.history), at.best_epoch, seconds)
+
+
+def _out_of_patience(at: State, recipe: Recipe) -> bool:
+    return recipe.patience is not None and len(at.history) - at.best_epoch >= recipe.patience
 
 
 def loss(model: TwoTower, rows: Rows) -> float:
-    """Mean squared error of the unclipped ratings, without dropout."""
+    """Mean squared error of the unclipped ratings, without dropout; NaN without rows."""
+    if not len(rows.rating):
+        return float("nan")
     users, movies = all_vectors(model)
     scores = pair_scores(users, movies, rows.user_idx, rows.movie_idx)
     return float(np.mean((scores - rows.rating) ** 2, dtype=np.float64))
@@ -171,6 +213,8 @@ def loss(model: TwoTower, rows: Rows) -> float:
 def _train_steps(model: TwoTower, optimizer: keras.optimizers.Optimizer, share: bool) -> Any:
     """The compiled function that takes the steps of a block of batches; returns their losses."""
     variables = model.trainable_variables
+    strategy = tf.distribute.get_strategy()
+    replicas = strategy.num_replicas_in_sync
 
     def vectors(of: Callable[[Any], Any], idx: Any) -> Any:
         if not share:
@@ -179,14 +223,24 @@ def _train_steps(model: TwoTower, optimizer: keras.optimizers.Optimizer, share: 
         return tf.gather(of(unique), place)  # (B,) -> (unique, 200) -> (B, 200)
 
     def step(user_idx: Any, movie_idx: Any, rating: Any) -> Any:
+        # every replicas-th row of the batch is this replica's; where there are fewer rows than
+        # replicas some take a row that is another's, with weight 0
+        batch = tf.shape(rating)[0]
+        first = tf.distribute.get_replica_context().replica_id_in_sync_group
+        share = tf.range(first, tf.maximum(batch, replicas), replicas)
+        weight = tf.cast(share < batch, tf.float32) / tf.cast(batch, tf.float32)
+        user_idx, movie_idx, rating = (
+            tf.gather(part, share % batch) for part in (user_idx, movie_idx, rating)
+        )  # (B,) -> (B / replicas,)
         with tf.GradientTape() as tape:
             users = vectors(model.user_vectors, user_idx)
             movies = vectors(lambda idx: model.movie_vectors(idx, training=True), movie_idx)
             predicted = tf.reduce_sum(users * movies, axis=1)  # (B, 200) -> (B,)
-            error = tf.reduce_mean(tf.square(predicted - rating))
+            error = tf.reduce_sum(weight * tf.square(predicted - rating))
         gradients = tape.gradient(error, [variable.value for variable in variables])
         # Adam moves every row at every step, also those that the batch does not touch, as the
-        # document's TensorFlow 1 did; a sparse gradient would leave them where they are
+        # document's TensorFlow 1 did; a sparse gradient would leave them where they are.
+        # `apply` sums over the replicas
         optimizer.apply([tf.convert_to_tensor(gradient) for gradient in gradients], variables)
         return error
 
@@ -200,7 +254,8 @@ def _train_steps(model: TwoTower, optimizer: keras.optimizers.Optimizer, share: 
     def train_steps(user_idx: Any, movie_idx: Any, rating: Any) -> Any:
         losses = tf.TensorArray(tf.float32, tf.shape(rating)[0])
         for i in tf.range(tf.shape(rating)[0]):
-            losses = losses.write(i, step(user_idx[i], movie_idx[i], rating[i]))
+            error = strategy.run(step, (user_idx[i], movie_idx[i], rating[i]))
+            losses = losses.write(i, strategy.reduce(tf.distribute.ReduceOp.SUM, error, axis=None))
         return losses.stack()  # (steps,)
 
     train_steps.get_concrete_function()

@@ -1,0 +1,213 @@
+"""A checkpoint: what an interrupted training is continued from.
+
+It is kept in a folder of its own beside the run folder, `DIR.partial`, and is gone when the run is
+complete.
+
+| file | what it holds |
+| --- | --- |
+| `checkpoint.safetensors` | all arrays, and as JSON in its header the counters and the settings |
+| `history.csv` | a row for each finished epoch, to look at while the training runs |
+
+A process may be killed at any moment. One file is therefore all that counts, and it is written
+under another name, forced to the disk, and then put in place in one step. No pickles.
+"""
+
+from __future__ import annotations
+
+import csv
+import errno
+import hashlib
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import safetensors
+import safetensors.numpy
+
+from movierec.errors import InputError
+
+FORMAT = 1
+Array = npt.NDArray[Any]
+
+
+@dataclass
+class State:
+    """How far a training has come, apart from the variables of its model and optimizer.
+
+    Attributes:
+        block: blocks of batches done of the epoch under way.
+        steps: steps done since the beginning.
+        loss_sum: over the rows of these blocks.
+        seconds: since the first step, without the time between two processes.
+        first_loss: the first step's, that of the untrained network.
+        best_loss, best_epoch, best_weights: the lowest validation loss, and where it was reached.
+        history: a row for each finished epoch.
+    """
+
+    block: int = 0
+    steps: int = 0
+    loss_sum: float = 0.0
+    seconds: float = 0.0
+    first_loss: float = float("nan")
+    best_loss: float = float("inf")
+    best_epoch: int = 0
+    best_weights: list[Array] = field(default_factory=list)
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a training keeps its state, and the settings that the state belongs to.
+
+    Attributes:
+        folder: the checkpoint's folder.
+        settings: everything that the result depends on, the data included; JSON values.
+    """
+
+    folder: Path
+    settings: Mapping[str, Any]
+
+    @property
+    def file(self) -> Path:
+        """The one file that counts."""
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def checksum(self) -> int:
+        """Of the settings; below 2**48."""
+        text = json.dumps(self.settings, sort_keys=True)
+        return int(hashlib.sha256(text.encode()).hexdigest()[:12], 16)
+
+    def exists(self) -> bool:
+        """Whether there is something to continue from."""
+        return self.file.is_file()
+
+    def save(self, state: State, variables: Sequence[Any]) -> None:
+        """Keep a training's state and its variables, in place of what was kept before.
+
+        Variables go by position, since Keras numbers some names through the life of a process.
+        """
+        counters = {name: value for name, value in vars(state).items() if name != "best_weights"}
+        arrays = {f"now.{i}": np.asarray(variable) for i, variable in enumerate(variables)}
+        arrays |= {f"best.{i}": weight for i, weight in enumerate(state.best_weights)}
+        self.write(counters, arrays)
+
+    def load(self, variables: Sequence[Any]) -> State | None:
+        """Put the variables back as they were kept; returns the rest, None without a checkpoint."""
+        if (stored := self.read()) is None:
+            return None
+        counters, arrays = stored
+        for i, variable in enumerate(variables):
+            variable.assign(arrays[f"now.{i}"])
+        kept = len(arrays) - len(variables)
+        return State(**counters, best_weights=[arrays[f"best.{i}"] for i in range(kept)])
+
+    def write(self, counters: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
+        """Replace the checkpoint, whole or not at all.
+
+        Args:
+            counters: JSON values; `history`, a list of rows, is also written as CSV.
+            arrays: by name.
+
+        Raises:
+            InputError: the disk is full or read-only.
+        """
+        header = {"format": FORMAT, "settings": self.settings, "counters": counters}
+        metadata = {name: json.dumps(value) for name, value in header.items()}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _replace(self.file, safetensors.numpy.save(dict(arrays), metadata))
+            _replace(self.folder / "history.csv", _as_csv(counters["history"]))
+        except OSError as error:
+            full = error.errno == errno.ENOSPC
+            fault = "the disk is full" if full else error.strerror or str(error)
+            raise InputError(
+                f"the checkpoint could not be written to {self.folder}: {fault}; the training "
+                "was stopped. Mend that, and continue with --resume"
+            ) from error
+
+    def read(self) -> tuple[dict[str, Any], dict[str, Array]] | None:
+        """Counters and arrays as they were written last; None if there is no checkpoint.
+
+        Raises:
+            InputError: a checkpoint of other settings or other data, or a damaged one.
+        """
+        if not self.exists():
+            return None
+        try:
+            with safetensors.safe_open(self.file, "numpy") as stored:
+                metadata = stored.metadata() or {}
+                header = {name: json.loads(value) for name, value in metadata.items()}
+                arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        except (OSError, ValueError, safetensors.SafetensorError) as error:
+            raise InputError(
+                f"{self.file} cannot be read ({error}); train without --resume to begin anew"
+            ) from error
+        if header.get("format") != FORMAT:
+            raise InputError(
+                f"{self.file} has format {header.get('format')!r}; this movierec reads {FORMAT}. "
+                "Train without --resume to begin anew"
+            )
+        self._check_settings(header["settings"])
+        return header["counters"], arrays
+
+    def remove(self) -> None:
+        """Remove the checkpoint, and its folder unless somebody has put other files there."""
+        for name in (self.file, self.folder / "history.csv"):
+            name.unlink(missing_ok=True)
+            _new(name).unlink(missing_ok=True)
+        if self.folder.is_dir() and not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+    def _check_settings(self, stored: dict[str, Any]) -> None:
+        now = json.loads(json.dumps(self.settings))  # a tuple comes back as a list
+        if changed := [name for name in {**stored, **now} if stored.get(name) != now.get(name)]:
+            listed = ", ".join(f"{k} {stored.get(k)} (now {now.get(k)})" for k in changed)
+            raise InputError(
+                f"the training to be resumed from {self.folder} was begun with {listed}; give the "
+                "same settings and data, or train without --resume to begin anew"
+            )
+
+
+def checkpoint_folder(run_dir: Path) -> Path:
+    """The folder of a run's checkpoint, beside the run folder."""
+    return run_dir.with_name(f"{run_dir.name}.partial")
+
+
+def _new(file: Path) -> Path:
+    """The name under which a file is written before it is put in place."""
+    return file.with_name(f"{file.name}.new")
+
+
+def _replace(file: Path, content: bytes) -> None:
+    """Write a file so that at every moment the old one or the new one is there, whole."""
+    try:
+        with _new(file).open("wb") as sink:
+            sink.write(content)
+            sink.flush()
+            os.fsync(sink.fileno())
+        os.replace(_new(file), file)
+    except OSError:
+        _new(file).unlink(missing_ok=True)  # half a file would only fill the disk
+        raise
+    if os.name == "posix":  # the new name is on the disk only when its folder is
+        folder = os.open(file.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _as_csv(history: list[dict[str, float]]) -> bytes:
+    sink = io.StringIO(newline="")
+    if history:
+        writer = csv.DictWriter(sink, list(history[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
+    return sink.getvalue().encode()
