@@ -19,7 +19,6 @@ import errno
 import hashlib
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +30,7 @@ import safetensors
 import safetensors.numpy
 
 from movierec.errors import InputError
+from movierec.files import write_whole
 
 FORMAT = 1
 Array = npt.NDArray[Any]
@@ -122,8 +122,8 @@ class Checkpoint:
         metadata = {name: json.dumps(value) for name, value in header.items()}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            _replace(self.file, safetensors.numpy.save(dict(arrays), metadata))
-            _replace(self.folder / "history.csv", _as_csv(counters["history"]))
+            write_whole(self.file, safetensors.numpy.save(dict(arrays), metadata))
+            write_whole(self.folder / "history.csv", _as_csv(counters["history"]))
         except OSError as error:
             full = error.errno == errno.ENOSPC
             fault = "the disk is full" if full else error.strerror or str(error)
@@ -161,7 +161,7 @@ class Checkpoint:
         """Remove the checkpoint, and its folder unless somebody has put other files there."""
         for name in (self.file, self.folder / "history.csv"):
             name.unlink(missing_ok=True)
-            _new(name).unlink(missing_ok=True)
+            name.with_name(f".{name.name}.new").unlink(missing_ok=True)  # of a killed process
         if self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
 
@@ -178,30 +178,6 @@ class Checkpoint:
 def checkpoint_folder(run_dir: Path) -> Path:
     """The folder of a run's checkpoint, beside the run folder."""
     return run_dir.with_name(f"{run_dir.name}.partial")
-
-
-def _new(file: Path) -> Path:
-    """The name under which a file is written before it is put in place."""
-    return file.with_name(f"{file.name}.new")
-
-
-def _replace(file: Path, content: bytes) -> None:
-    """Write a file so that at every moment the old one or the new one is there, whole."""
-    try:
-        with _new(file).open("wb") as sink:
-            sink.write(content)
-            sink.flush()
-            os.fsync(sink.fileno())
-        os.replace(_new(file), file)
-    except OSError:
-        _new(file).unlink(missing_ok=True)  # half a file would only fill the disk
-        raise
-    if os.name == "posix":  # the new name is on the disk only when its folder is
-        folder = os.open(file.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def _as_csv(history: list[dict[str, float]]) -> bytes:

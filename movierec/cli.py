@@ -6,6 +6,7 @@ the standard error. Exit status 2 is bad input, 1 a notebook that failed.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -63,6 +64,15 @@ def main() -> None:
         cli()
     except InputError as error:
         print(f"movierec: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.filename is None and error.errno != errno.ENOSPC:
+            raise  # no fault of a path that was given
+        print(
+            f"movierec: {error}; check that the folder exists and may be written, and that its "
+            "disk has space",
+            file=sys.stderr,
+        )
         sys.exit(2)
     except (NotebookError, WorkerLostError) as error:
         print(f"movierec: {error}", file=sys.stderr)

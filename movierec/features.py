@@ -64,6 +64,8 @@ class IdVocabulary:
             InputError: an id that this vocabulary does not know.
         """
         wanted = np.asarray(ids)
+        if wanted.size and wanted.dtype.kind not in "iuf":
+            raise InputError(f"got {self.kind} ids of type {wanted.dtype}; expected whole numbers")
         known = self.ids[self.used]
         place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
         stray = known[place] != wanted

@@ -6,7 +6,6 @@ help. Layer names are those of the source document.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -15,37 +14,7 @@ import numpy.typing as npt
 from keras import layers, ops
 
 from movierec.features import Features, Sizes
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """The network's dimensions; the defaults are the documented ones.
-
-    Attributes:
-        embed_dim: width of the user id, movie id, genre and title word embeddings.
-        side_dim: width of the gender, age and job embeddings.
-        windows: heights of the title convolution, in words.
-        filters: filters of each window.
-        vector_dim: length of a user's and a movie's vector.
-        title_dropout: share of the title feature set to zero in training.
-        mask_padding: whether padding takes no part in the genre sum and the title convolution. The
-            document sums up to 17 padding slots into a film's genres and convolves the padding of
-            short titles; False keeps that for comparison.
-        embedding_range: embeddings start uniform in (-range, range).
-        start_rating: the rating that the network predicts before it has learned anything: the
-            biases of both vector layers start where their dot product is this rating. 0 leaves
-            them at zero, and the first steps go into finding the mean.
-    """
-
-    embed_dim: int = 32
-    side_dim: int = 16
-    windows: tuple[int, ...] = (2, 3, 4, 5)
-    filters: int = 8
-    vector_dim: int = 200
-    title_dropout: float = 0.5
-    mask_padding: bool = True
-    embedding_range: float = 0.05
-    start_rating: float = 0.0
+from movierec.recipes import NetworkConfig
 
 
 class MaskPadding(layers.Layer):

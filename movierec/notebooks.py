@@ -14,13 +14,16 @@ import platform
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from movierec import __version__
+from movierec.datasets import NAMES
 from movierec.errors import InputError, NotebookError
+from movierec.files import write_whole
 from movierec.pages import (
     METRICS_MIME,
     NotebookReport,
@@ -30,8 +33,8 @@ from movierec.pages import (
     recorded,
     save_figures,
     title_and_question,
-    write_whole,
 )
+from movierec.recipes import resolve_recipe
 
 # A line an epoch: a live bar leaves screens of control characters in an executed notebook.
 KERNEL_ENVIRONMENT = {"MOVIEREC_PROGRESS": "lines"}
@@ -126,6 +129,7 @@ def run_notebooks(
     model_dir = out_dir if has_run else out_dir / "model"
     declared = {source: _declared_parameters(source) for source in sources}
     given = _checked_parameters(parameters or {}, declared)
+    _check_data(parameters or {})
     for source, values in given.items():
         own = {"run_dir": str(model_dir), "report_dir": str(out_dir), "reuse": has_run}
         values.update({name: own[name] for name in own if name in declared[source]})
@@ -259,6 +263,20 @@ _EXPECTED = {
     "float": "a number such as 0.1",
     "str": "a text",
 }
+
+
+def _check_data(parameters: Mapping[str, object]) -> None:
+    """Refuse data or a recipe that no notebook could use, before an earlier report is removed."""
+    path, name = parameters.get("path"), parameters.get("data")
+    if path and not Path(str(path)).exists():
+        raise InputError(f"{path} does not exist; expected a folder or zip with the data")
+    if name and not path and name not in NAMES:
+        raise InputError(
+            f"unknown data set {name!r}; expected one of {', '.join(NAMES)}, or your own data "
+            "with --from PATH (in Python: path)"
+        )
+    if recipe := parameters.get("recipe"):
+        resolve_recipe(str(recipe))
 
 
 # ---- running ----

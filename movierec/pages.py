@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import copy
-import os
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
+
+from movierec.files import write_whole
 
 # what the first page shows of all that the notebooks record, in this order
 KEY_FIGURES = (
@@ -43,14 +44,6 @@ def read_notebook(path: Path) -> Any:
     import nbformat
 
     return nbformat.read(path, as_version=4)
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all."""
-    data = content.encode() if isinstance(content, str) else content
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(data)
-    os.replace(partial, path)
 
 
 def _outputs(notebook: Any) -> list[Any]:

@@ -30,11 +30,12 @@ from movierec.distribution import check_agreement, is_chief, told_by_all, worker
 from movierec.errors import InputError
 from movierec.evaluation import rating_metrics
 from movierec.features import Features
-from movierec.model import NetworkConfig, TwoTower, all_vectors
+from movierec.model import TwoTower, all_vectors
 from movierec.paths import reports_dir
+from movierec.recipes import NetworkConfig, Recipe, resolve_recipe
 from movierec.runs import Run, check_target, encode_rows, is_run, load_run, write_run
 from movierec.splits import RowNumbers, split, validation_split
-from movierec.training import RECIPES, OnEpoch, Progress, Recipe, fit
+from movierec.training import OnEpoch, Progress, fit
 from movierec.vectors import Rows, pair_scores
 
 PROGRESS_VARIABLE = "MOVIEREC_PROGRESS"  # "lines": one line an epoch; "off": nothing
@@ -96,8 +97,6 @@ def train(
         Path(run_dir) if run_dir is not None else reports_dir() / f"{tables.name}-{settings.name}"
     )
     check_target(path)
-    if seed < 0:
-        raise InputError(f"got seed {seed}; expected 0 or more")
     tables = validate_tables(tables)
     features = Features.fit(tables)
     rows = encode_rows(tables, features)
@@ -190,42 +189,6 @@ def train(
     with workers():
         told_by_all(0)  # the other workers may read it
     return run
-
-
-def resolve_recipe(
-    recipe: str | Recipe,
-    epochs: int | None = None,
-    batch_size: int | None = None,
-    learning_rate: float | None = None,
-    patience: int | None = None,
-) -> Recipe:
-    """A recipe by name, with some of its settings replaced.
-
-    Raises:
-        InputError: an unknown name, or a setting out of range.
-    """
-    if isinstance(recipe, str):
-        if recipe not in RECIPES:
-            raise InputError(f"unknown recipe {recipe!r}; expected one of {', '.join(RECIPES)}")
-        recipe = RECIPES[recipe]
-    given = {
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "patience": patience,
-    }
-    replaced: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    for name, value in replaced.items():
-        if not 0 < value < float("inf"):
-            raise InputError(f"got {name.replace('_', ' ')} {value}; expected a number above 0")
-    for name in ("epochs", "batch_size"):
-        if replaced.get(name, 1) != int(replaced.get(name, 1)):
-            raise InputError(
-                f"got {name.replace('_', ' ')} {replaced[name]}; expected a whole number"
-            )
-    if batch_size is not None:
-        replaced["least_steps"] = 0  # what is asked for is what is done
-    return dataclasses.replace(recipe, **replaced)
 
 
 def load_network(run: Run) -> TwoTower:

@@ -2,66 +2,108 @@
 
 from __future__ import annotations
 
+import csv
 import io
-import os
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from movierec.errors import InputError
+from movierec.features import IdVocabulary
+from movierec.files import write_whole
 from movierec.recommend import Recommender
 
-COLUMNS = ("user_id", "movie_id")
+EXPECTED = "expected a CSV file in UTF-8 with the columns user_id,movie_id"
 
 
 def predict_file(recommender: Recommender, pairs: Path, out: Path | None = None) -> str | None:
-    """Add a column `rating` to a CSV file with `user_id` and `movie_id`.
+    """Add a column of predicted stars to a CSV file with `user_id` and `movie_id`.
+
+    The column is called `rating`, or `predicted` where the file has a `rating` already. Further
+    columns are kept as they are.
 
     Args:
         recommender: whose predictions.
-        pairs: a CSV file in UTF-8 with a header; further columns are kept as they are.
+        pairs: a CSV file in UTF-8 with a header.
         out: where to write; written whole or not at all.
 
     Returns:
         The CSV text, or None where it was written to `out`.
 
     Raises:
-        InputError: a file that cannot be read or written, a missing column, an id that is no whole
-            number, or an unknown user or film; with the line.
+        InputError: a file that cannot be read or written, a missing or doubled column, a line of
+            another length than the header, or an unknown user or film; with the line.
     """
-    expected = "expected a CSV file in UTF-8 with the columns user_id,movie_id"
-    try:
-        frame = pd.read_csv(pairs, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"cannot read {pairs}: {error.strerror}; {expected}") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{pairs} cannot be read ({error}); {expected}") from error
-    if missing := [column for column in COLUMNS if column not in frame.columns]:
-        found = ",".join(frame.columns)
-        raise InputError(f"{pairs}, line 1: got {found!r}, no {missing[0]}; {expected}")
-    vocabularies = (recommender.features.users, recommender.features.movies)
-    for column, vocabulary in zip(COLUMNS, vocabularies, strict=True):
-        known = set(vocabulary.ids[vocabulary.used].astype(str))
-        stray = ~frame[column].str.strip().isin(known).to_numpy()
-        if stray.any():
-            row = int(np.argmax(stray))
-            raise InputError(
-                f"{pairs}, line {row + 2}: got {column} {frame[column].iloc[row]!r}; expected the "
-                f"id of one of the {len(known)} {vocabulary.kind}s of the run "
-                f"({stray.sum()} such lines)"
-            )
-    ids = [frame[column].astype("int64").to_numpy() for column in COLUMNS]
-    frame["rating"] = recommender.predict(*ids) if len(frame) else []
+    (header, *rows), lines = _read(pairs)
+    columns = []
+    vocabularies = recommender.features.users, recommender.features.movies
+    for vocabulary in vocabularies:
+        place = header.index(f"{vocabulary.kind}_id")
+        columns.append(_ids([row[place] for row in rows], lines, vocabulary, pairs))
+    name = "predicted" if "rating" in header else "rating"
+    stars = recommender.predict(*columns)
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n")
+    writer.writerow([*header, name])
+    writer.writerows([*row, f"{star:.6g}"] for row, star in zip(rows, stars, strict=True))
     if out is None:
-        sink = io.StringIO()
-        frame.to_csv(sink, index=False, lineterminator="\n")
         return sink.getvalue()
-    partial = out.with_name(f".{out.name}.partial")
     try:
-        frame.to_csv(partial, index=False, lineterminator="\n")
-        os.replace(partial, out)
+        write_whole(out, sink.getvalue())
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise InputError(f"cannot write {out}: {error.strerror}; name another --out") from error
+        fault = error.strerror or error
+        raise InputError(f"cannot write {out}: {fault}; name another --out") from error
     return None
+
+
+def _read(pairs: Path) -> tuple[list[list[str]], list[int]]:
+    """The rows of the file, the header first, and the line that each further row ends on."""
+    try:
+        with pairs.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = [cell.strip() for cell in next(reader, [])]
+            _check_header(header, pairs)
+            numbered = list(_rows(reader, len(header), pairs))
+    except OSError as error:
+        raise InputError(f"cannot read {pairs}: {error.strerror or error}; {EXPECTED}") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{pairs} cannot be read ({error}); {EXPECTED}") from error
+    return [header, *(row for row, _ in numbered)], [line for _, line in numbered]
+
+
+def _rows(reader, width: int, pairs: Path) -> Iterator[tuple[list[str], int]]:  # type: ignore[no-untyped-def]  # csv.reader has no public type
+    for row in reader:
+        if row and len(row) != width:
+            shown = ",".join(row)
+            raise InputError(
+                f"{pairs}, line {reader.line_num}: got {shown!r}, {len(row)} fields; expected "
+                f"{width}, as the header has"
+            )
+        if row:
+            yield row, reader.line_num
+
+
+def _check_header(header: list[str], pairs: Path) -> None:
+    for name in ("user_id", "movie_id"):
+        if name not in header:
+            found = ",".join(header)
+            raise InputError(f"{pairs}, line 1: got {found!r}, no {name}; {EXPECTED}")
+    doubled = [name for name in header if header.count(name) > 1]
+    if doubled:
+        raise InputError(f"{pairs}, line 1: the column {doubled[0]!r} is there twice; {EXPECTED}")
+    if {"rating", "predicted"} <= set(header):
+        raise InputError(
+            f"{pairs}, line 1: has both rating and predicted; remove one, so that the prediction "
+            "has a name of its own"
+        )
+
+
+def _ids(cells: list[str], lines: list[int], vocabulary: IdVocabulary, pairs: Path) -> list[int]:
+    known = {str(number): int(number) for number in vocabulary.ids[vocabulary.used]}
+    stray = [line for cell, line in zip(cells, lines, strict=True) if cell.strip() not in known]
+    if stray:
+        cell = cells[lines.index(stray[0])]
+        raise InputError(
+            f"{pairs}, line {stray[0]}: got {vocabulary.kind}_id {cell!r}; expected the id of one "
+            f"of the {len(known)} {vocabulary.kind}s of the run ({len(stray)} such lines)"
+        )
+    return [known[cell.strip()] for cell in cells]

@@ -103,8 +103,8 @@ class Recommender:
         Raises:
             InputError: an unknown user, or k below 1.
         """
-        _check_choice(k, 0.0)
-        user_idx = self.features.users.encode(user_ids)
+        _check_choice(k)
+        user_idx = self.features.users.encode(np.atleast_1d(user_ids))
         frames = []
         for a in range(0, max(len(user_idx), 1), BLOCK):
             block = user_idx[a : a + BLOCK]
@@ -167,7 +167,7 @@ class Recommender:
         Raises:
             InputError: an unknown movie, or k below 1.
         """
-        _check_choice(k, 0.0)
+        _check_choice(k)
         movie_idx = int(self.features.movies.encode([movie_id])[0])
         fans = self._fans(movie_idx, k)
         scores = self.user_vectors[fans] @ self.movie_vectors[movie_idx]
@@ -182,7 +182,7 @@ class Recommender:
         """Predicted ratings of pairs of users and films.
 
         Args:
-            user_ids, movie_ids: (n,) each.
+            user_ids, movie_ids: (n,) each; a single id is a list of one.
 
         Returns:
             float32 (n,), clipped to the stars of the data.
@@ -190,11 +190,12 @@ class Recommender:
         Raises:
             InputError: an unknown user or film, or two lists of different lengths.
         """
-        user_idx = self.features.users.encode(user_ids)
-        movie_idx = self.features.movies.encode(movie_ids)
-        if user_idx.shape != movie_idx.shape:
+        user_idx = self.features.users.encode(np.atleast_1d(user_ids))
+        movie_idx = self.features.movies.encode(np.atleast_1d(movie_ids))
+        if user_idx.ndim != 1 or user_idx.shape != movie_idx.shape:
             raise InputError(
-                f"got {user_idx.size} users and {movie_idx.size} films; expected pairs"
+                f"got users of shape {user_idx.shape} and films of shape {movie_idx.shape}; "
+                "expected two lists of the same length"
             )
         pairs = pair_scores(self.user_vectors, self.movie_vectors, user_idx, movie_idx)
         return self._stars(pairs)
@@ -250,7 +251,7 @@ class Recommender:
         seed: int | None,
     ) -> npt.NDArray[np.int64]:
         """Row numbers of the k best films, or of a draw from the best, best first."""
-        _check_choice(k, temperature)
+        _check_choice(k, temperature, seed)
         allowed = np.where(self._in_catalogue, scores, -np.inf)
         allowed[left_out] = -np.inf
         if temperature == 0:
@@ -276,8 +277,10 @@ class Recommender:
         return films.assign(score=scores).reset_index(drop=True)
 
 
-def _check_choice(k: int, temperature: float) -> None:
-    if k < 1:
-        raise InputError(f"got k = {k}; expected 1 or more films")
-    if not 0 <= temperature < np.inf:
+def _check_choice(k: int, temperature: float = 0.0, seed: int | None = None) -> None:
+    if k != int(k) or k < 1:
+        raise InputError(f"got k = {k}; expected a whole number of films, 1 or more")
+    if temperature != 0 and not 1e-6 <= temperature < np.inf:
         raise InputError(f"got temperature {temperature}; expected 0 (the plain best) or more")
+    if seed is not None and seed < 0:
+        raise InputError(f"got seed {seed}; expected 0 or more, or none")

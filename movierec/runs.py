@@ -281,12 +281,22 @@ def check_target(path: Path) -> None:
     """Refuse, before anything is computed, a folder that a run may not be written to.
 
     Raises:
-        InputError: a file stands there, or a folder that holds something else than a run.
+        InputError: a file stands there, or a folder that holds something else than a run, or
+            more than a run.
     """
-    if path.exists() and not is_run(path) and (not path.is_dir() or any(path.iterdir())):
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    if not is_run(path):
         raise InputError(
             f"{path} exists and is not a run folder; name a new folder, or an earlier run, which "
             "will be replaced"
+        )
+    own = {*load_run(path).info["files"], "run.json"}
+    held = {str(file.relative_to(path).as_posix()) for file in path.rglob("*") if file.is_file()}
+    if stray := held - own:
+        raise InputError(
+            f"{path} is a run folder that also holds {min(stray)}, which replacing the run would "
+            "lose; move it away, or name another folder"
         )
 
 

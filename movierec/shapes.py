@@ -11,11 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from movierec.features import Sizes
+from movierec.recipes import NetworkConfig
 
 if TYPE_CHECKING:
     import keras
-
-    from movierec.model import NetworkConfig
 
 Shape = tuple[int | str, ...]  # "B" stands for the batch size
 
@@ -52,7 +51,7 @@ def derive(sizes: Sizes, config: NetworkConfig) -> list[LayerShape]:
         The layers in the order of the computation, user tower first, the dot product last.
 
     Example:
-        >>> from movierec.model import NetworkConfig
+        >>> from movierec.recipes import NetworkConfig
         >>> sizes = Sizes(6041, 2, 7, 21, 3953, 19, 5217, 18, 15)  # ML-1M
         >>> sum(layer.parameters for layer in derive(sizes, NetworkConfig()))
         541456

@@ -15,6 +15,8 @@ noise is known, so is the error that no model can beat.
 from __future__ import annotations
 
 import math
+import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -170,6 +172,7 @@ def write_ml1m(tables: Tables, folder: str | Path) -> None:
 
     Raises:
         InputError: the tables cannot be told in this form.
+        OSError: the folder cannot be written; the files that were there are as before.
     """
     half_stars = tables.ratings["rating"].mod(1).ne(0)
     if half_stars.any():
@@ -188,13 +191,20 @@ def write_ml1m(tables: Tables, folder: str | Path) -> None:
                 f"title {title!r}; expected letters of latin-1 only, the encoding of MovieLens-1M; "
                 "spell the title without the others"
             )
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     users = tables.users[["user_id", "gender", "age", "occupation", "zip"]]
     ratings = tables.ratings[["user_id", "movie_id", "rating", "timestamp"]]
-    _write_rows(users, folder / "users.dat")
-    _write_rows(tables.movies[["movie_id", "title", "genres"]], folder / "movies.dat")
-    _write_rows(ratings.astype({"rating": "int8"}), folder / "ratings.dat")
+    files = {
+        "users.dat": users,
+        "movies.dat": tables.movies[["movie_id", "title", "genres"]],
+        "ratings.dat": ratings.astype({"rating": "int8"}),
+    }
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as new:
+        for name, frame in files.items():
+            _write_rows(frame, Path(new, name))
+        for name in files:  # only when all three are complete
+            os.replace(Path(new, name), folder / name)
 
 
 def _write_rows(frame: pd.DataFrame, path: Path) -> None:

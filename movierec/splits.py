@@ -40,6 +40,8 @@ def split(
     n = len(ratings)
     if holdout not in HOLDOUTS:
         raise InputError(f"unknown holdout {holdout!r}; expected one of {', '.join(HOLDOUTS)}")
+    if seed < 0:
+        raise InputError(f"got holdout seed {seed}; expected 0 or more")
     if holdout == "none":
         return np.arange(n), np.empty(0, dtype=np.int64)
     if holdout == "origin":
@@ -81,6 +83,8 @@ def validation_split(
     """
     if not 0 <= fraction < 1:
         raise InputError(f"got a validation fraction of {fraction}; expected 0 to below 1")
+    if seed < 0:
+        raise InputError(f"got seed {seed}; expected 0 or more")
     cut = int(fraction * len(rows))
     if cut == len(rows):
         raise InputError(f"{len(rows)} rows are too few to train on; give more ratings")

@@ -1,18 +1,17 @@
-"""The training loop: recipes, the step, the best state. It knows nothing of films.
+"""The training loop: the step, the best state. It knows nothing of films.
 
 The step runs under the `tf.distribute` strategy in whose scope `fit` is called: each device or
 worker takes its share of every batch, and all see the summed gradients.
 
-Anything with `user_vectors(idx)`, `movie_vectors(idx, training)` and Keras variables can be trained
-here. A training row is two row numbers and a target.
+A training row is two row numbers and a target. Of its model the loop asks only for the vectors of
+users and of movies by row number, and for its variables.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -22,55 +21,9 @@ import tensorflow as tf
 from movierec.checkpoints import Checkpoint, State
 from movierec.distribution import check_agreement, is_chief, told_by_all
 from movierec.errors import InputError
-from movierec.model import NetworkConfig, TwoTower, all_vectors
+from movierec.model import TwoTower, all_vectors
+from movierec.recipes import Recipe
 from movierec.vectors import Rows, pair_scores
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A network and how to train it.
-
-    Attributes:
-        name: what it is called.
-        network: the network's dimensions and initial values.
-        epochs: passes over the training rows.
-        batch_size: rows a step, at most.
-        least_steps: steps an epoch, at least: small data gets smaller batches. 0 leaves the batch.
-        learning_rate: Adam's, at its highest.
-        schedule: "constant", or "cosine": warmed up over a twentieth of the steps, then down to
-            zero along a half cosine.
-        start_at_mean: whether the network starts at the mean of the training ratings.
-        share_towers: whether a user or film that stands in several rows of a batch goes through
-            its tower once (in training its rows then share one dropout mask).
-        patience: epochs without a better validation loss after which the training stops; None:
-            never. A cosine schedule is made for all epochs, and is then cut short.
-    """
-
-    name: str
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    epochs: int = 5
-    batch_size: int = 256
-    least_steps: int = 0
-    learning_rate: float = 1e-4
-    schedule: Literal["constant", "cosine"] = "constant"
-    start_at_mean: bool = False
-    share_towers: bool = False
-    patience: int | None = None
-
-
-RECIPES = {
-    "classic": Recipe("classic", NetworkConfig(mask_padding=False)),
-    "fast": Recipe(
-        "fast",
-        epochs=8,
-        batch_size=4096,
-        least_steps=100,
-        learning_rate=5e-3,
-        schedule="cosine",
-        start_at_mean=True,
-        share_towers=True,
-    ),
-}
 
 
 class Fit(NamedTuple):
@@ -92,7 +45,7 @@ OnEpoch = Callable[[dict[str, float]], None]  # an epoch's row of the history
 Progress = Callable[[int, int, float], None]  # steps done, steps in all, last mean loss
 SMALLEST_BATCH = 64  # that `least_steps` may lead to
 ROWS_PER_CALL = 32_768  # rows trained on between two looks at the progress
-DIVERGED = 2  # times the untrained network's loss, over an epoch after the first: it will not mend
+DIVERGED = 10  # times the untrained network's loss, over an epoch after the first: it will not mend
 CHECKPOINT_SECONDS = 60  # at most so long a work within an epoch is lost when the process is killed
 
 

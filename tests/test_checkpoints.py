@@ -22,9 +22,10 @@ from movierec.errors import InputError
 from movierec.features import Features
 from movierec.model import TwoTower
 from movierec.pipeline import train
+from movierec.recipes import RECIPES
 from movierec.runs import Run, encode_rows
 from movierec.simulate import simulate
-from movierec.training import RECIPES, Fit, fit
+from movierec.training import Fit, fit
 
 SETTINGS: dict[str, Any] = {"recipe": "fast", "epochs": 3, "batch_size": 256}
 ROWS_PER_CALL = 1024  # several blocks an epoch

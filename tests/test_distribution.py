@@ -16,11 +16,10 @@ import safetensors.numpy
 
 from movierec import distribution
 from movierec.errors import InputError
-from movierec.model import NetworkConfig
 from movierec.pipeline import train
+from movierec.recipes import RECIPES, NetworkConfig
 from movierec.runs import load_run
 from movierec.simulate import simulate
-from movierec.training import RECIPES
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the workers are forked")
 
@@ -31,13 +30,13 @@ import dataclasses, json, os, signal, socket, sys
 from pathlib import Path
 import safetensors.numpy
 import tensorflow as tf
-from movierec import distribution, pipeline, training
+from movierec import distribution, pipeline, recipes
 from movierec.errors import WorkerLostError
-from movierec.model import NetworkConfig
+from movierec.recipes import NetworkConfig
 from movierec.simulate import simulate
 
 folder = Path(sys.argv[1])
-recipe = dataclasses.replace(training.RECIPES["fast"], network=NetworkConfig(title_dropout=0.0))
+recipe = dataclasses.replace(recipes.RECIPES["fast"], network=NetworkConfig(title_dropout=0.0))
 tables = simulate(n_users=90, n_movies=80, n_ratings=4500, seed=1).tables
 
 

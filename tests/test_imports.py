@@ -20,7 +20,9 @@ DATA = {"errors", "paths"}
 MAY_IMPORT = {
     "errors": set(),
     "paths": set(),
+    "files": set(),
     "vectors": set(),
+    "recipes": {"errors"},
     "plots": set(),
     "datasets": DATA | {"simulate"},  # `sample` is a data set too; loaded when it is asked for
     "invented": {"datasets"},
@@ -28,9 +30,11 @@ MAY_IMPORT = {
     "features": {"datasets", "errors"},
     "splits": {"errors"},
     "titles": {"datasets", "errors"},
-    "model": {"features"},
-    "shapes": {"features", "model"},
-    "training": {"model", "vectors", "errors"},
+    "model": {"features", "recipes"},
+    "shapes": {"features", "recipes"},
+    "checkpoints": {"files", "errors"},
+    "distribution": {"errors"},
+    "training": {"model", "recipes", "checkpoints", "distribution", "vectors", "errors"},
     "baselines": set(),
     "evaluation": {"baselines", "vectors", "errors"},
     "recommend": {"datasets", "features", "titles", "vectors", "errors"},
@@ -38,14 +42,14 @@ MAY_IMPORT = {
     "pipeline": ALL - {"widgets", "notebooks", "pages", "predictions", "metadata"},
     "metadata": DATA,
     "widgets": {"recommend", "plots", "metadata", "datasets", "features"} | DATA,
-    "predictions": {"recommend", "errors"},
-    "pages": DATA,
-    "notebooks": {"pages"} | DATA,
+    "predictions": {"recommend", "features", "files", "errors"},
+    "pages": {"files"} | DATA,
+    "notebooks": {"pages", "files", "datasets", "recipes"} | DATA,
     "cli": ALL,
     "__main__": {"cli"},
 }
 TENSORFLOW = {"tensorflow", "keras"}
-MAY_IMPORT_TENSORFLOW = {"model", "training", "pipeline"}
+MAY_IMPORT_TENSORFLOW = {"model", "distribution", "training", "pipeline"}
 
 
 def imports(module: str) -> list[tuple[str, bool]]:

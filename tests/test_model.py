@@ -9,12 +9,12 @@ import pytest
 from movierec.features import Features, Sizes
 from movierec.model import (
     FullWidthConv2D,
-    NetworkConfig,
     TwoTower,
     all_vectors,
     movie_tower,
     user_tower,
 )
+from movierec.recipes import NetworkConfig
 from movierec.shapes import compare, derive
 
 ML_1M = Sizes(6041, 2, 7, 21, 3953, 19, 5217, 18, 15)

@@ -10,7 +10,8 @@ from sklearn.model_selection import train_test_split
 
 from movierec.datasets import GENRES_1M, Tables, load_dataset, validate_tables
 from movierec.features import Features, joined_table, title_words
-from movierec.model import NetworkConfig, TwoTower, all_vectors
+from movierec.model import TwoTower, all_vectors
+from movierec.recipes import NetworkConfig
 from movierec.shapes import compare, derive
 from movierec.simulate import write_ml1m
 from movierec.splits import split

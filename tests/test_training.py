@@ -14,12 +14,12 @@ import pytest
 from movierec import baselines
 from movierec.errors import InputError
 from movierec.evaluation import rating_metrics
-from movierec.model import NetworkConfig
-from movierec.pipeline import load_network, resolve_recipe, train, train_or_load
+from movierec.pipeline import load_network, train, train_or_load
+from movierec.recipes import RECIPES, NetworkConfig, Recipe, resolve_recipe
 from movierec.runs import encode_rows, load_run
 from movierec.simulate import simulate
 from movierec.splits import split
-from movierec.training import RECIPES, Fit, Recipe, fit, loss
+from movierec.training import Fit, fit, loss
 from movierec.vectors import Rows
 
 QUICK = Recipe("quick", epochs=3, batch_size=64, learning_rate=0.01)

@@ -1,0 +1,125 @@
+"""What to train and how, by name: the network's dimensions and the recipes of training."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from movierec.errors import InputError
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The network's dimensions; the defaults are the documented ones.
+
+    Attributes:
+        embed_dim: width of the user id, movie id, genre and title word embeddings.
+        side_dim: width of the gender, age and job embeddings.
+        windows: heights of the title convolution, in words.
+        filters: filters of each window.
+        vector_dim: length of a user's and a movie's vector.
+        title_dropout: share of the title feature set to zero in training.
+        mask_padding: whether padding takes no part in the genre sum and the title convolution. The
+            document sums up to 17 padding slots into a film's genres and convolves the padding of
+            short titles; False keeps that for comparison.
+        embedding_range: embeddings start uniform in (-range, range).
+        start_rating: the rating that the network predicts before it has learned anything: the
+            biases of both vector layers start where their dot product is this rating. 0 leaves
+            them at zero, and the first steps go into finding the mean.
+    """
+
+    embed_dim: int = 32
+    side_dim: int = 16
+    windows: tuple[int, ...] = (2, 3, 4, 5)
+    filters: int = 8
+    vector_dim: int = 200
+    title_dropout: float = 0.5
+    mask_padding: bool = True
+    embedding_range: float = 0.05
+    start_rating: float = 0.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A network and how to train it.
+
+    Attributes:
+        name: what it is called.
+        network: the network's dimensions and initial values.
+        epochs: passes over the training rows.
+        batch_size: rows a step, at most.
+        least_steps: steps an epoch, at least: small data gets smaller batches. 0 leaves the batch.
+        learning_rate: Adam's, at its highest.
+        schedule: "constant", or "cosine": warmed up over a twentieth of the steps, then down to
+            zero along a half cosine.
+        start_at_mean: whether the network starts at the mean of the training ratings.
+        share_towers: whether a user or film that stands in several rows of a batch goes through
+            its tower once (in training its rows then share one dropout mask).
+        patience: epochs without a better validation loss after which the training stops; None:
+            never. A cosine schedule is made for all epochs, and is then cut short.
+    """
+
+    name: str
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    epochs: int = 5
+    batch_size: int = 256
+    least_steps: int = 0
+    learning_rate: float = 1e-4
+    schedule: Literal["constant", "cosine"] = "constant"
+    start_at_mean: bool = False
+    share_towers: bool = False
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "learning_rate", "patience"):
+            value = getattr(self, name)
+            whole = name != "learning_rate"
+            if value is None and name == "patience":
+                continue
+            if not 0 < value < float("inf") or (whole and value != int(value)):
+                expected = "a whole number above 0" if whole else "a number above 0"
+                raise InputError(f"got {name.replace('_', ' ')} {value}; expected {expected}")
+
+
+RECIPES = {
+    "classic": Recipe("classic", NetworkConfig(mask_padding=False)),
+    "fast": Recipe(
+        "fast",
+        epochs=8,
+        batch_size=4096,
+        least_steps=100,
+        learning_rate=5e-3,
+        schedule="cosine",
+        start_at_mean=True,
+        share_towers=True,
+    ),
+}
+
+
+def resolve_recipe(
+    recipe: str | Recipe,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    patience: int | None = None,
+) -> Recipe:
+    """A recipe by name, with some of its settings replaced.
+
+    Raises:
+        InputError: an unknown name, or a setting out of range.
+    """
+    if isinstance(recipe, str):
+        if recipe not in RECIPES:
+            raise InputError(f"unknown recipe {recipe!r}; expected one of {', '.join(RECIPES)}")
+        recipe = RECIPES[recipe]
+    given = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "patience": patience,
+    }
+    replaced: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if batch_size is not None:
+        replaced["least_steps"] = 0  # what is asked for is what is done
+    return dataclasses.replace(recipe, **replaced)
