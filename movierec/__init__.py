@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from movierec.runs import Run as Run
     from movierec.runs import load_run as load_run
 
-# read by TensorFlow when it is first imported: its start-up chatter would fill the notebooks
+# read by TensorFlow when it is first imported: quiets most of what it says of the machine
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 __version__ = "0.1.0"

@@ -20,6 +20,7 @@ import click
 
 from movierec import __version__
 from movierec.errors import InputError, NotebookError, WorkerLostError
+from movierec.recipes import RECIPES, resolve_recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,7 +132,7 @@ def data_command(name: str, path: Path | None, as_json: bool) -> None:
 @cli.command("train")
 @data_option
 @from_option
-@click.option("--recipe", default="classic", show_default=True, help="classic or fast.")
+@click.option("--recipe", type=click.Choice(list(RECIPES)), default="classic", show_default=True)
 @click.option(
     "--run",
     "run_dir",
@@ -145,9 +146,10 @@ def data_command(name: str, path: Path | None, as_json: bool) -> None:
 @click.option("--seed", default=0, show_default=True, help="Of everything random in the training.")
 @click.option(
     "--holdout",
+    type=click.Choice(["random", "origin", "temporal", "none"]),
     default="random",
     show_default=True,
-    help="Test rows: random, origin, temporal or none.",
+    help="Which rows are held out for the test.",
 )
 @click.option(
     "--holdout-fraction", default=0.1, show_default=True, help="Part of the rows held out."
@@ -174,6 +176,9 @@ def train_command(
     command with --resume ends with the numbers of a training that was never interrupted. With
     TF_CONFIG in the environment, several workers train together; see movierec/distribution.py.
     """
+    changes = ("epochs", "batch_size", "learning_rate", "patience")
+    resolve_recipe(settings["recipe"], *(settings[name] for name in changes))  # TensorFlow is slow
+
     from movierec.datasets import load_dataset
     from movierec.pipeline import train
 
@@ -243,13 +248,22 @@ def evaluate_command(run_dir: Path | None, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help="Where to write, in place of the standard output.",
 )
-def predict_command(pairs: Path, run_dir: Path | None, out: Path | None) -> None:
+@json_option
+def predict_command(pairs: Path, run_dir: Path | None, out: Path | None, as_json: bool) -> None:
     """Add a predicted rating to each line of a CSV file of users and films."""
-    from movierec.predictions import predict_file
+    from movierec.files import write_whole
+    from movierec.predictions import as_csv, predict_file
 
-    text = predict_file(_open(run_dir).recommender, pairs, out)
-    if text is not None:
+    header, *rows = predict_file(_open(run_dir).recommender, pairs)
+    if as_json:
+        records = [dict(zip(header, row, strict=True)) for row in rows]
+        text = json.dumps(records, indent=2, ensure_ascii=False) + "\n"
+    else:
+        text = as_csv(header, *rows)
+    if out is None:
         sys.stdout.write(text)
+    else:
+        write_whole(out, text)
 
 
 @recommend.command("for-user")
@@ -337,8 +351,13 @@ def also_liked_command(
     multiple=True,
     help="A notebook parameter; may be repeated.",
 )
+@json_option
 def notebooks_command(
-    data: str, path: Path | None, run_dir: Path | None, parameters: tuple[tuple[str, str], ...]
+    data: str,
+    path: Path | None,
+    run_dir: Path | None,
+    parameters: tuple[tuple[str, str], ...],
+    as_json: bool,
 ) -> None:
     """Run all notebooks through papermill and leave a report as HTML.
 
@@ -351,7 +370,11 @@ def notebooks_command(
     settings: dict[str, object] = {"data": data, "path": str(path.absolute()) if path else ""}
     settings |= dict(parameters)
     result = run_notebooks(run_dir or reports_dir() / data, settings)
-    print(f"The report is in {result.out_dir}; begin with {result.index}")
+    if as_json:
+        facts = {"report": str(result.out_dir), "index": str(result.index)}
+        _print_facts(facts | {n.name: n.metrics for n in result.notebooks}, as_json)
+    else:
+        print(f"The report is in {result.out_dir}; begin with {result.index}")
 
 
 @cli.command("app")
@@ -408,5 +431,11 @@ def _print_table(frame: pd.DataFrame, heading: str) -> None:
         table.add_column(column, justify="left" if frame[column].dtype == "str" else "right")
     for row in frame.itertuples(index=False):
         cells = ["" if pd.isna(cell) else cell for cell in row]
-        table.add_row(*(f"{c:.4f}" if isinstance(c, float) else escape(str(c)) for c in cells))
+        table.add_row(*(escape(_cell(cell)) for cell in cells))
     Console().print(table)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() else f"{value:.4f}"
+    return str(value)

@@ -13,12 +13,14 @@ A data set is read from a folder or straight from its zip: nothing is ever unpac
 
 from __future__ import annotations
 
+import csv
 import errno
+import io
 import os
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -326,7 +328,7 @@ def _read_source(source: _Source, name: str) -> Tables:
     except _RowError as error:
         file = files.get(error.table, files["ratings"])  # a CSV set's users come from its ratings
         row = error.row + (2 if form == "csv" else 1)  # a header comes first in a CSV file
-        number, line = _nth_line(source, file, row)
+        number, line = _nth_record(source, file, row)
         _complain(source, file, number, line, error.expected)
 
 
@@ -367,7 +369,7 @@ def _read_100k(source: _Source, name: str) -> Tables:
     codes = {occupation: code for code, occupation in enumerate(occupations)}
     unknown = ~users["occupation"].isin(codes).to_numpy()
     if unknown.any():
-        number, line = _nth_line(source, "u.user", int(np.argmax(unknown)) + 1)
+        number, line = _nth_record(source, "u.user", int(np.argmax(unknown)) + 1)
         _complain(source, "u.user", number, line, f"one of the {len(codes)} of u.occupation")
     users["occupation"] = users["occupation"].map(codes).astype("int64")
     flags = r"\|".join("[01]" for _ in genres)
@@ -431,13 +433,26 @@ def _complain(source: _Source, name: str, number: int, line: str, expected: str)
     raise InputError(f"{source.where(name)}, line {number}: got {shown!r}; expected {expected}")
 
 
-def _nth_line(source: _Source, name: str, row: int) -> tuple[int, str]:
-    """The number and text of the row-th line that is not blank."""
-    for number, line in enumerate(_text(source, name).split("\n"), start=1):
-        row -= bool(line.strip())
+def _nth_record(source: _Source, name: str, row: int) -> tuple[int, str]:
+    """The number and text of the line with the row-th record, blank lines not counted."""
+    text = _text(source, name)
+    for number, cells in _csv_records(text) if name.endswith(".csv") else _plain_lines(text):
+        row -= bool("".join(cells).strip())
         if row == 0:
-            return number, line.removesuffix("\r")
+            return number, ",".join(cells)
     raise AssertionError(f"{name} has fewer rows than were read from it")
+
+
+def _plain_lines(text: str) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        yield number, [line.removesuffix("\r")]
+
+
+def _csv_records(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Records with the number of the line they end on: a quoted cell may hold a line's end."""
+    reader = csv.reader(io.StringIO(text, newline=""))
+    for cells in reader:
+        yield reader.line_num, cells
 
 
 def _parse_lines(
@@ -487,8 +502,9 @@ def _parse_ratings(source: _Source, name: str, expected: str, separator: str) ->
             _convert_options(dict(zip(_RATING_COLUMNS, _RATING_TYPES, strict=True))),
         )
     except pa.ArrowInvalid as error:
-        cells = [line.split(separator) for line in plain.decode("latin-1").split("\n")]
-        _find_bad_row(source, name, cells, separator, expected, _RATING_TYPES, str(error))
+        lines = enumerate(plain.decode("latin-1").split("\n"), start=1)
+        rows = ((number, line.removesuffix("\r").split(separator)) for number, line in lines)
+        _find_bad_row(source, name, rows, separator, expected, _RATING_TYPES, str(error))
     return table.to_pandas()
 
 
@@ -498,19 +514,17 @@ def _csv_columns(source: _Source, name: str, types: Mapping[str, pa.DataType]) -
     expected = f"a CSV file in UTF-8 with the columns {', '.join(types)}"
     if not raw.strip():
         raise InputError(f"{source.where(name)} is empty; expected {expected}")
-    header = raw.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].decode("utf-8", "replace")
-    if missing := [c for c in types if c not in header.strip().split(",")]:
-        _complain(source, name, 1, header.strip(), f"{expected}: {', '.join(missing)} missing")
+    first = raw.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].decode("utf-8", "replace").strip()
+    header = next(csv.reader([first]), [])
+    if missing := [column for column in types if column not in header]:
+        _complain(source, name, 1, first, f"{expected}: {', '.join(missing)} missing")
     try:
         table = pa.csv.read_csv(pa.BufferReader(raw), convert_options=_convert_options(types))
     except pa.ArrowInvalid as error:
-        import csv
-
-        text = raw.decode("utf-8", "replace").splitlines()
-        cells = list(csv.reader(text))
-        names = cells[0]
-        order = [types.get(column.removeprefix("\ufeff"), pa.string()) for column in names]
-        _find_bad_row(source, name, [[], *cells[1:]], ",", expected, order, str(error))
+        records = _csv_records(raw.decode("utf-8", "replace"))
+        next(records)  # the header
+        order = [types.get(column, pa.string()) for column in header]
+        _find_bad_row(source, name, records, ",", expected, order, str(error))
     if not table.num_rows:
         raise InputError(f"{source.where(name)} has a header alone; expected at least one row")
     return table.to_pandas()
@@ -525,15 +539,14 @@ def _convert_options(types: Mapping[str, pa.DataType]) -> pa.csv.ConvertOptions:
 def _find_bad_row(
     source: _Source,
     name: str,
-    rows: Iterable[Sequence[str]],
+    rows: Iterable[tuple[int, Sequence[str]]],
     separator: str,
     expected: str,
     types: Sequence[pa.DataType],
     reason: str,
 ) -> NoReturn:
     """Name the line that the fast reader could not take."""
-    for number, cells in enumerate(rows, start=1):
-        cells = [*cells[:-1], cells[-1].removesuffix("\r")] if cells else []
+    for number, cells in rows:
         if not any(cells):
             continue
         if len(cells) != len(types) or not all(map(_fits, cells, types)):
@@ -609,8 +622,8 @@ def _check(table: str, frame: pd.DataFrame, occupations: int) -> None:
     from pandera.pandas import Check, Column, DataFrameSchema  # imported late: a quarter second
 
     def identifier(unique: bool = False) -> Column:
-        rule = f"a whole number from 0 to {MAX_ID}" + (", each once" if unique else "")
-        return Column("int64", Check.in_range(0, MAX_ID, error=rule), unique=unique)
+        rule = Check.in_range(0, MAX_ID, error=f"a whole number from 0 to {MAX_ID}")
+        return Column("int64", rule, unique=unique, report_duplicates="exclude_first")
 
     lowest, highest = RATING_RANGE
     schemas = {
@@ -634,7 +647,10 @@ def _check(table: str, frame: pd.DataFrame, occupations: int) -> None:
             "movie_id": identifier(),
             "rating": Column(
                 "float32",
-                Check.in_range(lowest, highest, error=f"stars from {lowest:g} to {highest:g}"),
+                [
+                    Check.in_range(lowest, highest, error=f"{lowest:g} to {highest:g} stars"),
+                    Check(lambda stars: stars * 2 % 1 == 0, error="whole or half stars"),
+                ],
             ),
             "timestamp": Column("int64", Check.ge(0, error="Unix seconds, 0 or more")),
         },
@@ -654,5 +670,8 @@ def _check(table: str, frame: pd.DataFrame, occupations: int) -> None:
             names = ", ".join(columns)
             raise InputError(f"{table}: {error}; expected the columns {names}") from error
         row, value = int(cases["index"].iloc[0]), cases["failure_case"].tolist()[0]
-        expected = next((check.error for check in columns[column].checks), "a text")
-        raise _RowError(table, row, f"{column} {value!r}", f"as {column} {expected}") from error
+        rules = [check.error for check in columns[column].checks]
+        rule = getattr(error.check, "error", None) or next(iter(rules), "a text")
+        if error.check == "field_uniqueness":
+            rule = "an id that stands in one row only"
+        raise _RowError(table, row, f"{column} {value!r}", f"{column}: {rule}") from error

@@ -20,7 +20,7 @@ KEY_FIGURES = (
     "ratings",
     "parameters",
     "training_seconds",
-    "validation_mse",
+    "validation_loss",
     "test_rmse",
     "test_ndcg_at_10",
 )

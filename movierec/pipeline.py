@@ -103,13 +103,14 @@ def train(
     given, test = split(tables.ratings, holdout, holdout_fraction, holdout_seed)
     learned, chosen = validation_split(given, validation_fraction, seed)
     settings = _with_start(settings, rows.rating[learned])
+    drawn = holdout == "random"
     config = {
-        **dataclasses.asdict(settings),
         "recipe": settings.name,
+        **{k: v for k, v in dataclasses.asdict(settings).items() if k != "name"},
         "seed": seed,
         "holdout": holdout,
-        "holdout_fraction": holdout_fraction,
-        "holdout_seed": holdout_seed,
+        "holdout_fraction": len(test) / len(rows.rating),  # of the rows, as it came to be
+        "holdout_seed": holdout_seed if drawn else None,
         "validation_fraction": validation_fraction,
     }
     data_sha256 = _checksum(features, rows, learned, chosen)
@@ -284,7 +285,7 @@ def _with_start(settings: Recipe, rating: npt.NDArray[np.float32]) -> Recipe:
 
 def _checkpoint(path: Path, config: dict[str, Any], data_sha256: str) -> Checkpoint:
     """The checkpoint of a run, with all that its numbers depend on, one setting an entry."""
-    settings = {k: v for k, v in config.items() if k not in ("name", "network")}
+    settings = {k: v for k, v in config.items() if k != "network"}
     settings |= config["network"] | {"data_sha256": data_sha256}
     settings |= {package: version(package) for package in ("movierec", "tensorflow", "keras")}
     return Checkpoint(checkpoint_folder(path), settings)

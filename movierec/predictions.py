@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from movierec.errors import InputError
 from movierec.features import IdVocabulary
-from movierec.files import write_whole
 from movierec.recommend import Recommender
 
 EXPECTED = "expected a CSV file in UTF-8 with the columns user_id,movie_id"
 
 
-def predict_file(recommender: Recommender, pairs: Path, out: Path | None = None) -> str | None:
-    """Add a column of predicted stars to a CSV file with `user_id` and `movie_id`.
+def predict_file(recommender: Recommender, pairs: Path) -> list[list[Any]]:
+    """Read a CSV file with `user_id` and `movie_id`, and add a column of predicted stars.
 
     The column is called `rating`, or `predicted` where the file has a `rating` already. Further
     columns are kept as they are.
@@ -24,35 +24,29 @@ def predict_file(recommender: Recommender, pairs: Path, out: Path | None = None)
     Args:
         recommender: whose predictions.
         pairs: a CSV file in UTF-8 with a header.
-        out: where to write; written whole or not at all.
 
     Returns:
-        The CSV text, or None where it was written to `out`.
+        The header, then the rows: the cells as they were, and the predicted stars.
 
     Raises:
-        InputError: a file that cannot be read or written, a missing or doubled column, a line of
-            another length than the header, or an unknown user or film; with the line.
+        InputError: a file that cannot be read, a missing or doubled column, a line of another
+            length than the header, or an unknown user or film; with the line.
     """
     (header, *rows), lines = _read(pairs)
-    columns = []
-    vocabularies = recommender.features.users, recommender.features.movies
-    for vocabulary in vocabularies:
+    ids = []
+    for vocabulary in (recommender.features.users, recommender.features.movies):
         place = header.index(f"{vocabulary.kind}_id")
-        columns.append(_ids([row[place] for row in rows], lines, vocabulary, pairs))
-    name = "predicted" if "rating" in header else "rating"
-    stars = recommender.predict(*columns)
+        ids.append(_ids([row[place] for row in rows], lines, vocabulary, pairs))
+    stars = recommender.predict(*ids).astype(float).round(5).tolist()
+    added = "predicted" if "rating" in header else "rating"
+    return [[*header, added], *([*row, star] for row, star in zip(rows, stars, strict=True))]
+
+
+def as_csv(*rows: Sequence[Any]) -> str:
+    """Rows as CSV text."""
     sink = io.StringIO()
-    writer = csv.writer(sink, lineterminator="\n")
-    writer.writerow([*header, name])
-    writer.writerows([*row, f"{star:.6g}"] for row, star in zip(rows, stars, strict=True))
-    if out is None:
-        return sink.getvalue()
-    try:
-        write_whole(out, sink.getvalue())
-    except OSError as error:
-        fault = error.strerror or error
-        raise InputError(f"cannot write {out}: {fault}; name another --out") from error
-    return None
+    csv.writer(sink, lineterminator="\n").writerows(rows)
+    return sink.getvalue()
 
 
 def _read(pairs: Path) -> tuple[list[list[str]], list[int]]:

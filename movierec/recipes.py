@@ -113,6 +113,8 @@ def resolve_recipe(
         if recipe not in RECIPES:
             raise InputError(f"unknown recipe {recipe!r}; expected one of {', '.join(RECIPES)}")
         recipe = RECIPES[recipe]
+    if not isinstance(recipe, Recipe):
+        raise InputError(f"got {recipe!r} as recipe; expected a name or a Recipe")
     given = {
         "epochs": epochs,
         "batch_size": batch_size,

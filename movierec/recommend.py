@@ -280,7 +280,7 @@ class Recommender:
 def _check_choice(k: int, temperature: float = 0.0, seed: int | None = None) -> None:
     if k != int(k) or k < 1:
         raise InputError(f"got k = {k}; expected a whole number of films, 1 or more")
-    if temperature != 0 and not 1e-6 <= temperature < np.inf:
+    if not 0 <= temperature < np.inf:
         raise InputError(f"got temperature {temperature}; expected 0 (the plain best) or more")
     if seed is not None and seed < 0:
         raise InputError(f"got seed {seed}; expected 0 or more, or none")

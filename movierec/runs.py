@@ -58,6 +58,12 @@ _KEYS = {
     "occupations": list,
     "files": dict,
 }
+_ENTRIES = {
+    "config": {"recipe", "network", "seed"},
+    "rows": {"train", "validation", "test"},
+    "metrics": {"validation", "test"},
+    "seconds": {"prepare", "compile", "train", "finish"},
+}
 _FILES = {
     "tables/users.parquet",
     "tables/movies.parquet",
@@ -151,7 +157,13 @@ class Run:
         vectors = self._tensors("vectors.safetensors")
         if set(vectors) != {"user", "movie"}:
             raise self._damaged(f"vectors.safetensors holds {sorted(vectors)}, not user and movie")
-        return Recommender(self.tables, self.features, vectors["user"], vectors["movie"])
+        for name, matrix in vectors.items():
+            if matrix.dtype != np.float32 or not np.isfinite(matrix).all():
+                raise self._damaged(f"the {name} vectors are not all finite float32 numbers")
+        try:
+            return Recommender(self.tables, self.features, vectors["user"], vectors["movie"])
+        except InputError as error:
+            raise self._damaged(str(error)) from error
 
     @cached_property
     def weights(self) -> dict[str, npt.NDArray[np.float32]]:
@@ -240,6 +252,9 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     for key, kind in _KEYS.items():
         if not isinstance(info.get(key), kind):
             raise run._damaged(f"run.json has no {key}, or not as a {kind.__name__}")
+    for key, entries in _ENTRIES.items():
+        if missing := entries - set(info[key]):
+            raise run._damaged(f"run.json has no {key}.{min(missing)}")
     if missing := _FILES - set(info["files"]):
         raise run._damaged(f"run.json lists no {', '.join(sorted(missing))}")
     for name in info["files"]:

@@ -83,10 +83,14 @@ def _movie_layers(sizes: Sizes, config: NetworkConfig) -> Iterator[LayerShape]:
     filters, windows = config.filters, config.windows
     yield _embedding("movie", "movie_id_embed_layer", sizes.movies, 1, d)
     yield _embedding("movie", "movie_categories_embed_layer", sizes.genres, slots, d)
+    if config.mask_padding:
+        yield _masked("movie_categories_masked", ("B", slots, d))
     yield LayerShape(
         "movie", "movie_categories_sum_layer", f"the sum of {slots} positions", ("B", 1, d)
     )
     yield _embedding("movie", "movie_title_embed_layer", sizes.words, words, d)
+    if config.mask_padding:
+        yield _masked("movie_title_masked", ("B", words, d))
     yield LayerShape(
         "movie", "movie_title_embed_layer_expand", "one channel added", ("B", words, d, 1)
     )
@@ -103,6 +107,8 @@ def _movie_layers(sizes: Sizes, config: NetworkConfig) -> Iterator[LayerShape]:
         yield LayerShape(
             "movie", f"relu_layer_{w}", "elementwise: unchanged", ("B", height, 1, filters)
         )
+        if config.mask_padding:
+            yield _masked(f"relu_masked_{w}", ("B", height, 1, filters))
         yield LayerShape(
             "movie", f"maxpool_layer_{w}", f"the largest of {height}", ("B", 1, 1, filters)
         )
@@ -122,6 +128,10 @@ def _movie_layers(sizes: Sizes, config: NetworkConfig) -> Iterator[LayerShape]:
 
 def _rating_layers() -> Iterator[LayerShape]:
     yield LayerShape("rating", "rating", "product summed over the vector; one axis kept", ("B", 1))
+
+
+def _masked(layer: str, shape: Shape) -> LayerShape:
+    return LayerShape("movie", layer, "zero where padding begins: unchanged", shape)
 
 
 def _embedding(tower: str, layer: str, rows: int, positions: int, width: int) -> LayerShape:
@@ -153,9 +163,12 @@ def compare(derived: list[LayerShape], *towers: keras.Model) -> pd.DataFrame:
         `built` shape, `derived_parameters`, `built_parameters`, `equal`.
 
     Raises:
-        KeyError: a derived layer of a tower that the network lacks.
+        KeyError: a layer that only one side has.
     """
     built = {layer.name: layer for tower in towers for layer in tower.layers}
+    inputs = {tensor.name for tower in towers for tensor in tower.inputs}
+    if stray := set(built) - inputs - {layer.layer for layer in derived}:
+        raise KeyError(f"the network has {min(stray)}, which is not derived")
     rows = []
     for layer in derived:
         if layer.tower == "rating":

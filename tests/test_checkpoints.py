@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec import checkpoints, pipeline, training
+from movierec import files, pipeline, training
 from movierec.checkpoints import Checkpoint
 from movierec.datasets import Tables
 from movierec.errors import InputError
@@ -130,7 +130,7 @@ def test_the_state_that_counts_is_that_before_a_write_that_was_cut_off(
 
     for moment in ("fsync", "replace"):
         with monkeypatch.context() as patch:
-            patch.setattr(checkpoints.os, moment, cut)
+            patch.setattr(files.os, moment, cut)
             with pytest.raises(Cut):
                 checkpoint.write({"history": [{"epoch": 1}]}, {"a": np.arange(1000)})
         stored = checkpoint.read()
@@ -292,7 +292,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(InputError, match="the disk is full"):
         trainer.checkpoint.write({"history": []}, {"a": np.arange(4)})
     assert trainer.checkpoint.read() is not None

@@ -184,3 +184,60 @@ def test_an_unknown_notebook_parameter_is_refused_before_anything_runs(home: Pat
     message = refused(home, "notebooks", "-p", "epoch", "1", "--run", "report")
     assert "did you mean epochs" in message
     assert not (home / "report").exists()
+
+
+def test_predict_keeps_a_rating_that_is_there_already(home: Path) -> None:
+    (home / "rated.csv").write_text('user_id,movie_id,rating\n1,1,5\n\n"2",1,4\n')
+    lines = movierec(home, "predict", "rated.csv").stdout.splitlines()
+    assert lines[0] == "user_id,movie_id,rating,predicted"
+    assert [line.split(",")[:3] for line in lines[1:]] == [["1", "1", "5"], ["2", "1", "4"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("user_id,movie_id\n1,1\n1,1,5\n", "line 3: got '1,1,5', 3 fields; expected 2"),
+        ("user_id,movie_id,user_id\n1,1,1\n", "the column 'user_id' is there twice"),
+        ("user,movie_id\n1,1\n", "line 1: got 'user,movie_id', no user_id"),
+        ("", "line 1: got '', no user_id"),
+        ("user_id,movie_id\n1,1\n\n1,x\n", "line 4: got movie_id 'x'"),
+    ],
+)
+def test_pairs_that_cannot_be_told_apart_are_refused(home: Path, text: str, told: str) -> None:
+    (home / "pairs.csv").write_text(text)
+    assert told in refused(home, "predict", "pairs.csv")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("recommend", "for-user", "1", "--temperature", "1", "--seed", "-3"),
+        ("train", "--seed", "-1"),
+        ("train", "--holdout-seed", "-1"),
+    ],
+)
+def test_a_seed_below_0_is_refused(home: Path, arguments: tuple) -> None:
+    assert "expected 0 or more" in refused(home, *arguments)
+
+
+def test_a_folder_that_cannot_be_written_is_told(home: Path) -> None:
+    (home / "file").write_text("")
+    done = subprocess.run(
+        [sys.executable, "-m", "movierec", "data", "sample"],
+        cwd=home,
+        env=os.environ | {"MOVIEREC_DATA": "file/below"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "check that the folder exists" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_mistyped_source_leaves_an_earlier_report_alone(home: Path) -> None:
+    (home / "old").mkdir()
+    (home / "old" / "index.html").write_text("earlier")
+    asked = ("notebooks", "--data", "ml-1m", "--from", "typo", "--run", "old")
+    assert "typo does not exist" in refused(home, *asked)
+    assert "unknown data set 'nope'" in refused(home, "notebooks", "--data", "nope")
+    assert (home / "old" / "index.html").read_text() == "earlier"
