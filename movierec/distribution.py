@@ -13,8 +13,10 @@ All workers read the same data, and the run folder must be on a disk that all of
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -23,6 +25,8 @@ from typing import Any
 import tensorflow as tf
 
 from movierec.errors import InputError, WorkerLostError
+
+START_SECONDS = 300  # a worker that has not met the others by then ends
 
 
 @contextmanager
@@ -108,7 +112,14 @@ def _one_machine() -> tf.distribute.Strategy:
 
 @cache
 def _several_machines() -> tf.distribute.Strategy:
-    return tf.distribute.MultiWorkerMirroredStrategy()  # waits until all workers are there
+    """The strategy of several workers, once all of them are there."""
+    on_terminate = signal.getsignal(signal.SIGTERM)
+    # TensorFlow waits for ever, and no Python code runs meanwhile, so no exception can end it
+    faulthandler.dump_traceback_later(START_SECONDS, exit=True)
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    faulthandler.cancel_dump_traceback_later()
+    signal.signal(signal.SIGTERM, on_terminate)  # which TensorFlow has begun to ignore
+    return strategy
 
 
 @cache

@@ -26,7 +26,14 @@ from tqdm.auto import tqdm
 from movierec import plots
 from movierec.checkpoints import Checkpoint, checkpoint_folder
 from movierec.datasets import Tables, validate_tables
-from movierec.distribution import check_agreement, is_chief, told_by_all, worker_count, workers
+from movierec.distribution import (
+    START_SECONDS,
+    check_agreement,
+    is_chief,
+    told_by_all,
+    worker_count,
+    workers,
+)
 from movierec.errors import InputError
 from movierec.evaluation import rating_metrics
 from movierec.features import Features
@@ -118,7 +125,7 @@ def train(
     if resume and not checkpoint.exists() and is_run(path):
         return _complete(path, config, data_sha256)
     if worker_count() > 1:
-        _say(f"waiting for all {worker_count()} workers")
+        _say(f"waiting for all {worker_count()} workers, for {START_SECONDS} seconds at most")
     with workers():
         chief = is_chief()
         if chief:

@@ -85,6 +85,14 @@ def two_workers(name, resume=False, second_dies=False):
     return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
 
 
+def alone(name, seconds):
+    hosts = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    task = {"type": "worker", "index": 1}
+    os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": hosts}, "task": task})
+    distribution.START_SECONDS = seconds
+    train(name)
+
+
 def two_devices(name):
     if child := os.fork():
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -159,6 +167,11 @@ def test_a_killed_worker_ends_the_other_with_a_message_and_resume_continues(fold
     assert (
         resumed.info["files"]["network.safetensors"] == whole.info["files"]["network.safetensors"]
     )
+
+
+def test_a_worker_that_is_alone_ends_within_bounds(folder: Path) -> None:
+    with pytest.raises(AssertionError, match=r"(?s)waiting for all 2 workers.*Timeout \(0:00:05\)"):
+        start(folder, "alone('alone', seconds=5)")
 
 
 def test_a_tf_config_that_names_no_cluster_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
