@@ -167,8 +167,8 @@ def compare(derived: list[LayerShape], *towers: keras.Model) -> pd.DataFrame:
     """
     built = {layer.name: layer for tower in towers for layer in tower.layers}
     inputs = {tensor.name for tower in towers for tensor in tower.inputs}
-    if stray := set(built) - inputs - {layer.layer for layer in derived}:
-        raise KeyError(f"the network has {min(stray)}, which is not derived")
+    if stray := {layer.layer for layer in derived if layer.tower != "rating"} ^ set(built) - inputs:
+        raise KeyError(f"either derived or built, but not both: {', '.join(sorted(stray))}")
     rows = []
     for layer in derived:
         if layer.tower == "rating":

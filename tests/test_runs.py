@@ -187,11 +187,17 @@ def test_loading_needs_no_tensorflow(run):
 
 
 def test_earlier_run_is_replaced_whole(run, plain_tables):
-    (run.path / "plots" / "old.png").write_bytes(b"x")
     again = write(run.path, plain_tables, recipe="fast")
     assert load_run(run.path).config["recipe"] == again.config["recipe"] == "fast"
-    assert not (run.path / "plots" / "old.png").exists()
     assert list(run.path.parent.iterdir()) == [run.path]
+
+
+def test_a_run_folder_that_holds_more_is_not_replaced(run, plain_tables):
+    (run.path / "notes.txt").write_text("mine")
+    before = (run.path / "run.json").read_bytes()
+    with pytest.raises(InputError, match=r"also holds notes\.txt, which replacing"):
+        write(run.path, plain_tables, recipe="fast")
+    assert (run.path / "run.json").read_bytes() == before
 
 
 class Crash(BaseException):

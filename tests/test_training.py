@@ -235,7 +235,9 @@ def test_unknown_recipe_lists_the_known_ones():
 @pytest.mark.parametrize("name", ["epochs", "batch_size", "learning_rate"])
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
 def test_setting_out_of_range_is_refused(name, value):
-    with pytest.raises(InputError, match=f"{name.replace('_', ' ')} {value}; expected a number"):
+    with pytest.raises(
+        InputError, match=f"{name.replace('_', ' ')} {value}; expected a (whole )?number"
+    ):
         resolve_recipe("classic", **{name: value})
 
 

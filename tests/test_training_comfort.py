@@ -47,11 +47,11 @@ def test_a_training_that_diverges_is_stopped_with_the_reason(
     with pytest.raises(
         InputError, match=r"diverged: the loss began at 1\d\..* over epoch 2; lower"
     ):
-        train(tables, run_dir=tmp_path / "r", epochs=40, learning_rate=10.0, **SETTINGS)
+        train(tables, run_dir=tmp_path / "r", epochs=40, learning_rate=30.0, **SETTINGS)
 
 
 def test_patience_that_is_no_number_of_epochs_is_refused(tables: Tables) -> None:
-    with pytest.raises(InputError, match="patience 0; expected a number above 0"):
+    with pytest.raises(InputError, match="patience 0; expected a whole number above 0"):
         train(tables, patience=0, **SETTINGS)
 
 
