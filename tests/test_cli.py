@@ -112,10 +112,10 @@ def test_train_without_holdout_has_no_test_figures(home: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--recipe", "slow"), "unknown recipe 'slow'; expected one of classic, fast"),
+        (("--recipe", "slow"), "'slow' is not one of 'classic', 'fast'"),
         (("--epochs", "0"), "got epochs 0"),
         (("--learning-rate", "nan"), "got learning rate nan"),
-        (("--holdout", "odd"), "unknown holdout 'odd'"),
+        (("--holdout", "odd"), "'odd' is not one of 'random', 'origin'"),
         (("--holdout-fraction", "1.5"), "got a holdout fraction of 1.5"),
         (("--run", "world"), "world exists and is not a run folder"),
     ],
