@@ -12,6 +12,10 @@ class InputError(ValueError):
     """
 
 
+class DivergedError(InputError):
+    """A training whose loss grew out of hand: its learning rate is too high."""
+
+
 class WorkerLostError(RuntimeError):
     """One of several workers that train together ended or cannot be reached."""
 

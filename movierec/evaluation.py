@@ -104,11 +104,15 @@ def _grouped(
     return lambda key: values[slice(*np.searchsorted(ordered, [key, key + 1]))]
 
 
-def evaluate(run: Run) -> dict[str, Any]:
-    """Measure a run on its held-out rows, with baselines fitted on the same training rows.
+def evaluate(run: Run, part: str = "test") -> dict[str, Any]:
+    """Measure a run on its held-out rows, with baselines fitted on the rows that it was given.
 
-    Training rows here are all that the run was given to learn from: those of the loop and those
-    that chose the best state.
+    These are all rows outside `part` and outside the test: for the test, those of the loop and
+    those that chose the best state.
+
+    Args:
+        run: what to measure.
+        part: "test", or "validation", which flatters the run: it has chosen the best state.
 
     Returns:
         `mse`, `rmse`, `mae`; `ranking` (see `ranking_metrics`; absent where no held-out film was
@@ -118,11 +122,12 @@ def evaluate(run: Run) -> dict[str, Any]:
     Raises:
         InputError: the run held nothing out.
     """
-    train, test = run.rows("train", "validation"), run.rows("test")
+    train = run.rows(*{"train", "validation"} - {part})
+    test = run.rows(part)
     if not len(test.rating):
         raise InputError(
-            f"{run.path} held no rows out, so it cannot be evaluated on itself; train it with "
-            "--holdout random, or ask `movierec predict` for rows of your own"
+            f"{run.path} has no {part} rows, so it held no rows out to be evaluated on; train it "
+            "with --holdout random, or ask `movierec predict` for rows of your own"
         )
     recommender = run.recommender
     users, movies = recommender.user_vectors, recommender.movie_vectors

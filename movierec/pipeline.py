@@ -34,7 +34,7 @@ from movierec.distribution import (
     worker_count,
     workers,
 )
-from movierec.errors import InputError
+from movierec.errors import DivergedError, InputError
 from movierec.evaluation import rating_metrics
 from movierec.features import Features
 from movierec.model import TwoTower, all_vectors
@@ -260,10 +260,11 @@ def study(
 
     Returns:
         A row a training and epoch: `batch_size`, `learning_rate` (the one tried), `steps` (an
-        epoch), and `epoch`, `train_loss`, `val_loss`, `seconds` as in `training.Fit.history`.
+        epoch), and `epoch`, `train_loss`, `val_loss`, `seconds` as in
+        `training.Fit.history`; the losses of a pair that diverged are infinite.
 
     Raises:
-        InputError: a setting out of range, or a training that diverged.
+        InputError: a setting out of range.
     """
     features = Features.fit(tables)
     rows = encode_rows(tables, features)
@@ -274,7 +275,16 @@ def study(
         settings = resolve_recipe(recipe, epochs, batch_size, learning_rate)
         settings = _with_start(settings, rows.rating[learned])
         model = TwoTower(features, settings.network, seed)
-        history = fit(model, rows.take(learned), rows.take(chosen), settings, seed).history
+        try:
+            history = fit(model, rows.take(learned), rows.take(chosen), settings, seed).history
+        except DivergedError:  # a result like any other, of a learning rate that is too high
+            diverged = {
+                "epoch": epochs,
+                "train_loss": np.inf,
+                "val_loss": np.inf,
+                "seconds": np.nan,
+            }
+            history = pd.DataFrame([diverged])
         tried = {"learning_rate": learning_rate, "steps": -(-len(learned) // batch_size)}
         frames.append(history.assign(batch_size=batch_size, **tried))
     columns = ["batch_size", "learning_rate", "steps", "epoch", "train_loss", "val_loss", "seconds"]

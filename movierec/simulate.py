@@ -163,6 +163,14 @@ def simulate(
     return Simulation(Tables(users, movies, ratings, "sample", OCCUPATIONS_1M), truth)
 
 
+def truth_of(tables: Tables) -> Truth | None:
+    """The truth of the default world, if these are its tables; None for any other data."""
+    if tables.name != "sample":
+        return None
+    world = simulate()
+    return world.truth if world.tables.ratings.equals(tables.ratings) else None
+
+
 def write_ml1m(tables: Tables, folder: str | Path) -> None:
     """Write `users.dat`, `movies.dat` and `ratings.dat` as MovieLens-1M publishes them.
 

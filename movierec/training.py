@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from movierec.checkpoints import Checkpoint, State
 from movierec.distribution import check_agreement, is_chief, told_by_all
-from movierec.errors import InputError
+from movierec.errors import DivergedError, InputError
 from movierec.model import TwoTower, all_vectors
 from movierec.recipes import Recipe
 from movierec.vectors import Rows, pair_scores
@@ -78,8 +78,9 @@ def fit(
         checkpoint: read at the start, written after each epoch and within long ones.
 
     Raises:
-        InputError: no training rows, a loss that grew out of hand or is no longer a number, or a
-            checkpoint that belongs to another training or cannot be written.
+        DivergedError: a loss that grew out of hand or is no longer a number.
+        InputError: no training rows, or a checkpoint that belongs to another training or cannot be
+            written.
     """
     rows = len(train.rating)
     if rows == 0:
@@ -114,7 +115,7 @@ def fit(
             if at.steps == len(losses):
                 at.first_loss = float(losses[0])
             if not np.isfinite(losses).all():
-                raise InputError(
+                raise DivergedError(
                     f"the loss became {losses[-1]} in epoch {epoch}, step {at.steps} of {total}; "
                     f"lower the learning rate (it was {recipe.learning_rate:g})"
                 )
@@ -131,7 +132,7 @@ def fit(
             "seconds": earlier + time.perf_counter() - compiled,
         }
         if epoch > 1 and record["train_loss"] > DIVERGED * at.first_loss:
-            raise InputError(
+            raise DivergedError(
                 f"the training diverged: the loss began at {at.first_loss:.3g} and was "
                 f"{record['train_loss']:.3g} over epoch {epoch}; lower the learning rate (it was "
                 f"{recipe.learning_rate:g})"

@@ -54,7 +54,9 @@ def test_report_and_run_agree(report: BatchResult, small_world: Simulation) -> N
     recorded = {name: entry["metrics"] for name, entry in metrics["notebooks"].items()}
     assert recorded["01_data"]["ratings"] == len(small_world.tables.ratings)
     assert recorded["02_shapes"]["shapes_agree"] is True
-    assert recorded["03_training"]["validation_mse"] == pytest.approx(run.history["val_loss"].min())
+    assert recorded["03_training"]["validation_loss"] == pytest.approx(
+        run.history["val_loss"].min()
+    )
     assert recorded["04_evaluation"]["test_rmse"] == pytest.approx(run.metrics["test"]["rmse"])
     assert metrics["parameters"]["epochs"] == 2
 

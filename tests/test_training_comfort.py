@@ -44,9 +44,7 @@ def test_training_stops_when_patience_ends_and_logs_what_it_did(
 def test_a_training_that_diverges_is_stopped_with_the_reason(
     tables: Tables, tmp_path: Path
 ) -> None:
-    with pytest.raises(
-        InputError, match=r"diverged: the loss began at 1\..* over epoch 2; lower"
-    ):
+    with pytest.raises(InputError, match=r"diverged: the loss began at 1\..* over epoch 2; lower"):
         train(tables, run_dir=tmp_path / "r", epochs=40, learning_rate=30.0, **SETTINGS)
 
 
