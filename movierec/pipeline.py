@@ -350,7 +350,12 @@ def _say(text: str) -> None:
 
 def _progress_stream() -> TextIO:
     """The standard output in a notebook; elsewhere the error, which leaves it to results."""
-    return sys.stdout if "ipykernel" in sys.modules else sys.stderr
+    return sys.stdout if _in_notebook() else sys.stderr
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and ipython.get_ipython() is not None
 
 
 def _tensorboard_log(folder: Path) -> OnEpoch:
@@ -377,7 +382,7 @@ def _progress(silent: bool = False) -> Iterator[tuple[OnEpoch, Progress]]:
 
     `$MOVIEREC_PROGRESS` ("bar", "lines" or "off") overrules.
     """
-    in_notebook = "ipykernel" in sys.modules
+    in_notebook = _in_notebook()
     watched = in_notebook or sys.stderr.isatty()
     mode = os.environ.get(PROGRESS_VARIABLE) or ("bar" if watched else "lines")
     mode = "off" if silent else mode

@@ -30,7 +30,7 @@ import dataclasses, json, os, signal, socket, sys
 from pathlib import Path
 import safetensors.numpy
 import tensorflow as tf
-from movierec import distribution, pipeline, recipes
+from movierec import distribution, pipeline, recipes, training
 from movierec.errors import WorkerLostError
 from movierec.recipes import NetworkConfig
 from movierec.simulate import simulate
