@@ -31,15 +31,17 @@ def loss_curves(history: pd.DataFrame, ax: Axes, levels: dict[str, float] | None
     """Training and validation loss by epoch.
 
     The training loss is the mean over an epoch, so it stands half an epoch earlier than the
-    validation loss, which is measured at the epoch's end.
+    validation loss, which is measured at the epoch's end. Without validation rows there is only
+    the training loss.
 
     Args:
-        history: with `epoch`, `train_loss`, `val_loss`.
+        history: with `epoch`, `train_loss`, `val_loss` (NaN without validation rows).
         ax: where to draw.
         levels: errors of other methods by name, drawn as level lines.
     """
     ax.plot(history["epoch"] - 0.5, history["train_loss"], "o-", color=COLOURS[0], label="training")
-    ax.plot(history["epoch"], history["val_loss"], "s-", color=COLOURS[1], label="validation")
+    if history["val_loss"].notna().any():
+        ax.plot(history["epoch"], history["val_loss"], "s-", color=COLOURS[1], label="validation")
     for colour, (name, level) in zip(COLOURS[2:], (levels or {}).items(), strict=False):
         ax.axhline(level, linestyle="--", color=colour, label=name)
     ax.set(xlabel="epoch", ylabel="mean squared error (stars²)")
@@ -107,26 +109,23 @@ def grouped_lines(table: pd.DataFrame, ax: Axes, xlabel: str, ylabel: str) -> Ax
     return ax
 
 
-def calibration(rating: npt.ArrayLike, predicted: npt.ArrayLike, ax: Axes, bins: int = 10) -> Axes:
-    """Mean rating given, for rows in order of the rating predicted.
+def calibration(rating: npt.ArrayLike, predicted: npt.ArrayLike, ax: Axes) -> Axes:
+    """Mean rating given against mean rating predicted, for parts of the rows.
 
-    The rows are cut into `bins` equal parts; a part on the diagonal is predicted right on average.
+    A part on the diagonal is predicted right on average.
 
     Args:
-        rating: (n,) stars given.
-        predicted: (n,) stars predicted.
+        rating: (parts,) mean stars given.
+        predicted: (parts,) mean stars predicted, ascending.
         ax: where to draw.
-        bins: number of parts.
 
     Reference:
         DeGroot and Fienberg (1983), The comparison and evaluation of forecasters.
     """
-    rows = pd.DataFrame({"rating": np.asarray(rating), "predicted": np.asarray(predicted)})
-    part = pd.qcut(rows["predicted"].rank(method="first"), bins, labels=False)
-    means = rows.groupby(part).mean()
-    lowest, highest = means.min().min(), means.max().max()
-    ax.plot([lowest, highest], [lowest, highest], "--", color=COLOURS[6], label="right on average")
-    ax.plot(means["predicted"], means["rating"], "o-", color=COLOURS[0], label="the model")
+    given, guess = np.asarray(rating), np.asarray(predicted)
+    ends = [min(given.min(), guess.min()), max(given.max(), guess.max())]
+    ax.plot(ends, ends, "--", color=COLOURS[6], label="right on average")
+    ax.plot(guess, given, "o-", color=COLOURS[0], label="the model")
     ax.set(xlabel="mean predicted rating (stars)", ylabel="mean rating given (stars)")
     ax.set_aspect("equal")
     ax.grid(alpha=0.3)

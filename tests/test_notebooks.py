@@ -11,7 +11,7 @@ import pytest
 
 from movierec.notebooks import BatchResult, find_notebooks, run_notebooks, source_folder
 from movierec.runs import load_run
-from movierec.simulate import Simulation, write_ml1m
+from movierec.simulate import Simulation, simulate, write_ml1m
 
 NAMES = ["01_data", "02_shapes", "03_training", "04_evaluation", "05_recommend"]
 
@@ -82,6 +82,26 @@ def test_a_run_folder_is_reported_on_as_it_is(report: BatchResult, tmp_path: Pat
     run_notebooks(trained, source_dir=source, progress=False)
     assert (trained / "run.json").read_bytes() == before
     assert (trained / "03_training.html").exists()
+
+
+def test_few_ratings_of_which_none_were_held_out_are_reported_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from movierec.pipeline import train  # here: most tests of this file need no TensorFlow
+
+    monkeypatch.setenv("MOVIEREC_PROGRESS", "off")
+    tables = simulate(n_users=60, n_movies=90, n_ratings=2500, seed=1).tables
+    run = train(tables, "fast", run_dir=tmp_path / "run", holdout="none", epochs=1)
+    source = tmp_path / "on-runs"
+    source.mkdir()
+    for notebook in find_notebooks():
+        if notebook.stem in NAMES[2:]:
+            (source / notebook.name).write_bytes(notebook.read_bytes())
+    report = run_notebooks(run.path, source_dir=source, progress=False)
+    recorded = {name: value for entry in report.notebooks for name, value in entry.metrics.items()}
+    assert recorded["validation_rmse"] == pytest.approx(run.metrics["validation"]["rmse"])
+    assert [name for name in recorded if name.startswith("test_")] == []
+    assert "Nothing was held out" in (run.path / "04_evaluation.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize("path", sorted(source_folder().glob("*.ipynb")), ids=lambda p: p.stem)
