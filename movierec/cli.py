@@ -39,13 +39,15 @@ from_option = click.option(
     type=click.Path(path_type=Path),
     help="Folder or zip with the files of the data set.",
 )
-run_option = click.option(
-    "--run",
-    "run_dir",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Run folder; the newest below reports/ if not given.",
-)
+
+
+def run_option(text: str) -> Any:
+    """The option `--run DIR`; what DIR is for differs from command to command."""
+    path = click.Path(path_type=Path)
+    return click.option("--run", "run_dir", metavar="DIR", type=path, help=text)
+
+
+opened_run = run_option("Run folder; the newest below reports/ if not given.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 movie_argument = click.argument("movie")
 k_option = click.option("-k", type=int, default=10, show_default=True, help="How many films.")
@@ -133,13 +135,7 @@ def data_command(name: str, path: Path | None, as_json: bool) -> None:
 @data_option
 @from_option
 @click.option("--recipe", type=click.Choice(list(RECIPES)), default="classic", show_default=True)
-@click.option(
-    "--run",
-    "run_dir",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Where to write; reports/NAME-RECIPE if not given.",
-)
+@run_option("Where to write; reports/NAME-RECIPE if not given.")
 @click.option("--epochs", type=int, help="Passes over the training rows.")
 @click.option("--batch-size", type=int, help="Ratings a step.")
 @click.option("--learning-rate", type=float, help="Adam's step size.")
@@ -212,7 +208,7 @@ def train_command(
 
 
 @cli.command("evaluate")
-@run_option
+@opened_run
 @json_option
 def evaluate_command(run_dir: Path | None, as_json: bool) -> None:
     """Measure a run on the rows that it held out, beside simple baselines."""
@@ -241,7 +237,7 @@ def evaluate_command(run_dir: Path | None, as_json: bool) -> None:
 
 @cli.command("predict")
 @click.argument("pairs", metavar="PAIRS.csv", type=click.Path(path_type=Path))
-@run_option
+@opened_run
 @click.option(
     "--out",
     metavar="FILE",
@@ -268,7 +264,7 @@ def predict_command(pairs: Path, run_dir: Path | None, out: Path | None, as_json
 
 @recommend.command("for-user")
 @click.argument("user_id", type=int)
-@run_option
+@opened_run
 @k_option
 @temperature_option
 @seed_option
@@ -291,7 +287,7 @@ def for_user_command(
 
 @recommend.command("similar")
 @movie_argument
-@run_option
+@opened_run
 @k_option
 @temperature_option
 @seed_option
@@ -313,7 +309,7 @@ def similar_command(
 
 @recommend.command("also-liked")
 @movie_argument
-@run_option
+@opened_run
 @k_option
 @temperature_option
 @seed_option
@@ -336,13 +332,7 @@ def also_liked_command(
 @cli.command("notebooks")
 @data_option
 @from_option
-@click.option(
-    "--run",
-    "run_dir",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Report folder; reports/NAME if not given.",
-)
+@run_option("Report folder; reports/NAME if not given.")
 @click.option(
     "-p",
     "parameters",
@@ -378,7 +368,7 @@ def notebooks_command(
 
 
 @cli.command("app")
-@run_option
+@opened_run
 @click.option("--port", default=8866, show_default=True, help="Port on this machine's loopback.")
 def app_command(run_dir: Path | None, port: int) -> None:
     """Serve the explorer as a page, on this machine only (needs the extra `app`)."""

@@ -123,12 +123,12 @@ class Run:
     @cached_property
     def tables(self) -> Tables:
         """The users, movies and ratings that the run was made from."""
-        users, movies, ratings = (self._table(name) for name in ("users", "movies", "ratings"))
+        users, movies = self._table("users"), self._table("movies")
         occupations = tuple(self.info["occupations"])
         try:
             # whole numbers with missing ones among them come back from Parquet as floats
             movies = movies.assign(year=movies["year"].astype("Int64"))
-            ratings = ratings.drop(columns="part")
+            ratings = self._ratings.drop(columns="part")
             return validate_tables(
                 Tables(users, movies, ratings, self.info["dataset"], occupations)
             )
@@ -173,7 +173,7 @@ class Run:
     @cached_property
     def part(self) -> npt.NDArray[np.str_]:
         """The part of each row of `tables.ratings`: "train", "validation" or "test"."""
-        ratings = self._table("ratings")
+        ratings = self._ratings
         if "part" not in ratings.columns or not ratings["part"].isin(PARTS).all():
             raise self._damaged(f"its ratings are not all marked as {', '.join(PARTS)}")
         return ratings["part"].to_numpy(dtype=str)
@@ -199,6 +199,11 @@ class Run:
         if hashlib.sha256(content).hexdigest() != self.info["files"][name]:
             raise self._damaged(f"{name} is not as it was written (its checksum differs)")
         return content
+
+    @cached_property
+    def _ratings(self) -> pd.DataFrame:
+        """The ratings, each with its `part`."""
+        return self._table("ratings")
 
     def _table(self, name: str) -> pd.DataFrame:
         content = self._read(f"tables/{name}.parquet")
@@ -306,9 +311,8 @@ def check_target(path: Path) -> None:
             f"{path} exists and is not a run folder; name a new folder, or an earlier run, which "
             "will be replaced"
         )
-    own = {*load_run(path).info["files"], "run.json"}
-    held = {str(file.relative_to(path).as_posix()) for file in path.rglob("*") if file.is_file()}
-    if stray := held - own:
+    held = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
+    if stray := {file for file in held - _FILES - {"run.json"} if not file.startswith("plots/")}:
         raise InputError(
             f"{path} is a run folder that also holds {min(stray)}, which replacing the run would "
             "lose; move it away, or name another folder"

@@ -531,3 +531,11 @@ def test_pandas_metadata_of_a_table_is_not_believed(run):
 def test_run_folder_can_be_moved(run, tmp_path):
     shutil.move(run.path, tmp_path / "elsewhere")
     use_everything(tmp_path / "elsewhere")
+
+
+def test_a_damaged_run_is_replaced_by_a_new_one(run, plain_tables):
+    (run.path / "vectors.safetensors").unlink()
+    with pytest.raises(InputError, match=r"damaged run folder: .* Train it again"):
+        load_run(run.path)
+    write(run.path, plain_tables, recipe="fast")
+    assert load_run(run.path).config["recipe"] == "fast"
