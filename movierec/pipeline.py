@@ -1,51 +1,35 @@
-"""The whole line in one call: tables to features to a trained network to a run folder."""
+"""The whole line in one call: tables to features to a trained model to a run folder.
+
+TensorFlow is loaded only for recipes that train a network.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import io
-import itertools
 import json
 import os
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
-import tensorflow as tf
 from matplotlib.figure import Figure
-from tqdm.auto import tqdm
 
 from movierec import plots
 from movierec.checkpoints import Checkpoint, checkpoint_folder
 from movierec.datasets import Tables, validate_tables
-from movierec.distribution import (
-    START_SECONDS,
-    check_agreement,
-    is_chief,
-    told_by_all,
-    worker_count,
-    workers,
-)
-from movierec.errors import DivergedError, InputError
+from movierec.errors import InputError
 from movierec.evaluation import rating_metrics
 from movierec.features import Features
-from movierec.model import TwoTower, all_vectors
 from movierec.paths import reports_dir
-from movierec.recipes import NetworkConfig, Recipe, resolve_recipe
-from movierec.runs import Run, check_target, encode_rows, is_run, load_run, write_run
+from movierec.progress import say
+from movierec.recipes import Recipe, resolve_recipe, starting_at
+from movierec.runs import Run, Trained, check_target, encode_rows, is_run, load_run, write_run
 from movierec.splits import RowNumbers, split, validation_split
-from movierec.training import OnEpoch, Progress, fit
 from movierec.vectors import Rows, pair_scores
-
-PROGRESS_VARIABLE = "MOVIEREC_PROGRESS"  # "lines": one line an epoch; "off": nothing
 
 
 def train(
@@ -109,7 +93,7 @@ def train(
     rows = encode_rows(tables, features)
     given, test = split(tables.ratings, holdout, holdout_fraction, holdout_seed)
     learned, chosen = validation_split(given, validation_fraction, seed)
-    settings = _with_start(settings, rows.rating[learned])
+    settings = starting_at(settings, float(rows.rating[learned].mean(dtype=np.float64)))
     drawn = holdout == "random"
     config = {
         "recipe": settings.name,
@@ -124,98 +108,60 @@ def train(
     checkpoint = _checkpoint(path, config, data_sha256)
     if resume and not checkpoint.exists() and is_run(path):
         return _complete(path, config, data_sha256)
-    if worker_count() > 1:
-        _say(f"waiting for all {worker_count()} workers, for {START_SECONDS} seconds at most")
-    with workers():
-        chief = is_chief()
-        if chief:
-            _say_how_it_begins(checkpoint, resume)
-            if not resume:
-                checkpoint.remove()
-        check_agreement("settings and data, here as a checksum", checkpoint.checksum)
-        model = TwoTower(features, settings.network, seed)
-        prepared = time.perf_counter()
-        log = _tensorboard_log(Path(tensorboard) / path.name) if tensorboard and chief else None
-        with _progress(silent=not chief) as (show_epoch, on_progress):
+    prepared = time.perf_counter()
 
-            def on_epoch(record: dict[str, float]) -> None:
-                show_epoch(record)
-                if log:
-                    log(record)
+    def finish(trained: Trained) -> None:
+        fitted = time.perf_counter()
+        lowest, highest = rows.rating.min(), rows.rating.max()
 
-            result = fit(
-                model,
-                rows.take(learned),
-                rows.take(chosen),
-                settings,
-                seed,
-                on_epoch,
-                on_progress,
-                checkpoint,
-            )
-        if not chief:
-            told_by_all(0)  # the chief has written the run
-            return load_run(path)
-    fitted = time.perf_counter()
-    users, movies = all_vectors(model)
-    lowest, highest = rows.rating.min(), rows.rating.max()
+        def error_on(part: RowNumbers) -> dict[str, float] | None:
+            if not len(part):
+                return None
+            users, movies = trained.vectors["user"], trained.vectors["movie"]
+            given = rows.take(part)
+            scores = pair_scores(users, movies, given.user_idx, given.movie_idx)
+            return rating_metrics(given.rating, np.clip(scores, lowest, highest))
 
-    def error_on(part: RowNumbers) -> dict[str, float] | None:
-        if not len(part):
-            return None
-        given = rows.take(part)
-        scores = pair_scores(users, movies, given.user_idx, given.movie_idx)
-        return rating_metrics(given.rating, np.clip(scores, lowest, highest))
+        part = np.full(len(rows.rating), "train", dtype="U10")
+        part[chosen], part[test] = "validation", "test"
+        seconds = dict(trained.seconds)
+        info = {
+            "config": config,
+            "data_sha256": data_sha256,
+            "rows": {"train": len(learned), "validation": len(chosen), "test": len(test)},
+            "parameters": sum(weight.size for weight in trained.weights.values()),
+            "best_epoch": trained.best_epoch,
+            "metrics": {"validation": error_on(chosen), "test": error_on(test)},
+            "seconds": {
+                "prepare": prepared - began + seconds.pop("build"),
+                **seconds,
+                "finish": time.perf_counter() - fitted,
+            },
+        }
+        write_run(
+            path,
+            info=info,
+            tables=tables,
+            part=part,
+            features=features,
+            trained=trained,
+            plots={"loss.png": _loss_picture(trained.history)},
+        )
 
-    part = np.full(len(rows.rating), "train", dtype="U10")
-    part[chosen], part[test] = "validation", "test"
-    info = {
-        "config": config,
-        "data_sha256": data_sha256,
-        "rows": {"train": len(learned), "validation": len(chosen), "test": len(test)},
-        "parameters": model.count_params(),
-        "best_epoch": result.best_epoch,
-        "metrics": {"validation": error_on(chosen), "test": error_on(test)},
-        "seconds": {
-            "prepare": prepared - began,
-            **result.seconds,
-            "finish": time.perf_counter() - fitted,
-        },
-    }
-    run = write_run(
-        path,
-        info=info,
-        tables=tables,
-        part=part,
-        features=features,
-        weights={variable.path: variable.numpy() for variable in model.trainable_variables},
-        vectors={"user": users, "movie": movies},
-        history=result.history,
-        plots={"loss.png": _loss_picture(result.history)},
+    from movierec.networks import train_network  # here: it loads TensorFlow
+
+    train_network(
+        features,
+        rows.take(learned),
+        rows.take(chosen),
+        settings,
+        seed,
+        checkpoint,
+        resume,
+        Path(tensorboard) / path.name if tensorboard else None,
+        finish,
     )
-    checkpoint.remove()  # not before the run is in its place
-    with workers():
-        told_by_all(0)  # the other workers may read it
-    return run
-
-
-def load_network(run: Run) -> TwoTower:
-    """Rebuild a run's network from its settings, and give it its weights.
-
-    Raises:
-        InputError: weights that do not fit the network that the settings describe.
-    """
-    network = dict(run.config["network"])
-    config = NetworkConfig(**network | {"windows": tuple(network["windows"])})
-    model = TwoTower(run.features, config, run.config["seed"])
-    expected = {variable.path: tuple(variable.shape) for variable in model.trainable_variables}
-    found = {name: weight.shape for name, weight in run.weights.items()}
-    if expected != found:
-        stray = sorted(set(expected.items()) ^ set(found.items()))[0]
-        raise InputError(f"the weights of {run.path} do not fit its network, at {stray[0]}")
-    for variable in model.trainable_variables:
-        variable.assign(run.weights[variable.path])
-    return model
+    return load_run(path)
 
 
 def train_or_load(
@@ -234,70 +180,6 @@ def train_or_load(
     """
     path = Path(run_dir) if run_dir else reports_dir() / tables.name / "model"
     return load_run(path) if is_run(path) else train(tables, run_dir=path, **settings)
-
-
-def study(
-    tables: Tables,
-    batch_sizes: Sequence[int],
-    learning_rates: Sequence[float],
-    recipe: str | Recipe = "fast",
-    epochs: int = 2,
-    max_rows: int = 100_000,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Short trainings for every pair of a batch size and a learning rate.
-
-    Every training starts from the same weights and learns from the same rows. Test rows are held
-    out as by default in `train`, and take no part.
-
-    Args:
-        tables: what to train on.
-        batch_sizes, learning_rates: the values to try.
-        recipe: everything else.
-        epochs: passes over the rows in each training.
-        max_rows: where there are more training rows, so many of them are taken, to bound the time.
-        seed: as in `train`.
-
-    Returns:
-        A row a training and epoch: `batch_size`, `learning_rate` (the one tried), `steps` (an
-        epoch), and `epoch`, `train_loss`, `val_loss`, `seconds` as in
-        `training.Fit.history`; the losses of a pair that diverged are infinite.
-
-    Raises:
-        InputError: a setting out of range.
-    """
-    features = Features.fit(tables)
-    rows = encode_rows(tables, features)
-    learned, chosen = validation_split(split(tables.ratings)[0], seed=seed)
-    learned = learned[:max_rows]
-    frames = []
-    for batch_size, learning_rate in itertools.product(batch_sizes, learning_rates):
-        settings = resolve_recipe(recipe, epochs, batch_size, learning_rate)
-        settings = _with_start(settings, rows.rating[learned])
-        model = TwoTower(features, settings.network, seed)
-        try:
-            history = fit(model, rows.take(learned), rows.take(chosen), settings, seed).history
-        except DivergedError:  # a result like any other, of a learning rate that is too high
-            diverged = {
-                "epoch": epochs,
-                "train_loss": np.inf,
-                "val_loss": np.inf,
-                "seconds": np.nan,
-            }
-            history = pd.DataFrame([diverged])
-        tried = {"learning_rate": learning_rate, "steps": -(-len(learned) // batch_size)}
-        frames.append(history.assign(batch_size=batch_size, **tried))
-    columns = ["batch_size", "learning_rate", "steps", "epoch", "train_loss", "val_loss", "seconds"]
-    return pd.concat(frames, ignore_index=True)[columns]
-
-
-def _with_start(settings: Recipe, rating: npt.NDArray[np.float32]) -> Recipe:
-    """The recipe with its network starting at the mean of the training ratings, if it asks so."""
-    if not settings.start_at_mean:
-        return settings
-    mean = float(rating.mean(dtype=np.float64))
-    network = dataclasses.replace(settings.network, start_rating=mean)
-    return dataclasses.replace(settings, network=network)
 
 
 def _checkpoint(path: Path, config: dict[str, Any], data_sha256: str) -> Checkpoint:
@@ -326,91 +208,8 @@ def _complete(path: Path, config: dict[str, Any], data_sha256: str) -> Run:
             f"{path} holds a complete run of other settings or other data, and there is nothing to "
             "resume; train without --resume to replace it, or name another folder"
         )
-    _say(f"{path} is already complete; nothing to resume")
+    say(f"{path} is already complete; nothing to resume")
     return run
-
-
-def _say_how_it_begins(checkpoint: Checkpoint, resume: bool) -> None:
-    if resume and checkpoint.exists():
-        _say(f"resuming from {checkpoint.folder}")
-    elif resume:
-        _say(f"there is no checkpoint in {checkpoint.folder}; training from the beginning")
-    elif checkpoint.exists():
-        _say(
-            f"removing {checkpoint.folder}, the checkpoint of an interrupted training; --resume "
-            "would have continued it"
-        )
-
-
-def _say(text: str) -> None:
-    """A line beside the progress, unless that is off."""
-    if os.environ.get(PROGRESS_VARIABLE) != "off":
-        print(text, file=_progress_stream(), flush=True)
-
-
-def _progress_stream() -> TextIO:
-    """The standard output in a notebook; elsewhere the error, which leaves it to results."""
-    return sys.stdout if _in_notebook() else sys.stderr
-
-
-def _in_notebook() -> bool:
-    ipython = sys.modules.get("IPython")
-    return ipython is not None and ipython.get_ipython() is not None
-
-
-def _tensorboard_log(folder: Path) -> OnEpoch:
-    """A callback for `fit` that logs each epoch for TensorBoard.
-
-    `tf.summary.scalar` would need the package tensorboard, which only reading the logs does.
-    """
-    writer = tf.summary.create_file_writer(str(folder))
-
-    def log(record: dict[str, float]) -> None:
-        names = ("train_loss", "val_loss", "learning_rate")
-        values = [{"tag": name, "simple_value": record[name]} for name in names]
-        with writer.as_default():
-            summary = tf.compat.v1.Summary(value=values).SerializeToString()
-            tf.summary.experimental.write_raw_pb(summary, step=int(record["epoch"]))
-        writer.flush()
-
-    return log
-
-
-@contextmanager
-def _progress(silent: bool = False) -> Iterator[tuple[OnEpoch, Progress]]:
-    """A live bar where a person watches, one line an epoch elsewhere; callbacks for `fit`.
-
-    `$MOVIEREC_PROGRESS` ("bar", "lines" or "off") overrules.
-    """
-    in_notebook = _in_notebook()
-    watched = in_notebook or sys.stderr.isatty()
-    mode = os.environ.get(PROGRESS_VARIABLE) or ("bar" if watched else "lines")
-    mode = "off" if silent else mode
-
-    def show_line(record: dict[str, float]) -> None:
-        print(
-            f"epoch {record['epoch']:2.0f}  train {record['train_loss']:.4f}  "
-            f"validation {record['val_loss']:.4f}  {record['seconds']:6.1f} s",
-            file=_progress_stream(),
-            flush=True,
-        )
-
-    if mode != "bar":
-        yield (show_line if mode == "lines" else lambda record: None), lambda *state: None
-        return
-    with tqdm(unit="step", desc="training") as bar:
-
-        def show_steps(done: int, total: int, loss: float) -> None:
-            if bar.total is None:  # the first block, or an earlier process, tells no speed
-                bar.total, bar.initial, bar.n = total, done, done
-            bar.set_postfix(bar_postfix | {"loss": f"{loss:.4f}"}, refresh=False)
-            bar.update(done - bar.n)
-
-        def show_epoch(record: dict[str, float]) -> None:
-            bar_postfix["validation"] = f"{record['val_loss']:.4f}"
-
-        bar_postfix: dict[str, str] = {}
-        yield show_epoch, show_steps
 
 
 def _loss_picture(history: Any) -> bytes:

@@ -125,3 +125,12 @@ def resolve_recipe(
     if batch_size is not None:
         replaced["least_steps"] = 0  # what is asked for is what is done
     return dataclasses.replace(recipe, **replaced)
+
+
+def starting_at(recipe: Recipe, mean: float) -> Recipe:
+    """The recipe with its network starting at the mean of the training ratings, if it asks so."""
+    if not recipe.start_at_mean:
+        return recipe
+    return dataclasses.replace(
+        recipe, network=dataclasses.replace(recipe.network, start_rating=mean)
+    )

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -222,6 +222,25 @@ class Run:
         return InputError(f"{self.path} is a damaged run folder: {what}. Train it again")
 
 
+class Trained(NamedTuple):
+    """What a training hands over to be written.
+
+    Attributes:
+        weights: float32 arrays by name: all that was learned.
+        vectors: `user` (user rows, d) and `movie` (movie rows, d), whose dot products are the
+            predicted ratings.
+        history: a row an epoch, as `training.Fit.history`.
+        best_epoch: the epoch whose state was kept.
+        seconds: `build`, `compile`, `train`.
+    """
+
+    weights: dict[str, npt.NDArray[np.float32]]
+    vectors: dict[str, npt.NDArray[np.float32]]
+    history: pd.DataFrame
+    best_epoch: int
+    seconds: dict[str, float]
+
+
 def load_run(path: str | os.PathLike[str]) -> Run:
     """Open a run folder, or the run that a notebook batch left in its folder's `model`.
 
@@ -326,9 +345,7 @@ def write_run(
     tables: Tables,
     part: npt.NDArray[np.str_],
     features: Features,
-    weights: Mapping[str, npt.NDArray[np.float32]],
-    vectors: Mapping[str, npt.NDArray[np.float32]],
-    history: pd.DataFrame,
+    trained: Trained,
     plots: Mapping[str, bytes],
 ) -> Run:
     """Write a run folder whole, or leave what was there.
@@ -337,8 +354,7 @@ def write_run(
         path: the folder; an earlier run there is replaced.
         info: settings, metrics and seconds for `run.json`.
         tables, part, features: the prepared data; `part` is each rating's part.
-        weights, vectors: the network's weights, and the `user` and `movie` matrices.
-        history: a row an epoch.
+        trained: weights, vectors and history.
         plots: PNG files by name.
 
     Raises:
@@ -356,9 +372,9 @@ def write_run(
         "tables/movies.parquet": _parquet(tables.movies),
         "tables/ratings.parquet": _parquet(ratings),
         "vocabularies.json": json.dumps(vocabularies, ensure_ascii=False).encode(),
-        "network.safetensors": safetensors.numpy.save(dict(weights)),
-        "vectors.safetensors": safetensors.numpy.save(dict(vectors)),
-        "history.csv": history.to_csv(index=False).encode(),
+        "network.safetensors": safetensors.numpy.save(trained.weights),
+        "vectors.safetensors": safetensors.numpy.save(trained.vectors),
+        "history.csv": trained.history.to_csv(index=False).encode(),
     }
     files |= {f"plots/{name}": picture for name, picture in plots.items()}
     full = {

@@ -22,6 +22,7 @@ from movierec.checkpoints import Checkpoint, State
 from movierec.distribution import check_agreement, is_chief, told_by_all
 from movierec.errors import DivergedError, InputError
 from movierec.model import TwoTower, all_vectors
+from movierec.progress import OnEpoch, Progress
 from movierec.recipes import Recipe
 from movierec.vectors import Rows, pair_scores
 
@@ -41,8 +42,6 @@ class Fit(NamedTuple):
     seconds: dict[str, float]
 
 
-OnEpoch = Callable[[dict[str, float]], None]  # an epoch's row of the history
-Progress = Callable[[int, int, float], None]  # steps done, steps in all, last mean loss
 SMALLEST_BATCH = 64  # that `least_steps` may lead to
 ROWS_PER_CALL = 32_768  # rows trained on between two looks at the progress
 DIVERGED = 10  # times the untrained network's loss, over an epoch after the first: it will not mend

@@ -30,7 +30,7 @@ import dataclasses, json, os, signal, socket, sys
 from pathlib import Path
 import safetensors.numpy
 import tensorflow as tf
-from movierec import distribution, pipeline, recipes, training
+from movierec import distribution, networks, pipeline, recipes, training
 from movierec.errors import WorkerLostError
 from movierec.recipes import NetworkConfig
 from movierec.simulate import simulate
@@ -61,7 +61,7 @@ def two_workers(name, resume=False, second_dies=False):
             continue
         task = {"type": "worker", "index": index}
         os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": hosts}, "task": task})
-        fit, loss, calls = pipeline.fit, training.loss, []
+        fit, loss, calls = networks.fit, training.loss, []
 
         def fit_and_keep(model, *rest):
             result = fit(model, *rest)
@@ -75,7 +75,7 @@ def two_workers(name, resume=False, second_dies=False):
                 os.kill(os.getpid(), signal.SIGKILL)
             return loss(*arguments)
 
-        pipeline.fit, training.loss = fit_and_keep, loss_or_death
+        networks.fit, training.loss = fit_and_keep, loss_or_death
         try:
             train(name, resume)
         except WorkerLostError as error:

@@ -34,7 +34,17 @@ MAY_IMPORT = {
     "shapes": {"features", "recipes"},
     "checkpoints": {"files", "errors"},
     "distribution": {"errors"},
-    "training": {"model", "recipes", "checkpoints", "distribution", "vectors", "errors"},
+    "progress": set(),
+    "training": {
+        "model",
+        "recipes",
+        "checkpoints",
+        "distribution",
+        "progress",
+        "vectors",
+        "errors",
+    },
+    "networks": ALL - {"pipeline", "evaluation", "widgets", "notebooks", "pages", "predictions"},
     "baselines": set(),
     "evaluation": {"baselines", "vectors", "errors"},
     "recommend": {"datasets", "features", "titles", "vectors", "errors"},
@@ -49,7 +59,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
 }
 TENSORFLOW = {"tensorflow", "keras"}
-MAY_IMPORT_TENSORFLOW = {"model", "distribution", "training", "pipeline"}
+MAY_IMPORT_TENSORFLOW = {"model", "distribution", "training", "networks"}
 
 
 def imports(module: str) -> list[tuple[str, bool]]:

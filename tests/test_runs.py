@@ -21,7 +21,7 @@ import safetensors.numpy
 
 from movierec.errors import InputError
 from movierec.features import Features
-from movierec.runs import Run, check_target, load_run, newest_run, write_run
+from movierec.runs import Run, Trained, check_target, load_run, newest_run, write_run
 
 INFO = {
     "config": {"recipe": "classic", "network": {}, "seed": 0},
@@ -57,9 +57,13 @@ def write(path: Path, tables, *, recipe: str = "classic") -> Run:
         tables=tables,
         part=np.array(["train"] * 5 + ["validation"] + ["test"] * 2),
         features=features,
-        weights={"layer/kernel": np.arange(8, dtype=np.float32).reshape(2, 4)},
-        vectors=vectors,
-        history=pd.DataFrame({"epoch": [1], "train_loss": [2.0], "val_loss": [1.0]}),
+        trained=Trained(
+            weights={"layer/kernel": np.arange(8, dtype=np.float32).reshape(2, 4)},
+            vectors=vectors,
+            history=pd.DataFrame({"epoch": [1], "train_loss": [2.0], "val_loss": [1.0]}),
+            best_epoch=1,
+            seconds={},
+        ),
         plots={"loss.png": b"\x89PNG"},
     )
 

@@ -14,7 +14,8 @@ import pytest
 from movierec import baselines
 from movierec.errors import InputError
 from movierec.evaluation import rating_metrics
-from movierec.pipeline import load_network, train, train_or_load
+from movierec.networks import load_network
+from movierec.pipeline import train, train_or_load
 from movierec.recipes import RECIPES, NetworkConfig, Recipe, resolve_recipe
 from movierec.runs import encode_rows, load_run
 from movierec.simulate import simulate
@@ -315,7 +316,7 @@ def test_data_without_demographics_trains(plain_tables, tmp_path):
 
 def test_taken_folder_is_refused_before_training(small_tables, tmp_path, monkeypatch):
     (tmp_path / "thesis.tex").write_text("x")
-    monkeypatch.setattr("movierec.pipeline.fit", lambda *a, **k: pytest.fail("trained first"))
+    monkeypatch.setattr("movierec.networks.fit", lambda *a, **k: pytest.fail("trained first"))
     with pytest.raises(InputError, match="exists and is not a run folder"):
         train(small_tables, run_dir=tmp_path)
     assert (tmp_path / "thesis.tex").read_text() == "x"
@@ -326,7 +327,7 @@ def test_failed_training_leaves_the_earlier_run(small_run, small_tables, tmp_pat
         raise InputError("the loss became nan")
 
     path = shutil.copytree(small_run.path, tmp_path / "run")
-    monkeypatch.setattr("movierec.pipeline.fit", diverge)
+    monkeypatch.setattr("movierec.networks.fit", diverge)
     with pytest.raises(InputError, match="the loss became nan"):
         train(small_tables, run_dir=path)
     assert list(tmp_path.iterdir()) == [path]
@@ -338,7 +339,7 @@ def untrained(monkeypatch) -> None:
     """Leave out the loop: the network stays as it starts."""
     history = pd.DataFrame({"epoch": [1], "train_loss": [1.0], "val_loss": [1.0]})
     result = Fit(history, 1, {"compile": 0.0, "train": 0.0})
-    monkeypatch.setattr("movierec.pipeline.fit", lambda *arguments: result)
+    monkeypatch.setattr("movierec.networks.fit", lambda *arguments: result)
 
 
 def test_run_goes_to_reports_by_default_and_is_trained_once(

@@ -1,0 +1,207 @@
+"""The network from encoded rows to its vectors, and back from a run folder."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from movierec.checkpoints import Checkpoint
+from movierec.datasets import Tables
+from movierec.distribution import (
+    START_SECONDS,
+    check_agreement,
+    is_chief,
+    told_by_all,
+    worker_count,
+    workers,
+)
+from movierec.errors import DivergedError, InputError
+from movierec.features import Features
+from movierec.model import TwoTower, all_vectors
+from movierec.progress import OnEpoch, progress, say
+from movierec.recipes import NetworkConfig, Recipe, resolve_recipe, starting_at
+from movierec.runs import Run, Trained, encode_rows
+from movierec.splits import split, validation_split
+from movierec.training import fit
+from movierec.vectors import Rows
+
+
+def train_network(
+    features: Features,
+    learned: Rows,
+    chosen: Rows,
+    recipe: Recipe,
+    seed: int,
+    checkpoint: Checkpoint,
+    resume: bool,
+    tensorboard: Path | None,
+    finish: Callable[[Trained], None],
+) -> None:
+    """Train a network, alone or as one of several workers, and hand it to `finish`.
+
+    Args:
+        features: the encodings.
+        learned, chosen: training rows, and the rows that choose the best state.
+        recipe: how; its network starts as it says.
+        seed: of weights, order and dropout.
+        checkpoint: where the state is kept; removed once `finish` has returned.
+        resume: whether to continue from it.
+        tensorboard: a folder for logs.
+        finish: writes the run; called on worker 0 only, before any worker returns.
+
+    Raises:
+        InputError, DivergedError, WorkerLostError: as `training.fit` and `distribution.workers`.
+    """
+    began = time.perf_counter()
+    if worker_count() > 1:
+        say(f"waiting for all {worker_count()} workers, for {START_SECONDS} seconds at most")
+    with workers():
+        chief = is_chief()
+        if chief:
+            _say_how_it_begins(checkpoint, resume)
+            if not resume:
+                checkpoint.remove()
+        check_agreement("settings and data, here as a checksum", checkpoint.checksum)
+        model = TwoTower(features, recipe.network, seed)
+        built = time.perf_counter() - began
+        log = _tensorboard_log(tensorboard) if tensorboard and chief else None
+        with progress(silent=not chief) as (show_epoch, on_progress):
+
+            def on_epoch(record: dict[str, float]) -> None:
+                show_epoch(record)
+                if log:
+                    log(record)
+
+            result = fit(model, learned, chosen, recipe, seed, on_epoch, on_progress, checkpoint)
+        if not chief:
+            told_by_all(0)  # the chief has written the run
+            return
+    users, movies = all_vectors(model)
+    finish(
+        Trained(
+            weights={variable.path: variable.numpy() for variable in model.trainable_variables},
+            vectors={"user": users, "movie": movies},
+            history=result.history,
+            best_epoch=result.best_epoch,
+            seconds={"build": built, **result.seconds},
+        )
+    )
+    checkpoint.remove()  # not before the run is in its place
+    with workers():
+        told_by_all(0)  # the other workers may read it
+
+
+def load_network(run: Run) -> TwoTower:
+    """Rebuild a run's network from its settings, and give it its weights.
+
+    Raises:
+        InputError: a recipe without a network, or weights that do not fit the network that the
+            settings describe.
+    """
+    if "network" not in run.config:
+        raise InputError(
+            f"{run.path} was trained with the recipe {run.config['recipe']!r}, which has no "
+            "network; train one with --recipe fast"
+        )
+    network = dict(run.config["network"])
+    config = NetworkConfig(**network | {"windows": tuple(network["windows"])})
+    model = TwoTower(run.features, config, run.config["seed"])
+    expected = {variable.path: tuple(variable.shape) for variable in model.trainable_variables}
+    found = {name: weight.shape for name, weight in run.weights.items()}
+    if expected != found:
+        stray = sorted(set(expected.items()) ^ set(found.items()))[0]
+        raise InputError(f"the weights of {run.path} do not fit its network, at {stray[0]}")
+    for variable in model.trainable_variables:
+        variable.assign(run.weights[variable.path])
+    return model
+
+
+def study(
+    tables: Tables,
+    batch_sizes: Sequence[int],
+    learning_rates: Sequence[float],
+    recipe: str | Recipe = "fast",
+    epochs: int = 2,
+    max_rows: int = 100_000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Short trainings for every pair of a batch size and a learning rate.
+
+    Every training starts from the same weights and learns from the same rows. Test rows are held
+    out as by default in `train`, and take no part.
+
+    Args:
+        tables: what to train on.
+        batch_sizes, learning_rates: the values to try.
+        recipe: everything else.
+        epochs: passes over the rows in each training.
+        max_rows: where there are more training rows, so many of them are taken, to bound the time.
+        seed: as in `train`.
+
+    Returns:
+        A row a training and epoch: `batch_size`, `learning_rate` (the one tried), `steps` (an
+        epoch), and `epoch`, `train_loss`, `val_loss`, `seconds` as in
+        `training.Fit.history`; the losses of a pair that diverged are infinite.
+
+    Raises:
+        InputError: a setting out of range.
+    """
+    features = Features.fit(tables)
+    rows = encode_rows(tables, features)
+    learned, chosen = validation_split(split(tables.ratings)[0], seed=seed)
+    learned = learned[:max_rows]
+    frames = []
+    for batch_size, learning_rate in itertools.product(batch_sizes, learning_rates):
+        settings = resolve_recipe(recipe, epochs, batch_size, learning_rate)
+        settings = starting_at(settings, float(rows.rating[learned].mean(dtype=np.float64)))
+        model = TwoTower(features, settings.network, seed)
+        try:
+            history = fit(model, rows.take(learned), rows.take(chosen), settings, seed).history
+        except DivergedError:  # a result like any other, of a learning rate that is too high
+            diverged = {
+                "epoch": epochs,
+                "train_loss": np.inf,
+                "val_loss": np.inf,
+                "seconds": np.nan,
+            }
+            history = pd.DataFrame([diverged])
+        tried = {"learning_rate": learning_rate, "steps": -(-len(learned) // batch_size)}
+        frames.append(history.assign(batch_size=batch_size, **tried))
+    columns = ["batch_size", "learning_rate", "steps", "epoch", "train_loss", "val_loss", "seconds"]
+    return pd.concat(frames, ignore_index=True)[columns]
+
+
+def _say_how_it_begins(checkpoint: Checkpoint, resume: bool) -> None:
+    if resume and checkpoint.exists():
+        say(f"resuming from {checkpoint.folder}")
+    elif resume:
+        say(f"there is no checkpoint in {checkpoint.folder}; training from the beginning")
+    elif checkpoint.exists():
+        say(
+            f"removing {checkpoint.folder}, the checkpoint of an interrupted training; --resume "
+            "would have continued it"
+        )
+
+
+def _tensorboard_log(folder: Path) -> OnEpoch:
+    """A callback for `fit` that logs each epoch for TensorBoard.
+
+    `tf.summary.scalar` would need the package tensorboard, which only reading the logs does.
+    """
+    writer = tf.summary.create_file_writer(str(folder))
+
+    def log(record: dict[str, float]) -> None:
+        names = ("train_loss", "val_loss", "learning_rate")
+        values = [{"tag": name, "simple_value": record[name]} for name in names]
+        with writer.as_default():
+            summary = tf.compat.v1.Summary(value=values).SerializeToString()
+            tf.summary.experimental.write_raw_pb(summary, step=int(record["epoch"]))
+        writer.flush()
+
+    return log

@@ -1,0 +1,69 @@
+"""What a training tells while it runs: lines or a live bar, and where they go."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from tqdm.auto import tqdm
+
+OnEpoch = Callable[[dict[str, float]], None]  # an epoch's row of the history
+Progress = Callable[[int, int, float], None]  # steps done, steps in all, last mean loss
+
+PROGRESS_VARIABLE = "MOVIEREC_PROGRESS"  # "lines": one line an epoch; "off": nothing
+
+
+def say(text: str) -> None:
+    """A line beside the progress, unless that is off."""
+    if os.environ.get(PROGRESS_VARIABLE) != "off":
+        print(text, file=_progress_stream(), flush=True)
+
+
+def _progress_stream() -> TextIO:
+    """The standard output in a notebook; elsewhere the error, which leaves it to results."""
+    return sys.stdout if _in_notebook() else sys.stderr
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and ipython.get_ipython() is not None
+
+
+@contextmanager
+def progress(silent: bool = False) -> Iterator[tuple[OnEpoch, Progress]]:
+    """A live bar where a person watches, one line an epoch elsewhere; callbacks for `fit`.
+
+    `$MOVIEREC_PROGRESS` ("bar", "lines" or "off") overrules.
+    """
+    in_notebook = _in_notebook()
+    watched = in_notebook or sys.stderr.isatty()
+    mode = os.environ.get(PROGRESS_VARIABLE) or ("bar" if watched else "lines")
+    mode = "off" if silent else mode
+
+    def show_line(record: dict[str, float]) -> None:
+        print(
+            f"epoch {record['epoch']:2.0f}  train {record['train_loss']:.4f}  "
+            f"validation {record['val_loss']:.4f}  {record['seconds']:6.1f} s",
+            file=_progress_stream(),
+            flush=True,
+        )
+
+    if mode != "bar":
+        yield (show_line if mode == "lines" else lambda record: None), lambda *state: None
+        return
+    with tqdm(unit="step", desc="training") as bar:
+
+        def show_steps(done: int, total: int, loss: float) -> None:
+            if bar.total is None:  # the first block, or an earlier process, tells no speed
+                bar.total, bar.initial, bar.n = total, done, done
+            bar.set_postfix(bar_postfix | {"loss": f"{loss:.4f}"}, refresh=False)
+            bar.update(done - bar.n)
+
+        def show_epoch(record: dict[str, float]) -> None:
+            bar_postfix["validation"] = f"{record['val_loss']:.4f}"
+
+        bar_postfix: dict[str, str] = {}
+        yield show_epoch, show_steps
