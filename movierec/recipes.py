@@ -82,6 +82,20 @@ class Recipe:
                 raise InputError(f"got {name.replace('_', ' ')} {value}; expected {expected}")
 
 
+@dataclass(frozen=True)
+class BestRecipe:
+    """The recipe `best`."""
+
+    name: str
+    factors: int = 40
+    passes: int = 25
+    members: int = 3
+    user_ridge: float = 5.0
+    movie_ridge: float = 1.0
+    watch_rank: int = 384
+    watch_ridge: float = 800.0
+
+
 RECIPES = {
     "classic": Recipe("classic", NetworkConfig(mask_padding=False)),
     "fast": Recipe(
