@@ -23,9 +23,10 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
@@ -90,9 +91,11 @@ ARCHIVES = {
     "ml-32m": "d472be332d4daa821edc399621853b57",
 }
 NAMES = ("sample", *ARCHIVES)
+FOLDS = ("u1", "u2", "u3", "u4", "u5")  # ML-100K's own splits, five disjoint fifths
 
 RATING_RANGE = (0.5, 5.0)  # stars, over all forms
 MAX_ID = 2**31 - 1
+T = TypeVar("T")
 YEAR = re.compile(r"\((\d{4})\)\s*$")
 
 
@@ -167,6 +170,57 @@ def find_archive(name: str) -> Path | None:
         if candidate.exists():
             return candidate
     return None
+
+
+def official_fold(
+    tables: Tables, path: str | os.PathLike[str] | None, fold: str
+) -> npt.NDArray[np.int64]:
+    """The test rows of one of ML-100K's five official folds.
+
+    Args:
+        tables: ML-100K, from `load_dataset`.
+        path: where they were read from, as in `load_dataset`.
+        fold: one of `FOLDS`.
+
+    Returns:
+        int64 (n,) row numbers of `tables.ratings`, in the order of `FOLD.test`.
+
+    Raises:
+        InputError: an unknown fold, a data set that has none, or a fold with a rating that the
+            tables do not have.
+
+    Example:
+        >>> tables = load_dataset("ml-100k")
+        >>> train(tables, holdout=official_fold(tables, None, "u1"))
+    """
+    if fold not in FOLDS:
+        raise InputError(f"unknown fold {fold!r}; expected one of {', '.join(FOLDS)}")
+    place = Path(path) if path is not None else find_archive(tables.name)
+    wanted = (
+        f"only ML-100K has the official folds {FOLDS[0]} to {FOLDS[-1]}, one {fold}.test a fold"
+    )
+    if place is None:
+        raise InputError(f"{tables.name} has no {fold}.test: {wanted}; choose another --holdout")
+
+    def read(source: _Source) -> pd.DataFrame:
+        if f"{fold}.test" not in source.names:
+            missing = source.where(f"{fold}.test")
+            raise InputError(f"{missing} is missing: {wanted}; choose another --holdout")
+        expected = "user id, movie id, rating, timestamp"
+        return _parse_ratings(source, f"{fold}.test", expected, "\t")
+
+    test = _opened(place, tables.name, read)
+    known, asked = (
+        pd.MultiIndex.from_frame(frame[["user_id", "movie_id"]]) for frame in (tables.ratings, test)
+    )
+    rows = known.get_indexer(asked)
+    if (rows < 0).any():
+        user_id, movie_id = asked[int(np.argmax(rows < 0))]
+        raise InputError(
+            f"{fold}.test of {place} has a rating of movie {movie_id} by user {user_id} that the "
+            "ratings do not have; expected both from the same archive"
+        )
+    return rows.astype(np.int64)
 
 
 def download(name: str) -> Path:
@@ -246,16 +300,20 @@ class _Source:
 
 def _read(path: Path, name: str) -> Tables:
     """Read a folder or zip in whichever form its files have."""
+    return _opened(path, name, lambda source: _read_source(source, name))
+
+
+def _opened(path: Path, name: str, read: Callable[[_Source], T]) -> T:
+    """What a function reads from a folder or a zip."""
     if not path.exists():
         raise InputError(
             f"{path} does not exist; expected a folder or zip with the files of {name}"
         )
     if path.is_dir():
-        source = _folder_source(path)
-        return _read_source(source, name)
+        return read(_folder_source(path))
     try:
         with zipfile.ZipFile(path) as archive:
-            return _read_source(_zip_source(archive, path), name)
+            return read(_zip_source(archive, path))
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
         raise InputError(
             f"{path} is not a readable zip ({error}); expected the archive as GroupLens publishes "

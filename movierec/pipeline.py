@@ -16,19 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from movierec import plots
 from movierec.checkpoints import Checkpoint, checkpoint_folder
 from movierec.datasets import Tables, validate_tables
 from movierec.errors import InputError
-from movierec.evaluation import rating_metrics
 from movierec.features import Features
+from movierec.metrics import rating_metrics
 from movierec.paths import reports_dir
 from movierec.progress import say
 from movierec.recipes import Recipe, resolve_recipe, starting_at
 from movierec.runs import Run, Trained, check_target, encode_rows, is_run, load_run, write_run
-from movierec.splits import RowNumbers, split, validation_split
+from movierec.splits import RowNumbers, holdout_record, split, validation_split
 from movierec.vectors import Rows, pair_scores
 
 
@@ -38,7 +39,7 @@ def train(
     seed: int = 0,
     run_dir: str | os.PathLike[str] | None = None,
     *,
-    holdout: str = "random",
+    holdout: str | npt.ArrayLike = "random",
     holdout_fraction: float = 0.1,
     holdout_seed: int = 0,
     validation_fraction: float = 0.05,
@@ -94,14 +95,11 @@ def train(
     given, test = split(tables.ratings, holdout, holdout_fraction, holdout_seed)
     learned, chosen = validation_split(given, validation_fraction, seed)
     settings = starting_at(settings, float(rows.rating[learned].mean(dtype=np.float64)))
-    drawn = holdout == "random"
     config = {
         "recipe": settings.name,
         **{k: v for k, v in dataclasses.asdict(settings).items() if k != "name"},
         "seed": seed,
-        "holdout": holdout,
-        "holdout_fraction": len(test) / len(rows.rating),  # of the rows, as it came to be
-        "holdout_seed": holdout_seed if drawn else None,
+        **holdout_record(holdout, holdout_seed, test, len(rows.rating)),
         "validation_fraction": validation_fraction,
     }
     data_sha256 = _checksum(features, rows, learned, chosen)

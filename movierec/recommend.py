@@ -200,6 +200,17 @@ class Recommender:
         pairs = pair_scores(self.user_vectors, self.movie_vectors, user_idx, movie_idx)
         return self._stars(pairs)
 
+    def scores(self, user_idx: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
+        """What films are ordered by for each user.
+
+        Args:
+            user_idx: (n,) user rows.
+
+        Returns:
+            float32 (n, movie rows), the free rows included.
+        """
+        return self.user_vectors[user_idx] @ self.movie_vectors.T
+
     # --- films by name -----------------------------------------------------------------------
 
     def find(self, text: str, k: int = 10) -> pd.DataFrame:
