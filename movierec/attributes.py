@@ -54,7 +54,7 @@ def encode_people(
             blocks.append(np.tile(table[codes_of_all].mean(axis=0), (n, 1)))
         else:
             blocks.append(table[np.atleast_1d(codes)])
-    return SCALE * np.concatenate(blocks, axis=1)
+    return (SCALE * np.concatenate(blocks, axis=1)).astype(np.float32)
 
 
 def movie_attributes(features: Features) -> Array:
@@ -81,4 +81,4 @@ def movie_attributes(features: Features) -> Array:
         0.6 * genres[:, first] * genres[:, second],
         1 / count,
     ]
-    return SCALE * np.concatenate(blocks, axis=1).astype(np.float32)
+    return (SCALE * np.concatenate(blocks, axis=1)).astype(np.float32)

@@ -17,7 +17,6 @@ import pandas as pd
 from movierec.attributes import movie_attributes, user_attributes
 from movierec.factors import Factors, fit_factors
 from movierec.features import Features
-from movierec.newcomers import Newcomers
 from movierec.progress import OnEpoch
 from movierec.recipes import BestRecipe
 from movierec.runs import Trained
@@ -58,8 +57,11 @@ def fit_best(
     shown = chosen.take(
         np.flatnonzero(np.isin(chosen.user_idx, users) & np.isin(chosen.movie_idx, movies))
     )
-    places = np.searchsorted(users, shown.user_idx), np.searchsorted(movies, shown.movie_idx)
-    shown = Rows(*(place.astype(np.int32) for place in places), shown.rating)
+    shown = Rows(
+        np.searchsorted(users, shown.user_idx).astype(np.int32),
+        np.searchsorted(movies, shown.movie_idx).astype(np.int32),
+        shown.rating,
+    )
     built = time.perf_counter()
     history: list[dict[str, float]] = []
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from movierec.datasets import AGE_BAND_NAMES
 from movierec.errors import InputError
 from movierec.features import GENDERS
 from movierec.metrics import LIKED, K, difference, intervals, list_metrics, list_traits, top_lists
-from movierec.vectors import Rows, pair_scores
+from movierec.vectors import Rows
 
 if TYPE_CHECKING:
     from movierec.runs import Run
@@ -153,8 +152,7 @@ def measure(
     methods = {}
     for name, run in zip(_names(runs), runs, strict=True):
         recommender = run.recommender
-        pairs = partial(pair_scores, recommender.user_vectors, recommender.movie_vectors)
-        methods[name] = Baseline(pairs, recommender.scores)
+        methods[name] = Baseline(recommender.stars, recommender.scores)
     left_out = {}
     for name, fit in BASELINES.items():
         if name == "EASE" and films.sum() > EASE_FILMS:

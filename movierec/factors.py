@@ -248,7 +248,7 @@ def ridge_regression(
 def _squares(users: Side, movies: Side, rows: Rows, mean: float) -> npt.NDArray[np.float64]:
     """Squared errors on the training rows, summed by user; (users,)."""
     error = rows.rating - mean - pair_products(users.mean, movies.mean, rows)
-    return np.bincount(rows.user_idx, error**2, minlength=len(users.mean))
+    return np.bincount(rows.user_idx, error**2, minlength=len(users.mean)).astype(np.float64)
 
 
 def pair_products(users: Array, movies: Array, rows: Rows) -> Array:
@@ -259,9 +259,7 @@ def pair_products(users: Array, movies: Array, rows: Rows) -> Array:
     return pair_scores(left, right, rows.user_idx, rows.movie_idx)
 
 
-def _unsure(
-    users: Side, movies: Side, rated: sp.csr_array, n: int
-) -> npt.NDArray[np.float64]:
+def _unsure(users: Side, movies: Side, rated: sp.csr_array, n: int) -> npt.NDArray[np.float64]:
     """What uncertain vectors add to the expected squared errors, summed by user; (users,).
 
     Of the covariances only the diagonals are counted, which is what most of it comes from.

@@ -13,7 +13,7 @@ Both need two more columns than the trained vectors have, the *rest*:
 
 | column | a user's entry | a film's entry |
 | --- | --- | --- |
-| chosen | 0; for a new user, more the fewer ratings there are | how much higher those who chose it rate it than the average person would |
+| chosen | 0; for a new user, more the fewer ratings | stars above what others would give |
 | mean | mean of the user's ratings | 0; for a new film, the weight of that mean |
 
 Nothing here looks into a model: the vectors may come from a network or from factors.
@@ -77,12 +77,13 @@ class NewUser(NamedTuple):
 
     Attributes:
         vector: (d + 2,).
-        prior: (d + 2,), what it was before the stars were looked at.
-        parts: (n, d + 2), what each rating adds: with the prior they add up to the vector.
+        base: (d + 2,), the part that is there without ratings.
+        parts: (n, d + 2), what each rated film adds, by standing in the history and by its stars;
+            with the base they add up to the vector.
     """
 
     vector: Array
-    prior: Array
+    base: Array
     parts: Array
 
 
@@ -132,7 +133,7 @@ def learn_newcomers(
     nobody = np.zeros(0, np.int32), np.zeros(0, np.float32)
     average = new_user(learned, movies, user_attributes[known].mean(axis=0), *nobody)
     rated = np.bincount(rows.movie_idx, minlength=len(movies)) > 0
-    learned.movie_rest[:, 0] = np.where(rated, film_mean - movies @ average.prior[:-2], 0)
+    learned.movie_rest[:, 0] = np.where(rated, film_mean - movies @ average.base[:-2], 0)
     return learned
 
 
@@ -151,8 +152,9 @@ def new_user(
     n, films = len(movie_idx), len(newcomers.movie_rest)
     size = SCALE * np.array([np.log1p(n), np.sqrt(n / (n + USER_SHRINK))])
     rest = np.concatenate([attributes, size]).astype(np.float32)
-    history = newcomers.tower[movie_idx].sum(axis=0) / np.sqrt(n + USER_SHRINK)
-    prior = newcomers.center + history + rest @ newcomers.tower[films:]
+    history = newcomers.tower[movie_idx] / np.sqrt(n + USER_SHRINK)  # (n, d)
+    base = newcomers.center + rest @ newcomers.tower[films:]
+    prior = base + history.sum(axis=0)
     place = np.interp(n, SIZES, np.arange(len(SIZES)))
     low = min(int(place), len(SIZES) - 2)
     share = place - low
@@ -160,10 +162,10 @@ def new_user(
     rated = movies[movie_idx]  # (n, d)
     spread = rated @ covariance  # (n, d)
     gain = np.linalg.solve(spread @ rated.T + newcomers.noise * np.eye(n), spread)  # (n, d)
-    parts = (rating - rated @ prior)[:, None] * gain
+    parts = history + (rating - rated @ prior)[:, None] * gain
     mean = newcomers.user_rest[:, 1].mean()
     chosen = CHOSEN / (n + CHOSEN)
-    whole = np.concatenate([prior, [chosen, mean]]).astype(np.float32)
+    whole = np.concatenate([base, [chosen, mean]]).astype(np.float32)
     shifts = (rating - mean) / (n + DAMPING)
     added = np.column_stack([parts, np.zeros(n), shifts]).astype(np.float32)
     return NewUser(whole + added.sum(axis=0), whole, added)
@@ -182,6 +184,30 @@ def new_movies(newcomers: Newcomers, attributes: Array) -> Array:
     vectors = newcomers.movie_center + attributes @ newcomers.movie_tower
     rest = np.tile(np.array([0, MEAN_SHARE], np.float32), (len(vectors), 1))
     return np.concatenate([(1 - MEAN_SHARE) * vectors, rest], axis=1).astype(np.float32)
+
+
+def fill_newcomers(
+    newcomers: Newcomers,
+    users: Array,
+    movies: Array,
+    user_attributes: Array,
+    movie_attributes: Array,
+    rows: Rows,
+) -> None:
+    """Give users and films without ratings, in place, the vectors that newcomers have.
+
+    Args:
+        newcomers: whose rests are changed too.
+        users, movies: (user rows, d) and (movie rows, d); the rows without ratings are written.
+        user_attributes, movie_attributes, rows: as in `learn_newcomers`.
+    """
+    unrated = np.bincount(rows.movie_idx, minlength=len(movies)) == 0
+    vectors = new_movies(newcomers, movie_attributes[unrated])
+    movies[unrated], newcomers.movie_rest[unrated] = vectors[:, :-2], vectors[:, -2:]
+    nobody = np.zeros(0, np.int32), np.zeros(0, np.float32)
+    for row in np.flatnonzero(np.bincount(rows.user_idx, minlength=len(users)) == 0):
+        vector = new_user(newcomers, movies, user_attributes[row], *nobody).vector
+        users[row], newcomers.user_rest[row] = vector[:-2], vector[-2:]
 
 
 def _cut_histories(

@@ -1,4 +1,4 @@
-"""The watching half of recipe `best`: which films a person would watch, whatever they thought of it.
+"""The watching half of recipe `best`: which films a person would watch, liked or not.
 
 Two films belong together when the same people rate both. With X the (users, films) matrix of what
 was rated, the linear item model of Steck (2019) predicts each column of X from all others by one
@@ -50,7 +50,7 @@ class Watching(NamedTuple):
     liked: Array
 
 
-def star_weights(rating: npt.ArrayLike) -> Array:
+def star_weights(rating: Array) -> Array:
     """What a rating of so many stars weighs in a history."""
     return np.interp(rating, STARS, WEIGHTS).astype(np.float32)
 
