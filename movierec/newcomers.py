@@ -38,7 +38,8 @@ Indices = npt.NDArray[np.integer]
 
 SIZES = np.array([0, 1, 2, 3, 5, 8, 13, 20, 40, 80, 160])  # films in the cut histories
 RIDGE = 30.0  # of the tower of new users
-SOLVER_STEPS = 40
+SOLVER_STEPS = 20
+SPREAD = 1.35  # trained vectors are drawn to their tower's output: people differ more than these
 SCALE = 0.3  # of the entries that are no films, as of attributes
 CHOSEN = 12.0  # ratings after which being chosen counts half
 DAMPING = 5.0  # ratings at the overall mean that each mean starts with
@@ -111,7 +112,7 @@ def learn_newcomers(
     start = np.zeros((every.shape[1], users.shape[1]), np.float32)
     tower = ridge_regression(every, np.tile(targets, (len(SIZES), 1)), RIDGE, start, SOLVER_STEPS)
     left = [targets - part @ tower for part in inputs]
-    covariance = np.stack([(each.T @ each) / len(known) for each in left])
+    covariance = np.stack([SPREAD * (each.T @ each) / len(known) for each in left])
     error = rows.rating - pair_scores(users, movies, rows.user_idx, rows.movie_idx)
     noise = np.array([np.mean(error**2, dtype=np.float64)], np.float32)
 

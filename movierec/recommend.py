@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import sparse
 
 from movierec.attributes import encode_people
 from movierec.choosing import check_choice, choose
@@ -19,15 +20,16 @@ from movierec.features import GENDERS, Features
 from movierec.newcomers import Newcomers, new_user
 from movierec.titles import find_movies, resolve_movie
 from movierec.vectors import Vectors, pair_scores, top_k, unit_rows
-from movierec.watching import Watching, star_weights
+from movierec.watching import Watching, near_vectors, star_weights
 
 FANS = 20  # people asked in `also_liked`
 BLOCK = 1024  # users scored at once
-LIKING = 1 / 3  # how much liking counts beside watching; best on validation rows of ML-1M
+LIKING = 0.4  # how much liking counts beside watching; from validation rows of ML-1M
 LIKED = 3.5  # predicted stars at which a film is liked as well as not
 STEEPNESS = 2.1  # of the chance to like a film, a star; fitted on validation rows of ML-1M
-POPULAR = 0.011  # weight of a film's popularity where a history is short
+POPULAR = 0.003  # weight of a film's popularity where a history is short
 SHORT = 20.0  # ratings at which that weight has halved
+KNOWN = 0.03  # of genres and year, and of the title, beside what is watched together
 
 
 @dataclass(frozen=True)
@@ -322,8 +324,8 @@ class Recommender:
     ) -> pd.DataFrame:
         """The films whose vectors point the same way, without the film itself.
 
-        With vectors of watching it is these that are compared: films are alike that are watched by
-        the same people. Films that hardly anybody watches are damped: their direction is chance.
+        With vectors of watching, films are alike that are watched by the same people, and a little
+        those that share genres, years or words of the title.
 
         Args and raises as in `for_user`.
 
@@ -331,7 +333,7 @@ class Recommender:
             `movie_id`, `title`, `year`, `genres`, `score` (cosine, -1 to 1), best first.
         """
         movie_idx = int(self.features.movies.encode([movie_id])[0])
-        cosines = self._near @ self._near[movie_idx]
+        cosines = self._likeness(movie_idx)
         allowed = self._allowed(cosines, among, np.array([movie_idx]))
         chosen = choose(allowed, k, temperature, seed, variety, self._near)
         return self._films(chosen, cosines[chosen])
@@ -496,7 +498,7 @@ class Recommender:
         genres = np.intersect1d(*fields["genres"][pair])
         words = np.intersect1d(*fields["title"][pair])
         return {
-            "likeness": float(self._near[pair[0]] @ self._near[pair[1]]),
+            "likeness": float(self._likeness(int(pair[0]))[pair[1]]),
             "raters": len(first & second),
             "expected": len(first) * len(second) / len(self.features.users.used),
             "genres": [names.genres[genre] for genre in genres if genre],
@@ -609,11 +611,33 @@ class Recommender:
 
     @cached_property
     def _near(self) -> Vectors:
-        """Films' vectors as they are compared with each other, of length 1 or a little less."""
+        """Films' vectors as they are compared with each other, of length 1 or less."""
         if self.watching is None:
             return unit_rows(self.movie_vectors)
-        length = np.linalg.norm(self.watching.movies, axis=1, keepdims=True)
-        return self.watching.movies / (length + np.median(length[self._in_catalogue]) / 2)
+        known = movie_attributes(self.features)
+        known = unit_rows(known - known[self._in_catalogue].mean(axis=0))
+        return np.concatenate([near_vectors(self.watching), np.sqrt(KNOWN) * known], axis=1)
+
+    def _likeness(self, movie_idx: int) -> npt.NDArray[np.float32]:
+        """How alike a film and every other are, (movie rows,)."""
+        likeness = self._near @ self._near[movie_idx]
+        if self.watching is None:
+            return likeness
+        return likeness + KNOWN * (self._titles @ self._titles[movie_idx])
+
+    @cached_property
+    def _titles(self) -> sparse.csr_array:
+        """Titles by the weight of their words, rows of length 1: rare words count more."""
+        words = self.features.movie_fields["title"]
+        rows, slots = np.nonzero(words)
+        shape = (len(words), len(self.features.words))
+        counts = sparse.csr_array(
+            (np.ones(len(rows), np.float32), (rows, words[rows, slots])), shape
+        )
+        films = np.maximum(np.bincount(counts.indices, minlength=shape[1]), 1)
+        weighed = counts @ sparse.diags_array(np.log(len(self.features.movies.used) / films))
+        length = np.sqrt((weighed**2).sum(axis=1))
+        return (sparse.diags_array(1 / np.where(length > 0, length, 1)) @ weighed).tocsr()
 
     @cached_property
     def _in_catalogue(self) -> npt.NDArray[np.bool_]:

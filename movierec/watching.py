@@ -31,6 +31,7 @@ Array = npt.NDArray[np.float32]
 
 STARS = [1.0, 2.0, 3.0, 4.0, 5.0]
 WEIGHTS = [0.5, 0.6, 0.8, 1.0, 1.1]  # even a film that was disliked was chosen
+RARE = 0.25  # of a typical film's length, which damps the vectors of rare ones
 USUAL_HISTORY = 150.0  # ratings; heavy raters weigh less than in proportion to their pairs of films
 
 
@@ -41,12 +42,14 @@ class Watching(NamedTuple):
         users: (user rows, r), the weighted sum of the vectors of the films they rated.
         movies: (movie rows, r); zero for a film that nobody rates.
         own: (movie rows,) P_ii, positive.
+        diagonal: (movie rows,) d, positive.
         liked: (movie rows,) share of the likes that a film has, times the number of films rated.
     """
 
     users: Array
     movies: Array
     own: Array
+    diagonal: Array
     liked: Array
 
 
@@ -71,7 +74,8 @@ def fit_watching(rows: Rows, users: int, movies: int, recipe: BestRecipe) -> Wat
     count = np.maximum(np.diff(history.indptr), 1)
     # each pair of films of a person with n ratings counts n^-1/4, not 1
     damped = sp.diags_array(((count / USUAL_HISTORY) ** -0.125).astype(np.float32)) @ history
-    rank = min(recipe.watch_rank, min(damped.shape) - 1)
+    # small data has few directions that are more than chance
+    rank = max(min(recipe.watch_rank, min(damped.shape) // 4), 1)
     _, strength, directions = svds(damped, k=rank, v0=np.ones(min(damped.shape), np.float32))
     kept = strength > 1e-3 * strength.max()
     strength, directions = strength[kept] ** 2, directions[kept].T  # (r,), (films, r)
@@ -84,4 +88,22 @@ def fit_watching(rows: Rows, users: int, movies: int, recipe: BestRecipe) -> Wat
     own = (1 / left - (vectors**2).sum(axis=1)).astype(np.float32)
     likes = np.bincount(rows.movie_idx[rows.rating >= 4], minlength=movies)
     share = likes / max(likes.sum(), 1) * np.count_nonzero(likes)
-    return Watching(history @ vectors, vectors, own, share.astype(np.float32))
+    known = left.astype(np.float32), share.astype(np.float32)
+    return Watching(history @ vectors, vectors, own, *known)
+
+
+def near_vectors(watching: Watching) -> Array:
+    """Films' vectors as they are compared with each other.
+
+    Scaled so that their product is a correlation: what the films have in common, as a share of what
+    each has. A film whose vector is short, since hardly anybody watches it, is damped, for its
+    direction is chance.
+
+    Returns:
+        float32 (movie rows, r), each of a length below 1.
+    """
+    vectors = watching.movies * np.sqrt(watching.diagonal)[:, None]
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    watched = length[length > 0]
+    typical = float(np.median(watched)) if len(watched) else 1.0
+    return vectors / (length + RARE * typical)
