@@ -6,7 +6,6 @@ import json
 import socket
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,8 +66,8 @@ def _train(settings: dict[str, Any], *options: str, level: float = 0.0) -> Row:
     """A whole training; `reached` is the seconds until the validation RMSE was at the level."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder, "run")
-        command = ("-m", "movierec", "train", *_data(settings), *options, "--json", "--run", run)
-        done = run_python(*command)
+        command = ("-m", "movierec", "train", *_data(settings), *options, "--json")
+        done = run_python(*command, "--run", run)
         history = (run / "history.csv").read_text("utf-8").splitlines()
     names = ("start", "load", "prepare", "compile")
     row = {name: done[f"{name}_seconds"] for name in names if done.get(f"{name}_seconds")}
@@ -186,10 +185,10 @@ def workers(settings: dict[str, Any], recipe: str, count: int) -> None:
         hosts = [f"localhost:{port}" for port in _free_ports(count)]
         with tempfile.TemporaryDirectory() as folder:
             command = ("train", *_data(settings), "--recipe", recipe, "--epochs", "1", "--json")
-            began = time.perf_counter()
             processes = [
                 start_python(
-                    *("-m", "movierec", *command, "--run", Path(folder, "run")),
+                    *("-m", "movierec", *command, "--run"),
+                    Path(folder, "run"),
                     env={
                         "TF_CONFIG": json.dumps(
                             {
@@ -201,7 +200,7 @@ def workers(settings: dict[str, Any], recipe: str, count: int) -> None:
                 )
                 for index in range(count)
             ]
-            rows = [finish(process, began) for process in processes]
+            rows = [finish(process) for process in processes]
         row = rows[0] | {"whole": max(row["whole"] for row in rows)}
         return row | {"fit": row["seconds"], "peak": sum(row["peak"] for row in rows)}
 

@@ -7,12 +7,13 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import click
 from rich.console import Console
@@ -36,35 +37,47 @@ def run_python(*arguments: str | Path, env: Mapping[str, str] | None = None) -> 
     Raises:
         click.ClickException: the process failed.
     """
-    began = time.perf_counter()
-    process = start_python(*arguments, env=env)
-    return finish(process, began)
+    return finish(start_python(*arguments, env=env))
 
 
-def start_python(*arguments: str | Path, env: Mapping[str, str] | None = None) -> subprocess.Popen:
+class Started(NamedTuple):
+    """A process under way: since when, and where its errors go."""
+
+    process: subprocess.Popen[str]
+    began: float
+    errors: IO[str]
+
+
+def start_python(*arguments: str | Path, env: Mapping[str, str] | None = None) -> Started:
     """Start a Python process as `run_python` does, and do not wait for it."""
     quiet = {"MOVIEREC_PROGRESS": "off", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return subprocess.Popen(
+    errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed in `finish`); no pipe can fill up
+    began = time.perf_counter()
+    process = subprocess.Popen(
         [sys.executable, *map(str, arguments)],
         env=os.environ | quiet | dict(env or {}),
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=errors,
         text=True,
     )
+    return Started(process, began, errors)
 
 
-def finish(process: subprocess.Popen, began: float) -> dict[str, Any]:
-    """Wait for a process that began at `began`; returns as `run_python`."""
+def finish(started: Started) -> dict[str, Any]:
+    """Wait for the end of a process; returns and raises as `run_python`."""
+    process, began, errors = started
     assert process.stdout is not None
-    assert process.stderr is not None
-    # a process that fills the pipe of its errors would wait for ever: TensorFlow writes a few lines
-    output, errors = process.stdout.read(), process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    whole = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        command = " ".join(process.args[1:])  # type: ignore[index]
-        raise click.ClickException(f"python {command}\nended with {process.returncode}:\n{errors}")
+    with errors, process.stdout:
+        output = process.stdout.read()
+        # the only way to the memory of this child alone
+        _, status, usage = os.wait4(process.pid, 0)
+        whole = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            errors.seek(0)
+            raise click.ClickException(
+                f"a process ended with {process.returncode}: {process.args!r}\n{errors.read()}"
+            )
     result = json.loads(output) if output.lstrip().startswith("{") else {}
     unit = 2**30 if sys.platform == "darwin" else 2**20  # bytes there, KiB elsewhere
     return result | {"whole": whole, "peak": usage.ru_maxrss / unit}
@@ -134,7 +147,7 @@ def report(
 
 def machine() -> dict[str, Any]:
     """What was measured on."""
-    packages = {}
+    packages: dict[str, str | None] = {}
     for package in PACKAGES:
         try:
             packages[package] = version(package)

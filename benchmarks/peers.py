@@ -17,7 +17,7 @@ from collections.abc import Callable  # noqa: E402
 import numpy as np  # noqa: E402
 
 from movierec.datasets import load_dataset  # noqa: E402
-from movierec.evaluation import rating_metrics  # noqa: E402
+from movierec.metrics import rating_metrics  # noqa: E402
 from movierec.splits import split  # noqa: E402
 
 Triples = tuple[np.ndarray, np.ndarray, np.ndarray]  # user ids, movie ids, stars
@@ -82,7 +82,7 @@ def main(name: str, data: str, path: str | None, holdout: str) -> None:
     ratings = load_dataset(data, path).ratings
     columns = [ratings[key].to_numpy() for key in ("user_id", "movie_id", "rating")]
     train_rows, test_rows = split(ratings, holdout)
-    train: Triples = tuple(column[train_rows] for column in columns)  # type: ignore[assignment]
+    train: Triples = tuple(column[train_rows] for column in columns)
     users, movies, stars = (column[test_rows] for column in columns)
     loaded = time.perf_counter()
     fit, predict = PEERS[name](train)

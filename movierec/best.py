@@ -17,7 +17,6 @@ import pandas as pd
 from movierec.attributes import movie_attributes, user_attributes
 from movierec.factors import Factors, fit_factors
 from movierec.features import Features
-from movierec.newcomers import Newcomers
 from movierec.progress import OnEpoch
 from movierec.recipes import BestRecipe
 from movierec.runs import Trained

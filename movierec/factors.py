@@ -259,9 +259,7 @@ def pair_products(users: Array, movies: Array, rows: Rows) -> Array:
     return pair_scores(left, right, rows.user_idx, rows.movie_idx)
 
 
-def _unsure(
-    users: Side, movies: Side, rated: sp.csr_array, n: int
-) -> npt.NDArray[np.float64]:
+def _unsure(users: Side, movies: Side, rated: sp.csr_array, n: int) -> npt.NDArray[np.float64]:
     """What uncertain vectors add to the expected squared errors, summed by user; (users,).
 
     Of the covariances only the diagonals are counted, which is what most of it comes from.

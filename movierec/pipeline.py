@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from matplotlib.figure import Figure
 
 from movierec import plots
@@ -28,7 +29,16 @@ from movierec.metrics import rating_metrics
 from movierec.paths import reports_dir
 from movierec.progress import say
 from movierec.recipes import Recipe, resolve_recipe, starting_at
-from movierec.runs import Run, Trained, check_target, encode_rows, is_run, load_run, write_run
+from movierec.runs import (
+    PARTS,
+    Run,
+    Trained,
+    check_target,
+    encode_rows,
+    is_run,
+    load_run,
+    write_run,
+)
 from movierec.splits import RowNumbers, holdout_record, split, validation_split
 from movierec.vectors import Rows, pair_scores
 
@@ -106,6 +116,10 @@ def train(
     checkpoint = _checkpoint(path, config, data_sha256)
     if resume and not checkpoint.exists() and is_run(path):
         return _complete(path, config, data_sha256)
+    from movierec.networks import train_network  # here: it loads TensorFlow, which takes seconds
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    learned_rows = rows.mapped(learned, path.parent)
     prepared = time.perf_counter()
 
     def finish(trained: Trained) -> None:
@@ -120,8 +134,8 @@ def train(
             scores = pair_scores(users, movies, given.user_idx, given.movie_idx)
             return rating_metrics(given.rating, np.clip(scores, lowest, highest))
 
-        part = np.full(len(rows.rating), "train", dtype="U10")
-        part[chosen], part[test] = "validation", "test"
+        codes = np.full(len(rows.rating), PARTS.index("train"), dtype=np.int8)
+        codes[chosen], codes[test] = PARTS.index("validation"), PARTS.index("test")
         seconds = dict(trained.seconds)
         info = {
             "config": config,
@@ -140,17 +154,15 @@ def train(
             path,
             info=info,
             tables=tables,
-            part=part,
+            part=pd.Categorical.from_codes(codes, list(PARTS)),
             features=features,
             trained=trained,
             plots={"loss.png": _loss_picture(trained.history)},
         )
 
-    from movierec.networks import train_network  # here: it loads TensorFlow
-
     train_network(
         features,
-        rows.take(learned),
+        learned_rows,
         rows.take(chosen),
         settings,
         seed,

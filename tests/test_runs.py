@@ -21,7 +21,7 @@ import safetensors.numpy
 
 from movierec.errors import InputError
 from movierec.features import Features
-from movierec.runs import Run, Trained, check_target, load_run, newest_run, write_run
+from movierec.runs import PARTS, Run, Trained, check_target, load_run, newest_run, write_run
 
 INFO = {
     "config": {"recipe": "classic", "network": {}, "seed": 0},
@@ -55,7 +55,7 @@ def write(path: Path, tables, *, recipe: str = "classic") -> Run:
         path,
         info=INFO | {"config": INFO["config"] | {"recipe": recipe}},
         tables=tables,
-        part=np.array(["train"] * 5 + ["validation"] + ["test"] * 2),
+        part=pd.Categorical(["train"] * 5 + ["validation"] + ["test"] * 2, PARTS),
         features=features,
         trained=Trained(
             weights={"layer/kernel": np.arange(8, dtype=np.float32).reshape(2, 4)},
