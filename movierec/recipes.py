@@ -48,7 +48,7 @@ class Recipe:
         name: what it is called.
         network: the network's dimensions and initial values.
         epochs: passes over the training rows.
-        batch_size: rows a step, at most.
+        batch_size: rows a step, unless the next two say otherwise.
         least_steps: steps an epoch, at least: small data gets smaller batches. 0 leaves the batch.
         most_steps: steps an epoch, at most: large data gets larger batches, so that an epoch's time
             grows with the ratings alone (Adam passes over every embedding at every step, and more
