@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from movierec.attributes import encode_people
+from movierec.attributes import encode_people, movie_attributes
 from movierec.choosing import check_choice, choose
 from movierec.datasets import AGE_BAND_NAMES, AGE_BANDS, Tables
 from movierec.errors import InputError
