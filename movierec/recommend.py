@@ -204,8 +204,9 @@ class Recommender:
             among: movie ids to choose among, such as `where` gives; None: all.
 
         Returns:
-            `movie_id`, `title`, `year`, `genres`, `score` (what the films are ordered by) and
-            `predicted` (stars), best first. Without vectors of watching the two are the same.
+            `movie_id`, `title`, `year`, `genres` and `score` (what the films are ordered by), best
+            first. Without vectors of watching the score is the predicted stars; with them, these
+            stand in a column `predicted`.
 
         Raises:
             InputError: an unknown user or film, or a setting out of range.
@@ -390,7 +391,8 @@ class Recommender:
             frame["occupation"] = [self.tables.occupations[code] for code in fields["job"][fans]]
         stars = self._users[fans] @ self._movies[movie_idx]
         scores = self._for_one_film(movie_idx)[fans]
-        return frame.assign(score=self._shown(scores), predicted=self._stars(stars))
+        frame["score"] = self._shown(scores)
+        return frame.assign(predicted=self._stars(stars)) if self.watching else frame
 
     def predict(self, user_ids: npt.ArrayLike, movie_ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Predicted ratings of pairs of users and films.
@@ -772,7 +774,7 @@ class Recommender:
         films = films.reset_index(drop=True)
         if scores is not None:
             films["score"] = scores
-        if stars is not None:
+        if stars is not None and self.watching:
             films["predicted"] = self._stars(stars)
         return films
 

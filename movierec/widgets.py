@@ -284,6 +284,8 @@ _STYLE = """<style>
 
 def _table(frame: pd.DataFrame, caption: str, score: str = "") -> str:
     """A frame as an HTML table; `score` names the score's unit."""
+    if "predicted" in frame:  # stars say more than what the films are ordered by
+        frame = frame.drop(columns="score").rename(columns={"predicted": "score"})
     headings = _HEADINGS | {"score": score}
     numeric = {name for name in frame.columns if pd.api.types.is_numeric_dtype(frame[name])}
 

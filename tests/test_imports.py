@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "attributes": {"datasets", "features"},
     "factors": {"recipes", "vectors"},
     "watching": {"recipes", "vectors"},
+    "choosing": {"errors", "vectors"},
     "newcomers": {"factors", "vectors"},
     "best": {
         "attributes",
@@ -63,16 +64,8 @@ MAY_IMPORT = {
     "metrics": {"vectors", "errors"},
     "baselines": {"metrics", "vectors"},
     "evaluation": {"baselines", "metrics", "datasets", "features", "vectors", "errors"},
-    "recommend": {
-        "attributes",
-        "datasets",
-        "features",
-        "newcomers",
-        "titles",
-        "vectors",
-        "watching",
-    }
-    | DATA,
+    "recommend": {"attributes", "choosing", "datasets", "features", "newcomers", "titles"}
+    | {"vectors", "watching", "errors"},
     "runs": {"datasets", "features", "newcomers", "recommend", "vectors", "watching"} | DATA,
     "pipeline": ALL - {"widgets", "notebooks", "pages", "predictions", "metadata"},
     "metadata": DATA,
