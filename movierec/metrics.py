@@ -309,7 +309,8 @@ def slices(
     group = group.dropna()
     error = pd.DataFrame(dict(predicted)).sub(np.asarray(rating), axis=0)
     error = {"rmse": error**2, "mae": error.abs(), "bias": error}[statistic]
-    grouped = error.take(group.index).groupby(group.array, observed=True)
+    by_place = error.take(group.index).reset_index(drop=True)
+    grouped = by_place.groupby(group.reset_index(drop=True), observed=True)
     means = grouped.mean() ** 0.5 if statistic == "rmse" else grouped.mean()
     means.insert(0, "rows", grouped.size())
     return means

@@ -273,6 +273,12 @@ def test_slices_put_a_row_into_each_of_its_groups():
     assert found["x"].to_dict() == {"drama": 2, "war": 1}
 
 
+def test_slices_by_numbers_and_by_users():
+    found = slices(pd.Series([4, 1, 4], dtype="float32"), [1, 1, 1], {"x": [2, 3, 4]}, "bias")
+    assert found.index.tolist() == [1, 4]
+    assert found["x"].tolist() == [2, 2]
+
+
 def test_slices_keep_the_order_of_bands():
     group = pd.Series(pd.Categorical(["many", "few", "few"], ["few", "some", "many"], ordered=True))
     assert slices(group, [1, 1, 1], {"x": [1, 1, 1]}).index.tolist() == ["few", "many"]
