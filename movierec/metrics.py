@@ -146,8 +146,8 @@ def list_traits(
     Returns:
         A row a user, means over the list: `novelty@k` (self-information of a film in bits, log2 of
         training users over those who rated it; a film without ratings counts as rated once),
-        `diversity@k` (over pairs of films, 1 minus the Jaccard similarity of their genres, from 0
-        to 1) and `popularity@k` (share of the rated films with fewer training ratings, ties half,
+        `diversity@k` (over pairs of films that have genres, 1 minus the Jaccard similarity of
+        these, from 0 to 1) and `popularity@k` (share of the rated films with fewer training ratings, ties half,
         from 0 to 1). Missing where a list is too short for it.
 
     Reference:
@@ -171,7 +171,8 @@ def list_traits(
         both = block @ block.transpose(0, 2, 1)  # (block, k, k) genres in common
         size = block.sum(axis=2)
         either = size[:, :, None] + size[:, None, :] - both
-        pair = shown[a : a + step, :, None] & shown[a : a + step, None, :] & ~np.eye(k, dtype=bool)
+        known = shown[a : a + step] & (size > 0)
+        pair = known[:, :, None] & known[:, None, :] & ~np.eye(k, dtype=bool)
         distance = 1 - both / np.maximum(either, 1)
         diversity[a : a + step] = _mean_where(distance, pair, axis=(1, 2))
     traits = {
@@ -309,7 +310,8 @@ def slices(
     group = group.dropna()
     error = pd.DataFrame(dict(predicted)).sub(np.asarray(rating), axis=0)
     error = {"rmse": error**2, "mae": error.abs(), "bias": error}[statistic]
-    grouped = error.take(group.index).groupby(group.array, observed=True)
+    by_place = error.take(group.index).reset_index(drop=True)
+    grouped = by_place.groupby(group.reset_index(drop=True), observed=True)
     means = grouped.mean() ** 0.5 if statistic == "rmse" else grouped.mean()
     means.insert(0, "rows", grouped.size())
     return means

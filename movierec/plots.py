@@ -109,7 +109,34 @@ def grouped_lines(table: pd.DataFrame, ax: Axes, xlabel: str, ylabel: str) -> Ax
     return ax
 
 
-def calibration(rating: npt.ArrayLike, predicted: npt.ArrayLike, ax: Axes) -> Axes:
+def intervals(
+    table: pd.DataFrame, ax: Axes, value_label: str, highlight: str | None = None
+) -> Axes:
+    """A point with its interval for each method, the first one on top.
+
+    Args:
+        table: methods by `value`, `low`, `high`.
+        ax: where to draw.
+        value_label: what the values are, with their unit.
+        highlight: the name of a method in another colour.
+    """
+    for row, (name, found) in enumerate(table.iterrows()):
+        colour = COLOURS[1] if name == highlight else COLOURS[0]
+        value = found["value"]
+        reach = [[value - found["low"]], [found["high"] - value]]
+        ax.errorbar(value, row, xerr=reach, fmt="o", markersize=5, capsize=4, color=colour)
+        ax.annotate(
+            f"{value:.3f}", (value, row), (0, 6), textcoords="offset points", ha="center", size=8
+        )
+    ax.set_yticks(range(len(table)), [str(name) for name in table.index])
+    ax.set(xlabel=value_label, ylim=(len(table) - 0.5, -0.7))
+    ax.grid(axis="x", alpha=0.3)
+    return ax
+
+
+def calibration(
+    rating: npt.ArrayLike, predicted: npt.ArrayLike, ax: Axes, error: npt.ArrayLike | None = None
+) -> Axes:
     """Mean rating given against mean rating predicted, for parts of the rows.
 
     A part on the diagonal is predicted right on average.
@@ -118,6 +145,7 @@ def calibration(rating: npt.ArrayLike, predicted: npt.ArrayLike, ax: Axes) -> Ax
         rating: (parts,) mean stars given.
         predicted: (parts,) mean stars predicted, ascending.
         ax: where to draw.
+        error: (parts,) half lengths of bars about the stars given; NaN for none.
 
     Reference:
         DeGroot and Fienberg (1983), The comparison and evaluation of forecasters.
@@ -126,6 +154,8 @@ def calibration(rating: npt.ArrayLike, predicted: npt.ArrayLike, ax: Axes) -> Ax
     ends = [min(given.min(), guess.min()), max(given.max(), guess.max())]
     ax.plot(ends, ends, "--", color=COLOURS[6], label="right on average")
     ax.plot(guess, given, "o-", color=COLOURS[0], label="the model")
+    if error is not None:
+        ax.errorbar(guess, given, yerr=np.asarray(error), fmt="none", capsize=3, color=COLOURS[0])
     ax.set(xlabel="mean predicted rating (stars)", ylabel="mean rating given (stars)")
     ax.set_aspect("equal")
     ax.grid(alpha=0.3)

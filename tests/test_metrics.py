@@ -167,9 +167,9 @@ def test_novelty_is_the_mean_self_information_in_bits():
 
 
 def test_diversity_is_the_mean_distance_of_genres_over_pairs():
-    found = traits([1, 2, 3], [2, 5, -1], [4, 4, 1], [1, -1, -1])["diversity@3"]
-    assert found.tolist()[:3] == pytest.approx([(1 / 2 + 1 + 1) / 3, 0, 1])
-    assert np.isnan(found[3])  # one film is no pair
+    found = traits([1, 2, 3], [2, 5, -1], [2, 4, 1], [1, -1, -1], [1, 4, 4])["diversity@3"]
+    assert found.tolist()[:3] == pytest.approx([(1 / 2 + 1 + 1) / 3, 0, 1 / 2])
+    assert found[3:].isna().all()  # one film is no pair, nor is one with a film without genres
 
 
 def test_popularity_is_the_share_of_rated_films_with_fewer_ratings():
@@ -271,6 +271,12 @@ def test_slices_put_a_row_into_each_of_its_groups():
     found = slices(group, [1, 1, 1], {"x": [2, 9, 4]}, "mae")
     assert found["rows"].to_dict() == {"drama": 2, "war": 1}
     assert found["x"].to_dict() == {"drama": 2, "war": 1}
+
+
+def test_slices_by_numbers_and_by_users():
+    found = slices(pd.Series([4, 1, 4], dtype="float32"), [1, 1, 1], {"x": [2, 3, 4]}, "bias")
+    assert found.index.tolist() == [1, 4]
+    assert found["x"].tolist() == [2, 2]
 
 
 def test_slices_keep_the_order_of_bands():

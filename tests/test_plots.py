@@ -110,6 +110,24 @@ def test_calibration_sets_the_parts_against_the_diagonal(ax: Axes) -> None:
     assert_allclose(line(ax, "right on average"), [[2, 2], [4.5, 4.5]])
 
 
+def test_calibration_draws_the_uncertainty_of_what_was_given(ax: Axes) -> None:
+    plots.calibration([2.0, 4.5], [2.5, 4.0], ax, error=[0.5, np.nan])
+    [bars] = ax.collections
+    assert_allclose(bars.get_segments()[0], [[2.5, 1.5], [2.5, 2.5]])
+
+
+def test_intervals_put_the_first_method_on_top_and_mark_one(ax: Axes) -> None:
+    table = pd.DataFrame({"value": [0.3, 0.1], "low": [0.2, 0.1], "high": [0.5, 0.1]}, ["a", "b"])
+    plots.intervals(table, ax, "ndcg", highlight="b")
+    reach = [bars.get_segments()[0] for bars in ax.collections]
+    assert_allclose(reach, [[[0.2, 0], [0.5, 0]], [[0.1, 1], [0.1, 1]]])
+    assert texts(ax) == ["0.300", "0.100"]
+    assert ticks(ax.yaxis) == ["a", "b"]
+    assert ax.yaxis_inverted()
+    colours = [to_hex(bars.get_color()[0]).upper() for bars in ax.collections]
+    assert colours == [plots.COLOURS[0], plots.COLOURS[1]]
+
+
 def test_rating_histograms_have_areas_of_one(ax: Axes) -> None:
     plots.rating_histograms([1, 1, 1.5, 3], np.linspace(1, 3, 50), ax)
     given = ax.containers[0]
