@@ -21,7 +21,7 @@ from movierec.progress import OnEpoch
 from movierec.recipes import BestRecipe
 from movierec.runs import Trained
 from movierec.vectors import Rows, pair_scores
-from movierec.watching import fit_watching
+from movierec.watching import fit_watching, unwatched
 
 Array = npt.NDArray[np.float32]
 
@@ -53,7 +53,8 @@ def fit_best(
     users, user_at = np.unique(learned.user_idx, return_inverse=True)
     movies, movie_at = np.unique(learned.movie_idx, return_inverse=True)
     rows = Rows(user_at.astype(np.int32), movie_at.astype(np.int32), learned.rating)
-    known = user_attributes(features)[users], movie_attributes(features)[movies]
+    attributes = movie_attributes(features)
+    known = user_attributes(features)[users], attributes[movies]
     shown = chosen.take(
         np.flatnonzero(np.isin(chosen.user_idx, users) & np.isin(chosen.movie_idx, movies))
     )
@@ -93,6 +94,11 @@ def fit_best(
     movie = np.zeros((len(features.movies), right.shape[1]), np.float32)
     user[users], movie[movies] = left, right
     watching = fit_watching(learned, len(user), len(movie), recipe)
+    unrated = features.movies.used[~np.isin(features.movies.used, movies)]
+    if len(unrated):
+        taken = unwatched(watching, attributes, attributes[unrated])
+        for name in ("movies", "own", "diagonal"):
+            getattr(watching, name)[unrated] = getattr(taken, name)
     weights = {
         f"member{number}/{side}/{name}": getattr(getattr(factors, side), name)
         for number, factors in enumerate(members)

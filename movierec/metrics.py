@@ -147,8 +147,8 @@ def list_traits(
         A row a user, means over the list: `novelty@k` (self-information of a film in bits, log2 of
         training users over those who rated it; a film without ratings counts as rated once),
         `diversity@k` (over pairs of films that have genres, 1 minus the Jaccard similarity of
-        these, from 0 to 1) and `popularity@k` (share of the rated films with fewer training ratings, ties half,
-        from 0 to 1). Missing where a list is too short for it.
+        these, from 0 to 1) and `popularity@k` (share of the rated films with fewer training
+        ratings, ties half, from 0 to 1). Missing where a list is too short for it.
 
     Reference:
         Zhou et al. (2010), Solving the apparent diversity-accuracy dilemma of recommender systems.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,13 +15,13 @@ from scipy import sparse
 
 from movierec.attributes import encode_people, movie_attributes
 from movierec.choosing import check_choice, choose
-from movierec.datasets import AGE_BAND_NAMES, AGE_BANDS, Tables
+from movierec.datasets import AGE_BAND_NAMES, AGE_BANDS, YEAR, Tables, validate_tables
 from movierec.errors import InputError
 from movierec.features import GENDERS, Features
-from movierec.newcomers import Newcomers, new_user
+from movierec.newcomers import Newcomers, new_movies, new_user
 from movierec.titles import find_movies, resolve_movie
 from movierec.vectors import Vectors, pair_scores, top_k, unit_rows
-from movierec.watching import Watching, near_vectors, star_weights
+from movierec.watching import Watching, near_vectors, star_weights, unwatched
 
 FANS = 20  # people asked in `also_liked`
 BLOCK = 1024  # users scored at once
@@ -563,6 +564,70 @@ class Recommender:
     def title(self, movie_id: int) -> str:
         """A film's title."""
         return str(self._films(self.features.movies.encode([movie_id]))["title"].iloc[0])
+
+    def add_movies(self, movies: pd.DataFrame) -> Recommender:
+        """Add films that the training has not seen; lists and neighbours have them at once.
+
+        Nothing is trained: a film is taken for what its genres and its year say. The run folder
+        stays as it is.
+
+        Args:
+            movies: `title` and `genres` ("Animation|Comedy"); `movie_id`, else the films get the
+                next free ones; `year`, else it is read from the title.
+
+        Returns:
+            This recommender, which now has the films.
+
+        Raises:
+            InputError: a column that is missing, an id that is taken or doubled, a genre that the
+                data does not know, or a run that was not made for newcomers.
+
+        Example:
+            >>> rec.add_movies(pd.DataFrame({"title": ["Up (2009)"], "genres": ["Animation"]}))
+        """
+        newcomers = self._need_newcomers()
+        old = self.features
+        added = movies.reset_index(drop=True)
+        if "movie_id" not in added:
+            first = int(self.tables.movies["movie_id"].max()) + 1
+            added = added.assign(movie_id=np.arange(first, first + len(added)))
+        if "year" not in added and "title" in added:
+            year = added["title"].astype(str).str.extract(YEAR, expand=False)
+            added = added.assign(year=pd.to_numeric(year).astype("Int64"))
+        table = pd.concat([self.tables.movies, added], ignore_index=True)
+        tables = validate_tables(dataclasses.replace(self.tables, movies=table))
+        features = Features.fit(tables, title_length=old.sizes.title_length)
+        if stray := sorted(set(features.genres) - set(old.genres)):
+            known = ", ".join(old.genres[1:])
+            raise InputError(f"unknown genre {stray[0]!r}; expected some of {known}")
+        here, there = old.movies.used, features.movies.encode(old.movies.ids[old.movies.used])
+        new = features.movies.encode(added["movie_id"])
+
+        def grown(array: Vectors, values: Vectors) -> Vectors:
+            """An array by movie rows with the new films' values."""
+            wider = np.zeros((len(features.movies), *array.shape[1:]), dtype=np.float32)
+            wider[there], wider[new] = array[here], values
+            return wider
+
+        attributes = movie_attributes(features)
+        vectors = new_movies(newcomers, attributes[new])
+        films = len(old.movies)
+        unseen = np.zeros((len(new), newcomers.tower.shape[1]), np.float32)
+        tower = grown(newcomers.tower[:films], unseen)
+        newcomers = newcomers._replace(
+            tower=np.concatenate([tower, newcomers.tower[films:]]),
+            movie_rest=grown(newcomers.movie_rest, vectors[:, -2:]),
+        )
+        watching = self.watching
+        if watching:
+            taken = unwatched(watching, movie_attributes(old), attributes[new])
+            names = ("movies", "own", "diagonal", "liked")
+            pairs = {name: (getattr(watching, name), getattr(taken, name)) for name in names}
+            watching = watching._replace(**{k: grown(*pair) for k, pair in pairs.items()})
+        both = self.user_vectors, grown(self.movie_vectors, vectors[:, :-2])
+        self.__dict__.clear()  # what was computed for fewer films goes
+        Recommender.__init__(self, tables, features, *both, newcomers, watching)
+        return self
 
     # --- by row number -----------------------------------------------------------------------
 

@@ -32,6 +32,9 @@ Array = npt.NDArray[np.float32]
 STARS = [1.0, 2.0, 3.0, 4.0, 5.0]
 WEIGHTS = [0.5, 0.6, 0.8, 1.0, 1.1]  # even a film that was disliked was chosen
 RARE = 0.25  # of a typical film's length, which damps the vectors of rare ones
+NEW_RIDGE = 3.0  # of the regression for films that nobody rates
+NEW_WEIGHT = 0.25  # a film counts there by its likes to this power
+NEW_SHARE = 0.7  # of its scores: about as many new films are then shown as will be liked
 USUAL_HISTORY = 150.0  # ratings; heavy raters weigh less than in proportion to their pairs of films
 
 
@@ -90,6 +93,35 @@ def fit_watching(rows: Rows, users: int, movies: int, recipe: BestRecipe) -> Wat
     share = likes / max(likes.sum(), 1) * np.count_nonzero(likes)
     known = left.astype(np.float32), share.astype(np.float32)
     return Watching(history @ vectors, vectors, own, *known)
+
+
+def unwatched(watching: Watching, known: Array, new: Array) -> Watching:
+    """What films that nobody rates are taken for, by a ridge regression on their attributes.
+
+    Args:
+        watching: the model; films that somebody likes are learned from.
+        known: (movie rows, b), the attributes of all its films.
+        new: (n, b), those of the films.
+
+    Returns:
+        The model with the `n` films in place of its own.
+    """
+    liked = watching.liked > 0
+    weight = watching.liked[liked] ** NEW_WEIGHT
+    weight /= weight.mean()
+    inputs, targets = known[liked], watching.movies[liked] / watching.own[liked, None]
+    weighed = inputs * weight[:, None]
+    square = inputs.T @ weighed + NEW_RIDGE * np.eye(inputs.shape[1])
+    tower = np.linalg.solve(square, weighed.T @ targets)
+    own, diagonal = (np.median(array[liked]) for array in (watching.own, watching.diagonal))
+    ones = np.ones(len(new), np.float32)
+    vectors = NEW_SHARE * own * new @ tower
+    return watching._replace(
+        movies=vectors.astype(np.float32),
+        own=own * ones,
+        diagonal=diagonal * ones,
+        liked=0 * ones,
+    )
 
 
 def near_vectors(watching: Watching) -> Array:
