@@ -37,7 +37,7 @@ BLOCK = 1024  # vectors solved for at once
 USER_SHRINK = 20.0  # a history of n films enters with 1 / sqrt(n + this) for each
 MOVIE_SHRINK = 1.0  # likewise the raters of a film
 NOISE_RATINGS = 20.0  # ratings of usual noise that a user's own noise starts with
-SOLVER_STEPS = 12  # of the tower's solver, from where the pass before left it
+SOLVER_STEPS = 5  # of the tower's solver, from where the pass before left it
 
 
 class Side(NamedTuple):

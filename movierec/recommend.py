@@ -605,7 +605,8 @@ class Recommender:
 
         def grown(array: Vectors, values: Vectors) -> Vectors:
             """An array by movie rows with the new films' values."""
-            wider = np.zeros((len(features.movies), *array.shape[1:]), dtype=np.float32)
+            empty = float(array.ndim == 1)  # of free rows; numbers that are divided by are not 0
+            wider = np.full((len(features.movies), *array.shape[1:]), empty, dtype=np.float32)
             wider[there], wider[new] = array[here], values
             return wider
 

@@ -11,6 +11,7 @@ import pytest
 
 from movierec.datasets import Tables, load_dataset
 from movierec.features import Features
+from movierec.recipes import BestRecipe
 from movierec.runs import Run
 from movierec.simulate import Simulation, simulate
 
@@ -42,6 +43,18 @@ def small_run(small_tables: Tables, tmp_path_factory: pytest.TempPathFactory) ->
         patch.setenv("MOVIEREC_PROGRESS", "off")
         folder = tmp_path_factory.mktemp("runs") / "small"
         return train(small_tables, recipe="fast", epochs=3, batch_size=512, run_dir=folder)
+
+
+@pytest.fixture(scope="session")
+def small_best(small_tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A small training of recipe `best` on the small world. Only to be read."""
+    from movierec.pipeline import train
+
+    recipe = BestRecipe("best", factors=6, passes=8, members=2, watch_rank=40)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOVIEREC_PROGRESS", "off")
+        folder = tmp_path_factory.mktemp("runs") / "best"
+        return train(small_tables, recipe, run_dir=folder)
 
 
 @pytest.fixture(scope="session")
