@@ -25,6 +25,7 @@ from movierec.recipes import RECIPES, resolve_recipe
 if TYPE_CHECKING:
     import pandas as pd
 
+    from movierec.recommend import Recommender
     from movierec.runs import Run
 
 STARTED = time.perf_counter()
@@ -61,6 +62,38 @@ temperature_option = click.option(
     help="0: the plain best; above: a draw among the best, 1 is lively.",
 )
 seed_option = click.option("--seed", type=int, help="Makes a draw repeatable.")
+
+
+def choice_options(command: Any) -> Any:
+    """The options by which films are chosen, the same for every command that lists films."""
+    options = [
+        k_option,
+        temperature_option,
+        seed_option,
+        click.option(
+            "--variety",
+            type=float,
+            default=0.0,
+            show_default=True,
+            help="0 to 1: how much it counts against a film that it resembles those before it.",
+        ),
+        click.option("--genre", "genres", multiple=True, help="Only films of it; repeatable."),
+        click.option("--without", multiple=True, help="No films of this genre; repeatable."),
+        click.option("--years", metavar="FROM-TO", help="Only films of these years: 1980-1999."),
+        click.option("--least-ratings", type=int, help="Only films with so many ratings."),
+        click.option("--most-ratings", type=int, help="Only films with no more ratings."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+liking_option = click.option(
+    "--liking",
+    type=float,
+    help="0 to 1: how much liking a film counts beside watching it; 1: order by predicted stars.",
+)
+why_option = click.option("--why", is_flag=True, help="Say what speaks for each film.")
 
 
 def main() -> None:
@@ -291,67 +324,128 @@ def predict_command(pairs: Path, run_dir: Path | None, out: Path | None, as_json
 @recommend.command("for-user")
 @click.argument("user_id", type=int)
 @opened_run
-@k_option
-@temperature_option
-@seed_option
+@choice_options
+@liking_option
 @click.option("--include-seen", is_flag=True, help="Also films that the user has rated.")
+@why_option
 @json_option
 def for_user_command(
     user_id: int,
     run_dir: Path | None,
-    k: int,
-    temperature: float,
-    seed: int | None,
+    liking: float | None,
     include_seen: bool,
+    why: bool,
     as_json: bool,
+    **choice: Any,
 ) -> None:
-    """The films that a user would rate highest."""
+    """The films for a user."""
     recommender = _open(run_dir).recommender
-    films = recommender.for_user(user_id, k, temperature, seed, exclude_seen=not include_seen)
+    settings = _choice(recommender, **choice)
+    films = recommender.for_user(user_id, exclude_seen=not include_seen, liking=liking, **settings)
+    if why:
+        films["why"] = [recommender.because(user_id, movie) for movie in films["movie_id"]]
     _print_films(films, f"for user {user_id}", as_json)
+
+
+@recommend.command("new-user")
+@click.option(
+    "--rate",
+    "rates",
+    metavar="MOVIE=STARS",
+    multiple=True,
+    help="A film, by id or title, and its stars; repeatable.",
+)
+@click.option("--gender", help="F or M.")
+@click.option("--age", type=int, help="In years.")
+@click.option("--occupation", type=int, help="Code, as in the data.")
+@opened_run
+@choice_options
+@liking_option
+@why_option
+@json_option
+def new_user_command(
+    rates: tuple[str, ...],
+    gender: str | None,
+    age: int | None,
+    occupation: int | None,
+    run_dir: Path | None,
+    liking: float | None,
+    why: bool,
+    as_json: bool,
+    **choice: Any,
+) -> None:
+    """The films for somebody who is not in the data, from as much as they tell."""
+    recommender = _open(run_dir).recommender
+    ratings = {}
+    for rate in rates:
+        movie, _, stars = rate.rpartition("=")
+        try:
+            given = float(stars)
+        except ValueError:
+            movie = ""
+        if not movie:
+            raise InputError(
+                f"got --rate {rate!r}; expected a film and its stars, such as --rate 260=5 or "
+                '--rate "Toy Story (1995)=4"'
+            )
+        movie_id = recommender.movie_id(movie)
+        if movie_id in ratings:
+            raise InputError(f"got {recommender.title(movie_id)} twice; rate a film once")
+        ratings[movie_id] = given
+    person = recommender.new_user(ratings, gender, age, occupation)
+    films = recommender.for_user(person, liking=liking, **_choice(recommender, **choice))
+    if why:
+        films["why"] = [recommender.because(person, movie) for movie in films["movie_id"]]
+    _print_films(films, "for you", as_json)
+
+
+@recommend.command("group")
+@click.argument("user_ids", metavar="USER_ID...", type=int, nargs=-1, required=True)
+@click.option(
+    "--how",
+    type=click.Choice(["least misery", "mean"]),
+    default="least misery",
+    show_default=True,
+    help="A film is as good as for the one who likes it least, or as for all on average.",
+)
+@opened_run
+@choice_options
+@json_option
+def group_command(
+    user_ids: tuple[int, ...], how: str, run_dir: Path | None, as_json: bool, **choice: Any
+) -> None:
+    """The films for several users at once."""
+    recommender = _open(run_dir).recommender
+    settings = _choice(recommender, **choice)
+    if settings.pop("temperature") or settings.pop("seed") is not None:
+        raise InputError("a group gets its best films; leave out --temperature and --seed")
+    films = recommender.for_group(user_ids, how=how, **settings)
+    _print_films(films, f"for users {', '.join(map(str, user_ids))}", as_json)
 
 
 @recommend.command("similar")
 @movie_argument
 @opened_run
-@k_option
-@temperature_option
-@seed_option
+@choice_options
 @json_option
-def similar_command(
-    movie: str,
-    run_dir: Path | None,
-    k: int,
-    temperature: float,
-    seed: int | None,
-    as_json: bool,
-) -> None:
+def similar_command(movie: str, run_dir: Path | None, as_json: bool, **choice: Any) -> None:
     """The films most like a film."""
     recommender = _open(run_dir).recommender
     movie_id = recommender.movie_id(movie)
-    films = recommender.similar(movie_id, k, temperature, seed)
+    films = recommender.similar(movie_id, **_choice(recommender, **choice))
     _print_films(films, f"similar to {recommender.title(movie_id)}", as_json)
 
 
 @recommend.command("also-liked")
 @movie_argument
 @opened_run
-@k_option
-@temperature_option
-@seed_option
+@choice_options
 @json_option
-def also_liked_command(
-    movie: str,
-    run_dir: Path | None,
-    k: int,
-    temperature: float,
-    seed: int | None,
-    as_json: bool,
-) -> None:
+def also_liked_command(movie: str, run_dir: Path | None, as_json: bool, **choice: Any) -> None:
     """What the people who like a film also like."""
     recommender = _open(run_dir).recommender
     movie_id = recommender.movie_id(movie)
-    films = recommender.also_liked(movie_id, k, temperature, seed)
+    films = recommender.also_liked(movie_id, **_choice(recommender, **choice))
     _print_films(films, f"liked by people who like {recommender.title(movie_id)}", as_json)
 
 
@@ -413,6 +507,28 @@ def app_command(run_dir: Path | None, port: int) -> None:
         sys.exit(130)
 
 
+def _choice(
+    recommender: Recommender,
+    genres: tuple[str, ...],
+    without: tuple[str, ...],
+    years: str | None,
+    least_ratings: int | None,
+    most_ratings: int | None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Arguments of the recommender's modes from `choice_options`."""
+    span: tuple[int | None, int | None] = (None, None)
+    if years is not None:
+        first, _, last = years.partition("-")
+        if not (first.isdigit() and last.isdigit()):
+            raise InputError(f"got --years {years!r}; expected two years, such as 1980-1999")
+        span = int(first), int(last)
+    ratings = (least_ratings, most_ratings)
+    if genres or without or years is not None or ratings != (None, None):
+        settings["among"] = recommender.where(genres, without, span, ratings)
+    return settings
+
+
 def _open(path: Path | None) -> Run:
     from movierec.runs import load_run, newest_run
 
@@ -432,8 +548,10 @@ def _print_facts(facts: dict[str, Any], as_json: bool) -> None:
 def _print_films(films: pd.DataFrame, heading: str, as_json: bool) -> None:
     if as_json:
         print(films.to_json(orient="records", indent=2, force_ascii=False))
-    else:
-        _print_table(films.assign(year=films["year"].astype("string").fillna("")), heading)
+        return
+    if "why" in films:  # which needs the room
+        films = films.drop(columns=["genres", "score"])
+    _print_table(films.assign(year=films["year"].astype("string").fillna("")), heading)
 
 
 def _print_table(frame: pd.DataFrame, heading: str, narrow: bool = False) -> None:

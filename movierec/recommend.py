@@ -481,6 +481,33 @@ class Recommender:
         frame["movie_id"] = frame["movie_id"].astype("Int64")
         return pd.concat([rest, frame], ignore_index=True)[list(frame.columns)]
 
+    def because(self, user: int | Person, movie_id: int, count: int = 2) -> str:
+        """`explain` in words: the films that speak most for a film, and the one most against it.
+
+        Where the run knows what is watched together, what speaks for a film is what makes it likely
+        to be watched.
+
+        Args:
+            user, movie_id: as in `explain`.
+            count: how many films are named that speak for it.
+
+        Returns:
+            A phrase such as "because you gave Alien (1979) 5 stars, though Heat (1995) 2 stars";
+            empty where nothing that was rated speaks for the film or against it.
+        """
+        reasons = self.explain(user, movie_id).dropna(subset="movie_id")
+        weight = reasons["watching" if self.watching else "stars"]
+        said = reasons.loc[weight[weight > 0].nlargest(count).index]
+        parts = [f"{film.title} {film.rating:g} stars" for film in said.itertuples()]
+        text = f"because you gave {' and '.join(parts)}" if parts else ""
+        against = reasons.nsmallest(1, "stars")
+        against = against[(against["stars"] < 0) & ~against["movie_id"].isin(said["movie_id"])]
+        for film in against.itertuples():
+            text += (
+                f"{', though' if text else 'though you gave'} {film.title} {film.rating:g} stars"
+            )
+        return text
+
     def shared(self, movie_id: int, other_id: int) -> dict[str, Any]:
         """What two films have in common.
 

@@ -295,3 +295,75 @@ def test_a_mistyped_source_leaves_an_earlier_report_alone(home: Path) -> None:
     assert "typo does not exist" in refused(home, *asked)
     assert "unknown data set 'nope'" in refused(home, "notebooks", "--data", "nope")
     assert (home / "old" / "index.html").read_text() == "earlier"
+
+
+def test_a_new_user_is_served_by_what_they_tell(home: Path, small_best: Run) -> None:
+    film, other = small_best.tables.movies.iloc[3], small_best.tables.movies.iloc[8]
+    told = ("--rate", f"{film['movie_id']}=5", "--rate", f"{other['title']}=1.5", "--gender", "F")
+    asked = (
+        "recommend",
+        "new-user",
+        *told,
+        "--age",
+        "25",
+        "--run",
+        str(small_best.path),
+        "-k",
+        "3",
+    )
+    films = answer(home, *asked, "--why")
+    rec = small_best.recommender
+    person = rec.new_user({film["movie_id"]: 5, other["movie_id"]: 1.5}, gender="F", age=25)
+    expected = rec.for_user(person, k=3)
+    assert [found["movie_id"] for found in films] == expected["movie_id"].tolist()
+    assert [found["why"] for found in films] == [
+        rec.because(person, movie) for movie in expected["movie_id"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rate", "told"),
+    [
+        ("Toy Story", "got --rate 'Toy Story'; expected a film and its stars"),
+        ("=5", "got --rate '=5'"),
+        ("1=five", "got --rate '1=five'"),
+        ("1=9", "got a rating of 9; expected 1 to 5 stars"),
+    ],
+)
+def test_a_rating_that_is_none_is_refused(home: Path, rate: str, told: str) -> None:
+    assert told in refused(home, "recommend", "new-user", "--rate", rate)
+
+
+def test_a_film_rated_twice_is_refused(home: Path, small_run: Run) -> None:
+    message = refused(home, "recommend", "new-user", "--rate", "1=5", "--rate", "1=4")
+    assert "twice; rate a film once" in message
+
+
+def test_films_are_chosen_by_genre_year_and_popularity(home: Path, small_run: Run) -> None:
+    conditions = ("--genre", "Drama", "--without", "Comedy", "--years", "1980-1999")
+    films = answer(home, "recommend", "for-user", "1", "-k", "3", *conditions)
+    assert len(films) == 3
+    for film in films:
+        assert "Drama" in film["genres"]
+        assert "Comedy" not in film["genres"]
+        assert 1980 <= film["year"] <= 1999
+    assert "expected two years" in refused(home, "recommend", "for-user", "1", "--years", "1980")
+    assert "unknown genre 'Dramma'" in refused(
+        home, "recommend", "similar", "1", "--genre", "Dramma"
+    )
+
+
+def test_a_group_gets_films_that_none_has_rated(home: Path, small_run: Run) -> None:
+    films = answer(home, "recommend", "group", "1", "2", "--how", "mean", "-k", "4")
+    ratings = small_run.tables.ratings
+    seen = set(ratings["movie_id"][ratings["user_id"].isin([1, 2])])
+    assert len(films) == 4
+    assert not seen & {film["movie_id"] for film in films}
+    message = refused(home, "recommend", "group", "1", "2", "--temperature", "1")
+    assert "leave out --temperature" in message
+
+
+def test_recipe_best_is_trained_and_refuses_what_it_does_not_have(home: Path) -> None:
+    message = refused(home, "train", "--recipe", "best", "--epochs", "3", "--run", "never")
+    assert "got epochs 3, which the recipe 'best' does not have" in message
+    assert not (home / "never").exists()
