@@ -1,7 +1,8 @@
 """The command line: parses, calls, prints. Every command is a thin cover of the Python API.
 
 Results go to the standard output (with `--json`, nothing else does); progress and messages go to
-the standard error. Exit status 2 is bad input, 1 a notebook that failed.
+the standard error. Exit status 2 is bad input; 1 is a notebook that failed,
+or something that `doctor` found to mend.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -385,6 +387,42 @@ def app_command(run_dir: Path | None, port: int) -> None:
         sys.exit(subprocess.run(command, env=environment).returncode)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+@cli.command("doctor")
+@json_option
+def doctor_command(as_json: bool) -> None:
+    """Say what is installed and found on this machine, and what is missing and how to mend it.
+
+    Ends with exit status 1 where something stands in the way.
+    """
+    from movierec.doctor import examine
+
+    found = examine()
+    if as_json:
+        print(json.dumps(asdict(found), indent=2, ensure_ascii=False))
+    else:
+        _print_findings(asdict(found))
+    sys.exit(1 if found.problems else 0)
+
+
+def _print_findings(found: dict[str, Any]) -> None:
+    problems = found.pop("problems")
+    found["packages"] = {k: v or "not installed" for k, v in found["packages"].items()}
+    found["extras"] = {k: "installed" if v else "not installed" for k, v in found["extras"].items()}
+    for name, value in found.items():
+        heading = name.replace("_", " ")
+        if isinstance(value, dict):
+            lines = [f"{key} {entry}" for key, entry in value.items()]
+        else:
+            lines = value if isinstance(value, list) else [value]
+        for line in lines or ["none"]:
+            print(f"{heading:<12} {'none' if line is None else line}")
+            heading = ""
+    for problem in problems:
+        print(f"\nto mend: {problem}")
+    if not problems:
+        print("\nNothing stands in the way.")
 
 
 def _open(path: Path | None) -> Run:

@@ -21,6 +21,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -246,16 +247,40 @@ class _Source:
 
 def _read(path: Path, name: str) -> Tables:
     """Read a folder or zip in whichever form its files have."""
+    with _opened(path, name) as source:
+        return _read_source(source, name)
+
+
+def check_files(path: str | os.PathLike[str], name: str) -> str:
+    """Whether a folder or zip has all files of a form; their contents are not looked at.
+
+    Args:
+        path: the folder or zip.
+        name: the data set that it should be.
+
+    Returns:
+        The form: "ml-1m", "ml-100k" or "csv".
+
+    Raises:
+        InputError: a file is missing, or the zip is damaged.
+    """
+    with _opened(Path(path), name) as source:
+        return _form(source)
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[_Source]:
+    """The files of a folder or zip; a zip that turns out to be damaged is told as such."""
     if not path.exists():
         raise InputError(
             f"{path} does not exist; expected a folder or zip with the files of {name}"
         )
     if path.is_dir():
-        source = _folder_source(path)
-        return _read_source(source, name)
+        yield _folder_source(path)
+        return
     try:
         with zipfile.ZipFile(path) as archive:
-            return _read_source(_zip_source(archive, path), name)
+            yield _zip_source(archive, path)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
         raise InputError(
             f"{path} is not a readable zip ({error}); expected the archive as GroupLens publishes "
@@ -308,7 +333,8 @@ def _zip_source(archive: zipfile.ZipFile, path: Path) -> _Source:
     return _Source(str(path), frozenset(members), lambda name: archive.read(members[name]))
 
 
-def _read_source(source: _Source, name: str) -> Tables:
+def _form(source: _Source) -> str:
+    """The form whose files are there, all of them."""
     form = next((f for f, files in _FORMS.items() if files["ratings"] in source.names), None)
     if form is None:
         found = ", ".join(sorted(source.names)[:8]) or "no file"
@@ -316,12 +342,16 @@ def _read_source(source: _Source, name: str) -> Tables:
             f"{source.label} has no ratings (found: {found}); expected ratings.dat (ML-1M form), "
             "u.data (ML-100K form) or ratings.csv (CSV form)"
         )
-    files = _FORMS[form]
-    for file in files.values():
+    files = _FORMS[form].values()
+    for file in files:
         if file not in source.names:
-            raise InputError(
-                f"{source.where(file)} is missing; expected {', '.join(files.values())}"
-            )
+            raise InputError(f"{source.where(file)} is missing; expected {', '.join(files)}")
+    return form
+
+
+def _read_source(source: _Source, name: str) -> Tables:
+    form = _form(source)
+    files = _FORMS[form]
     tables = {"ml-1m": _read_1m, "ml-100k": _read_100k, "csv": _read_csv}[form](source, name)
     try:
         return validate_tables(tables)

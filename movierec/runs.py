@@ -298,13 +298,19 @@ def newest_run() -> Run:
     Raises:
         InputError: there is none.
     """
+    if (path := newest_path()) is None:
+        raise InputError(
+            f"no run folder in {reports_dir()}/; train one with `movierec train`, or name one with "
+            "--run"
+        )
+    return load_run(path)
+
+
+def newest_path() -> Path | None:
+    """The folder of the run below `reports_dir()` that was finished last; None if there is none."""
     reports = reports_dir()
     found = [*reports.glob("*/run.json"), *reports.glob("*/model/run.json")]
-    if not found:
-        raise InputError(
-            f"no run folder in {reports}/; train one with `movierec train`, or name one with --run"
-        )
-    return load_run(max(found, key=lambda file: file.stat().st_mtime).parent)
+    return max(found, key=lambda file: file.stat().st_mtime).parent if found else None
 
 
 def encode_rows(tables: Tables, features: Features) -> Rows:
