@@ -261,7 +261,7 @@ class Recommender:
         pool = pool[pool >= 0]
         # the k largest of scores with Gumbel noise are a draw without repeats from their softmax
         # (Kool et al. 2019, section 2.2); the pool's spread makes one temperature fit all modes
-        spread = max(float(np.std(allowed[pool])), 1e-6) if len(pool) else 1.0
+        spread = max(float(np.std(allowed[pool], dtype=np.float64)), 1e-6) if len(pool) else 1.0
         noise = np.random.default_rng(seed).gumbel(size=len(pool))
         noisy = allowed[pool] / (spread * temperature) + noise
         return pool[np.sort(np.argsort(-noisy)[:k])]
