@@ -334,7 +334,8 @@ def _folder_source(path: Path) -> _Source:
         return any((folder / files["ratings"]).exists() for files in _FORMS.values())
 
     if not holds_a_form(path):  # an archive unpacked into a folder of the same name
-        inner = [f for f in sorted(path.iterdir()) if f.is_dir() and holds_a_form(f)]
+        folders = [f for f in sorted(path.iterdir()) if f.is_dir() and not f.name.startswith(".")]
+        inner = [f for f in folders if holds_a_form(f)]  # a hidden one is of an unfinished writing
         path = inner[0] if len(inner) == 1 else path
 
     def read(name: str) -> bytes:

@@ -41,6 +41,7 @@ from safetensors import SafetensorError
 from movierec.datasets import Tables, validate_tables
 from movierec.errors import InputError
 from movierec.features import Features
+from movierec.files import alone
 from movierec.paths import reports_dir
 from movierec.recommend import Recommender
 from movierec.vectors import Rows
@@ -253,6 +254,9 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         InputError: no such folder, not a run folder, one of another format, or a damaged one.
     """
     folder = Path(path)
+    if _is_between(folder):
+        with alone(folder):
+            _recover(folder)
     if not is_run(folder) and is_run(folder / "model"):
         folder = folder / "model"
     if not folder.is_dir():
@@ -329,6 +333,7 @@ def check_target(path: Path) -> None:
         InputError: a file stands there, or a folder that holds something else than a run, or
             more than a run.
     """
+    _recover(path)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     if not is_run(path):
@@ -405,11 +410,27 @@ def _parquet(frame: pd.DataFrame) -> bytes:
     return sink.getvalue()
 
 
+def _workplace(path: Path) -> Path:
+    return path.with_name(f".{path.name}.writing")
+
+
+def _is_between(path: Path) -> bool:
+    """Whether a process ended after it had moved the earlier run away, and before the new came."""
+    return not path.exists() and (_workplace(path) / "old").exists()
+
+
+def _recover(path: Path) -> None:
+    """Do what a process that was killed at the last moment had still to do."""
+    if _is_between(path):
+        (_workplace(path) / "new").rename(path)  # it was complete before the earlier one moved
+
+
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     """A new folder beside `path` that takes its place when the block ends well."""
+    _recover(path)
     try:
-        workplace = path.parent / f".{path.name}.writing"
+        workplace = _workplace(path)
         if workplace.exists():
             shutil.rmtree(workplace)  # left by a process that was killed
         new, old = workplace / "new", workplace / "old"
