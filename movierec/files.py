@@ -68,7 +68,8 @@ def alone(path: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise InputError(
-            f"{path} could not be written: {error.strerror or error}; name another folder"
+            f"{path} could not be written: {error.strerror or error}; check that the folder exists "
+            "and may be written, or name another"
         ) from error
     try:
         yield

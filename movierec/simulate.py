@@ -182,7 +182,8 @@ def write_ml1m(tables: Tables, folder: str | Path) -> None:
         folder: made if it is not there; files of these names in it are replaced.
 
     Raises:
-        InputError: the tables cannot be told in this form, or another process is writing there.
+        InputError: the tables cannot be told in this form, another process is writing there, or the
+            folder cannot be made.
         OSError: the folder cannot be written; the files that were there are as before.
     """
     half_stars = tables.ratings["rating"].mod(1).ne(0)
@@ -210,8 +211,8 @@ def write_ml1m(tables: Tables, folder: str | Path) -> None:
         "ratings.dat": ratings.astype({"rating": "int8"}),
     }
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     with alone(folder):
+        folder.mkdir(exist_ok=True)
         for left in folder.glob(".new-*"):
             shutil.rmtree(left)  # by a process that was killed
         _write_files(files, folder)
