@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from movierec.runs import Run
 
 STARTED = time.perf_counter()
+HOLDOUTS = ("random", "origin", "temporal", "last", "none")  # of splits, which loads pandas
+FOLDS = ("u1", "u2", "u3", "u4", "u5")  # of datasets
 
 data_option = click.option(
     "--data", metavar="NAME", default="sample", show_default=True, help="Data set; see `data`."
@@ -144,13 +146,17 @@ def data_command(name: str, path: Path | None, as_json: bool) -> None:
 @click.option("--seed", default=0, show_default=True, help="Of everything random in the training.")
 @click.option(
     "--holdout",
-    type=click.Choice(["random", "origin", "temporal", "none"]),
+    type=click.Choice([*HOLDOUTS, *FOLDS]),
     default="random",
     show_default=True,
-    help="Which rows are held out for the test.",
+    help="Which rows are held out for the test: random; origin, the source notebook's fifth; "
+    "temporal, the latest; last, each user's latest; none; or u1 to u5, ML-100K's official folds.",
 )
 @click.option(
-    "--holdout-fraction", default=0.1, show_default=True, help="Part of the rows held out."
+    "--holdout-fraction",
+    default=0.1,
+    show_default=True,
+    help="Part of the rows held out, if random or temporal.",
 )
 @click.option("--holdout-seed", default=0, show_default=True, help="Of the random holdout.")
 @click.option(
@@ -177,11 +183,13 @@ def train_command(
     changes = ("epochs", "batch_size", "learning_rate", "patience")
     resolve_recipe(settings["recipe"], *(settings[name] for name in changes))  # TensorFlow is slow
 
-    from movierec.datasets import load_dataset
+    from movierec.datasets import load_dataset, official_fold
     from movierec.pipeline import train
 
     loading = time.perf_counter()
     tables = load_dataset(data, path)
+    if settings["holdout"] in FOLDS:
+        settings["holdout"] = official_fold(tables, path, settings["holdout"])
     loaded = time.perf_counter()
     try:
         finished = train(tables, run_dir=run_dir, **settings)
@@ -210,31 +218,49 @@ def train_command(
 
 
 @cli.command("evaluate")
-@opened_run
+@click.option(
+    "--run",
+    "run_dirs",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Run folder; the newest below reports/ if not given. Several are compared.",
+)
+@k_option
+@click.option("--seed", default=0, show_default=True, help="Of the intervals.")
 @json_option
-def evaluate_command(run_dir: Path | None, as_json: bool) -> None:
-    """Measure a run on the rows that it held out, beside simple baselines."""
-    from movierec.evaluation import evaluate
+def evaluate_command(run_dirs: tuple[Path, ...], k: int, seed: int, as_json: bool) -> None:
+    """Measure runs on the rows that they held out, beside what else could be used.
 
-    opened = _open(run_dir)
-    result = evaluate(opened)
+    Several runs must share their data and their held-out rows; each is compared with the first.
+    Intervals hold the true value in 95 of 100 cases; they come from drawing users.
+    """
+    from movierec.evaluation import compare, comparison_table, evaluate
+
+    opened = [_open(path) for path in run_dirs or [None]]
+    if as_json and len(opened) == 1:
+        result = {"run": str(opened[0].path), **evaluate(opened[0], k=k, seed=seed)}
+    else:
+        result = compare(opened, k=k, seed=seed)
     if as_json:
-        print(json.dumps({"run": str(opened.path), **result}, indent=2))
+        print(json.dumps(result, indent=2))
         return
+    runs = {run["method"]: run for run in result["runs"]}
+    first, *others = runs
     import pandas as pd
 
-    methods = {f"{opened.config['recipe']} (this run)": result, **result["baselines"]}
-    table = pd.DataFrame(
-        [
-            {
-                "method": name,
-                **{k: m.get(k) for k in ("mse", "rmse", "mae")},
-                **m.get("ranking", {}),
-            }
-            for name, m in methods.items()
-        ]
-    ).drop(columns="users", errors="ignore")
-    _print_table(table, f"{opened.path}: {result['rows_tested']:,} test rows")
+    table = comparison_table(runs | result["baselines"])
+    lists = ("ndcg", "ndcg 95 %", "recall", "map", "mrr", "shown", "novelty", "diversity")
+    table = table.rename(columns=lambda name: name.replace(f"@{k}", ""))
+    table = table[[c for c in ("method", "rmse", "rmse 95 %", "mae", *lists) if c in table]]
+    tested = f"{runs[first]['rows_tested']:,} test rows, lists of {k} films"
+    _print_table(table, f"{', '.join(str(run.path) for run in opened)}: {tested}", narrow=True)
+    for name in others:
+        table = pd.DataFrame(runs[name]["difference"]).T
+        table = table.rename_axis("metric").reset_index().astype({"metric": "str"})
+        _print_table(table, f"{name} minus {first}, on the same users: 95 % interval, p-value")
+    for name, reason in result["left_out"].items():
+        print(f"{name} was left out: it {reason}.")
 
 
 @cli.command("predict")
@@ -448,19 +474,23 @@ def _print_films(films: pd.DataFrame, heading: str, as_json: bool) -> None:
         _print_table(films.assign(year=films["year"].astype("string").fillna("")), heading)
 
 
-def _print_table(frame: pd.DataFrame, heading: str) -> None:
+def _print_table(frame: pd.DataFrame, heading: str, narrow: bool = False) -> None:
+    """Print a table, with lines between its columns unless it has to be narrow."""
     import pandas as pd
+    from rich import box
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(heading), title_justify="left")
+    style: Any = {"box": box.SIMPLE_HEAD, "padding": (0, 1, 0, 0)} if narrow else {}
+    table = Table(title=escape(heading), title_justify="left", **style)
     for column in frame.columns:
         table.add_column(column, justify="left" if frame[column].dtype == "str" else "right")
     for row in frame.itertuples(index=False):
         cells = ["" if pd.isna(cell) else cell for cell in row]
         table.add_row(*(escape(_cell(cell)) for cell in cells))
-    Console().print(table)
+    # a pipe has no width; a terminal keeps its own
+    Console(width=None if sys.stdout.isatty() or not narrow else 120).print(table)
 
 
 def _cell(value: object) -> str:

@@ -31,6 +31,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
@@ -98,6 +99,7 @@ LARGEST = 2**31  # bytes of an archive; the largest has a quarter of a gigabyte
 SILENCE = 30  # seconds that a server may keep silent, or be slow at the beginning
 SLOWEST = 2**10  # bytes a second, on the average
 NAMES = ("sample", *ARCHIVES)
+FOLDS = ("u1", "u2", "u3", "u4", "u5")  # ML-100K's own splits, five disjoint fifths
 
 RATING_RANGE = (0.5, 5.0)  # stars, over all forms
 MAX_ID = 2**31 - 1
@@ -181,6 +183,55 @@ def find_archive(name: str) -> Path | None:
         if candidate.exists():
             return candidate
     return None
+
+
+def official_fold(
+    tables: Tables, path: str | os.PathLike[str] | None, fold: str
+) -> npt.NDArray[np.int64]:
+    """The test rows of one of ML-100K's five official folds.
+
+    Args:
+        tables: ML-100K, from `load_dataset`.
+        path: where they were read from, as in `load_dataset`.
+        fold: one of `FOLDS`.
+
+    Returns:
+        int64 (n,) row numbers of `tables.ratings`, in the order of `FOLD.test`.
+
+    Raises:
+        InputError: an unknown fold, a data set that has none, or a fold with a rating that the
+            tables do not have.
+
+    Example:
+        >>> tables = load_dataset("ml-100k")
+        >>> train(tables, holdout=official_fold(tables, None, "u1"))
+    """
+    if fold not in FOLDS:
+        raise InputError(f"unknown fold {fold!r}; expected one of {', '.join(FOLDS)}")
+    place = Path(path) if path is not None else find_archive(tables.name)
+    wanted = (
+        f"only ML-100K has the official folds {FOLDS[0]} to {FOLDS[-1]}, one {fold}.test a fold"
+    )
+    if place is None:
+        raise InputError(f"{tables.name} has no {fold}.test: {wanted}; choose another --holdout")
+
+    with _opened(place, tables.name) as source:
+        if f"{fold}.test" not in source.names:
+            missing = source.where(f"{fold}.test")
+            raise InputError(f"{missing} is missing: {wanted}; choose another --holdout")
+        expected = "user id, movie id, rating, timestamp"
+        test = _parse_ratings(source, f"{fold}.test", expected, "\t")
+    known, asked = (
+        pd.MultiIndex.from_frame(frame[["user_id", "movie_id"]]) for frame in (tables.ratings, test)
+    )
+    rows = known.get_indexer(asked)
+    if (rows < 0).any():
+        user_id, movie_id = asked[int(np.argmax(rows < 0))]
+        raise InputError(
+            f"{fold}.test of {place} has a rating of movie {movie_id} by user {user_id} that the "
+            "ratings do not have; expected both from the same archive"
+        )
+    return rows.astype(np.int64)
 
 
 def download(name: str) -> Path:

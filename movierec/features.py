@@ -113,6 +113,8 @@ class Features:
             (occupation code); empty without demographics. Free rows hold 0.
         movie_fields: int32 `genres` (movie rows, genre slots) and `title` (movie rows, title
             length), padded with 0.
+        years: float32 (movie rows,), NaN where unknown and in free rows.
+        occupations: number of occupation codes.
     """
 
     users: IdVocabulary
@@ -121,6 +123,7 @@ class Features:
     words: list[str]
     user_fields: dict[str, npt.NDArray[np.int32]]
     movie_fields: dict[str, npt.NDArray[np.int32]]
+    years: npt.NDArray[np.float32]
     occupations: int = 0
 
     @classmethod
@@ -149,6 +152,8 @@ class Features:
             "genres": _padded(genre_lists, genres, movies, max(len(genres) - 1, 1)),
             "title": _padded(titles, words, movies, title_length),
         }
+        years = np.full(len(movies), np.nan, dtype=np.float32)
+        years[movies.used] = tables.movies["year"].astype("Float32").to_numpy(na_value=np.nan)
         user_fields = {}
         if tables.has_demographics:
             bands = np.searchsorted(AGE_BANDS, tables.users["age"], side="right") - 1
@@ -160,7 +165,8 @@ class Features:
             for field, values in codes.items():
                 user_fields[field] = np.zeros(len(users), dtype=np.int32)
                 user_fields[field][users.used] = values
-        return cls(users, movies, genres, words, user_fields, movie_fields, len(tables.occupations))
+        occupations = len(tables.occupations)
+        return cls(users, movies, genres, words, user_fields, movie_fields, years, occupations)
 
     @property
     def sizes(self) -> Sizes:

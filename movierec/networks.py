@@ -159,6 +159,7 @@ def study(
     frames = []
     for batch_size, learning_rate in itertools.product(batch_sizes, learning_rates):
         settings = resolve_recipe(recipe, epochs, batch_size, learning_rate)
+        assert isinstance(settings, Recipe)  # no other has a batch size
         settings = starting_at(settings, float(rows.rating[learned].mean(dtype=np.float64)))
         model = TwoTower(features, settings.network, seed)
         try:

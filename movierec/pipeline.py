@@ -17,33 +17,37 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from movierec import plots
+from movierec.attributes import movie_attributes, user_attributes
+from movierec.best import fit_best
 from movierec.checkpoints import Checkpoint, checkpoint_folder
 from movierec.datasets import Tables, validate_tables
 from movierec.errors import InputError
-from movierec.evaluation import rating_metrics
 from movierec.features import Features
 from movierec.files import alone
+from movierec.metrics import rating_metrics
+from movierec.newcomers import fill_newcomers, learn_newcomers
 from movierec.paths import reports_dir
-from movierec.progress import say
-from movierec.recipes import Recipe, resolve_recipe, starting_at
+from movierec.progress import progress, say
+from movierec.recipes import BestRecipe, Recipe, resolve_recipe, starting_at
 from movierec.runs import Run, Trained, check_target, encode_rows, is_run, load_run, write_run
-from movierec.splits import RowNumbers, split, validation_split
+from movierec.splits import RowNumbers, holdout_record, split, validation_split
 from movierec.vectors import Rows, pair_scores
 
 
 def train(
     tables: Tables,
-    recipe: str | Recipe = "classic",
+    recipe: str | Recipe | BestRecipe = "classic",
     seed: int = 0,
     run_dir: str | os.PathLike[str] | None = None,
     *,
-    holdout: str = "random",
+    holdout: str | npt.ArrayLike = "random",
     holdout_fraction: float = 0.1,
     holdout_seed: int = 0,
-    validation_fraction: float = 0.05,
+    validation_fraction: float | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
@@ -59,14 +63,15 @@ def train(
 
     Args:
         tables: from `load_dataset`, or of your own.
-        recipe: "classic", "fast", or a `Recipe` of your own.
+        recipe: "classic", "fast", "best", or a `Recipe` or `BestRecipe` of your own.
         seed: of the initial weights, the validation rows, the order of the rows and the dropout.
             The same seed on the same machine gives the same run.
         run_dir: where to write; `reports/DATASET-RECIPE` when not given. An earlier run there is
             replaced.
         holdout, holdout_fraction, holdout_seed: which rows are held out for the test; see
             `splits.split`.
-        validation_fraction: part of the training rows that chooses the best state.
+        validation_fraction: part of the training rows that chooses the best state; 0.05 when not
+            given, and 0 for "best", which chooses nothing while it trains.
         epochs, batch_size, learning_rate, patience: in place of the recipe's.
         resume: continue an interrupted training of the same settings and data. Where there is
             none, train from the beginning; where the run is complete, return it. Otherwise the
@@ -114,14 +119,14 @@ def _writes() -> bool:
 
 def _train(
     tables: Tables,
-    settings: Recipe,
+    settings: Recipe | BestRecipe,
     seed: int,
     path: Path,
     *,
-    holdout: str,
+    holdout: str | npt.ArrayLike,
     holdout_fraction: float,
     holdout_seed: int,
-    validation_fraction: float,
+    validation_fraction: float | None,
     resume: bool,
     tensorboard: str | os.PathLike[str] | None,
 ) -> Run:
@@ -132,16 +137,16 @@ def _train(
     features = Features.fit(tables)
     rows = encode_rows(tables, features)
     given, test = split(tables.ratings, holdout, holdout_fraction, holdout_seed)
+    if validation_fraction is None:
+        validation_fraction = 0.05 if isinstance(settings, Recipe) else 0.0
     learned, chosen = validation_split(given, validation_fraction, seed)
-    settings = starting_at(settings, float(rows.rating[learned].mean(dtype=np.float64)))
-    drawn = holdout == "random"
+    if isinstance(settings, Recipe):
+        settings = starting_at(settings, float(rows.rating[learned].mean(dtype=np.float64)))
     config = {
         "recipe": settings.name,
         **{k: v for k, v in dataclasses.asdict(settings).items() if k != "name"},
         "seed": seed,
-        "holdout": holdout,
-        "holdout_fraction": len(test) / len(rows.rating),  # of the rows, as it came to be
-        "holdout_seed": holdout_seed if drawn else None,
+        **holdout_record(holdout, holdout_seed, test, len(rows.rating)),
         "validation_fraction": validation_fraction,
     }
     data_sha256 = _checksum(features, rows, learned, chosen)
@@ -157,11 +162,17 @@ def _train(
         def error_on(part: RowNumbers) -> dict[str, float] | None:
             if not len(part):
                 return None
-            users, movies = trained.vectors["user"], trained.vectors["movie"]
             given = rows.take(part)
             scores = pair_scores(users, movies, given.user_idx, given.movie_idx)
             return rating_metrics(given.rating, np.clip(scores, lowest, highest))
 
+        user, movie = trained.vectors["user"], trained.vectors["movie"]
+        known = user_attributes(features), movie_attributes(features)
+        newcomers = learn_newcomers(user, movie, *known, rows.take(learned), seed)
+        if not isinstance(settings, Recipe):  # a network has vectors for all
+            fill_newcomers(newcomers, user, movie, *known, rows.take(learned))
+        users = np.concatenate([user, newcomers.user_rest], axis=1)
+        movies = np.concatenate([movie, newcomers.movie_rest], axis=1)
         part = np.full(len(rows.rating), "train", dtype="U10")
         part[chosen], part[test] = "validation", "test"
         seconds = dict(trained.seconds)
@@ -185,9 +196,25 @@ def _train(
             part=part,
             features=features,
             trained=trained,
+            newcomers=newcomers,
             plots={"loss.png": _loss_picture(trained.history)},
         )
 
+    if isinstance(settings, BestRecipe):
+        if os.environ.get("TF_CONFIG"):
+            raise InputError(
+                f"the recipe {settings.name!r} trains on one machine; unset TF_CONFIG, or name "
+                "another recipe"
+            )
+        if resume:
+            say(f"the recipe {settings.name!r} keeps no checkpoint; training from the beginning")
+        with progress() as (show_epoch, _):
+            finish(
+                fit_best(
+                    features, rows.take(learned), rows.take(chosen), settings, seed, show_epoch
+                )
+            )
+        return load_run(path)
     from movierec.networks import train_network  # here: it loads TensorFlow
 
     train_network(
@@ -225,7 +252,7 @@ def train_or_load(
 def _checkpoint(path: Path, config: dict[str, Any], data_sha256: str) -> Checkpoint:
     """The checkpoint of a run, with all that its numbers depend on, one setting an entry."""
     settings = {k: v for k, v in config.items() if k != "network"}
-    settings |= config["network"] | {"data_sha256": data_sha256}
+    settings |= config.get("network", {}) | {"data_sha256": data_sha256}
     settings |= {package: version(package) for package in ("movierec", "tensorflow", "keras")}
     return Checkpoint(checkpoint_folder(path), settings)
 

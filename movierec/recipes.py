@@ -82,7 +82,40 @@ class Recipe:
                 raise InputError(f"got {name.replace('_', ' ')} {value}; expected {expected}")
 
 
-RECIPES = {
+@dataclass(frozen=True)
+class BestRecipe:
+    """The most accurate: factor models with linear towers, and what is watched together.
+
+    Chosen on validation rows of MovieLens-1M; `benchmarks/TRIED.md` has what else was tried.
+
+    Attributes:
+        name: what it is called.
+        factors: of each member; a vector has these and a bias.
+        passes: of the coordinate ascent.
+        members: factor models from different starts, whose predictions are averaged.
+        user_ridge, movie_ridge: of the towers.
+        watch_rank: directions kept of what is watched together.
+        watch_ridge: of the linear item model.
+    """
+
+    name: str
+    factors: int = 40
+    passes: int = 25
+    members: int = 3
+    user_ridge: float = 5.0
+    movie_ridge: float = 1.0
+    watch_rank: int = 512
+    watch_ridge: float = 800.0
+
+    def __post_init__(self) -> None:
+        for name, value in dataclasses.asdict(self).items():
+            whole = "ridge" not in name
+            if name != "name" and (not 0 < value < float("inf") or (whole and value % 1)):
+                expected = "a whole number above 0" if whole else "a number above 0"
+                raise InputError(f"got {name.replace('_', ' ')} {value}; expected {expected}")
+
+
+RECIPES: dict[str, Recipe | BestRecipe] = {
     "classic": Recipe("classic", NetworkConfig(mask_padding=False)),
     "fast": Recipe(
         "fast",
@@ -94,26 +127,27 @@ RECIPES = {
         start_at_mean=True,
         share_towers=True,
     ),
+    "best": BestRecipe("best"),
 }
 
 
 def resolve_recipe(
-    recipe: str | Recipe,
+    recipe: str | Recipe | BestRecipe,
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
     patience: int | None = None,
-) -> Recipe:
+) -> Recipe | BestRecipe:
     """A recipe by name, with some of its settings replaced.
 
     Raises:
-        InputError: an unknown name, or a setting out of range.
+        InputError: an unknown name, a setting out of range, or one that the recipe does not have.
     """
     if isinstance(recipe, str):
         if recipe not in RECIPES:
             raise InputError(f"unknown recipe {recipe!r}; expected one of {', '.join(RECIPES)}")
         recipe = RECIPES[recipe]
-    if not isinstance(recipe, Recipe):
+    if not isinstance(recipe, Recipe | BestRecipe):
         raise InputError(f"got {recipe!r} as recipe; expected a name or a Recipe")
     given = {
         "epochs": epochs,
@@ -122,6 +156,14 @@ def resolve_recipe(
         "patience": patience,
     }
     replaced: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if isinstance(recipe, BestRecipe):
+        if replaced:
+            name = min(replaced)
+            raise InputError(
+                f"got {name.replace('_', ' ')} {replaced[name]}, which the recipe {recipe.name!r} "
+                "does not have: it is fitted in closed form; leave it out, or name another recipe"
+            )
+        return recipe
     if batch_size is not None:
         replaced["least_steps"] = 0  # what is asked for is what is done
     return dataclasses.replace(recipe, **replaced)

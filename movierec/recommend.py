@@ -2,22 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import sparse
 
-from movierec.datasets import AGE_BAND_NAMES, Tables
+from movierec.attributes import encode_people, movie_attributes
+from movierec.choosing import check_choice, choose
+from movierec.datasets import AGE_BAND_NAMES, AGE_BANDS, Tables
 from movierec.errors import InputError
 from movierec.features import GENDERS, Features
+from movierec.newcomers import Newcomers, new_user
 from movierec.titles import find_movies, resolve_movie
 from movierec.vectors import Vectors, pair_scores, top_k, unit_rows
+from movierec.watching import Watching, near_vectors, star_weights
 
 FANS = 20  # people asked in `also_liked`
-POOL = 5  # a random draw chooses among this many times k films
 BLOCK = 1024  # users scored at once
+LIKING = 0.4  # how much liking counts beside watching; from validation rows of ML-1M
+LIKED = 3.5  # predicted stars at which a film is liked as well as not
+STEEPNESS = 2.1  # of the chance to like a film, a star; fitted on validation rows of ML-1M
+POPULAR = 0.003  # weight of a film's popularity where a history is short
+SHORT = 20.0  # ratings at which that weight has halved
+KNOWN = 0.03  # of genres and year, and of the title, beside what is watched together
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody to recommend to: a user of the data, or somebody new.
+
+    Attributes:
+        name: for messages and headings.
+        vector: (d + 2,), whose product with a film's is the predicted rating.
+        rated: (n,) movie rows of the films that are not to be recommended.
+        stars: (n,) given to them.
+        profile: (r,), what they watch, where the run knows that.
+        popular: weight of a film's popularity beside the profile.
+        base, parts: see `newcomers.NewUser`; for a user of the data, of the new user that the same
+            ratings would make. None where the run has no newcomers.
+    """
+
+    name: str
+    vector: Vectors
+    rated: npt.NDArray[np.int32]
+    stars: npt.NDArray[np.float32]
+    profile: Vectors | None = None
+    popular: float = 0.0
+    base: Vectors | None = None
+    parts: Vectors | None = None
 
 
 class Recommender:
@@ -27,25 +64,41 @@ class Recommender:
     to be shown a film that they have rated. Films and people that the data does not rate have
     vectors too, and may be asked for.
 
+    Where the run knows what is watched together (recipe `best`), films are ordered by how likely a
+    person is to watch them and to like them; elsewhere by the predicted rating alone.
+
     Args:
         tables: users, movies and ratings of the run.
         features: their encodings.
         user_vectors: float32 (user rows, d).
         movie_vectors: float32 (movie rows, d).
+        newcomers: what gives new users and new films their vectors; None: they cannot be served.
+        watching: vectors that know what is watched together, or None.
 
     Raises:
         InputError: vectors whose shapes do not fit the features.
     """
 
     def __init__(
-        self, tables: Tables, features: Features, user_vectors: Vectors, movie_vectors: Vectors
+        self,
+        tables: Tables,
+        features: Features,
+        user_vectors: Vectors,
+        movie_vectors: Vectors,
+        newcomers: Newcomers | None = None,
+        watching: Watching | None = None,
     ) -> None:
-        for kind, vectors in (("user", user_vectors), ("movie", movie_vectors)):
-            rows = len(features.users if kind == "user" else features.movies)
+        users, movies = len(features.users), len(features.movies)
+        expected = {"user vectors": (user_vectors, users), "movie vectors": (movie_vectors, movies)}
+        if watching:
+            expected["users' profiles"] = (watching.users, users)
+            expected["films' profiles"] = (watching.movies, movies)
+        if newcomers:
+            expected["users' rest"] = (newcomers.user_rest, users)
+            expected["films' rest"] = (newcomers.movie_rest, movies)
+        for kind, (vectors, rows) in expected.items():
             if vectors.ndim != 2 or len(vectors) != rows:
-                raise InputError(
-                    f"the {kind} vectors have shape {vectors.shape}; expected ({rows}, d)"
-                )
+                raise InputError(f"the {kind} have shape {vectors.shape}; expected ({rows}, d)")
         if user_vectors.shape[1] != movie_vectors.shape[1]:
             raise InputError(
                 f"user vectors have {user_vectors.shape[1]} entries and movie vectors "
@@ -55,77 +108,224 @@ class Recommender:
         self.features = features
         self.user_vectors = user_vectors
         self.movie_vectors = movie_vectors
+        self.newcomers = newcomers
+        self.watching = watching
         self.lowest, self.highest = map(float, tables.ratings["rating"].agg(["min", "max"]))
+
+    # --- who ---------------------------------------------------------------------------------
+
+    def person(self, user_id: int) -> Person:
+        """A user of the data as a `Person`.
+
+        Raises:
+            InputError: an unknown user.
+        """
+        user_idx = int(self.features.users.encode([user_id])[0])
+        rated, stars = self._seen(user_idx)
+        return Person(
+            f"user {user_id}",
+            self._users[user_idx],
+            rated,
+            stars,
+            None if self.watching is None else self.watching.users[user_idx],
+        )
+
+    def new_user(
+        self,
+        ratings: Mapping[int, float] | None = None,
+        gender: str | None = None,
+        age: int | None = None,
+        occupation: int | None = None,
+    ) -> Person:
+        """Somebody who is not in the data, from as much or as little as they tell.
+
+        Nothing is trained: the result is exact, does not depend on the order of the ratings, and
+        takes milliseconds.
+
+        Args:
+            ratings: stars by movie id.
+            gender: "F" or "M".
+            age: in years.
+            occupation: code, from 0.
+
+        Raises:
+            InputError: an unknown film, stars out of the data's range, a gender, age or occupation
+                that the data does not know, or a run that was not made for newcomers.
+
+        Example:
+            >>> me = rec.new_user({260: 5, 1: 4}, gender="F", age=25)
+            >>> rec.for_user(me, k=5)
+        """
+        given = dict(ratings or {})
+        rated = self.features.movies.encode(np.array(list(given), dtype=np.int64))
+        stars = np.array(list(given.values()), dtype=np.float32)
+        order = np.argsort(rated)  # sums of floats depend on their order: the result shall not
+        rated, stars = rated[order], stars[order]
+        stray = stars[~((stars >= self.lowest) & (stars <= self.highest))]
+        if len(stray):
+            raise InputError(
+                f"got a rating of {stray[0]:g}; expected {self.lowest:g} to {self.highest:g} stars"
+            )
+        attributes = self._attributes(gender, age, occupation)
+        newcomers = self._need_newcomers()
+        found = new_user(newcomers, self.movie_vectors, attributes, rated, stars)
+        profile, popular = None, 0.0
+        if self.watching:
+            profile = star_weights(stars) @ self.watching.movies[rated]
+            popular = POPULAR * SHORT / (SHORT + len(rated))
+        return Person("you", found.vector, rated, stars, profile, popular, found.base, found.parts)
 
     # --- the modes ---------------------------------------------------------------------------
 
     def for_user(
         self,
-        user_id: int,
+        user: int | Person,
         k: int = 10,
         temperature: float = 0.0,
         seed: int | None = None,
         exclude_seen: bool = True,
+        *,
+        liking: float | None = None,
+        variety: float = 0.0,
+        among: npt.ArrayLike | None = None,
     ) -> pd.DataFrame:
-        """The films that a user would rate highest.
+        """The films for a user.
 
         Args:
-            user_id: whom to recommend to.
+            user: the id of a user of the data, or a `Person`, such as `new_user` gives.
             k: how many films.
             temperature: 0 gives the plain best; above, films are drawn without repeats from a pool
                 of the best, the more adventurously the higher (1 is lively).
             seed: makes a draw repeatable.
             exclude_seen: whether films that the user has rated are left out.
+            liking: 0 to 1, how much liking a film counts beside watching it; 1 is the order of the
+                predicted ratings. None: the run's own balance.
+            variety: 0 to 1, how much it counts against a film that it resembles those before it.
+            among: movie ids to choose among, such as `where` gives; None: all.
 
         Returns:
-            `movie_id`, `title`, `year`, `genres`, `score` (predicted stars), best first.
+            `movie_id`, `title`, `year`, `genres`, `score` (what the films are ordered by) and
+            `predicted` (stars), best first. Without vectors of watching the two are the same.
 
         Raises:
-            InputError: an unknown user, k below 1, a negative temperature.
+            InputError: an unknown user or film, or a setting out of range.
         """
-        user_idx = int(self.features.users.encode([user_id])[0])
-        scores = self.movie_vectors @ self.user_vectors[user_idx]  # (movies, d) @ (d,)
-        left_out = self._seen(user_idx) if exclude_seen else np.empty(0, dtype=np.int32)
-        chosen = self._choose(scores, left_out, k, temperature, seed)
-        return self._films(chosen, self._stars(scores[chosen]))
+        someone = user if isinstance(user, Person) else self.person(user)
+        taste, scores = self._scored(someone, liking)
+        allowed = self._allowed(scores, among, someone.rated if exclude_seen else None)
+        chosen = choose(allowed, k, temperature, seed, variety, self._near)
+        return self._films(chosen, self._shown(scores[chosen]), taste[chosen])
+
+    def for_new_user(
+        self,
+        ratings: Mapping[int, float] | None = None,
+        gender: str | None = None,
+        age: int | None = None,
+        occupation: int | None = None,
+        k: int = 10,
+        **settings: Any,
+    ) -> pd.DataFrame:
+        """The films for somebody who is not in the data: `for_user` of `new_user`.
+
+        Args:
+            ratings, gender, age, occupation: see `new_user`.
+            k, settings: see `for_user`.
+
+        Returns:
+            As `for_user`.
+
+        Raises:
+            InputError: as both.
+        """
+        return self.for_user(self.new_user(ratings, gender, age, occupation), k, **settings)
+
+    def for_group(
+        self,
+        users: Sequence[int | Person],
+        k: int = 10,
+        how: str = "least misery",
+        *,
+        liking: float | None = None,
+        variety: float = 0.0,
+        among: npt.ArrayLike | None = None,
+    ) -> pd.DataFrame:
+        """Films for several people at once; none that one of them has rated.
+
+        Args:
+            users: ids or persons.
+            k: how many films.
+            how: "least misery": a film is as good as for the one who likes it least; "mean".
+            liking, variety, among: as in `for_user`.
+
+        Returns:
+            As `for_user`; `score` is relative to each person's best film, 1 at most, and
+            `predicted` the lowest or the mean of the predicted stars.
+
+        Raises:
+            InputError: nobody, an unknown user or film, or a setting out of range.
+
+        Reference:
+            Masthoff (2015), Group Recommender Systems, section 4.
+        """
+        if how not in ("least misery", "mean") or not len(users):
+            raise InputError(
+                f"got {len(users)} users and how={how!r}; expected at least one user, and one of "
+                "least misery, mean"
+            )
+        join = np.min if how == "least misery" else np.mean
+        people = [user if isinstance(user, Person) else self.person(user) for user in users]
+        tastes, scores = zip(*(self._scored(person, liking) for person in people), strict=True)
+        relative = [score / score[self._in_catalogue].max() for score in scores]
+        joined = join(relative, axis=0)
+        rated = np.concatenate([person.rated for person in people])
+        chosen = choose(self._allowed(joined, among, rated), k, 0.0, None, variety, self._near)
+        stars = join(self._stars(np.stack(tastes)), axis=0)
+        return self._films(chosen, joined[chosen], stars[chosen])
 
     def for_users(
         self, user_ids: Sequence[int], k: int = 10, exclude_seen: bool = True
     ) -> pd.DataFrame:
-        """The films that each of several users would rate highest.
+        """The films for each of several users.
 
         Users are scored in blocks: no users x films matrix is built.
 
         Returns:
-            A long frame with `user_id`, `rank` (from 1), `movie_id`, `title`, `year`, `genres`,
-            `score`; users in the order given.
+            A long frame with `user_id`, `rank` (from 1), and the columns of `for_user`; users in
+            the order given.
 
         Raises:
             InputError: an unknown user, or k below 1.
         """
-        _check_choice(k)
+        check_choice(k)
         user_idx = self.features.users.encode(np.atleast_1d(user_ids))
         frames = []
         for a in range(0, max(len(user_idx), 1), BLOCK):
             block = user_idx[a : a + BLOCK]
-            scores = self.user_vectors[block] @ self.movie_vectors.T  # (block, movies)
-            scores[:, ~self._in_catalogue] = -np.inf
-            if exclude_seen:
-                for row, user in enumerate(block):
-                    scores[row, self._seen(user)] = -np.inf
-            best = top_k(scores, k)
+            scores = self.scores(block)
+            best = self._best(block, scores, k, exclude_seen)
             rows, ranks = np.nonzero(best >= 0)
             chosen = best[rows, ranks]
-            frame = self._films(chosen, self._stars(scores[rows, chosen]))
+            stars = self.stars(block[rows], chosen)
+            frame = self._films(chosen, self._shown(scores[rows, chosen]), stars)
             frame.insert(0, "user_id", self.features.users.decode(block[rows]))
             frame.insert(1, "rank", ranks + 1)
             frames.append(frame)
         return pd.concat(frames, ignore_index=True)
 
     def similar(
-        self, movie_id: int, k: int = 10, temperature: float = 0.0, seed: int | None = None
+        self,
+        movie_id: int,
+        k: int = 10,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        *,
+        variety: float = 0.0,
+        among: npt.ArrayLike | None = None,
     ) -> pd.DataFrame:
         """The films whose vectors point the same way, without the film itself.
+
+        With vectors of watching, films are alike that are watched by the same people, and a little
+        those that share genres, years or words of the title.
 
         Args and raises as in `for_user`.
 
@@ -133,50 +333,64 @@ class Recommender:
             `movie_id`, `title`, `year`, `genres`, `score` (cosine, -1 to 1), best first.
         """
         movie_idx = int(self.features.movies.encode([movie_id])[0])
-        cosines = self._unit_movies @ self._unit_movies[movie_idx]
-        chosen = self._choose(cosines, [movie_idx], k, temperature, seed)
+        cosines = self._likeness(movie_idx)
+        allowed = self._allowed(cosines, among, np.array([movie_idx]))
+        chosen = choose(allowed, k, temperature, seed, variety, self._near)
         return self._films(chosen, cosines[chosen])
 
     def also_liked(
-        self, movie_id: int, k: int = 10, temperature: float = 0.0, seed: int | None = None
+        self,
+        movie_id: int,
+        k: int = 10,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        *,
+        variety: float = 0.0,
+        among: npt.ArrayLike | None = None,
     ) -> pd.DataFrame:
         """What the people who like a film also like.
 
-        The people are those of `people_who_like`; a film's score is the mean of their predicted
-        ratings. The film itself is left out.
+        The people are those of `people_who_like`. A film's score is the mean of theirs: of their
+        predicted ratings, or, with vectors of watching, of the logarithm of their scores. The film
+        itself is left out.
 
         Args and raises as in `for_user`.
 
         Returns:
-            `movie_id`, `title`, `year`, `genres`, `score` (stars), best first.
+            As `for_user`; `predicted` is the mean of their predicted stars.
         """
         movie_idx = int(self.features.movies.encode([movie_id])[0])
         fans = self._fans(movie_idx, FANS)
         # clipped before the mean, or one person's 5.9 stars would outweigh another's opinion
-        scores = self._stars(self.user_vectors[fans] @ self.movie_vectors.T).mean(axis=0)
-        chosen = self._choose(scores, [movie_idx], k, temperature, seed)
-        return self._films(chosen, scores[chosen])
+        stars = self._stars(self._users[fans] @ self._movies.T).mean(axis=0)
+        scores = stars
+        if self.watching:
+            scores = np.exp(np.log(self.scores(fans)).mean(axis=0))
+        allowed = self._allowed(scores, among, np.array([movie_idx]))
+        chosen = choose(allowed, k, temperature, seed, variety, self._near)
+        return self._films(chosen, scores[chosen], stars[chosen])
 
     def people_who_like(self, movie_id: int, k: int = FANS) -> pd.DataFrame:
-        """The people whose predicted rating of a film is highest.
+        """The people for whom a film's score is highest.
 
         Returns:
             `user_id`, then `gender`, `age` (band) and `occupation` in words where the data has
-            them, and `score` (predicted stars), best first.
+            them, `score` and `predicted` (stars) as in `for_user`, best first.
 
         Raises:
             InputError: an unknown movie, or k below 1.
         """
-        _check_choice(k)
+        check_choice(k)
         movie_idx = int(self.features.movies.encode([movie_id])[0])
         fans = self._fans(movie_idx, k)
-        scores = self.user_vectors[fans] @ self.movie_vectors[movie_idx]
         frame = pd.DataFrame({"user_id": self.features.users.decode(fans)})
         if fields := self.features.user_fields:
             frame["gender"] = [GENDERS[code] for code in fields["gender"][fans]]
             frame["age"] = [AGE_BAND_NAMES[band] for band in fields["age"][fans]]
             frame["occupation"] = [self.tables.occupations[code] for code in fields["job"][fans]]
-        return frame.assign(score=self._stars(scores))
+        stars = self._users[fans] @ self._movies[movie_idx]
+        scores = self._for_one_film(movie_idx)[fans]
+        return frame.assign(score=self._shown(scores), predicted=self._stars(stars))
 
     def predict(self, user_ids: npt.ArrayLike, movie_ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Predicted ratings of pairs of users and films.
@@ -197,10 +411,144 @@ class Recommender:
                 f"got users of shape {user_idx.shape} and films of shape {movie_idx.shape}; "
                 "expected two lists of the same length"
             )
-        pairs = pair_scores(self.user_vectors, self.movie_vectors, user_idx, movie_idx)
-        return self._stars(pairs)
+        return self.stars(user_idx, movie_idx)
 
-    # --- films by name -----------------------------------------------------------------------
+    def predict_for(self, person: Person, movie_ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Predicted ratings of one person, who may be new.
+
+        Args:
+            person: from `new_user` or `person`.
+            movie_ids: (n,).
+
+        Returns:
+            float32 (n,), clipped to the stars of the data.
+
+        Raises:
+            InputError: an unknown film.
+        """
+        movie_idx = self.features.movies.encode(np.atleast_1d(movie_ids))
+        return self._stars(self._movies[movie_idx] @ person.vector)
+
+    # --- why ---------------------------------------------------------------------------------
+
+    def explain(self, user: int | Person, movie_id: int) -> pd.DataFrame:
+        """Which of a person's rated films speak for a film and against it, and how much.
+
+        Args:
+            user: the id of a user of the data, or a `Person`.
+            movie_id: the film.
+
+        Returns:
+            A row a rated film: `movie_id`, `title`, `rating` (stars given), `stars` (what it adds
+            to the predicted rating) and, with vectors of watching, `watching` (what it adds to how
+            likely the film is to be watched), the largest first. Before them, without an id, what
+            is there without ratings, and for a user of the data what the training knows beyond
+            these. The column `stars` adds up to the predicted rating before it is clipped.
+
+        Raises:
+            InputError: an unknown user or film, or a run that was not made for newcomers.
+        """
+        movie_idx = int(self.features.movies.encode([movie_id])[0])
+        someone = user if isinstance(user, Person) else self.person(user)
+        film = self._movies[movie_idx].astype(np.float64)
+        base, parts = someone.base, someone.parts
+        trained = base is None
+        if base is None or parts is None:
+            attributes = self._attributes_of(someone)
+            rated = someone.rated, someone.stars
+            like = new_user(self._need_newcomers(), self.movie_vectors, attributes, *rated)
+            base, parts = like.base, like.parts
+        names = ["what is there without ratings"]
+        stars = [film @ base]
+        if trained:
+            names.append("what the training knows beyond these ratings")
+            stars.append(film @ (someone.vector - base - parts.sum(axis=0)))
+        rest = pd.DataFrame({"title": names, "stars": stars})
+        frame = self._films(someone.rated)[["movie_id", "title"]]
+        frame = frame.assign(rating=someone.stars, stars=parts @ film)
+        if self.watching:
+            weight = star_weights(someone.stars)
+            meets = self.watching.movies[someone.rated] @ self._watch_to[movie_idx]
+            frame["watching"] = weight * meets
+            popular = someone.popular * self.watching.liked[movie_idx]
+            total = 0.0 if someone.profile is None else someone.profile @ self._watch_to[movie_idx]
+            # a profile of the data knows the training ratings only, a list all
+            rest["watching"] = [popular, total - frame["watching"].sum()][: len(rest)]
+        frame = frame.sort_values("stars", key=np.abs, ascending=False, kind="stable")
+        frame["movie_id"] = frame["movie_id"].astype("Int64")
+        return pd.concat([rest, frame], ignore_index=True)[list(frame.columns)]
+
+    def shared(self, movie_id: int, other_id: int) -> dict[str, Any]:
+        """What two films have in common.
+
+        Returns:
+            `likeness` (as in `similar`), `raters` (who rated both), `expected` (how many that would
+            be if the raters of one were any people), `genres` and `words` of the title that both
+            have.
+
+        Raises:
+            InputError: an unknown film.
+        """
+        pair = self.features.movies.encode([movie_id, other_id])
+        ratings = self.tables.ratings
+        first, second = (
+            set(ratings["user_id"][ratings["movie_id"] == movie]) for movie in (movie_id, other_id)
+        )
+        fields, names = self.features.movie_fields, self.features
+        genres = np.intersect1d(*fields["genres"][pair])
+        words = np.intersect1d(*fields["title"][pair])
+        return {
+            "likeness": float(self._likeness(int(pair[0]))[pair[1]]),
+            "raters": len(first & second),
+            "expected": len(first) * len(second) / len(self.features.users.used),
+            "genres": [names.genres[genre] for genre in genres if genre],
+            "words": [names.words[word] for word in words if word],
+        }
+
+    # --- films -------------------------------------------------------------------------------
+
+    def where(
+        self,
+        genres: Sequence[str] = (),
+        without: Sequence[str] = (),
+        years: tuple[int | None, int | None] = (None, None),
+        ratings: tuple[int | None, int | None] = (None, None),
+        allow: Sequence[int] | None = None,
+        deny: Sequence[int] = (),
+    ) -> npt.NDArray[np.int64]:
+        """The ids of the films that meet all conditions, for the argument `among` of the modes.
+
+        Args:
+            genres: names, of which a film has to have at least one; none: any film.
+            without: names, of which it may have none.
+            years: first and last year; None: open. A film of unknown year meets only (None, None).
+            ratings: least and most ratings in the data; None: open.
+            allow: movie ids to choose among; None: all.
+            deny: movie ids to leave out.
+
+        Raises:
+            InputError: an unknown genre or film.
+        """
+        if stray := sorted({*genres, *without} - set(self.features.genres[1:])):
+            known = ", ".join(self.features.genres[1:])
+            raise InputError(f"unknown genre {stray[0]!r}; expected some of {known}")
+        used = self.features.movies.used
+        slots = self.features.movie_fields["genres"][used]
+
+        def has(names: Sequence[str]) -> npt.NDArray[np.bool_]:
+            wanted = [self.features.genres.index(name) for name in names]
+            return np.any(np.isin(slots, wanted), axis=1)
+
+        met = ~has(without) & (has(genres) if genres else True)
+        for value, (low, high) in ((self.features.years, years), (self._counts, ratings)):
+            if low is not None:
+                met &= value[used] >= low
+            if high is not None:
+                met &= value[used] <= high
+        if allow is not None:
+            met &= np.isin(used, self.features.movies.encode(np.asarray(allow, dtype=np.int64)))
+        met &= ~np.isin(used, self.features.movies.encode(np.asarray(deny, dtype=np.int64)))
+        return self.features.movies.decode(used[met])
 
     def find(self, text: str, k: int = 10) -> pd.DataFrame:
         """The films whose titles come nearest to a text; see `titles.find_movies`."""
@@ -212,75 +560,235 @@ class Recommender:
 
     def title(self, movie_id: int) -> str:
         """A film's title."""
-        return str(self._films(self.features.movies.encode([movie_id]), 0.0)["title"].iloc[0])
+        return str(self._films(self.features.movies.encode([movie_id]))["title"].iloc[0])
+
+    # --- by row number -----------------------------------------------------------------------
+
+    def stars(
+        self, user_idx: npt.NDArray[np.integer], movie_idx: npt.NDArray[np.integer]
+    ) -> npt.NDArray[np.float32]:
+        """Predicted ratings of pairs of rows, float32 (n,), clipped to the stars of the data."""
+        return self._stars(pair_scores(self._users, self._movies, user_idx, movie_idx))
+
+    def scores(
+        self, user_idx: npt.NDArray[np.integer], liking: float | None = None
+    ) -> npt.NDArray[np.float32]:
+        """What films are ordered by for each user.
+
+        Args:
+            user_idx: (n,) user rows.
+            liking: as in `for_user`.
+
+        Returns:
+            float32 (n, movie rows), the free rows included.
+        """
+        taste = self._users[user_idx] @ self._movies.T
+        if self.watching is None:
+            return taste
+        return _joined(self.watching.users[user_idx] @ self._watch_to.T, taste, liking)
 
     # --- how ---------------------------------------------------------------------------------
+
+    @cached_property
+    def _users(self) -> Vectors:
+        """Users' vectors with the rest."""
+        if self.newcomers is None:
+            return self.user_vectors
+        return np.concatenate([self.user_vectors, self.newcomers.user_rest], axis=1)
+
+    @cached_property
+    def _movies(self) -> Vectors:
+        """Films' vectors with the rest."""
+        if self.newcomers is None:
+            return self.movie_vectors
+        return np.concatenate([self.movie_vectors, self.newcomers.movie_rest], axis=1)
+
+    @cached_property
+    def _watch_to(self) -> Vectors:
+        """What a profile is multiplied with to say how likely each film is to be watched."""
+        assert self.watching is not None
+        return self.watching.movies / self.watching.own[:, None]
+
+    @cached_property
+    def _near(self) -> Vectors:
+        """Films' vectors as they are compared with each other, of length 1 or less."""
+        if self.watching is None:
+            return unit_rows(self.movie_vectors)
+        known = movie_attributes(self.features)
+        known = unit_rows(known - known[self._in_catalogue].mean(axis=0))
+        return np.concatenate([near_vectors(self.watching), np.sqrt(KNOWN) * known], axis=1)
+
+    def _likeness(self, movie_idx: int) -> npt.NDArray[np.float32]:
+        """How alike a film and every other are, (movie rows,)."""
+        likeness = self._near @ self._near[movie_idx]
+        if self.watching is None:
+            return likeness
+        return likeness + KNOWN * (self._titles @ self._titles[movie_idx])
+
+    @cached_property
+    def _titles(self) -> sparse.csr_array:
+        """Titles by the weight of their words, rows of length 1: rare words count more."""
+        words = self.features.movie_fields["title"]
+        rows, slots = np.nonzero(words)
+        shape = (len(words), len(self.features.words))
+        counts = sparse.csr_array(
+            (np.ones(len(rows), np.float32), (rows, words[rows, slots])), shape
+        )
+        films = np.maximum(np.bincount(counts.indices, minlength=shape[1]), 1)
+        weighed = counts @ sparse.diags_array(np.log(len(self.features.movies.used) / films))
+        length = np.sqrt((weighed**2).sum(axis=1))
+        return (sparse.diags_array(1 / np.where(length > 0, length, 1)) @ weighed).tocsr()
 
     @cached_property
     def _in_catalogue(self) -> npt.NDArray[np.bool_]:
         return self.features.movies.ids >= 0
 
     @cached_property
-    def _unit_movies(self) -> Vectors:
-        return unit_rows(self.movie_vectors)
+    def _counts(self) -> npt.NDArray[np.int64]:
+        """Ratings of each film in the data."""
+        movie_idx = self.features.movies.encode(self.tables.ratings["movie_id"])
+        return np.bincount(movie_idx, minlength=len(self.features.movies))
 
     @cached_property
-    def _seen_rows(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-        """Films rated, grouped by user row, and where each user's group begins."""
-        user_idx = self.features.users.encode(self.tables.ratings["user_id"])
-        movie_idx = self.features.movies.encode(self.tables.ratings["movie_id"])
+    def _seen_rows(
+        self,
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        """Films rated and their stars, grouped by user row, and where each user's group begins."""
+        ratings = self.tables.ratings
+        user_idx = self.features.users.encode(ratings["user_id"])
+        movie_idx = self.features.movies.encode(ratings["movie_id"])
+        order = np.lexsort((movie_idx, user_idx))
         counts = np.bincount(user_idx, minlength=len(self.features.users))
-        return movie_idx[np.argsort(user_idx, kind="stable")], np.append(0, np.cumsum(counts))
+        stars = ratings["rating"].to_numpy(dtype=np.float32)
+        return movie_idx[order], stars[order], np.append(0, np.cumsum(counts))
 
-    def _seen(self, user_idx: int) -> npt.NDArray[np.int32]:
-        movie_idx, starts = self._seen_rows
-        return movie_idx[starts[user_idx] : starts[user_idx + 1]]
+    def _seen(self, user_idx: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        movie_idx, stars, starts = self._seen_rows
+        part = slice(starts[user_idx], starts[user_idx + 1])
+        return movie_idx[part], stars[part]
+
+    def _need_newcomers(self) -> Newcomers:
+        if self.newcomers is None:
+            raise InputError("this recommender was made without newcomers; train the run again")
+        return self.newcomers
+
+    def _attributes(
+        self, gender: str | None, age: int | None, occupation: int | None
+    ) -> npt.NDArray[np.float32]:
+        """A person's attributes; what is not known stands as the mean of all users."""
+        told = {"gender": gender, "age": age, "occupation": occupation}
+        if not self.features.user_fields:
+            if stray := [name for name, value in told.items() if value is not None]:
+                raise InputError(f"got {stray[0]}, but the data has no demographics; leave it out")
+            return np.zeros(0, np.float32)
+        if gender is not None and gender not in GENDERS:
+            raise InputError(f"got gender {gender!r}; expected one of {', '.join(GENDERS)}")
+        if age is not None and not 0 < age < 130:
+            raise InputError(f"got age {age}; expected years")
+        if occupation is not None and occupation not in range(self.features.occupations):
+            raise InputError(
+                f"got occupation {occupation}; expected 0 to {self.features.occupations - 1}"
+            )
+        band = None if age is None else max(int(np.searchsorted(AGE_BANDS, age, "right")) - 1, 0)
+        code = None if gender is None else GENDERS.index(gender)
+        return encode_people(self.features, code, band, occupation)[0]
+
+    def _attributes_of(self, person: Person) -> npt.NDArray[np.float32]:
+        """The attributes of a user of the data."""
+        user_id = int(person.name.removeprefix("user "))
+        user_idx = self.features.users.encode([user_id])
+        if not (fields := self.features.user_fields):
+            return np.zeros(0, np.float32)
+        codes = (fields[name][user_idx] for name in ("gender", "age", "job"))
+        return encode_people(self.features, *codes)[0]
+
+    def _scored(
+        self, person: Person, liking: float | None
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Predicted ratings, not clipped, and what films are ordered by; (movie rows,) each."""
+        taste = self._movies @ person.vector
+        if self.watching is None or person.profile is None:
+            return taste, taste
+        watch = self._watch_to @ person.profile + person.popular * self.watching.liked
+        return taste, _joined(watch, taste, liking)
+
+    def _for_one_film(self, movie_idx: int) -> npt.NDArray[np.float32]:
+        """What a film's score is for every user, (user rows,)."""
+        taste = self._users @ self._movies[movie_idx]
+        if self.watching is None:
+            return taste
+        return _joined(self.watching.users @ self._watch_to[movie_idx], taste, None)
 
     def _fans(self, movie_idx: int, k: int) -> npt.NDArray[np.int64]:
-        scores = self.user_vectors @ self.movie_vectors[movie_idx]
+        scores = self._for_one_film(movie_idx)
         scores[self.features.users.ids < 0] = -np.inf
         best = top_k(scores[None], k)[0]
         return best[best >= 0]
 
-    def _choose(
+    def _best(
+        self,
+        user_idx: npt.NDArray[np.integer],
+        scores: npt.NDArray[np.float32],
+        k: int,
+        exclude_seen: bool,
+    ) -> npt.NDArray[np.int64]:
+        """The k best films of each user, (n, k), -1 where there are fewer; `scores` is kept."""
+        allowed = np.where(self._in_catalogue, scores, -np.inf)
+        if exclude_seen:
+            for row, user in enumerate(user_idx):
+                allowed[row, self._seen(user)[0]] = -np.inf
+        return top_k(allowed, k)
+
+    def _allowed(
         self,
         scores: npt.NDArray[np.float32],
-        left_out: npt.NDArray[np.int32] | list[int],
-        k: int,
-        temperature: float,
-        seed: int | None,
-    ) -> npt.NDArray[np.int64]:
-        """Row numbers of the k best films, or of a draw from the best, best first."""
-        _check_choice(k, temperature, seed)
+        among: npt.ArrayLike | None,
+        left_out: npt.NDArray[np.integer] | None,
+    ) -> npt.NDArray[np.float32]:
+        """The scores of the films that may be chosen, -inf elsewhere."""
         allowed = np.where(self._in_catalogue, scores, -np.inf)
-        allowed[left_out] = -np.inf
-        if temperature == 0:
-            best = top_k(allowed[None], k)[0]
-            return best[best >= 0]
-        pool = top_k(allowed[None], k * POOL)[0]
-        pool = pool[pool >= 0]
-        # the k largest of scores with Gumbel noise are a draw without repeats from their softmax
-        # (Kool et al. 2019, section 2.2); the pool's spread makes one temperature fit all modes
-        spread = max(float(np.std(allowed[pool], dtype=np.float64)), 1e-6) if len(pool) else 1.0
-        noise = np.random.default_rng(seed).gumbel(size=len(pool))
-        noisy = allowed[pool] / (spread * temperature) + noise
-        return pool[np.sort(np.argsort(-noisy)[:k])]
+        if among is not None:
+            kept = self.features.movies.encode(np.atleast_1d(np.asarray(among, dtype=np.int64)))
+            allowed[np.setdiff1d(np.arange(len(allowed)), kept)] = -np.inf
+        if left_out is not None:
+            allowed[left_out] = -np.inf
+        return allowed
 
     def _stars(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return np.clip(scores, self.lowest, self.highest)
 
+    def _shown(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Scores as people read them: predicted ratings as stars of the data."""
+        return self._stars(scores) if self.watching is None else scores
+
     def _films(
-        self, movie_idx: npt.NDArray[np.integer], scores: npt.NDArray[np.float32] | float
+        self,
+        movie_idx: npt.NDArray[np.integer],
+        scores: npt.NDArray[np.float32] | None = None,
+        stars: npt.NDArray[np.float32] | None = None,
     ) -> pd.DataFrame:
         place = np.searchsorted(self.features.movies.used, movie_idx)  # the table is in id order
         films = self.tables.movies[["movie_id", "title", "year", "genres"]].iloc[place]
-        return films.assign(score=scores).reset_index(drop=True)
+        films = films.reset_index(drop=True)
+        if scores is not None:
+            films["score"] = scores
+        if stars is not None:
+            films["predicted"] = self._stars(stars)
+        return films
 
 
-def _check_choice(k: int, temperature: float = 0.0, seed: int | None = None) -> None:
-    if k != int(k) or k < 1:
-        raise InputError(f"got k = {k}; expected a whole number of films, 1 or more")
-    if not 0 <= temperature < np.inf:
-        raise InputError(f"got temperature {temperature}; expected 0 (the plain best) or more")
-    if seed is not None and seed < 0:
-        raise InputError(f"got seed {seed}; expected 0 or more, or none")
+def _joined(
+    watch: npt.NDArray[np.float32], taste: npt.NDArray[np.float32], liking: float | None
+) -> npt.NDArray[np.float32]:
+    """How likely films are to be watched and liked: watching^(1 - liking) x chance to like^liking.
+
+    Args:
+        watch: scores of the linear item model.
+        taste: predicted ratings.
+        liking: 0 to 1; None: `LIKING`.
+    """
+    share = LIKING if liking is None else liking
+    if not 0 <= share <= 1:
+        raise InputError(f"got liking {liking}; expected 0 (only watching) to 1 (only liking)")
+    like = -np.logaddexp(0, STEEPNESS * (LIKED - taste))  # logarithm of the logistic function
+    return np.exp((1 - share) * np.log(np.maximum(watch, 1e-6)) + share * like)

@@ -6,7 +6,8 @@
 | `tables/*.parquet` | users, movies, and ratings with the part each row had in the training |
 | `vocabularies.json` | genres and title words by index |
 | `network.safetensors` | every weight of the network, by name |
-| `vectors.safetensors` | the user and the movie feature matrix, `user` and `movie` |
+| `vectors.safetensors` | the user and the movie matrix, `user` and `movie`; with `best` more |
+| `newcomers.safetensors` | what gives new users and films their vectors |
 | `history.csv` | a row an epoch |
 | `plots/*.png` | pictures of the training |
 
@@ -42,11 +43,13 @@ from movierec.datasets import Tables, validate_tables
 from movierec.errors import InputError
 from movierec.features import Features
 from movierec.files import alone
+from movierec.newcomers import Newcomers
 from movierec.paths import reports_dir
 from movierec.recommend import Recommender
 from movierec.vectors import Rows
+from movierec.watching import Watching
 
-FORMAT = 1
+FORMAT = 2
 PARTS = ("train", "validation", "test")
 PACKAGES = ("movierec", "tensorflow", "keras", "numpy", "pandas", "pyarrow", "safetensors")
 _KEYS = {
@@ -60,7 +63,7 @@ _KEYS = {
     "files": dict,
 }
 _ENTRIES = {
-    "config": {"recipe", "network", "seed"},
+    "config": {"recipe", "seed"},
     "rows": {"train", "validation", "test"},
     "metrics": {"validation", "test"},
     "seconds": {"prepare", "compile", "train", "finish"},
@@ -72,6 +75,7 @@ _FILES = {
     "vocabularies.json",
     "network.safetensors",
     "vectors.safetensors",
+    "newcomers.safetensors",
     "history.csv",
 }
 _LONGEST_TITLE = 1000  # words; more can only be a damaged number
@@ -156,13 +160,22 @@ class Run:
     def recommender(self) -> Recommender:
         """The run's recommender; needs no TensorFlow."""
         vectors = self._tensors("vectors.safetensors")
-        if set(vectors) != {"user", "movie"}:
+        known = {"user", "movie"}
+        watched = {f"watching_{name}" for name in Watching._fields}
+        if set(vectors) not in (known, known | watched):
             raise self._damaged(f"vectors.safetensors holds {sorted(vectors)}, not user and movie")
-        for name, matrix in vectors.items():
-            if matrix.dtype != np.float32 or not np.isfinite(matrix).all():
+        rest = self._tensors("newcomers.safetensors")
+        if set(rest) != set(Newcomers._fields):
+            raise self._damaged(f"newcomers.safetensors holds {sorted(rest)}")
+        for name, array in (vectors | rest).items():
+            if array.dtype != np.float32 or not np.isfinite(array).all():
                 raise self._damaged(f"the {name} vectors are not all finite float32 numbers")
+        watching = None
+        if watched <= set(vectors):
+            watching = Watching(*(vectors[f"watching_{name}"] for name in Watching._fields))
+        pair = vectors["user"], vectors["movie"]
         try:
-            return Recommender(self.tables, self.features, vectors["user"], vectors["movie"])
+            return Recommender(self.tables, self.features, *pair, Newcomers(**rest), watching)
         except InputError as error:
             raise self._damaged(str(error)) from error
 
@@ -229,7 +242,7 @@ class Trained(NamedTuple):
     Attributes:
         weights: float32 arrays by name: all that was learned.
         vectors: `user` (user rows, d) and `movie` (movie rows, d), whose dot products are the
-            predicted ratings.
+            predicted ratings; `watching_` with each name of `watching.Watching`, if there is one.
         history: a row an epoch, as `training.Fit.history`.
         best_epoch: the epoch whose state was kept.
         seconds: `build`, `compile`, `train`.
@@ -357,6 +370,7 @@ def write_run(
     part: npt.NDArray[np.str_],
     features: Features,
     trained: Trained,
+    newcomers: Newcomers,
     plots: Mapping[str, bytes],
 ) -> Run:
     """Write a run folder whole, or leave what was there.
@@ -366,6 +380,7 @@ def write_run(
         info: settings, metrics and seconds for `run.json`.
         tables, part, features: the prepared data; `part` is each rating's part.
         trained: weights, vectors and history.
+        newcomers: what gives new users and films their vectors.
         plots: PNG files by name.
 
     Raises:
@@ -385,6 +400,7 @@ def write_run(
         "vocabularies.json": json.dumps(vocabularies, ensure_ascii=False).encode(),
         "network.safetensors": safetensors.numpy.save(trained.weights),
         "vectors.safetensors": safetensors.numpy.save(trained.vectors),
+        "newcomers.safetensors": safetensors.numpy.save(newcomers._asdict()),
         "history.csv": trained.history.to_csv(index=False).encode(),
     }
     files |= {f"plots/{name}": picture for name, picture in plots.items()}

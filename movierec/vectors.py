@@ -26,7 +26,10 @@ class Rows(NamedTuple):
 
 
 def pair_scores(
-    users: Vectors, movies: Vectors, user_idx: Indices, movie_idx: Indices
+    users: Vectors,
+    movies: Vectors,
+    user_idx: npt.NDArray[np.integer],
+    movie_idx: npt.NDArray[np.integer],
 ) -> npt.NDArray[np.float32]:
     """Dot products of pairs of rows.
 

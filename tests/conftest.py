@@ -65,19 +65,24 @@ def plain_tables() -> Tables:
     )
 
 
-def real_data(name: str, variable: str) -> Tables:
-    """A real data set beside the project, which may not be redistributed; else skip the test."""
+def real_folder(name: str, variable: str) -> Path:
+    """Where a real data set is, which may not be redistributed; else skip the test."""
     folder = Path(os.environ.get(variable) or PROJECT.parent / "shared" / name)
     if not folder.exists():
         pytest.skip(f"no {name} at {folder}: put it there, or set {variable} to its folder or zip")
-    return load_dataset(name, folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
 def real_1m() -> Tables:
-    return real_data("ml-1m", "MOVIEREC_TEST_ML1M")
+    return load_dataset("ml-1m", real_folder("ml-1m", "MOVIEREC_TEST_ML1M"))
 
 
 @pytest.fixture(scope="session")
-def real_100k() -> Tables:
-    return real_data("ml-100k", "MOVIEREC_TEST_ML100K")
+def real_folder_100k() -> Path:
+    return real_folder("ml-100k", "MOVIEREC_TEST_ML100K")
+
+
+@pytest.fixture(scope="session")
+def real_100k(real_folder_100k: Path) -> Tables:
+    return load_dataset("ml-100k", real_folder_100k)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from movierec.runs import Run
+from movierec import cli, datasets, splits
+from movierec.runs import Run, load_run
 from movierec.simulate import Simulation, write_ml1m
 
 
@@ -98,6 +100,58 @@ def test_train_gives_figures_and_a_run_folder(home: Path) -> None:
     measured = answer(home, "evaluate", "--run", "trained")
     assert measured["mse"] == pytest.approx(facts["mse"])
     assert measured["baselines"]["biases"]["rmse"] > 0
+
+
+def test_evaluate_prints_a_table_of_all_methods_that_fits_a_terminal(home: Path) -> None:
+    lines = movierec(home, "evaluate", "--run", "reports/small", "-k", "5").stdout.splitlines()
+    assert max(map(len, lines)) <= 120
+    text = "\n".join(lines)
+    for name in ("fast", "global mean", "factor model", "most often liked", "EASE"):
+        assert f"\n {name} " in text
+    assert re.search(r"\n fast +0\.\d{4} +0\.\d{3}–0\.\d{3} ", text)
+    assert "1,200 test rows, lists of 5 films" in text
+
+
+def test_evaluate_compares_runs_of_the_same_held_out_rows(home: Path) -> None:
+    source = ("--data", "ml-1m", "--from", "world", "--recipe", "fast", "--epochs", "1")
+    for name, seed in (("one", "0"), ("other", "1")):
+        answer(home, "train", *source, "--run", name, "--holdout-seed", seed)
+    runs = ("--run", "reports/small", "--run", "one")
+    compared = answer(home, "evaluate", *runs)
+    assert [run["method"] for run in compared["runs"]] == ["small", "one"]
+    gap = compared["runs"][1]["difference"]["rmse"]
+    assert gap["low"] <= gap["difference"] <= gap["high"]
+    assert "one minus small" in movierec(home, "evaluate", *runs).stdout
+    message = refused(home, "evaluate", *runs, "--run", "other")
+    assert "different test rows" in message
+
+
+def test_train_on_an_official_fold_holds_out_its_rows(home: Path, small_world: Simulation) -> None:
+    tables = small_world.tables
+    folder = home / "like-100k"
+    folder.mkdir()
+    users = tables.users.assign(job="none")[["user_id", "age", "gender", "job", "zip"]]
+    users.to_csv(folder / "u.user", sep="|", header=False, index=False)
+    films = [f"{i}|{title}||||1" for i, title in tables.movies[["movie_id", "title"]].to_numpy()]
+    (folder / "u.item").write_text("\n".join(films), "latin-1")
+    (folder / "u.genre").write_text("Drama|0\n")
+    (folder / "u.occupation").write_text("none\n")
+    ratings = tables.ratings.astype({"rating": int})
+    for name, part in (("u.data", ratings), ("u3.test", ratings[::4])):
+        part.to_csv(folder / name, sep="\t", header=False, index=False)
+    source = ("--data", "ml-100k", "--from", "like-100k", "--recipe", "fast", "--epochs", "1")
+    facts = answer(home, "train", *source, "--holdout", "u3", "--run", "fold")
+    assert facts["rows_tested"] == 3000
+    run = load_run(home / "fold")
+    assert (run.part[::4] == "test").all()
+    assert run.config["holdout"] == "given"
+    assert len(run.config["holdout_sha256"]) == 64
+    assert "u4.test is missing" in refused(home, "train", *source, "--holdout", "u4")
+
+
+def test_the_command_line_offers_every_holdout() -> None:
+    assert cli.HOLDOUTS == splits.HOLDOUTS
+    assert cli.FOLDS == datasets.FOLDS
 
 
 def test_train_without_holdout_has_no_test_figures(home: Path) -> None:

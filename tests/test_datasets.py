@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 
 from movierec import datasets
-from movierec.datasets import Tables, load_dataset, validate_tables
+from movierec.datasets import Tables, load_dataset, official_fold, validate_tables
 from movierec.errors import InputError
 from movierec.features import Features
 from movierec.simulate import write_ml1m
@@ -139,6 +139,33 @@ def test_ml1m_title_may_hold_the_separator(tmp_path):
     tables = load_dataset("mine", write_folder(tmp_path / "set", FORMS["ml-1m"]))
     assert tables.movies["title"].iloc[1] == "Café :: the Sequel (2001)"
     assert tables.movies["genres"].iloc[1] == "Comedy"
+
+
+def test_ml100k_official_fold_gives_the_rows_of_its_test_file(tmp_path):
+    files = FORMS["ml-100k"] | {"u1.test": b"5\t2\t1\t999\n1\t7\t3\t1001\n"}
+    folder = write_folder(tmp_path / "set", files)
+    tables = load_dataset("mine", folder)
+    assert official_fold(tables, folder, "u1").tolist() == [3, 1]
+
+
+@pytest.mark.parametrize(
+    ("fold", "content", "told"),
+    [
+        ("u2", b"", "u2.test is missing: only ML-100K has the official folds u1 to u5"),
+        ("u9", b"", "unknown fold 'u9'; expected one of u1, u2"),
+        ("u1", b"5\t7\t1\t999\n", "rating of movie 7 by user 5 that the ratings do not have"),
+    ],
+)
+def test_official_fold_that_is_not_there_is_refused(tmp_path, fold, content, told):
+    folder = write_folder(tmp_path / "set", FORMS["ml-100k"] | {"u1.test": content})
+    with pytest.raises(InputError, match=told):
+        official_fold(load_dataset("mine", folder), folder, fold)
+
+
+def test_data_without_files_has_no_official_folds(small_tables, monkeypatch, tmp_path):
+    monkeypatch.setenv("MOVIEREC_DATA", str(tmp_path))
+    with pytest.raises(InputError, match=r"sample has no u1.test: only ML-100K"):
+        official_fold(small_tables, None, "u1")
 
 
 def test_ml100k_occupations_and_genres_get_their_names(tmp_path):

@@ -1,176 +1,37 @@
-"""Metrics against cases worked out by hand and against scikit-learn; baselines; top k."""
+"""Baselines by hand and by what they must find; a whole run, measured and compared."""
 
 from __future__ import annotations
 
 import math
+import shutil
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
-from sklearn.metrics import ndcg_score
 
 from movierec import baselines
 from movierec.errors import InputError
-from movierec.evaluation import evaluate, ranking_metrics, rating_metrics
-from movierec.vectors import BLOCK, pair_scores, top_k, unit_rows
-
-
-def pairs(*entries: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """User rows and movie rows of (user, movie) pairs."""
-    table = np.array(entries, dtype=np.int32).reshape(-1, 2)
-    return table[:, 0], table[:, 1]
-
-
-def fixed(scores: list[list[float]]):
-    """A scorer of given scores, a row a user."""
-    table = np.array(scores, dtype=np.float32)
-    return lambda users: table[users]
-
-
-# --- rating error --------------------------------------------------------------------------------
-
-
-def test_rating_errors_by_hand():
-    errors = rating_metrics([1, 2, 3, 4], [1, 3, 1, 4])
-    assert errors == pytest.approx({"mse": 1.25, "rmse": math.sqrt(1.25), "mae": 0.75})
-
-
-def test_rating_errors_of_small_floats_are_summed_in_double_precision():
-    rating = np.full(1_000_000, 4, dtype=np.float32)
-    errors = rating_metrics(rating, rating - np.float32(0.125))
-    assert errors["mse"] == 0.125**2
-    assert errors["mae"] == 0.125
-
-
-@pytest.mark.parametrize(
-    ("rating", "predicted"), [([], []), ([1, 2, 3], [1, 2]), ([1, 2, 3], [1]), ([1], [])]
+from movierec.evaluation import (
+    compare,
+    comparison_table,
+    evaluate,
+    known_and_held_out,
+    measure,
+    row_groups,
 )
-def test_rating_errors_of_no_or_unequal_rows_are_refused(rating, predicted):
-    sizes = f"got {len(rating)} ratings and {len(predicted)} predictions; expected"
-    with pytest.raises(InputError, match=sizes):
-        rating_metrics(rating, predicted)
-
-
-# --- ranking -------------------------------------------------------------------------------------
-
-FILMS = np.array([False, True, True, True, True, True])  # row 0 is free
-
-
-def test_ranking_by_hand():
-    scores = [[9, 5, 4, 3, 2, 1], [9, 1, 2, 3, 4, 5]]
-    found = ranking_metrics(
-        fixed(scores),
-        FILMS,
-        seen=pairs((0, 1)),  # user 0 has seen the film that scores highest
-        relevant=pairs((0, 3), (0, 5), (1, 5)),
-        k=2,
-    )
-    # user 0 is shown 2 and 3, of which 3 is liked; user 1 is shown 5 and 4, of which 5 is
-    ideal = 1 + 1 / math.log2(3)
-    assert found["ndcg@2"] == pytest.approx((1 / math.log2(3) / ideal + 1) / 2)
-    assert found["recall@2"] == pytest.approx((1 / 2 + 1) / 2)
-    assert found["shown@2"] == 4
-    assert found["users"] == 2
-
-
-def test_ranking_divides_recall_by_k_where_more_are_relevant():
-    relevant = pairs(*((0, film) for film in range(1, 6)))
-    found = ranking_metrics(fixed([[0, 5, 4, 3, 2, 1]]), FILMS, pairs(), relevant, k=2)
-    assert found["recall@2"] == 1
-    assert found["ndcg@2"] == pytest.approx(1)
-
-
-def test_ranking_leaves_out_users_without_a_relevant_film():
-    scores = [[0, 5, 4, 3, 2, 1]] * 3
-    found = ranking_metrics(fixed(scores), FILMS, pairs((0, 2), (1, 2)), pairs((2, 1)), k=1)
-    assert found == {"ndcg@1": 1.0, "recall@1": 1.0, "shown@1": 1, "users": 1}
-
-
-def test_ranking_of_a_user_with_fewer_films_left_than_k():
-    seen = pairs((0, 1), (0, 2), (0, 3), (0, 4))
-    found = ranking_metrics(fixed([[0, 5, 4, 3, 2, 1]]), FILMS, seen, pairs((0, 5)), k=10)
-    assert found["ndcg@10"] == pytest.approx(1)
-    assert found["shown@10"] == 1
-
-
-def test_ndcg_is_that_of_scikit_learn():
-    rng = np.random.default_rng(0)
-    scores = rng.permuted(np.tile(np.arange(60, dtype=np.float32), (30, 1)), axis=1)
-    liked = rng.random((30, 60)) < 0.1
-    liked[np.arange(30), rng.integers(0, 60, 30)] = True
-    relevant = tuple(axis.astype(np.int32) for axis in np.nonzero(liked))
-    found = ranking_metrics(fixed(scores.tolist()), np.ones(60, bool), pairs(), relevant, k=10)
-    assert found["ndcg@10"] == pytest.approx(ndcg_score(liked, scores, k=10))
-    assert found["users"] == 30
-
-
-def test_ranking_does_not_depend_on_the_blocks_users_are_scored_in(monkeypatch):
-    rng = np.random.default_rng(1)
-    scores = rng.random((50, 20)).tolist()
-    relevant = pairs(*((user, int(rng.integers(1, 20))) for user in range(50)))
-    whole = ranking_metrics(fixed(scores), np.ones(20, bool), pairs((3, 4)), relevant, k=5)
-    monkeypatch.setattr("movierec.evaluation.BLOCK", 7)
-    assert whole == ranking_metrics(fixed(scores), np.ones(20, bool), pairs((3, 4)), relevant, k=5)
-
-
-# --- top k ---------------------------------------------------------------------------------------
-
-
-@given(
-    hnp.arrays(
-        np.float32,
-        st.tuples(st.integers(1, 4), st.integers(1, 40)),
-        elements=st.sampled_from([-np.inf, -1, 0, 1, 2]),  # few values, so many ties
-    ),
-    st.integers(1, 45),
-)
-@settings(max_examples=200, deadline=None)
-def test_top_k_is_a_stable_sort_cut_off(scores, k):
-    expected = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    finite = np.isfinite(np.take_along_axis(scores, expected, axis=1))
-    assert np.array_equal(top_k(scores, k), np.where(finite, expected, -1))
-
-
-def test_top_k_takes_ties_by_position_in_long_rows():
-    scores = np.zeros((2, 3000), dtype=np.float32)
-    scores[0, 5] = 1
-    assert top_k(scores, 3).tolist() == [[5, 0, 1], [0, 1, 2]]
-
-
-def test_top_k_leaves_out_what_is_no_number():
-    assert top_k(np.array([[1, np.nan, 3, -np.inf]], dtype=np.float32), 4).tolist() == [
-        [2, 0, -1, -1]
-    ]
-
-
-def test_pair_scores_are_the_same_in_blocks():
-    rng = np.random.default_rng(0)
-    users, movies = rng.random((5, 3), np.float32), rng.random((7, 3), np.float32)
-    user_idx = rng.integers(0, 5, BLOCK + 10).astype(np.int32)
-    movie_idx = rng.integers(0, 7, BLOCK + 10).astype(np.int32)
-    expected = (users[user_idx] * movies[movie_idx]).sum(axis=1)
-    assert pair_scores(users, movies, user_idx, movie_idx) == pytest.approx(expected, rel=1e-5)
-
-
-def test_unit_rows_keep_a_row_of_zeros():
-    rows = unit_rows(np.array([[3, 4], [0, 0]], dtype=np.float32))
-    assert rows == pytest.approx(np.array([[0.6, 0.8], [0, 0]]))
-
+from movierec.features import Features
+from movierec.metrics import rating_metrics
+from movierec.runs import Run, encode_rows
+from movierec.simulate import Simulation
+from movierec.splits import split
+from movierec.vectors import Rows
 
 # --- baselines -----------------------------------------------------------------------------------
 
-RATED = (
+RATED = Rows(
     np.array([1, 1, 2], dtype=np.int32),
     np.array([1, 2, 1], dtype=np.int32),
     np.array([5, 3, 1], dtype=np.float32),
 )
-
-
-def predicted(name: str, user: int, movie: int) -> float:
-    predictor = baselines.RATING_BASELINES[name](*RATED)
-    return float(predictor(np.array([user]), np.array([movie]))[0])
 
 
 @pytest.mark.parametrize(
@@ -185,10 +46,12 @@ def predicted(name: str, user: int, movie: int) -> float:
         ("movie mean", 2, 2, 3),
         ("movie mean", 1, 9, 3),
         ("biases", 9, 9, 3),
+        ("factor model", 9, 9, 3),
     ],
 )
 def test_baselines_by_hand(name, user, movie, expected):
-    assert predicted(name, user, movie) == pytest.approx(expected)
+    predict = baselines.BASELINES[name](RATED, 10, 10).predict
+    assert predict(np.array([user]), np.array([movie]))[0] == pytest.approx(expected)
 
 
 def test_biases_are_the_least_damped_squares():
@@ -204,14 +67,88 @@ def test_biases_are_the_least_damped_squares():
     target = np.append(rating - rating.mean(dtype=np.float64), np.zeros(35))
     solution = np.linalg.lstsq(design, target, rcond=None)[0]
     expected = rating.mean(dtype=np.float64) + solution[user_idx] + solution[20 + movie_idx]
-    found = baselines.biases(user_idx, movie_idx, rating)(user_idx, movie_idx)
-    assert found == pytest.approx(expected, abs=1e-4)
+    fitted = baselines.biases(Rows(user_idx, movie_idx, rating), 20, 15)
+    assert fitted.predict(user_idx, movie_idx) == pytest.approx(expected, abs=1e-4)
 
 
 def test_popularity_counts_likes_only():
     movie_idx = np.array([1, 1, 1, 3], dtype=np.int32)
     rating = np.array([5, 4, 3.5, 4.5], dtype=np.float32)
-    assert baselines.popularity(movie_idx, rating, 5).tolist() == [0, 2, 0, 1, 0]
+    scores = baselines.popularity(Rows(np.zeros(4, np.int32), movie_idx, rating), 2, 5).scores
+    assert scores(np.array([0, 1])).tolist() == [[0, 2, 0, 1, 0]] * 2
+
+
+@pytest.fixture(scope="module")
+def world_rows(small_world: Simulation) -> tuple[Rows, Rows, Features]:
+    """The small world's training and test rows."""
+    features = Features.fit(small_world.tables)
+    rows = encode_rows(small_world.tables, features)
+    train, test = split(small_world.tables.ratings)
+    return rows.take(train), rows.take(test), features
+
+
+def test_factor_model_finds_the_tastes_that_biases_cannot():
+    """Ratings of two tastes and little noise: most of what biases leave is found."""
+    rng = np.random.default_rng(0)
+    users, movies = rng.normal(0, 1, (200, 2)), rng.normal(0, 0.7, (100, 2))
+    user_idx, movie_idx = (
+        axis.astype(np.int32) for axis in np.nonzero(rng.random((200, 100)) < 0.5)
+    )
+    stars = (
+        3 + (users[user_idx] * movies[movie_idx]).sum(axis=1) + rng.normal(0, 0.1, len(user_idx))
+    )
+    rows = Rows(user_idx, movie_idx, stars.astype(np.float32))
+    order = rng.permutation(len(user_idx))
+    train, test = rows.take(order[1000:]), rows.take(order[:1000])
+    errors = {}
+    for name in ("biases", "factor model"):
+        predict = baselines.BASELINES[name](train, 200, 100).predict
+        errors[name] = rating_metrics(test.rating, predict(test.user_idx, test.movie_idx))["mse"]
+    assert errors["factor model"] < 0.2 * errors["biases"]
+
+
+def test_factor_model_orders_films_by_the_rating_that_it_predicts(world_rows):
+    train, _, features = world_rows
+    fitted = baselines.factor_model(train, len(features.users), len(features.movies))
+    user_idx, movie_idx = np.full(5, 3), np.arange(1, 6)
+    scores = fitted.scores(np.array([3]))[0, 1:6]
+    assert scores == pytest.approx(fitted.predict(user_idx, movie_idx), abs=1e-5)
+
+
+def test_factor_model_is_repeatable_and_changes_with_its_seed(world_rows):
+    train, test, features = world_rows
+    pairs = test.user_idx[:50], test.movie_idx[:50]
+    first, again, other = (
+        baselines.factor_model(train, len(features.users), len(features.movies), seed).predict(
+            *pairs
+        )
+        for seed in (1, 1, 2)
+    )
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_ease_puts_the_withheld_film_of_a_checkerboard_first():
+    """Even users like even films, odd users odd ones; each withheld film must come first."""
+    liked = [(u, m) for u in range(12) for m in range(10) if (u + m) % 2 == 0]
+    given = np.array([(u, m) for u, m in liked if m != u % 10], dtype=np.int32)
+    train = Rows(given[:, 0], given[:, 1], np.full(len(given), 5, dtype=np.float32))
+    scores = baselines.ease(train, 12, 10).scores(np.arange(12))
+    scores[train.user_idx, train.movie_idx] = -np.inf
+    assert scores.argmax(axis=1).tolist() == [u % 10 for u in range(12)]
+
+
+def test_ease_is_the_ridge_of_each_film_on_the_others():
+    rng = np.random.default_rng(0)
+    liked = rng.random((40, 6)) < 0.4
+    user_idx, movie_idx = (axis.astype(np.int32) for axis in np.nonzero(liked))
+    train = Rows(user_idx, movie_idx, np.full(len(user_idx), 4, dtype=np.float32))
+    scores = baselines.ease(train, 40, 6).scores(np.arange(40))
+    for film in range(6):
+        others = np.delete(liked, film, axis=1).astype(float)
+        gram = others.T @ others + baselines.EASE_DAMPING * np.eye(5)
+        weights = np.linalg.solve(gram, others.T @ liked[:, film])
+        assert scores[:, film] == pytest.approx(others @ weights, abs=1e-6)
 
 
 # --- a whole run ---------------------------------------------------------------------------------
@@ -231,9 +168,117 @@ def test_evaluation_of_a_run_agrees_with_its_predictions(small_run):
 
 def test_evaluation_measures_baselines_on_the_same_rows(small_run):
     found = evaluate(small_run)["baselines"]
-    rows = small_run.rows("train", "validation")
-    test = small_run.rows("test")
-    mean = rows.rating.mean(dtype=np.float64)
+    train, test = known_and_held_out(small_run)
+    assert len(train.rating) == 10_800
+    mean = train.rating.mean(dtype=np.float64)
     assert found["global mean"]["mse"] == pytest.approx(float(np.mean((test.rating - mean) ** 2)))
     assert found["biases"]["mse"] < found["movie mean"]["mse"] < found["global mean"]["mse"]
-    assert set(found["most often liked"]) == {"ranking"}
+    assert set(found) == set(baselines.BASELINES)
+    assert set(found["most often liked"]) == set(found["EASE"]) == {"ranking", "intervals"}
+    assert "ranking" not in found["global mean"]
+
+
+def test_every_method_has_the_same_metrics_each_within_its_interval(small_run):
+    result = evaluate(small_run, k=5)
+    for summary in (result, *result["baselines"].values()):
+        ranking = summary.get("ranking", result["ranking"])
+        assert set(ranking) == set(result["ranking"])
+        values = summary | summary.get("ranking", {})
+        assert {"rmse", "mae"} & set(values) or {"ndcg@5", "recall@5"} <= set(values)
+        for name, (low, high) in summary["intervals"].items():
+            assert low <= values[name] <= high, name
+
+
+def test_lists_of_a_run_follow_its_scores_not_its_ratings(small_run, monkeypatch):
+    """What films are ordered by is `Recommender.scores`; here, against the ratings."""
+    before = measure([small_run])[0]["fast"]
+    scores = small_run.recommender.scores
+    monkeypatch.setattr(small_run.recommender, "scores", lambda user_idx: -scores(user_idx))
+    after = measure([small_run])[0]["fast"]
+    assert np.array_equal(before.predicted, after.predicted)
+    assert not np.isin(before.lists, after.lists).all()
+
+
+def test_no_list_holds_what_was_seen_in_training(small_run):
+    train, _ = known_and_held_out(small_run)
+    seen = set(zip(train.user_idx.tolist(), train.movie_idx.tolist(), strict=True))
+    for name, found in measure([small_run])[0].items():
+        if found.lists is not None:
+            shown = {
+                (int(u), int(m))
+                for u, row in zip(found.users, found.lists, strict=True)
+                for m in row
+            }
+            assert not shown & seen, name
+
+
+def test_one_film_lists_have_no_diversity_and_say_so_by_leaving_it_out(small_run):
+    ranking = evaluate(small_run, k=1)["ranking"]
+    assert "diversity@1" not in ranking
+    assert ranking["precision@1"] == pytest.approx(ranking["mrr@1"])
+
+
+def test_lists_of_no_film_are_refused(small_run):
+    with pytest.raises(InputError, match="got k = 0; expected"):
+        evaluate(small_run, k=0)
+
+
+def test_learned_rows_get_errors_but_no_lists(small_run):
+    result = evaluate(small_run, "train")
+    assert result["rows_tested"] == 10_260
+    assert "ranking" not in result
+    assert "EASE" not in result["baselines"]
+
+
+def test_ease_is_left_out_of_a_catalogue_too_large_for_it(small_run, monkeypatch):
+    monkeypatch.setattr("movierec.evaluation.EASE_FILMS", 149)
+    result = evaluate(small_run)
+    assert "EASE" not in result["baselines"]
+    assert "up to 149 films; this catalogue has 150" in result["left_out"]["EASE"]
+
+
+def test_runs_are_compared_on_the_same_users(small_run, tmp_path):
+    shutil.copytree(small_run.path, tmp_path / "moved")
+    twin = Run(tmp_path / "moved", small_run.info)
+    twin.recommender.user_vectors = twin.recommender.user_vectors * np.float32(1.2)
+    result = compare([small_run, twin])
+    first, second = result["runs"]
+    assert (first["method"], second["method"]) == ("small", "moved")
+    assert "difference" not in first
+    gap = second["difference"]["mse"]
+    assert gap["difference"] == pytest.approx(second["mse"] - first["mse"])
+    assert 0 < gap["low"] < gap["difference"] < gap["high"]
+    assert set(result["baselines"]) == set(baselines.BASELINES)
+
+
+def test_runs_of_other_held_out_rows_are_not_compared(small_run):
+    other = Run(small_run.path, small_run.info)
+    other.__dict__["part"] = np.roll(small_run.part, 1)
+    with pytest.raises(InputError, match="different test rows; expected runs of the same data"):
+        compare([small_run, other])
+
+
+def test_the_table_holds_every_method_and_interval(small_run):
+    result = evaluate(small_run)
+    table = comparison_table({"this": result, **result["baselines"]}).set_index("method")
+    assert table.index.tolist() == ["this", *baselines.BASELINES]
+    assert table.loc["this", "rmse"] == result["rmse"]
+    low, high = result["intervals"]["rmse"]
+    assert table.loc["this", "rmse 95 %"] == f"{low:.3f}–{high:.3f}"
+    assert table["rmse"].isna().sum() == 2
+    assert {"ndcg@10 95 %", "map@10", "mrr@10", "coverage@10"} <= set(table)
+
+
+def test_rows_are_grouped_by_what_is_known_of_them(small_run):
+    train, held_out = known_and_held_out(small_run)
+    groups = row_groups(small_run, train, held_out)
+    ratings = small_run.tables.ratings[small_run.part == "test"].reset_index(drop=True)
+    users = small_run.tables.users.set_index("user_id").loc[ratings["user_id"]]
+    films = small_run.tables.movies.set_index("movie_id").loc[ratings["movie_id"]]
+    assert groups["gender"].tolist() == users["gender"].tolist()
+    assert groups["rating"].tolist() == ratings["rating"].tolist()
+    assert [sorted(g) for g in groups["genre"]] == [sorted(g.split("|")) for g in films["genres"]]
+    counts = np.bincount(train.user_idx)[held_out.user_idx]
+    middle = (counts > 10) & (counts <= 50)
+    assert np.array_equal(groups["user_ratings"] == "11–50", middle)
+    assert 0 < middle.sum() < len(middle)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
-from movierec.datasets import GENRES_1M, Tables, load_dataset, validate_tables
+from movierec.datasets import FOLDS, GENRES_1M, Tables, load_dataset, official_fold, validate_tables
 from movierec.features import Features, joined_table, title_words
 from movierec.model import TwoTower, all_vectors
 from movierec.recipes import NetworkConfig
@@ -150,3 +150,16 @@ def test_100k_is_encoded(real_100k):
     assert (sizes.genders, sizes.ages, sizes.jobs) == (2, 7, 21)
     # the film called "unknown", and one whose title goes on after the year
     assert tables.movies["year"].isna().sum() == 2
+
+
+def test_100k_official_folds_are_five_disjoint_fifths(real_100k, real_folder_100k):
+    folds = [official_fold(real_100k, real_folder_100k, fold) for fold in FOLDS]
+    assert [len(fold) for fold in folds] == [20_000] * 5
+    assert np.array_equal(np.sort(np.concatenate(folds)), np.arange(100_000))
+
+
+def test_1m_last_split_holds_out_one_rating_a_user(real_1m):
+    train, test = split(real_1m.ratings, "last")
+    assert len(test) == 6040
+    assert real_1m.ratings["user_id"].iloc[test].is_unique
+    assert len(train) == 1_000_209 - 6040

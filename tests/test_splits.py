@@ -8,14 +8,14 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 from movierec.errors import InputError
-from movierec.splits import split, validation_split
+from movierec.splits import HOLDOUTS, holdout_record, split, validation_split
 
 
 def ratings_at(timestamps: list[int]) -> pd.DataFrame:
     return pd.DataFrame({"timestamp": np.array(timestamps, dtype=np.int64)})
 
 
-@pytest.mark.parametrize("holdout", ["random", "origin", "temporal", "none"])
+@pytest.mark.parametrize("holdout", HOLDOUTS)
 def test_parts_cover_all_rows_once(small_tables, holdout):
     train, test = split(small_tables.ratings, holdout)
     everything = np.concatenate([train, test])
@@ -70,6 +70,81 @@ def test_temporal_holdout_takes_ties_in_file_order():
     in_order = sorted(range(1000), key=lambda row: (timestamps[row], row))
     assert sorted(train) == sorted(in_order[:700])
     assert sorted(test) == sorted(in_order[700:])  # the last of equal ones counts as the latest
+
+
+def last_of(users: list[int], timestamps: list[int]) -> list[int]:
+    ratings = ratings_at(timestamps).assign(user_id=users)
+    train, test = split(ratings, "last")
+    assert sorted([*train, *test]) == list(range(len(users)))
+    return sorted(test.tolist())
+
+
+def test_last_holdout_tests_the_latest_rating_of_each_user():
+    assert last_of([2, 1, 2, 1, 2], [5, 3, 9, 1, 7]) == [1, 2]
+
+
+def test_last_holdout_takes_ties_in_file_order():
+    assert last_of([1, 2, 1, 1, 2], [4, 1, 4, 2, 1]) == [2, 4]
+
+
+def test_last_holdout_leaves_a_single_rating_to_its_user():
+    assert last_of([3, 1, 1, 2], [9, 1, 2, 5]) == [2]
+
+
+def test_last_holdout_takes_each_user_once_in_a_whole_world(small_tables):
+    ratings = small_tables.ratings
+    train, test = split(ratings, "last")
+    assert ratings["user_id"].iloc[test].is_unique
+    latest = ratings.groupby("user_id")["timestamp"].max()
+    held = ratings.iloc[test].set_index("user_id")["timestamp"]
+    assert (held == latest[held.index]).all()
+    assert set(ratings["user_id"].iloc[train]) == set(ratings["user_id"])
+
+
+def test_last_holdout_needs_a_user_with_two_ratings():
+    with pytest.raises(InputError, match="no user has two ratings"):
+        last_of([1, 2, 3], [1, 2, 3])
+
+
+def test_given_rows_are_held_out():
+    train, test = split(ratings_at([1] * 6), [4, 0])
+    assert train.tolist() == [1, 2, 3, 5]
+    assert test.tolist() == [4, 0]
+    assert train.dtype == test.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("holdout", "told"),
+    [
+        ([0, 6], "got row 6 to hold out; expected numbers from 0 to 5"),
+        ([-1], "got row -1"),
+        ([2, 3, 2], "row 2 is to be held out twice"),
+        ([], "expected a list of whole numbers"),
+        (np.empty(0, dtype=np.int64), "got 0 of 6 rows"),
+        (range(6), "got 6 of 6 rows"),
+        ([0.5], "of type float64"),
+        ([True] * 6, "of type bool"),
+        ([[1], [2]], r"shape \(2, 1\)"),
+    ],
+)
+def test_given_rows_that_cannot_be_held_out_are_refused(holdout, told):
+    with pytest.raises(InputError, match=told):
+        split(ratings_at([1] * 6), holdout)
+
+
+def test_a_record_tells_given_rows_apart_by_a_checksum():
+    first, order, other = (
+        holdout_record(rows, 0, np.array(rows), 10) for rows in ([1, 2], [2, 1], [1, 3])
+    )
+    assert first["holdout"] == "given"
+    assert first["holdout_fraction"] == 0.2
+    assert first["holdout_sha256"] == order["holdout_sha256"] != other["holdout_sha256"]
+
+
+def test_a_record_has_a_seed_where_one_was_used():
+    assert holdout_record("random", 3, np.array([1]), 10)["holdout_seed"] == 3
+    assert holdout_record("last", 3, np.array([1]), 10)["holdout_seed"] is None
+    assert holdout_record("last", 3, np.array([1]), 10)["holdout_sha256"] is None
 
 
 def test_no_holdout_trains_on_everything(small_tables):

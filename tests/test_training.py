@@ -13,7 +13,7 @@ import pytest
 
 from movierec import baselines
 from movierec.errors import InputError
-from movierec.evaluation import rating_metrics
+from movierec.metrics import rating_metrics
 from movierec.networks import load_network
 from movierec.pipeline import train, train_or_load
 from movierec.recipes import RECIPES, NetworkConfig, Recipe, resolve_recipe
@@ -260,7 +260,8 @@ def test_network_learns_the_simulated_truth_better_than_biases(tmp_path):
     ratings = world.tables.ratings[run.part == "test"]
     truth = world.truth.expected_rating(ratings["user_id"], ratings["movie_id"])
     known = rows.take(np.flatnonzero(run.part != "test"))
-    simple = baselines.biases(*known)(test.user_idx, test.movie_idx)
+    sizes = len(run.features.users), len(run.features.movies)
+    simple = baselines.biases(known, *sizes).predict(test.user_idx, test.movie_idx)
     learned = run.recommender.predict(ratings["user_id"], ratings["movie_id"])
     network, biases = (rating_metrics(truth, guess)["mse"] for guess in (learned, simple))
     assert network < 0.9 * biases

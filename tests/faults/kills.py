@@ -34,12 +34,14 @@ import pandas as pd
 import pandera.pandas  # noqa: F401  # here and not in each child: a quarter second
 from nbformat.v4 import new_code_cell, new_notebook
 
+from movierec.attributes import movie_attributes, user_attributes
 from movierec.checkpoints import Checkpoint
 from movierec.datasets import Tables, load_dataset
 from movierec.errors import InputError
 from movierec.features import Features
+from movierec.newcomers import learn_newcomers
 from movierec.notebooks import run_notebooks
-from movierec.runs import Run, Trained, load_run, write_run
+from movierec.runs import Run, Trained, encode_rows, load_run, write_run
 from movierec.simulate import simulate, write_ml1m
 
 WORLDS = [simulate(n_users=30, n_movies=40, n_ratings=700, seed=seed).tables for seed in (0, 1)]
@@ -118,8 +120,19 @@ def a_run(path: Path, number: int) -> Run:
     history = pd.DataFrame({"epoch": [1], "train_loss": [1.0], "val_loss": [1.0]})
     trained = Trained({"w": rng.random(9, np.float32)}, vectors, history, 1, {})
     part = np.full(len(world.ratings), "train")
+    known = user_attributes(features), movie_attributes(features)
+    newcomers = learn_newcomers(
+        vectors["user"], vectors["movie"], *known, encode_rows(world, features), seed=0
+    )
     return write_run(
-        path, info=info, tables=world, part=part, features=features, trained=trained, plots={}
+        path,
+        info=info,
+        tables=world,
+        part=part,
+        features=features,
+        trained=trained,
+        newcomers=newcomers,
+        plots={},
     )
 
 

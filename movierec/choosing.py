@@ -1,0 +1,94 @@
+"""From scores to a list: the best, a draw among the best, or a varied choice."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from movierec.errors import InputError
+from movierec.vectors import Vectors, top_k
+
+POOL = 5  # a draw chooses among this many times k films
+VARIED_POOL = 20  # a varied choice likewise
+SPREADS = 3.0  # spreads of the scores that full likeness counts
+
+Scores = npt.NDArray[np.floating]
+Chosen = npt.NDArray[np.int64]
+
+
+def choose(
+    scores: Scores,
+    k: int = 10,
+    temperature: float = 0.0,
+    seed: int | None = None,
+    variety: float = 0.0,
+    unit_vectors: Vectors | None = None,
+) -> Chosen:
+    """Row numbers of k films, best first.
+
+    Args:
+        scores: (films,), higher is better; -inf marks what may not be chosen.
+        k: how many; fewer come back where fewer may be chosen.
+        temperature: 0 gives the plain best; above, films are drawn without repeats from a pool of
+            the best, the more adventurously the higher (1 is lively).
+        seed: makes a draw repeatable.
+        variety: 0 to 1: how much it counts against a film that it resembles those chosen before.
+        unit_vectors: (films, d) of length 1, which say what resembles what; needed for variety.
+
+    Raises:
+        InputError: k below 1, or another setting out of range.
+
+    Reference:
+        Kool, van Hoof and Welling (2019), Stochastic Beams and Where to Find Them, section 2.2 (a
+        draw without repeats); Carbonell and Goldstein (1998), The Use of MMR (variety).
+    """
+    check_choice(k, temperature, seed, variety)
+    if not temperature and not variety:
+        best = top_k(scores[None], k)[0]
+        return best[best >= 0]
+    pool = top_k(scores[None], k * (VARIED_POOL if variety else POOL))[0]
+    pool = pool[pool >= 0]
+    if not len(pool):
+        return pool
+    values = scores[pool].astype(np.float64)
+    # in units of the pool's spread, one temperature and one variety fit scores of all kinds
+    values /= max(float(np.std(values)), 1e-6)
+    if temperature:
+        # the largest of scores with Gumbel noise are a draw without repeats from their softmax
+        values = values / temperature + np.random.default_rng(seed).gumbel(size=len(pool))
+        values /= max(float(np.std(values)), 1e-6)
+    if not variety:
+        return pool[np.sort(np.argsort(-values, kind="stable")[:k])]
+    assert unit_vectors is not None
+    return pool[_varied(values, unit_vectors[pool], k, variety)]
+
+
+def _varied(values: Scores, units: Vectors, k: int, variety: float) -> Chosen:
+    """Positions of k films, each the best of what is left less its likeness to those chosen."""
+    chosen: list[int] = []
+    likeness = np.full(len(values), 0.0)
+    left = values.copy()
+    for _ in range(min(k, len(values))):
+        best = int(np.argmax((1 - variety) * left - variety * SPREADS * likeness))
+        chosen.append(best)
+        left[best] = -np.inf
+        likeness = np.maximum(likeness, units @ units[best])
+    return np.array(chosen, dtype=np.int64)
+
+
+def check_choice(
+    k: int, temperature: float = 0.0, seed: int | None = None, variety: float = 0.0
+) -> None:
+    """Refuse settings out of range.
+
+    Raises:
+        InputError: as `choose`.
+    """
+    if k != int(k) or k < 1:
+        raise InputError(f"got k = {k}; expected a whole number of films, 1 or more")
+    if not 0 <= temperature < np.inf:
+        raise InputError(f"got temperature {temperature}; expected 0 (the plain best) or more")
+    if seed is not None and seed < 0:
+        raise InputError(f"got seed {seed}; expected 0 or more, or none")
+    if not 0 <= variety <= 1:
+        raise InputError(f"got variety {variety}; expected 0 (the plain best) to 1")

@@ -1,0 +1,341 @@
+"""Metrics, their intervals and their slices: arrays in, numbers out.
+
+Lists of films are measured user by user. A metric over all users is a mean of these values, an
+interval comes from drawing users, and two methods are compared on the same users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from movierec.errors import InputError
+from movierec.vectors import Indices, Rows, top_k
+
+LIKED = 4.0  # stars from which a film counts as liked
+K = 10
+LEVEL = 0.95  # of an interval
+RESAMPLES = 1000
+BLOCK_SCORES = 4_000_000  # scores of users by films held at once
+
+
+# --- rating and ranking --------------------------------------------------------------------------
+
+
+def rating_metrics(rating: npt.ArrayLike, predicted: npt.ArrayLike) -> dict[str, float]:
+    """Errors of predicted ratings.
+
+    Args:
+        rating: (n,) stars given.
+        predicted: (n,) stars predicted.
+
+    Returns:
+        `mse` (stars squared), `rmse` and `mae` (stars).
+
+    Raises:
+        InputError: no rows, or lists of different lengths.
+    """
+    given = np.asarray(rating, dtype=np.float64)
+    guess = np.asarray(predicted, dtype=np.float64)
+    if not given.size or given.shape != guess.shape:
+        raise InputError(
+            f"got {given.size} ratings and {guess.size} predictions; expected as many of each, and "
+            "at least one"
+        )
+    error = guess - given
+    mse = float(np.mean(error**2))
+    return {"mse": mse, "rmse": mse**0.5, "mae": float(np.mean(np.abs(error)))}
+
+
+def top_lists(
+    scores: Callable[[Indices], npt.NDArray[np.float32]],
+    users: Indices,
+    seen: tuple[Indices, Indices],
+    catalogue: npt.NDArray[np.bool_],
+    k: int = K,
+) -> npt.NDArray[np.int64]:
+    """The k films that score highest for each user, of those not seen in training.
+
+    Args:
+        scores: (n,) user rows to a score of every movie row, (n, movie rows).
+        users: (n,) user rows, ascending.
+        seen: user and movie rows of the training ratings.
+        catalogue: (movie rows,) whether a row is a film of the catalogue.
+        k: length of a list.
+
+    Returns:
+        int64 (n, k) movie rows, best first; -1 where fewer films are left.
+    """
+    own = np.isin(seen[0], users)
+    place = np.searchsorted(users, seen[0][own])
+    order = np.argsort(place, kind="stable")
+    place, film = place[order], seen[1][own][order]
+    lists = np.full((len(users), k), -1, dtype=np.int64)
+    step = max(BLOCK_SCORES // len(catalogue), 1)
+    for a in range(0, len(users), step):
+        block = np.where(catalogue, scores(users[a : a + step]), -np.inf)
+        part = slice(*np.searchsorted(place, [a, a + step]))
+        block[place[part] - a, film[part]] = -np.inf
+        best = top_k(block, k)
+        lists[a : a + step, : best.shape[1]] = best
+    return lists
+
+
+def list_metrics(
+    lists: npt.NDArray[np.int64], users: Indices, held_out: Rows, liked: float = LIKED
+) -> pd.DataFrame:
+    """How well each user's list meets what they went on to watch and like.
+
+    A held-out film of `liked` stars or more is relevant; every user must have one.
+
+    Args:
+        lists: (users, k) movie rows, best first, -1 where there are fewer.
+        users: (users,) user rows, ascending.
+        held_out: encoded held-out ratings.
+        liked: stars from which a film is relevant.
+
+    Returns:
+        A row a user, all from 0 to 1: `ndcg@k` (binary gain, ideal list cut at k), `recall@k`
+        (hits divided by the smaller of k and the relevant films), `precision@k` (hits divided by
+        k), `map@k` (average precision: the mean of the precision at each hit, over the smaller of
+        k and the relevant films), `mrr@k` (one over the rank of the first hit, 0 without one), and
+        `watched@k` (share of the list that the user rated in the held-out rows at all). Their
+        means over users are the metrics of these names.
+
+    Reference:
+        Järvelin and Kekäläinen (2002), Cumulated gain-based evaluation of IR techniques. Manning,
+        Raghavan and Schütze (2008), Introduction to Information Retrieval, chapter 8.
+    """
+    k = lists.shape[1]
+    rows = int(max(lists.max(initial=0), held_out.movie_idx.max(initial=0))) + 1
+    relevant = held_out.rating >= liked
+    pairs = held_out.user_idx.astype(np.int64) * rows + held_out.movie_idx
+    shown = np.where(lists >= 0, users[:, None].astype(np.int64) * rows + lists, -1)
+    hits = np.isin(shown, pairs[relevant])  # (users, k)
+    counts = np.bincount(np.searchsorted(users, held_out.user_idx[relevant]), minlength=len(users))
+    ideal = np.minimum(counts, k)
+    rank = np.arange(1, k + 1)
+    gain = 1 / np.log2(rank + 1)
+    metrics = {
+        "ndcg": hits @ gain / np.cumsum(gain)[ideal - 1],
+        "recall": hits.sum(axis=1) / ideal,
+        "precision": hits.mean(axis=1),
+        "map": (hits * np.cumsum(hits, axis=1) / rank).sum(axis=1) / ideal,
+        "mrr": (hits / rank).max(axis=1),
+        "watched": np.isin(shown, pairs).mean(axis=1),
+    }
+    index = pd.Index(users, name="user_idx")
+    return pd.DataFrame({f"{name}@{k}": value for name, value in metrics.items()}, index=index)
+
+
+def list_traits(
+    lists: npt.NDArray[np.int64], users: Indices, train: Rows, genres: npt.NDArray[np.integer]
+) -> pd.DataFrame:
+    """What each user's list is like, whatever they think of it.
+
+    Args:
+        lists: (users, k) movie rows, best first, -1 where there are fewer.
+        users: (users,) user rows.
+        train: encoded training ratings.
+        genres: (movie rows, slots) genres of each film, 0 for none.
+
+    Returns:
+        A row a user, means over the list: `novelty@k` (self-information of a film in bits, log2 of
+        training users over those who rated it; a film without ratings counts as rated once),
+        `diversity@k` (over pairs of films, 1 minus the Jaccard similarity of their genres, from 0
+        to 1) and `popularity@k` (share of the rated films with fewer training ratings, ties half,
+        from 0 to 1). Missing where a list is too short for it.
+
+    Reference:
+        Zhou et al. (2010), Solving the apparent diversity-accuracy dilemma of recommender systems.
+        Ziegler et al. (2005), Improving recommendation lists through topic diversification.
+    """
+    k = lists.shape[1]
+    raters = np.bincount(train.movie_idx, minlength=len(genres))
+    information = np.log2(len(np.unique(train.user_idx)) / np.maximum(raters, 1))
+    rated = np.sort(raters[raters > 0])
+    fewer = np.searchsorted(rated, raters) + np.searchsorted(rated, raters, side="right")
+    percentile = fewer / 2 / len(rated)
+    has = np.zeros((len(genres), genres.max(initial=0) + 1), dtype=np.float32)
+    np.put_along_axis(has, genres, 1, axis=1)
+    has[:, 0] = 0  # no genre
+    shown = lists >= 0
+    diversity = np.empty(len(lists))
+    step = max(BLOCK_SCORES // (k * max(k, has.shape[1])), 1)
+    for a in range(0, len(lists), step):
+        block = has[lists[a : a + step]]  # (block, k, genres)
+        both = block @ block.transpose(0, 2, 1)  # (block, k, k) genres in common
+        size = block.sum(axis=2)
+        either = size[:, :, None] + size[:, None, :] - both
+        pair = shown[a : a + step, :, None] & shown[a : a + step, None, :] & ~np.eye(k, dtype=bool)
+        distance = 1 - both / np.maximum(either, 1)
+        diversity[a : a + step] = _mean_where(distance, pair, axis=(1, 2))
+    traits = {
+        f"novelty@{k}": _mean_where(information[lists], shown, axis=1),
+        f"diversity@{k}": diversity,
+        f"popularity@{k}": _mean_where(percentile[lists], shown, axis=1),
+    }
+    return pd.DataFrame(traits, index=pd.Index(users, name="user_idx"))
+
+
+def _mean_where(
+    values: npt.NDArray, where: npt.NDArray[np.bool_], axis: int | tuple[int, ...]
+) -> npt.NDArray[np.float64]:
+    """Means over the entries that count; NaN where none does."""
+    counts = where.sum(axis=axis)
+    sums = np.sum(values, axis=axis, where=where, dtype=np.float64)
+    return np.divide(sums, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
+
+
+# --- intervals and differences -------------------------------------------------------------------
+
+
+def intervals(
+    by_user: pd.DataFrame, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
+) -> pd.DataFrame:
+    """Each metric over all users, with a percentile bootstrap interval.
+
+    Users are drawn with replacement, each with all their rows, since the rows of a user are not
+    independent.
+
+    Args:
+        by_user: as `Measured.by_user`.
+        level: how often the interval is to hold the true value, above 0 and below 1.
+        resamples: draws of as many users as there are.
+        seed: of the draws.
+
+    Returns:
+        By metric (`mse`, `rmse`, `mae` and the columns of the lists): `value`, `low`, `high`.
+
+    Reference:
+        Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
+    """
+    value, draws = _bootstrap(by_user, resamples, seed)
+    low, high = (draws.quantile(q) for q in ((1 - level) / 2, (1 + level) / 2))
+    return pd.DataFrame({"value": value, "low": low, "high": high})
+
+
+def difference(
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Each metric of a first method minus that of a second, by a paired bootstrap.
+
+    The same users are drawn for both, so that what makes a user easy or hard for both cancels out.
+
+    Args:
+        first, second: `Measured.by_user` of two methods on the same held-out rows.
+        level, resamples, seed: as in `intervals`.
+
+    Returns:
+        By metric that both have: `difference`, `low`, `high`, and `p`, the two-sided p-value
+        (twice the smaller share of draws on one side of 0).
+
+    Raises:
+        InputError: the methods were measured on different users.
+    """
+    if not first.index.equals(second.index):
+        raise InputError("the methods were measured on different users; expected the same rows")
+    (value_1, draws_1), (value_2, draws_2) = (
+        _bootstrap(x, resamples, seed) for x in (first, second)
+    )
+    both = [name for name in value_1.index if name in value_2.index]
+    draws = draws_1[both] - draws_2[both]
+    side = np.minimum((draws <= 0).sum(), (draws >= 0).sum())
+    return pd.DataFrame(
+        {
+            "difference": value_1[both] - value_2[both],
+            "low": draws.quantile((1 - level) / 2),
+            "high": draws.quantile((1 + level) / 2),
+            # the +1: a p-value of 0 cannot be had from so many draws
+            "p": np.minimum(2 * (side + 1) / (resamples + 1), 1),
+        }
+    )
+
+
+def _bootstrap(by_user: pd.DataFrame, resamples: int, seed: int) -> tuple[pd.Series, pd.DataFrame]:
+    """Metrics of all users, and of each draw of users; every metric is a ratio of two sums."""
+    top, bottom = {}, {}
+    if "squared_error" in by_user:
+        top = {"mse": by_user["squared_error"], "mae": by_user["absolute_error"]}
+        bottom = dict.fromkeys(top, by_user["rows"])
+    for name in by_user.columns.difference(["rows", "squared_error", "absolute_error"], sort=False):
+        top[name], bottom[name] = by_user[name].fillna(0), by_user[name].notna()
+    sums = np.column_stack([*top.values(), *bottom.values()]).astype(np.float64)
+    n, m = len(by_user), len(top)
+    rng = np.random.default_rng(seed)
+    drawn = np.empty((1 + resamples, 2 * m))
+    drawn[0] = sums.sum(axis=0)
+    for row in range(1, 1 + resamples):
+        drawn[row] = np.bincount(rng.integers(0, n, n), minlength=n) @ sums
+    # a draw may hold no user with a list
+    ratio = np.divide(
+        drawn[:, :m], drawn[:, m:], out=np.full((len(drawn), m), np.nan), where=drawn[:, m:] > 0
+    )
+    values = pd.DataFrame(ratio, columns=list(top))
+    if "mse" in top:
+        values.insert(1, "rmse", values["mse"] ** 0.5)
+    return values.iloc[0], values.iloc[1:]
+
+
+# --- slices --------------------------------------------------------------------------------------
+
+
+def slices(
+    group: pd.Series,
+    rating: npt.ArrayLike,
+    predicted: Mapping[str, npt.ArrayLike],
+    statistic: Literal["rmse", "mae", "bias"] = "rmse",
+) -> pd.DataFrame:
+    """The error of predicted ratings by groups of rows, for several methods.
+
+    Args:
+        group: the group of each row, indexed by the row's position; a row may stand in several
+            groups, or in none.
+        rating: (n,) stars given.
+        predicted: (n,) stars predicted, by method.
+        statistic: root mean squared error, mean absolute error, or mean of predicted minus given.
+
+    Returns:
+        By group: `rows`, then the statistic (stars) of each method.
+    """
+    group = group.dropna()
+    error = pd.DataFrame(dict(predicted)).sub(np.asarray(rating), axis=0)
+    error = {"rmse": error**2, "mae": error.abs(), "bias": error}[statistic]
+    grouped = error.take(group.index).groupby(group.array, observed=True)
+    means = grouped.mean() ** 0.5 if statistic == "rmse" else grouped.mean()
+    means.insert(0, "rows", grouped.size())
+    return means
+
+
+def calibration(
+    rating: npt.ArrayLike, predicted: npt.ArrayLike, width: float = 0.25
+) -> pd.DataFrame:
+    """Mean rating given where about so many stars were predicted.
+
+    Args:
+        rating: (n,) stars given.
+        predicted: (n,) stars predicted.
+        width: of a bin of predictions (stars).
+
+    Returns:
+        A row a bin that has rows, ascending: `predicted` and `given` (means, stars), `rows`, and
+        `error`, the standard error of `given` (stars; missing for a single row).
+
+    Reference:
+        DeGroot and Fienberg (1983), The comparison and evaluation of forecasters.
+    """
+    frame = pd.DataFrame({"predicted": predicted, "given": rating}, dtype=np.float64)
+    grouped = frame.groupby(np.floor(frame["predicted"] / width))
+    given = grouped["given"].agg(["mean", "size", "sem"])
+    bins = {"predicted": grouped["predicted"].mean(), "given": given["mean"]}
+    return pd.DataFrame(bins | {"rows": given["size"], "error": given["sem"]}).reset_index(
+        drop=True
+    )

@@ -1,0 +1,109 @@
+"""The watching half of recipe `best`: which films a person would watch, liked or not.
+
+Two films belong together when the same people rate both. With X the (users, films) matrix of what
+was rated, the linear item model of Steck (2019) predicts each column of X from all others by one
+ridge regression; its weights from film j to film i are -P_ji / P_ii, where P is the inverse of
+X'X + ridge. Here X'X is taken as its strongest directions plus what they leave on the diagonal, and
+its inverse then needs no films x films matrix:
+
+    P = 1 / d - F F'     d: (films,) ridge and what is left on the diagonal,  F: (films, r)
+
+so that the weights are F_j . F_i / P_ii. A film has a vector F_i, which knows what is watched with
+it, and a person is the sum of the vectors of their films.
+
+Reference:
+    Steck (2019), Embarrassingly Shallow Autoencoders for Sparse Data, section 3.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+from scipy.sparse.linalg import svds
+
+from movierec.recipes import BestRecipe
+from movierec.vectors import Rows
+
+Array = npt.NDArray[np.float32]
+
+STARS = [1.0, 2.0, 3.0, 4.0, 5.0]
+WEIGHTS = [0.5, 0.6, 0.8, 1.0, 1.1]  # even a film that was disliked was chosen
+RARE = 0.25  # of a typical film's length, which damps the vectors of rare ones
+USUAL_HISTORY = 150.0  # ratings; heavy raters weigh less than in proportion to their pairs of films
+
+
+class Watching(NamedTuple):
+    """Vectors that know what is watched together.
+
+    Attributes:
+        users: (user rows, r), the weighted sum of the vectors of the films they rated.
+        movies: (movie rows, r); zero for a film that nobody rates.
+        own: (movie rows,) P_ii, positive.
+        diagonal: (movie rows,) d, positive.
+        liked: (movie rows,) share of the likes that a film has, times the number of films rated.
+    """
+
+    users: Array
+    movies: Array
+    own: Array
+    diagonal: Array
+    liked: Array
+
+
+def star_weights(rating: Array) -> Array:
+    """What a rating of so many stars weighs in a history."""
+    return np.interp(rating, STARS, WEIGHTS).astype(np.float32)
+
+
+def fit_watching(rows: Rows, users: int, movies: int, recipe: BestRecipe) -> Watching:
+    """Fit the model.
+
+    Args:
+        rows: training ratings.
+        users, movies: number of user and movie rows.
+        recipe: `watch_rank` and `watch_ridge`.
+
+    Returns:
+        The vectors of all rows.
+    """
+    place = (rows.user_idx, rows.movie_idx)
+    history = sp.csr_array((star_weights(rows.rating), place), shape=(users, movies))
+    count = np.maximum(np.diff(history.indptr), 1)
+    # each pair of films of a person with n ratings counts n^-1/4, not 1
+    damped = sp.diags_array(((count / USUAL_HISTORY) ** -0.125).astype(np.float32)) @ history
+    # small data has few directions that are more than chance
+    rank = max(min(recipe.watch_rank, min(damped.shape) // 4), 1)
+    _, strength, directions = svds(damped, k=rank, v0=np.ones(min(damped.shape), np.float32))
+    kept = strength > 1e-3 * strength.max()
+    strength, directions = strength[kept] ** 2, directions[kept].T  # (r,), (films, r)
+    diagonal = np.asarray(damped.multiply(damped).sum(axis=0)).ravel()
+    left = np.maximum(diagonal - (directions**2) @ strength, 0) + recipe.watch_ridge
+    # Woodbury: (left + E s E')^-1 = 1 / left - W (1 / s + E' W)^-1 W',  W = E / left
+    scaled = directions / left[:, None]
+    inner = np.linalg.inv(np.diag(1 / strength) + directions.T @ scaled)
+    vectors = (scaled @ np.linalg.cholesky(inner)).astype(np.float32)
+    own = (1 / left - (vectors**2).sum(axis=1)).astype(np.float32)
+    likes = np.bincount(rows.movie_idx[rows.rating >= 4], minlength=movies)
+    share = likes / max(likes.sum(), 1) * np.count_nonzero(likes)
+    known = left.astype(np.float32), share.astype(np.float32)
+    return Watching(history @ vectors, vectors, own, *known)
+
+
+def near_vectors(watching: Watching) -> Array:
+    """Films' vectors as they are compared with each other.
+
+    Scaled so that their product is a correlation: what the films have in common, as a share of what
+    each has. A film whose vector is short, since hardly anybody watches it, is damped, for its
+    direction is chance.
+
+    Returns:
+        float32 (movie rows, r), each of a length below 1.
+    """
+    vectors = watching.movies * np.sqrt(watching.diagonal)[:, None]
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    watched = length[length > 0]
+    typical = float(np.median(watched)) if len(watched) else 1.0
+    return vectors / (length + RARE * typical)
