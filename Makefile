@@ -5,11 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST_ARGS ?= -n 2 --dist loadfile
+BENCH_ARGS ?=
 UV ?= uv
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: run test setup lab app check format lock clean
+.PHONY: run test setup bench lab app check format lock clean
 
 # Each stamp file records a finished installation, so that a second `make` installs nothing.
 # Touching pyproject.toml (a new entry point, say) installs movierec anew.
@@ -37,6 +38,10 @@ test: $(VENV)/.dev  ## all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 setup: $(VENV)/.bench  ## everything that tests and benchmarks need
+
+# BENCH_ARGS: `--from PATH` where MovieLens-1M lies, sections, `--repeat N`; see benchmarks/README.md
+bench: $(VENV)/.bench  ## speed and cost beside other recommenders
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 lab: $(VENV)/.dev  ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab notebooks

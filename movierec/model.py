@@ -16,6 +16,8 @@ from keras import layers, ops
 from movierec.features import Features, Sizes
 from movierec.recipes import NetworkConfig
 
+Start = npt.NDArray[np.float32] | None  # added to an embedding matrix's random initial values
+
 
 class MaskPadding(layers.Layer):
     """Set to zero what stands at padding positions (index 0), so that it adds nothing.
@@ -66,7 +68,7 @@ class FullWidthConv2D(layers.Conv2D):
         return (y + self.bias)[:, :, None]
 
 
-def user_tower(sizes: Sizes, config: NetworkConfig, seed: int) -> keras.Model:
+def user_tower(sizes: Sizes, config: NetworkConfig, seed: int, start: Start = None) -> keras.Model:
     """The user's half: id, gender, age and job to a vector.
 
     Input shape:
@@ -85,7 +87,8 @@ def user_tower(sizes: Sizes, config: NetworkConfig, seed: int) -> keras.Model:
     for field, (rows, width) in fields.items():
         # (B, 1) -> (B, 1, 32), or (B, 1, 16) for gender, age and job
         inputs[field] = keras.Input((1,), dtype="int32", name=field)
-        x = init.embedding(rows, width, f"{field}_embed_layer")(inputs[field])
+        values = start if field == "uid" else None
+        x = init.embedding(rows, width, f"{field}_embed_layer", values)(inputs[field])
         # (B, 1, width) -> (B, 1, 32)
         features.append(init.dense(config.embed_dim, "relu", f"{field}_fc_layer")(x))
     # 4 x (B, 1, 32) -> (B, 1, 128)
@@ -96,7 +99,7 @@ def user_tower(sizes: Sizes, config: NetworkConfig, seed: int) -> keras.Model:
     return keras.Model(inputs, x, name="user_tower")
 
 
-def movie_tower(sizes: Sizes, config: NetworkConfig, seed: int) -> keras.Model:
+def movie_tower(sizes: Sizes, config: NetworkConfig, seed: int, start: Start = None) -> keras.Model:
     """The movie's half: id, genres and a text CNN over the title to a vector.
 
     Input shape:
@@ -114,7 +117,7 @@ def movie_tower(sizes: Sizes, config: NetworkConfig, seed: int) -> keras.Model:
     title = keras.Input((sizes.title_length,), dtype="int32", name="title")
 
     # (B, 1) -> (B, 1, 32) -> (B, 1, 32)
-    x = init.embedding(sizes.movies, config.embed_dim, "movie_id_embed_layer")(movie_id)
+    x = init.embedding(sizes.movies, config.embed_dim, "movie_id_embed_layer", start)(movie_id)
     id_feature = init.dense(config.embed_dim, "relu", "movie_id_fc_layer")(x)
 
     # (B, 18) -> (B, 18, 32) -> (B, 1, 32) -> (B, 1, 32)
@@ -163,6 +166,8 @@ class TwoTower(keras.Model):
         features: the encoded tables.
         config: the dimensions.
         seed: of the initial weights and the dropout.
+        users_start, movies_start: added to the random values at which the embeddings of the ids
+            start, (rows, embed_dim).
 
     Input shape:
         A pair (user_idx, movie_idx), int32 (B,) each.
@@ -171,11 +176,18 @@ class TwoTower(keras.Model):
         (B, 1), the predicted ratings, not clipped.
     """
 
-    def __init__(self, features: Features, config: NetworkConfig, seed: int = 0) -> None:
+    def __init__(
+        self,
+        features: Features,
+        config: NetworkConfig,
+        seed: int = 0,
+        users_start: Start = None,
+        movies_start: Start = None,
+    ) -> None:
         super().__init__(name="two_tower")
         self.sizes = features.sizes
-        self.user_tower = user_tower(features.sizes, config, seed)
-        self.movie_tower = movie_tower(features.sizes, config, seed + 1)
+        self.user_tower = user_tower(features.sizes, config, seed, users_start)
+        self.movie_tower = movie_tower(features.sizes, config, seed + 1, movies_start)
         self._user_tables = {k: ops.convert_to_tensor(v) for k, v in features.user_fields.items()}
         self._movie_tables = {k: ops.convert_to_tensor(v) for k, v in features.movie_fields.items()}
         self.built = True
@@ -238,9 +250,11 @@ class _Initializers:
     def next(self) -> int:
         return int(self._rng.integers(2**31))
 
-    def embedding(self, rows: int, width: int, name: str) -> layers.Embedding:
+    def embedding(self, rows: int, width: int, name: str, values: Start = None) -> layers.Embedding:
         limit = self._config.embedding_range
-        start = keras.initializers.RandomUniform(-limit, limit, seed=self.next())
+        draw = keras.initializers.RandomUniform(-limit, limit, seed=self.next())
+        # as an initial value, not assigned later: several workers take it from the first of them
+        start = draw if values is None else lambda shape, dtype: draw(shape, dtype) + values
         return layers.Embedding(rows, width, embeddings_initializer=start, name=name)
 
     def dense(self, units: int, activation: str, name: str) -> layers.Dense:

@@ -27,6 +27,7 @@ from movierec.model import TwoTower, all_vectors
 from movierec.progress import OnEpoch, progress, say
 from movierec.recipes import NetworkConfig, Recipe, resolve_recipe, starting_at
 from movierec.runs import Run, Trained, encode_rows
+from movierec.spectral import Matrix, leading_factors
 from movierec.splits import split, validation_split
 from movierec.training import fit
 from movierec.vectors import Rows
@@ -68,7 +69,7 @@ def train_network(
             if not resume:
                 checkpoint.remove()
         check_agreement("settings and data, here as a checksum", checkpoint.checksum)
-        model = TwoTower(features, recipe.network, seed)
+        model = _network(features, learned, recipe, seed)
         built = time.perf_counter() - began
         log = _tensorboard_log(tensorboard) if tensorboard and chief else None
         with progress(silent=not chief) as (show_epoch, on_progress):
@@ -161,7 +162,7 @@ def study(
         settings = resolve_recipe(recipe, epochs, batch_size, learning_rate)
         assert isinstance(settings, Recipe)  # no other has a batch size
         settings = starting_at(settings, float(rows.rating[learned].mean(dtype=np.float64)))
-        model = TwoTower(features, settings.network, seed)
+        model = _network(features, rows.take(learned), settings, seed)
         try:
             history = fit(model, rows.take(learned), rows.take(chosen), settings, seed).history
         except DivergedError:  # a result like any other, of a learning rate that is too high
@@ -176,6 +177,17 @@ def study(
         frames.append(history.assign(batch_size=batch_size, **tried))
     columns = ["batch_size", "learning_rate", "steps", "epoch", "train_loss", "val_loss", "seconds"]
     return pd.concat(frames, ignore_index=True)[columns]
+
+
+def _network(features: Features, learned: Rows, recipe: Recipe, seed: int) -> TwoTower:
+    """A network as its recipe has it start."""
+    config, sizes = recipe.network, features.sizes
+    starts: tuple[Matrix | None, Matrix | None] = (None, None)
+    if recipe.start_at_factors:
+        found = leading_factors(learned, sizes.users, sizes.movies, config.embed_dim, seed)
+        users, movies = (np.float32(recipe.start_at_factors) * factors for factors in found)
+        starts = users, movies
+    return TwoTower(features, config, seed, *starts)
 
 
 def _say_how_it_begins(checkpoint: Checkpoint, resume: bool) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from matplotlib.figure import Figure
 
 from movierec import plots
@@ -33,7 +34,16 @@ from movierec.newcomers import fill_newcomers, learn_newcomers
 from movierec.paths import reports_dir
 from movierec.progress import progress, say
 from movierec.recipes import BestRecipe, Recipe, resolve_recipe, starting_at
-from movierec.runs import Run, Trained, check_target, encode_rows, is_run, load_run, write_run
+from movierec.runs import (
+    PARTS,
+    Run,
+    Trained,
+    check_target,
+    encode_rows,
+    is_run,
+    load_run,
+    write_run,
+)
 from movierec.splits import RowNumbers, holdout_record, split, validation_split
 from movierec.vectors import Rows, pair_scores
 
@@ -91,6 +101,11 @@ def train(
         >>> run.recommender.for_user(1, k=5)
     """
     settings = resolve_recipe(recipe, epochs, batch_size, learning_rate, patience)
+    if isinstance(settings, BestRecipe) and os.environ.get("TF_CONFIG"):
+        raise InputError(
+            f"the recipe {settings.name!r} trains on one machine; unset TF_CONFIG, or name another "
+            "recipe"
+        )
     path = (
         Path(run_dir) if run_dir is not None else reports_dir() / f"{tables.name}-{settings.name}"
     )
@@ -153,6 +168,8 @@ def _train(
     checkpoint = _checkpoint(path, config, data_sha256)
     if resume and not checkpoint.exists() and is_run(path):
         return _complete(path, config, data_sha256)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    learned_rows = rows.mapped(learned, path.parent)
     prepared = time.perf_counter()
 
     def finish(trained: Trained) -> None:
@@ -168,13 +185,13 @@ def _train(
 
         user, movie = trained.vectors["user"], trained.vectors["movie"]
         known = user_attributes(features), movie_attributes(features)
-        newcomers = learn_newcomers(user, movie, *known, rows.take(learned), seed)
+        newcomers = learn_newcomers(user, movie, *known, learned_rows, seed)
         if not isinstance(settings, Recipe):  # a network has vectors for all
-            fill_newcomers(newcomers, user, movie, *known, rows.take(learned))
+            fill_newcomers(newcomers, user, movie, *known, learned_rows)
         users = np.concatenate([user, newcomers.user_rest], axis=1)
         movies = np.concatenate([movie, newcomers.movie_rest], axis=1)
-        part = np.full(len(rows.rating), "train", dtype="U10")
-        part[chosen], part[test] = "validation", "test"
+        codes = np.full(len(rows.rating), PARTS.index("train"), dtype=np.int8)
+        codes[chosen], codes[test] = PARTS.index("validation"), PARTS.index("test")
         seconds = dict(trained.seconds)
         info = {
             "config": config,
@@ -193,7 +210,7 @@ def _train(
             path,
             info=info,
             tables=tables,
-            part=part,
+            part=pd.Categorical.from_codes(codes, list(PARTS)),
             features=features,
             trained=trained,
             newcomers=newcomers,
@@ -201,25 +218,16 @@ def _train(
         )
 
     if isinstance(settings, BestRecipe):
-        if os.environ.get("TF_CONFIG"):
-            raise InputError(
-                f"the recipe {settings.name!r} trains on one machine; unset TF_CONFIG, or name "
-                "another recipe"
-            )
         if resume:
             say(f"the recipe {settings.name!r} keeps no checkpoint; training from the beginning")
         with progress() as (show_epoch, _):
-            finish(
-                fit_best(
-                    features, rows.take(learned), rows.take(chosen), settings, seed, show_epoch
-                )
-            )
+            finish(fit_best(features, learned_rows, rows.take(chosen), settings, seed, show_epoch))
         return load_run(path)
-    from movierec.networks import train_network  # here: it loads TensorFlow
+    from movierec.networks import train_network  # here: it loads TensorFlow, which takes seconds
 
     train_network(
         features,
-        rows.take(learned),
+        learned_rows,
         rows.take(chosen),
         settings,
         seed,

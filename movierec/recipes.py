@@ -48,12 +48,18 @@ class Recipe:
         name: what it is called.
         network: the network's dimensions and initial values.
         epochs: passes over the training rows.
-        batch_size: rows a step, at most.
+        batch_size: rows a step, unless the next two say otherwise.
         least_steps: steps an epoch, at least: small data gets smaller batches. 0 leaves the batch.
+        most_steps: steps an epoch, at most: large data gets larger batches, so that an epoch's time
+            grows with the ratings alone (Adam passes over every embedding at every step, and more
+            ratings come with more users and films). 0 leaves the batch.
         learning_rate: Adam's, at its highest.
         schedule: "constant", or "cosine": warmed up over a twentieth of the steps, then down to
             zero along a half cosine.
         start_at_mean: whether the network starts at the mean of the training ratings.
+        start_at_factors: the leading factors of the training ratings (see `spectral`) times this
+            are added to the random values at which the embeddings of users and films start; 0:
+            they are not.
         share_towers: whether a user or film that stands in several rows of a batch goes through
             its tower once (in training its rows then share one dropout mask).
         patience: epochs without a better validation loss after which the training stops; None:
@@ -65,9 +71,11 @@ class Recipe:
     epochs: int = 5
     batch_size: int = 256
     least_steps: int = 0
+    most_steps: int = 0
     learning_rate: float = 1e-4
     schedule: Literal["constant", "cosine"] = "constant"
     start_at_mean: bool = False
+    start_at_factors: float = 0.0
     share_towers: bool = False
     patience: int | None = None
 
@@ -119,12 +127,14 @@ RECIPES: dict[str, Recipe | BestRecipe] = {
     "classic": Recipe("classic", NetworkConfig(mask_padding=False)),
     "fast": Recipe(
         "fast",
-        epochs=8,
+        epochs=4,
         batch_size=4096,
         least_steps=100,
-        learning_rate=5e-3,
+        most_steps=250,
+        learning_rate=3e-3,
         schedule="cosine",
         start_at_mean=True,
+        start_at_factors=0.1,
         share_towers=True,
     ),
     "best": BestRecipe("best"),
@@ -165,7 +175,7 @@ def resolve_recipe(
             )
         return recipe
     if batch_size is not None:
-        replaced["least_steps"] = 0  # what is asked for is what is done
+        replaced |= {"least_steps": 0, "most_steps": 0}  # what is asked for is what is done
     return dataclasses.replace(recipe, **replaced)
 
 

@@ -367,7 +367,7 @@ def write_run(
     *,
     info: Mapping[str, Any],
     tables: Tables,
-    part: npt.NDArray[np.str_],
+    part: pd.Categorical,
     features: Features,
     trained: Trained,
     newcomers: Newcomers,
@@ -378,7 +378,8 @@ def write_run(
     Args:
         path: the folder; an earlier run there is replaced.
         info: settings, metrics and seconds for `run.json`.
-        tables, part, features: the prepared data; `part` is each rating's part.
+        tables, part, features: the prepared data; `part` is each rating's part, with the
+            categories `PARTS`.
         trained: weights, vectors and history.
         newcomers: what gives new users and films their vectors.
         plots: PNG files by name.
@@ -392,7 +393,7 @@ def write_run(
         "words": features.words,
         "title_length": features.sizes.title_length,
     }
-    ratings = tables.ratings.assign(part=pd.Categorical(part, categories=PARTS))
+    ratings = tables.ratings.assign(part=part)
     files = {
         "tables/users.parquet": _parquet(tables.users),
         "tables/movies.parquet": _parquet(tables.movies),

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
 
@@ -84,9 +85,7 @@ def fit(
     rows = len(train.rating)
     if rows == 0:
         raise InputError("no training rows; give more ratings or hold out fewer")
-    batch = min(recipe.batch_size, rows)
-    if recipe.least_steps:
-        batch = min(batch, max(rows // recipe.least_steps, SMALLEST_BATCH))
+    batch = _batch_size(recipe, rows)
     total = recipe.epochs * -(-rows // batch)
     optimizer = keras.optimizers.Adam(_schedule(recipe, total))
     optimizer.build(model.trainable_variables)
@@ -106,7 +105,8 @@ def fit(
 
     while (epoch := len(at.history) + 1) <= recipe.epochs and not _out_of_patience(at, recipe):
         order = np.random.default_rng((seed, epoch)).permutation(rows)
-        for block in _blocks(train.take(order), batch)[at.block :]:
+        for idx in _blocks(order, batch)[at.block :]:
+            block = train.take(idx)  # one block at a time: the rows may be many, and on disk
             losses = train_steps(*map(tf.constant, block)).numpy()
             at.block, at.steps = at.block + 1, at.steps + len(losses)
             at.loss_sum += float(losses.sum()) * block.rating.shape[1]
@@ -215,24 +215,26 @@ def _train_steps(model: TwoTower, optimizer: keras.optimizers.Optimizer, share: 
     return train_steps
 
 
-def _blocks(rows: Rows, batch: int) -> list[Rows]:
-    """Rows cut into blocks of whole batches, (steps, batch) each, and the rest as a last one."""
-    per_call = max(ROWS_PER_CALL // batch, 1)
-    whole = len(rows.rating) // batch * batch
-    stops = [*range(0, whole, per_call * batch), whole]
-    blocks = [_reshaped(rows, a, b, batch) for a, b in zip(stops, stops[1:], strict=False)]
-    if whole < len(rows.rating):
-        blocks.append(_reshaped(rows, whole, len(rows.rating), len(rows.rating) - whole))
-    return blocks
+def _batch_size(recipe: Recipe, rows: int) -> int:
+    """Rows a step, by the recipe and by how many rows there are."""
+    batch = recipe.batch_size
+    if recipe.least_steps:
+        batch = min(batch, max(rows // recipe.least_steps, SMALLEST_BATCH))
+    if recipe.most_steps:
+        batch = max(batch, -(-rows // recipe.most_steps))
+    return min(batch, rows)
 
 
-def _reshaped(rows: Rows, a: int, b: int, batch: int) -> Rows:
-    """Rows a to b as (steps, batch)."""
-    return Rows(
-        rows.user_idx[a:b].reshape(-1, batch),
-        rows.movie_idx[a:b].reshape(-1, batch),
-        rows.rating[a:b].reshape(-1, batch),
-    )
+def _blocks(order: npt.NDArray[np.int64], batch: int) -> list[npt.NDArray[np.int64]]:
+    """An order cut into blocks of whole batches, (steps, batch) each, and the rest as a last one.
+
+    The blocks are views of the order.
+    """
+    per_call = max(ROWS_PER_CALL // batch, 1) * batch
+    whole = len(order) // batch * batch
+    blocks = [order[a : min(a + per_call, whole)] for a in range(0, whole, per_call)]
+    blocks = [block.reshape(-1, batch) for block in blocks]
+    return blocks + [order[whole:][None]] * (whole < len(order))
 
 
 def _schedule(recipe: Recipe, total: int) -> Any:

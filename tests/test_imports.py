@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "paths": set(),
     "files": {"errors"},
     "vectors": set(),
+    "spectral": {"vectors"},
     "recipes": {"errors"},
     "plots": set(),
     "datasets": DATA | {"simulate"},  # `sample` is a data set too; loaded when it is asked for

@@ -19,9 +19,20 @@ import pandas as pd
 import pytest
 import safetensors.numpy
 
+from movierec.attributes import movie_attributes, user_attributes
 from movierec.errors import InputError
 from movierec.features import Features
-from movierec.runs import Run, Trained, check_target, load_run, newest_run, write_run
+from movierec.newcomers import learn_newcomers
+from movierec.runs import (
+    PARTS,
+    Run,
+    Trained,
+    check_target,
+    encode_rows,
+    load_run,
+    newest_run,
+    write_run,
+)
 
 INFO = {
     "config": {"recipe": "classic", "network": {}, "seed": 0},
@@ -51,11 +62,13 @@ def write(path: Path, tables, *, recipe: str = "classic") -> Run:
         "user": rng.random((len(features.users), 4), np.float32),
         "movie": rng.random((len(features.movies), 4), np.float32),
     }
+    known = user_attributes(features), movie_attributes(features)
+    rows = encode_rows(tables, features)
     return write_run(
         path,
         info=INFO | {"config": INFO["config"] | {"recipe": recipe}},
         tables=tables,
-        part=np.array(["train"] * 5 + ["validation"] + ["test"] * 2),
+        part=pd.Categorical(["train"] * 5 + ["validation"] + ["test"] * 2, PARTS),
         features=features,
         trained=Trained(
             weights={"layer/kernel": np.arange(8, dtype=np.float32).reshape(2, 4)},
@@ -64,6 +77,7 @@ def write(path: Path, tables, *, recipe: str = "classic") -> Run:
             best_epoch=1,
             seconds={},
         ),
+        newcomers=learn_newcomers(vectors["user"], vectors["movie"], *known, rows, seed=0),
         plots={"loss.png": b"\x89PNG"},
     )
 

@@ -1,0 +1,276 @@
+"""`python -m benchmarks`: every section, or those that are named."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from benchmarks.measure import Row, alternate, finish, report, run_python, start_python
+
+CONSOLE = Console(width=None if sys.stdout.isatty() else 120)
+ORIGIN_MSE = 0.7995  # of the origin notebook on `origin`, after five epochs: documented, not rerun
+ORIGIN_SECONDS = 690  # of training that it needed for that, on two cores of the same kind
+ORIGIN_STEPS = 22  # of 256 ratings, a second, in the same run
+PEER_NAMES = ("Surprise SVD", "Cornac MF 50", "Cornac MF 100")
+
+TRAINING_COLUMNS = {
+    "start": "start",
+    "load": "load",
+    "prepare": "prepare",
+    "compile": "compile",
+    "fit": "fit",
+    "rmse": "test RMSE",
+    "whole": "process",
+    "reached": "until the level",
+}
+
+
+@click.group(chain=True, invoke_without_command=True)
+@click.option("--data", default="ml-1m", show_default=True, help="Data set of the sections.")
+@click.option("--from", "path", default="", help="Its folder or zip.")
+@click.option("--repeat", default=3, show_default=True, help="Rounds of each section.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("reports/benchmarks"),
+    show_default=True,
+    help="Where the JSON files go.",
+)
+@click.pass_context
+def cli(context: click.Context, **settings: Any) -> None:
+    """Measure movierec beside its peers, in whole processes that take turns.
+
+    Without a section all but `scale` run. Times are seconds: the median, and the range of the
+    rounds in brackets.
+    """
+    context.obj = settings
+    if context.invoked_subcommand is None:
+        for command in (training, origin, steps, startup, workers):
+            context.invoke(command)
+
+
+def _data(settings: dict[str, Any]) -> list[str]:
+    return ["--data", settings["data"], *(["--from", settings["path"]] * bool(settings["path"]))]
+
+
+def _train(settings: dict[str, Any], *options: str, level: float = 0.0) -> Row:
+    """A whole training; `reached` is the seconds until the validation RMSE was at the level."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder, "run")
+        command = ("-m", "movierec", "train", *_data(settings), *options, "--json")
+        done = run_python(*command, "--run", run)
+        history = (run / "history.csv").read_text("utf-8").splitlines()
+    names = ("start", "load", "prepare", "compile")
+    row = {name: done[f"{name}_seconds"] for name in names if done.get(f"{name}_seconds")}
+    before = sum(row.values())
+    row |= {"fit": done["seconds"], "rows": done["rows_trained"]}
+    row |= {key: done[key] for key in ("rmse", "mae", "mse", "whole", "peak")}
+    heading = history[0].split(",")
+    for line in history[1:]:
+        record = dict(zip(heading, line.split(","), strict=True))
+        if float(record["val_loss"]) ** 0.5 <= level:
+            return row | {"reached": before + float(record["seconds"])}
+    return row
+
+
+@cli.command()
+@click.option("--recipe", "recipes", multiple=True, default=("fast",), show_default=True)
+@click.option("--level", type=float, help="RMSE to reach; that of Surprise SVD in this run.")
+@click.pass_obj
+def training(settings: dict[str, Any], recipes: tuple[str, ...], level: float | None) -> None:
+    """Time and error on ninety-ten, beside Surprise and Cornac."""
+
+    def peer(name: str) -> Row:
+        where = (settings["data"], settings["path"], "random")
+        row = run_python("-m", "benchmarks.peers", name, *where)
+        return row | {"reached": row["load"] + row["start"] + row["fit"]}
+
+    if level is None:
+        with CONSOLE.status("the level: Surprise SVD"):
+            level = float(peer("Surprise SVD")["rmse"])
+    methods: dict[str, Any] = {name: lambda name=name: peer(name) for name in PEER_NAMES}
+    for recipe in recipes:
+        methods[recipe] = lambda recipe=recipe: _train(settings, "--recipe", recipe, level=level)
+    report(
+        "training",
+        f"ninety-ten of {settings['data']}; level: RMSE {level:.4f}, on validation rows",
+        TRAINING_COLUMNS,
+        alternate(settings["repeat"], methods, CONSOLE),
+        settings["out"],
+        CONSOLE,
+        ratio=("Surprise SVD", "reached"),
+    )
+
+
+@cli.command()
+@click.option("--recipe", "recipes", multiple=True, default=("fast",), show_default=True)
+@click.pass_obj
+def origin(settings: dict[str, Any], recipes: tuple[str, ...]) -> None:
+    """Seconds until the origin's error, on its split, against its documented 690."""
+    options = ("--holdout", "origin")
+    methods: dict[str, Any] = {
+        recipe: lambda recipe=recipe: _train(
+            settings, "--recipe", recipe, *options, level=ORIGIN_MSE**0.5
+        )
+        for recipe in recipes
+    }
+    rounds = alternate(settings["repeat"], methods, CONSOLE)
+    for row in (row for rows in rounds.values() for row in rows if "reached" in row):
+        row["sooner"] = ORIGIN_SECONDS / row["reached"]
+    columns = TRAINING_COLUMNS | {"sooner": f"sooner than {ORIGIN_SECONDS} s"}
+    title = f"`origin` of {settings['data']}; level: MSE {ORIGIN_MSE}, on validation rows"
+    report("origin", title, columns, rounds, settings["out"], CONSOLE)
+
+
+@cli.command()
+@click.pass_obj
+def steps(settings: dict[str, Any]) -> None:
+    """Steps of 256 ratings a second of the documented training, against the origin's 22."""
+
+    def classic() -> Row:
+        row = _train(settings, "--recipe", "classic", "--epochs", "1", "--holdout", "origin")
+        rate = row["rows"] / row["fit"]
+        return {"ratings": rate, "steps": rate / 256, "sooner": rate / 256 / ORIGIN_STEPS}
+
+    columns = {
+        "ratings": "ratings a second",
+        "steps": "steps a second",
+        "sooner": f"ratio to the origin's {ORIGIN_STEPS}",
+    }
+    title = "`classic`, batches of 256, one epoch with its validation"
+    rounds = alternate(settings["repeat"], {"classic": classic}, CONSOLE)
+    report("steps", title, columns, rounds, settings["out"], CONSOLE)
+
+
+@cli.command()
+@click.pass_obj
+def startup(settings: dict[str, Any]) -> None:
+    """What a user waits for before anything happens."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder, "run")
+        command = ("train", *_data(settings), "--recipe", "fast", "--epochs", "1", "--json")
+        with CONSOLE.status("a run to recommend from"):
+            run_python("-m", "movierec", *command, "--run", run)
+        module = ("-m", "movierec")
+        methods = {
+            "python alone": lambda: run_python("-c", "pass"),
+            "import movierec": lambda: run_python("-c", "import movierec"),
+            "movierec --version": lambda: run_python(*module, "--version"),
+            "first list of a process": lambda: run_python(
+                *module, "recommend", "for-user", "1", "--json", "--run", run
+            ),
+        }
+        rounds = alternate(settings["repeat"], methods, CONSOLE)
+    columns = {"whole": "process", "peak": "peak GiB"}
+    report("startup", "Start", columns, rounds, settings["out"], CONSOLE)
+
+
+@cli.command()
+@click.option("--recipe", default="fast", show_default=True)
+@click.option("--count", default=2, show_default=True, help="Workers on this machine.")
+@click.pass_obj
+def workers(settings: dict[str, Any], recipe: str, count: int) -> None:
+    """Several workers on one machine against one: what their agreement costs."""
+
+    def several() -> Row:
+        hosts = [f"localhost:{port}" for port in _free_ports(count)]
+        with tempfile.TemporaryDirectory() as folder:
+            command = ("train", *_data(settings), "--recipe", recipe, "--epochs", "1", "--json")
+            processes = [
+                start_python(
+                    *("-m", "movierec", *command, "--run"),
+                    Path(folder, "run"),
+                    env={
+                        "TF_CONFIG": json.dumps(
+                            {
+                                "cluster": {"worker": hosts},
+                                "task": {"type": "worker", "index": index},
+                            }
+                        )
+                    },
+                )
+                for index in range(count)
+            ]
+            rows = [finish(process) for process in processes]
+        row = rows[0] | {"whole": max(row["whole"] for row in rows)}
+        return row | {"fit": row["seconds"], "peak": sum(row["peak"] for row in rows)}
+
+    methods = {
+        "one worker": lambda: _train(settings, "--recipe", recipe, "--epochs", "1"),
+        f"{count} workers": several,
+    }
+    columns = {"fit": "fit", "whole": "process", "peak": "peak GiB, all", "rmse": "test RMSE"}
+    title = f"`{recipe}`, one epoch, on one machine"
+    rounds = alternate(settings["repeat"], methods, CONSOLE)
+    report("workers", title, columns, rounds, settings["out"], CONSOLE, ratio=("one worker", "fit"))
+
+
+@cli.command()
+@click.option(
+    "--millions", "sizes", multiple=True, type=int, default=(1, 2, 4, 8, 16, 32), show_default=True
+)
+@click.option("--recipe", default="fast", show_default=True)
+@click.option(
+    "--worlds", type=click.Path(path_type=Path), help="Folder to keep the simulated data in."
+)
+@click.pass_obj
+def scale(
+    settings: dict[str, Any], sizes: tuple[int, ...], recipe: str, worlds: Path | None
+) -> None:
+    """Seconds and memory of one epoch as simulated ratings, users and films grow together."""
+    with _folder(worlds) as folder:
+        for size in sizes:
+            if not (folder / f"{size}m" / "ratings.csv").exists():
+                with CONSOLE.status(f"simulating {size} million ratings"):
+                    run_python("-m", "benchmarks.world", str(size), folder / f"{size}m")
+
+        def at(size: int) -> Row:
+            one = {"data": f"simulated-{size}m", "path": str(folder / f"{size}m")}
+            row = _train(one, "--recipe", recipe, "--epochs", "1")
+            return row | {"each": row["whole"] / size, "fit_each": row["fit"] / size}
+
+        methods: dict[str, Any] = {f"{size} million": lambda size=size: at(size) for size in sizes}
+        rounds = alternate(settings["repeat"], methods, CONSOLE)
+    columns = {name: TRAINING_COLUMNS[name] for name in ("load", "prepare", "compile", "fit")}
+    columns |= {
+        "fit_each": "fit a million",
+        "whole": "process",
+        "each": "process a million",
+        "peak": "peak GiB",
+        "rmse": "test RMSE",
+    }
+    title = f"`{recipe}`, one epoch, simulated ratings in the form of MovieLens-32M"
+    report("scale", title, columns, rounds, settings["out"], CONSOLE)
+
+
+@contextmanager
+def _folder(kept: Path | None) -> Iterator[Path]:
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("localhost", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+if __name__ == "__main__":
+    cli(prog_name="python -m benchmarks")

@@ -1,0 +1,53 @@
+"""The benchmarks' own arithmetic and processes; the peers are left out."""
+
+from __future__ import annotations
+
+import json
+
+import click
+import pytest
+from rich.console import Console
+
+from benchmarks.measure import alternate, report, run_python
+
+QUIET = Console(quiet=True)
+
+
+def test_report_writes_medians_and_ratios_of_what_was_measured(tmp_path):
+    rounds = {
+        "ours": [{"fit": 2.0}, {"fit": 6.0}, {"fit": 4.0}],
+        "peer": [{"fit": 8.0, "rmse": 0.9}, {"fit": 10.0, "rmse": 0.8}, {"fit": 8.0, "rmse": 1.0}],
+        "never": [{}, {}, {}],
+    }
+    columns = {"fit": "fit", "rmse": "test RMSE"}
+    report("training", "a title", columns, rounds, tmp_path / "new", QUIET, ratio=("peer", "fit"))
+    written = json.loads((tmp_path / "new" / "training.json").read_text())
+    assert written["medians"] == {
+        "ours": {"fit": 4.0, "rmse": None, "ratio": 0.5},
+        "peer": {"fit": 8.0, "rmse": 0.9, "ratio": 1.0},
+        "never": {"fit": None, "rmse": None, "ratio": None},
+    }
+    assert written["rounds"] == rounds
+    assert written["machine"]["cores"] >= 1
+
+
+def test_methods_take_turns():
+    turns = []
+    methods = {name: lambda name=name: {"turn": turns.append(name) or len(turns)} for name in "ab"}
+    assert alternate(2, methods, QUIET) == {
+        "a": [{"turn": 1}, {"turn": 3}],
+        "b": [{"turn": 2}, {"turn": 4}],
+    }
+
+
+def test_process_is_measured_whole_and_by_itself():
+    small = run_python("-c", "print('{\"answer\": 42}')")
+    large = run_python("-c", "import time; x = b'1' * 2**28; time.sleep(0.2)")
+    assert small["answer"] == 42
+    assert small["peak"] < 0.2 < large["peak"] < 0.5  # GiB
+    assert large["whole"] > 0.2
+
+
+def test_process_that_fails_shows_its_errors():
+    with pytest.raises(click.ClickException, match="no such thing"):
+        run_python("-c", "import sys; sys.exit('no such thing')")
