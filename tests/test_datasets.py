@@ -773,7 +773,7 @@ def test_server_that_is_too_slow_is_left(mirror, archive, tmp_path, monkeypatch)
     mirror.answers["/sets/ml-1m.zip"] = [(200, b"x", len(archive))]
     mirror.dripping.add("/sets/ml-1m.zip")
     message = failed_download("ml-1m")
-    assert re.search(r"the server sent only \d+ bytes in 0 seconds", message)
+    assert re.search(r"the server sent only \d+ bytes in \d+ seconds", message)
     assert files_in(tmp_path / "data") == []
 
 
