@@ -70,7 +70,7 @@ def main() -> None:
     try:
         cli()
     except InputError as error:
-        print(f"movierec: {error}", file=sys.stderr)
+        print(f"movierec: {_shown(str(error))}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         if error.filename is None and error.errno != errno.ENOSPC:
@@ -483,7 +483,7 @@ def _print_table(frame: pd.DataFrame, heading: str, narrow: bool = False) -> Non
     from rich.table import Table
 
     style: Any = {"box": box.SIMPLE_HEAD, "padding": (0, 1, 0, 0)} if narrow else {}
-    table = Table(title=escape(heading), title_justify="left", **style)
+    table = Table(title=escape(_shown(heading)), title_justify="left", **style)
     for column in frame.columns:
         table.add_column(column, justify="left" if frame[column].dtype == "str" else "right")
     for row in frame.itertuples(index=False):
@@ -493,7 +493,12 @@ def _print_table(frame: pd.DataFrame, heading: str, narrow: bool = False) -> Non
     Console(width=None if sys.stdout.isatty() or not narrow else 120).print(table)
 
 
+def _shown(text: str) -> str:
+    """A text without characters that a terminal would obey in place of showing them."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.0f}" if value.is_integer() else f"{value:.4f}"
-    return str(value)
+    return _shown(str(value))

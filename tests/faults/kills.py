@@ -225,7 +225,8 @@ def notebooks(folder: Path) -> Job:
             new_code_cell("x: int = 1", metadata={"tags": ["parameters"]}),
             new_code_cell("from movierec.notebooks import record\nrecord(x=x)"),
         ]
-        nbformat.write(new_notebook(cells=cells), source / f"{name}.ipynb")
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+        nbformat.write(new_notebook(cells=cells, metadata=kernel), source / f"{name}.ipynb")
 
     def batch() -> None:
         run_notebooks(out, source_dir=source, progress=False)
