@@ -10,7 +10,7 @@ UV ?= uv
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: run test setup bench lab app check format lock clean
+.PHONY: run test setup bench lab app check fuzz kills mutation format lock clean
 
 # Each stamp file records a finished installation, so that a second `make` installs nothing.
 # Touching pyproject.toml (a new entry point, say) installs movierec anew.
@@ -55,6 +55,26 @@ check: $(VENV)/.dev  ## what CI checks besides the tests
 	$(BIN)/mypy
 	$(BIN)/nbstripout --keep-id --verify notebooks/*.ipynb
 
+# What takes minutes to hours, and so is run by hand; CI runs a short form of the first two.
+RUNS ?= 20000
+KILLS ?= 100
+
+$(VENV)/.robust: $(VENV)/.dev requirements-robust.txt
+	@echo "Installing the fuzzer and the mutation tester."
+	$(PIP) install --require-hashes -r requirements-robust.txt
+	@touch $@
+
+fuzz: $(VENV)/.robust  ## the readers on RUNS inputs that a fuzzer invents; Linux
+	mkdir -p build/fuzz && cd build/fuzz && PYTHONPATH=$(CURDIR) $(CURDIR)/$(BIN)/python \
+		$(CURDIR)/tests/fuzz/fuzz_readers.py -runs=$(RUNS) -max_len=4096
+
+kills: $(VENV)/.dev  ## KILLS kills of each kind of writer
+	$(BIN)/python tests/faults/kills.py --kills $(KILLS)
+
+mutation: $(VENV)/.robust  ## small changes of the code, which the tests must notice
+	$(BIN)/mutmut run --max-children 1
+	$(BIN)/mutmut results
+
 format: $(VENV)/.dev  ## mends what `check` can mend by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -65,7 +85,8 @@ lock:
 	$(LOCK) pyproject.toml --group build -o requirements.txt
 	$(LOCK) pyproject.toml --group build --group test --extra lab --extra app \
 		-c requirements.txt -o requirements-dev.txt
+	$(LOCK) --group fuzz --group mutation -c requirements-dev.txt -o requirements-robust.txt
 	$(LOCK) --group bench -c requirements-dev.txt -o requirements-bench.txt
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist mutants .mypy_cache .pytest_cache .ruff_cache .hypothesis

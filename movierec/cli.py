@@ -1,7 +1,8 @@
 """The command line: parses, calls, prints. Every command is a thin cover of the Python API.
 
 Results go to the standard output (with `--json`, nothing else does); progress and messages go to
-the standard error. Exit status 2 is bad input, 1 a notebook that failed.
+the standard error. Exit status 2 is bad input; 1 is a notebook that failed,
+or something that `doctor` found to mend.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,7 +103,7 @@ def main() -> None:
     try:
         cli()
     except InputError as error:
-        print(f"movierec: {error}", file=sys.stderr)
+        print(f"movierec: {_shown(str(error))}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         if error.filename is None and error.errno != errno.ENOSPC:
@@ -507,6 +509,42 @@ def app_command(run_dir: Path | None, port: int) -> None:
         sys.exit(130)
 
 
+@cli.command("doctor")
+@json_option
+def doctor_command(as_json: bool) -> None:
+    """Say what is installed and found on this machine, and what is missing and how to mend it.
+
+    Ends with exit status 1 where something stands in the way.
+    """
+    from movierec.doctor import examine
+
+    found = examine()
+    if as_json:
+        print(json.dumps(asdict(found), indent=2, ensure_ascii=False))
+    else:
+        _print_findings(asdict(found))
+    sys.exit(1 if found.problems else 0)
+
+
+def _print_findings(found: dict[str, Any]) -> None:
+    problems = found.pop("problems")
+    found["packages"] = {k: v or "not installed" for k, v in found["packages"].items()}
+    found["extras"] = {k: "installed" if v else "not installed" for k, v in found["extras"].items()}
+    for name, value in found.items():
+        heading = name.replace("_", " ")
+        if isinstance(value, dict):
+            lines = [f"{key} {entry}" for key, entry in value.items()]
+        else:
+            lines = value if isinstance(value, list) else [value]
+        for line in lines or ["none"]:
+            print(f"{heading:<12} {'none' if line is None else line}")
+            heading = ""
+    for problem in problems:
+        print(f"\nto mend: {problem}")
+    if not problems:
+        print("\nNothing stands in the way.")
+
+
 def _choice(
     recommender: Recommender,
     genres: tuple[str, ...],
@@ -563,7 +601,7 @@ def _print_table(frame: pd.DataFrame, heading: str, narrow: bool = False) -> Non
     from rich.table import Table
 
     style: Any = {"box": box.SIMPLE_HEAD, "padding": (0, 1, 0, 0)} if narrow else {}
-    table = Table(title=escape(heading), title_justify="left", **style)
+    table = Table(title=escape(_shown(heading)), title_justify="left", **style)
     for column in frame.columns:
         table.add_column(column, justify="left" if frame[column].dtype == "str" else "right")
     for row in frame.itertuples(index=False):
@@ -573,7 +611,12 @@ def _print_table(frame: pd.DataFrame, heading: str, narrow: bool = False) -> Non
     Console(width=None if sys.stdout.isatty() or not narrow else 120).print(table)
 
 
+def _shown(text: str) -> str:
+    """A text without characters that a terminal would obey in place of showing them."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.0f}" if value.is_integer() else f"{value:.4f}"
-    return str(value)
+    return _shown(str(value))

@@ -16,14 +16,19 @@ from __future__ import annotations
 import csv
 import errno
 import io
+import lzma
 import os
 import re
+import struct
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
@@ -90,13 +95,21 @@ ARCHIVES = {
     "ml-25m": "6b51fb2759a8657d3bfcbfc42b592ada",
     "ml-32m": "d472be332d4daa821edc399621853b57",
 }
+LARGEST = 2**31  # bytes of an archive; the largest has a quarter of a gigabyte
+SILENCE = 30  # seconds that a server may keep silent, or be slow at the beginning
+SLOWEST = 2**10  # bytes a second, on the average
 NAMES = ("sample", *ARCHIVES)
 FOLDS = ("u1", "u2", "u3", "u4", "u5")  # ML-100K's own splits, five disjoint fifths
 
 RATING_RANGE = (0.5, 5.0)  # stars, over all forms
 MAX_ID = 2**31 - 1
-T = TypeVar("T")
-YEAR = re.compile(r"\((\d{4})\)\s*$")
+HEADER = 2**16  # bytes within which the first line of a CSV file must end
+# Text packs to a fifth of its length or so. What claims far more is no data set but a trap for the
+# memory; a small archive may claim what any machine has.
+UNPACKED = 100  # times the length of the archive
+UNPACKED_ALWAYS = 2**27  # bytes
+YEAR = re.compile(r"\(([0-9]{4})\)\s*$")
+CONTROL = r"[\x00-\x1f\x7f-\x9f]"  # characters that a terminal would obey in place of showing them
 
 
 @dataclass(frozen=True)
@@ -202,14 +215,12 @@ def official_fold(
     if place is None:
         raise InputError(f"{tables.name} has no {fold}.test: {wanted}; choose another --holdout")
 
-    def read(source: _Source) -> pd.DataFrame:
+    with _opened(place, tables.name) as source:
         if f"{fold}.test" not in source.names:
             missing = source.where(f"{fold}.test")
             raise InputError(f"{missing} is missing: {wanted}; choose another --holdout")
         expected = "user id, movie id, rating, timestamp"
-        return _parse_ratings(source, f"{fold}.test", expected, "\t")
-
-    test = _opened(place, tables.name, read)
+        test = _parse_ratings(source, f"{fold}.test", expected, "\t")
     known, asked = (
         pd.MultiIndex.from_frame(frame[["user_id", "movie_id"]]) for frame in (tables.ratings, test)
     )
@@ -240,6 +251,13 @@ def download(name: str) -> Path:
     import requests
 
     mirror = os.environ.get(MIRROR_VARIABLE) or GROUPLENS
+
+    def receive(url: str, target: str, _: Any) -> None:
+        """What pooch calls to download: unlike its own way, it ends with every server."""
+        with open(target, "wb") as file:
+            for chunk in _received(url, LARGEST, name):
+                file.write(chunk)
+
     url = f"{mirror.rstrip('/')}/{name}.zip"
     folder = data_dir()
     try:
@@ -251,7 +269,7 @@ def download(name: str) -> Path:
             urls={f"{name}.zip": url},
             retry_if_failed=3,
         )
-        return Path(fetcher.fetch(f"{name}.zip", progressbar=True))
+        return Path(fetcher.fetch(f"{name}.zip", downloader=receive))
     except (requests.RequestException, ValueError) as error:
         raise InputError(
             f"could not download {url}: {error}. If you have the data, give its folder or zip "
@@ -263,15 +281,56 @@ def download(name: str) -> Path:
 
 def _published_md5(url: str) -> str:
     """The checksum from the `.md5` file beside an archive that changes in place."""
-    import requests
-
     # asked anew each time and not kept: a kept sum would refuse the next edition of the set
-    answer = requests.get(f"{url}.md5", timeout=30)
-    answer.raise_for_status()
-    found = re.search(r"\b[0-9a-f]{32}\b", answer.text)
+    text = b"".join(_received(f"{url}.md5", 2**16, same_host=True)).decode("utf-8", "replace")
+    found = re.search(r"\b[0-9a-f]{32}\b", text)
     if not found:
         raise ValueError(f"{url}.md5 holds no MD5 sum")
     return found.group()
+
+
+def _received(
+    url: str, most: int, name: str | None = None, same_host: bool = False
+) -> Iterator[bytes]:
+    """What a server sends, as it comes.
+
+    Args:
+        url: its address.
+        most: bytes that it may send.
+        name: what is downloaded, for a progress bar; None shows none.
+        same_host: whether a redirection to another host is refused. An archive may come from
+            anywhere, since its checksum is known; a checksum may not.
+
+    Raises:
+        requests.RequestException: no answer, a refusal, or a cut.
+        ValueError: too long, too slow, or another host.
+    """
+    import requests
+    import urllib3
+    from tqdm.auto import tqdm
+
+    headers = {"Accept-Encoding": "identity"}  # an archive does not get smaller
+    with requests.get(url, stream=True, timeout=SILENCE, headers=headers) as answer:
+        answer.raise_for_status()
+        if same_host and urlsplit(answer.url).netloc != urlsplit(url).netloc:
+            raise ValueError(f"it is redirected to another host, {urlsplit(answer.url).netloc}")
+        began, length = time.monotonic(), 0
+        announced = int(answer.headers.get("Content-Length", 0)) or None
+        with tqdm(total=announced, desc=name, unit="B", unit_scale=True, disable=not name) as bar:
+            try:
+                while chunk := answer.raw.read1(2**20):  # whatever has come; read() would wait
+                    length += len(chunk)
+                    seconds = time.monotonic() - began
+                    if length > most:
+                        raise ValueError(f"the server sends more than {most:,} bytes")
+                    if seconds > SILENCE and length < SLOWEST * seconds:
+                        raise ValueError(
+                            f"the server sent only {length:,} bytes in {seconds:.0f} seconds"
+                        )
+                    bar.update(len(chunk))
+                    yield chunk
+            except urllib3.exceptions.HTTPError as error:
+                raise requests.ConnectionError(f"the connection was cut: {error}") from error
 
 
 def _disk_error(error: OSError, path: Path) -> InputError:
@@ -300,24 +359,63 @@ class _Source:
 
 def _read(path: Path, name: str) -> Tables:
     """Read a folder or zip in whichever form its files have."""
-    return _opened(path, name, lambda source: _read_source(source, name))
+    with _opened(path, name) as source:
+        return _read_source(source, name)
 
 
-def _opened(path: Path, name: str, read: Callable[[_Source], T]) -> T:
-    """What a function reads from a folder or a zip."""
+def check_files(path: str | os.PathLike[str], name: str) -> str:
+    """Whether a folder or zip has all files of a form; their contents are not looked at.
+
+    Args:
+        path: the folder or zip.
+        name: the data set that it should be.
+
+    Returns:
+        The form: "ml-1m", "ml-100k" or "csv".
+
+    Raises:
+        InputError: a file is missing, or the zip is damaged.
+    """
+    with _opened(Path(path), name) as source:
+        return _form(source)
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[_Source]:
+    """The files of a folder or zip; a zip that turns out to be damaged is told as such."""
     if not path.exists():
         raise InputError(
             f"{path} does not exist; expected a folder or zip with the files of {name}"
         )
     if path.is_dir():
-        return read(_folder_source(path))
+        yield _folder_source(path)
+        return
+    with _zip_faults(path):
+        archive = zipfile.ZipFile(path)
+    with archive:
+        yield _zip_source(archive, path)
+
+
+@contextmanager
+def _zip_faults(path: Path) -> Iterator[None]:
+    """All that the standard library raises on a damaged zip, as one message."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            return read(_zip_source(archive, path))
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
+        yield
+    except InputError:
+        raise
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        struct.error,
+        EOFError,
+        RuntimeError,  # a password, or a method of packing that is not known here
+        OSError,
+        ValueError,  # a name that is no text, or a place in the file that cannot be
+    ) as error:
         raise InputError(
-            f"{path} is not a readable zip ({error}); expected the archive as GroupLens publishes "
-            "it. Delete it and download it again, or give an unpacked folder"
+            f"{path} is not a readable zip ({_shortened(str(error), 200)}); expected the archive "
+            "as GroupLens publishes it. Delete it and download it again, or give an unpacked folder"
         ) from error
 
 
@@ -340,14 +438,21 @@ def _folder_source(path: Path) -> _Source:
         return any((folder / files["ratings"]).exists() for files in _FORMS.values())
 
     if not holds_a_form(path):  # an archive unpacked into a folder of the same name
-        inner = [f for f in sorted(path.iterdir()) if f.is_dir() and holds_a_form(f)]
+        folders = [f for f in sorted(path.iterdir()) if f.is_dir() and not f.name.startswith(".")]
+        inner = [f for f in folders if holds_a_form(f)]  # a hidden one is of an unfinished writing
         path = inner[0] if len(inner) == 1 else path
 
     def read(name: str) -> bytes:
+        file = path / name
+        if not file.resolve().is_relative_to(path.resolve()):
+            raise InputError(
+                f"{file} is a link to {file.resolve()}, outside its folder; expected the file "
+                "itself, since a folder from elsewhere may point at anything. Copy it there"
+            )
         try:
-            return (path / name).read_bytes()
+            return file.read_bytes()
         except OSError as error:
-            raise InputError(f"cannot read {path / name}: {error.strerror or error}") from error
+            raise InputError(f"cannot read {file}: {error.strerror or error}") from error
 
     return _Source(str(path), frozenset(f.name for f in path.iterdir() if f.is_file()), read)
 
@@ -363,10 +468,23 @@ def _zip_source(archive: zipfile.ZipFile, path: Path) -> _Source:
             )
         if parts[-1] and parts[-1] not in members:
             members[parts[-1]] = member
-    return _Source(str(path), frozenset(members), lambda name: archive.read(members[name]))
+    most = max(UNPACKED_ALWAYS, UNPACKED * path.stat().st_size)
+
+    def read(name: str) -> bytes:
+        with _zip_faults(path):
+            if (claimed := archive.getinfo(members[name]).file_size) > most:
+                raise InputError(
+                    f"{path} holds {name} of {claimed:,} bytes unpacked; expected {most:,} at most "
+                    "from an archive of its length. Get the original from GroupLens, or give an "
+                    "unpacked folder"
+                )
+            return archive.read(members[name])  # reads no more than was claimed
+
+    return _Source(str(path), frozenset(members), read)
 
 
-def _read_source(source: _Source, name: str) -> Tables:
+def _form(source: _Source) -> str:
+    """The form whose files are there, all of them."""
     form = next((f for f, files in _FORMS.items() if files["ratings"] in source.names), None)
     if form is None:
         found = ", ".join(sorted(source.names)[:8]) or "no file"
@@ -374,12 +492,16 @@ def _read_source(source: _Source, name: str) -> Tables:
             f"{source.label} has no ratings (found: {found}); expected ratings.dat (ML-1M form), "
             "u.data (ML-100K form) or ratings.csv (CSV form)"
         )
-    files = _FORMS[form]
-    for file in files.values():
+    files = _FORMS[form].values()
+    for file in files:
         if file not in source.names:
-            raise InputError(
-                f"{source.where(file)} is missing; expected {', '.join(files.values())}"
-            )
+            raise InputError(f"{source.where(file)} is missing; expected {', '.join(files)}")
+    return form
+
+
+def _read_source(source: _Source, name: str) -> Tables:
+    form = _form(source)
+    files = _FORMS[form]
     tables = {"ml-1m": _read_1m, "ml-100k": _read_100k, "csv": _read_csv}[form](source, name)
     try:
         return validate_tables(tables)
@@ -398,14 +520,14 @@ def _read_1m(source: _Source, name: str) -> Tables:
         source,
         "users.dat",
         "UserID::Gender::Age::Occupation::Zip-code",
-        re.compile(r"(\d{1,10})::([FM])::(\d{1,3})::(\d{1,2})::(.*)"),
+        re.compile(r"([0-9]{1,10})::([FM])::([0-9]{1,3})::([0-9]{1,2})::(.*)"),
         {"user_id": int, "gender": str, "age": int, "occupation": int, "zip": str},
     )
     movies = _parse_lines(
         source,
         "movies.dat",
         "MovieID::Title (Year)::Genre|Genre",
-        re.compile(r"(\d{1,10})::(.+)::(.*)"),  # greedy: a title may itself hold "::"
+        re.compile(r"([0-9]{1,10})::(.+)::(.*)"),  # greedy: a title may itself hold "::"
         {"movie_id": int, "title": str, "genres": str},
     )
     ratings = _parse_ratings(source, "ratings.dat", "UserID::MovieID::Rating::Timestamp", "::")
@@ -415,13 +537,17 @@ def _read_1m(source: _Source, name: str) -> Tables:
 def _read_100k(source: _Source, name: str) -> Tables:
     occupations = tuple(_lines(source, "u.occupation"))
     genres = _parse_lines(
-        source, "u.genre", "name|number", re.compile(r"(.+)\|(\d+)"), {"name": str, "code": int}
+        source,
+        "u.genre",
+        "name|number",
+        re.compile(r"(.+)\|([0-9]{1,3})"),
+        {"name": str, "code": int},
     )["name"].tolist()
     users = _parse_lines(
         source,
         "u.user",
         "user id|age|gender|occupation|zip code",
-        re.compile(r"(\d{1,10})\|(\d{1,3})\|([FM])\|([^|]+)\|(.*)"),
+        re.compile(r"([0-9]{1,10})\|([0-9]{1,3})\|([FM])\|([^|]+)\|(.*)"),
         {"user_id": int, "age": int, "gender": str, "occupation": str, "zip": str},
     )
     codes = {occupation: code for code, occupation in enumerate(occupations)}
@@ -435,7 +561,7 @@ def _read_100k(source: _Source, name: str) -> Tables:
         source,
         "u.item",
         f"movie id|title|release date|video release date|IMDb URL|{len(genres)} genre flags",
-        re.compile(rf"(\d{{1,10}})\|([^|]*)\|[^|]*\|[^|]*\|[^|]*\|({flags})"),
+        re.compile(rf"([0-9]{{1,10}})\|([^|]*)\|[^|]*\|[^|]*\|[^|]*\|({flags})"),
         {"movie_id": int, "title": str, "genres": str},
     )
     movies["genres"] = [
@@ -466,51 +592,75 @@ def _read_csv(source: _Source, name: str) -> Tables:
 # --- reading with file, line and offending text in every complaint -----------------------------
 
 
+def _content(source: _Source, name: str) -> bytes:
+    """A file's bytes without a byte-order mark of UTF-8, not blank."""
+    raw = source.read(name).removeprefix(b"\xef\xbb\xbf")
+    if not raw or raw.isspace():  # stops at the first character that is none; strip() would copy
+        raise InputError(f"{source.where(name)} is empty; expected at least one line")
+    return raw
+
+
 def _text(source: _Source, name: str) -> str:
     """A file's text: latin-1 as GroupLens writes it, UTF-8 where it has a valid accent in it."""
-    raw = source.read(name)
-    if not raw.strip():
-        raise InputError(f"{source.where(name)} is empty; expected at least one line")
-    raw = raw.removeprefix(b"\xef\xbb\xbf")  # a UTF-8 byte-order mark
+    raw = _content(source, name)
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
-    for number, line in enumerate(text.split("\n"), start=1):
-        if re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", line):
-            _complain(source, name, number, line, "text in latin-1 or UTF-8 (bad encoding)")
+    if re.search(_NO_TEXT, text):
+        for number, line in enumerate(_split(text), start=1):
+            if re.search(_NO_TEXT, line):
+                _complain(source, name, number, line, "text in latin-1 or UTF-8 (bad encoding)")
     return text
 
 
+_NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # CONTROL but tabs and line ends
+
+
+def _split(text: str) -> list[str]:
+    r"""Lines that end as the C reader lets them end: by \n, \r\n, or \r alone."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
 def _lines(source: _Source, name: str) -> list[str]:
-    return [line for line in _text(source, name).splitlines() if line.strip()]
+    return [line for line in _split(_text(source, name)) if line.strip()]
+
+
+def _shortened(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 3] + "..."
 
 
 def _complain(source: _Source, name: str, number: int, line: str, expected: str) -> NoReturn:
-    shown = line if len(line) <= 80 else line[:77] + "..."
+    shown = _shortened(line, 80)
     raise InputError(f"{source.where(name)}, line {number}: got {shown!r}; expected {expected}")
 
 
 def _nth_record(source: _Source, name: str, row: int) -> tuple[int, str]:
     """The number and text of the line with the row-th record, blank lines not counted."""
-    text = _text(source, name)
-    for number, cells in _csv_records(text) if name.endswith(".csv") else _plain_lines(text):
+    for number, cells in (
+        _csv_records(source, name) if name.endswith(".csv") else _plain_lines(source, name)
+    ):
         row -= bool("".join(cells).strip())
         if row == 0:
             return number, ",".join(cells)
     raise AssertionError(f"{name} has fewer rows than were read from it")
 
 
-def _plain_lines(text: str) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        yield number, [line.removesuffix("\r")]
+def _plain_lines(source: _Source, name: str) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate(_split(_text(source, name)), start=1):
+        yield number, [line]
 
 
-def _csv_records(text: str) -> Iterator[tuple[int, list[str]]]:
+def _csv_records(source: _Source, name: str) -> Iterator[tuple[int, list[str]]]:
     """Records with the number of the line they end on: a quoted cell may hold a line's end."""
+    text = _content(source, name).decode("utf-8", "replace")
     reader = csv.reader(io.StringIO(text, newline=""))
-    for cells in reader:
-        yield reader.line_num, cells
+    try:
+        for cells in reader:
+            yield reader.line_num, cells
+    except csv.Error as error:
+        line = (_split(text) + [""])[reader.line_num - 1]
+        _complain(source, name, reader.line_num, line, f"a CSV record ({error})")
 
 
 def _parse_lines(
@@ -522,8 +672,7 @@ def _parse_lines(
 ) -> pd.DataFrame:
     """A small table, one line a row, each line checked against a pattern."""
     rows: list[tuple[str, ...]] = []
-    for number, line in enumerate(_text(source, name).split("\n"), start=1):
-        line = line.removesuffix("\r")
+    for number, line in enumerate(_split(_text(source, name)), start=1):
         if not line.strip():
             continue
         match = pattern.fullmatch(line)
@@ -545,10 +694,7 @@ _RATING_TYPES = (pa.int64(), pa.int64(), pa.float32(), pa.int64())
 
 def _parse_ratings(source: _Source, name: str, expected: str, separator: str) -> pd.DataFrame:
     """The large table. A C reader takes one separator byte, so `::` becomes a tab first."""
-    raw = source.read(name)
-    if not raw.strip():
-        raise InputError(f"{source.where(name)} is empty; expected at least one line")
-    plain = raw.removeprefix(b"\xef\xbb\xbf")
+    plain = _content(source, name)
     tabbed = plain if separator == "\t" else plain.replace(separator.encode(), b"\t")
     try:
         if separator != "\t" and b"\t" in plain:
@@ -560,27 +706,35 @@ def _parse_ratings(source: _Source, name: str, expected: str, separator: str) ->
             _convert_options(dict(zip(_RATING_COLUMNS, _RATING_TYPES, strict=True))),
         )
     except pa.ArrowInvalid as error:
-        lines = enumerate(plain.decode("latin-1").split("\n"), start=1)
-        rows = ((number, line.removesuffix("\r").split(separator)) for number, line in lines)
+        lines = enumerate(_split(plain.decode("latin-1")), start=1)
+        rows = ((number, line.split(separator)) for number, line in lines)
         _find_bad_row(source, name, rows, separator, expected, _RATING_TYPES, str(error))
     return table.to_pandas()
 
 
 def _csv_columns(source: _Source, name: str, types: Mapping[str, pa.DataType]) -> pd.DataFrame:
     """The named columns of a CSV file with a header, in UTF-8."""
-    raw = source.read(name)
+    raw = _content(source, name)
     expected = f"a CSV file in UTF-8 with the columns {', '.join(types)}"
-    if not raw.strip():
-        raise InputError(f"{source.where(name)} is empty; expected {expected}")
-    first = raw.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].decode("utf-8", "replace").strip()
-    header = next(csv.reader([first]), [])
+    first = _split(raw[:HEADER].lstrip(b"\r\n").decode("utf-8", "replace"))[0]
+    try:
+        header = next(csv.reader([first]), [])
+    except csv.Error as error:
+        _complain(source, name, 1, first, f"{expected} ({error})")
+    if doubled := [column for column in types if header.count(column) > 1]:
+        _complain(source, name, 1, first, f"{expected}: {', '.join(doubled)} stands there twice")
     if missing := [column for column in types if column not in header]:
         _complain(source, name, 1, first, f"{expected}: {', '.join(missing)} missing")
     try:
-        table = pa.csv.read_csv(pa.BufferReader(raw), convert_options=_convert_options(types))
-    except pa.ArrowInvalid as error:
-        records = _csv_records(raw.decode("utf-8", "replace"))
-        next(records)  # the header
+        table = pa.csv.read_csv(
+            pa.BufferReader(raw),
+            # where a cell may hold a line's end, rows are not told apart by line ends alone
+            parse_options=pa.csv.ParseOptions(newlines_in_values=b'"' in raw),
+            convert_options=_convert_options(types),
+        )
+    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        records = _csv_records(source, name)
+        next(number for number, cells in records if any(cells))  # the header
         order = [types.get(column, pa.string()) for column in header]
         _find_bad_row(source, name, records, ",", expected, order, str(error))
     if not table.num_rows:
@@ -617,7 +771,7 @@ def _fits(cell: str, kind: pa.DataType) -> bool:
     if pa.types.is_string(kind):
         return "\ufffd" not in cell
     number = r"-?\d{1,18}" if pa.types.is_integer(kind) else r"-?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
-    return re.fullmatch(rf"\s*{number}\s*", cell) is not None
+    return re.fullmatch(rf"\s*{number}\s*", cell, re.ASCII) is not None
 
 
 # --- the schema --------------------------------------------------------------------------------
@@ -683,6 +837,10 @@ def _check(table: str, frame: pd.DataFrame, occupations: int) -> None:
         rule = Check.in_range(0, MAX_ID, error=f"a whole number from 0 to {MAX_ID}")
         return Column("int64", rule, unique=unique, report_duplicates="exclude_first")
 
+    worded = Check(lambda texts: texts.str.strip().ne(""), error="a title")
+    plain = Check(
+        lambda texts: ~texts.str.contains(CONTROL), error="text without control characters"
+    )
     lowest, highest = RATING_RANGE
     schemas = {
         "users": {"user_id": identifier(unique=True)},
@@ -692,12 +850,12 @@ def _check(table: str, frame: pd.DataFrame, occupations: int) -> None:
             "occupation": Column(
                 "int64", Check.isin(range(occupations), error=f"a code below {occupations}")
             ),
-            "zip": Column("str"),
+            "zip": Column("str", plain),
         },
         "movies": {
             "movie_id": identifier(unique=True),
-            "title": Column("str", Check.str_matches(r"\S", error="a title")),
-            "genres": Column("str"),
+            "title": Column("str", [worded, plain]),
+            "genres": Column("str", plain),
             "year": Column("Int64", nullable=True),
         },
         "ratings": {

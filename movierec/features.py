@@ -18,6 +18,7 @@ from movierec.errors import InputError
 
 GENDERS = ("F", "M")
 TITLE_LENGTH = 15  # words, the longest title of ML-1M
+MOST_GENRES = 1000  # each film has a slot for each genre: a genre a film would fill the memory
 NO_GENRES = "(no genres listed)"  # how the CSV sets write an empty list
 
 
@@ -132,10 +133,18 @@ class Features:
         Args:
             tables: validated tables.
             title_length: words kept of a title; longer titles are cut.
+
+        Raises:
+            InputError: more than `MOST_GENRES` different genres.
         """
         titles = [title_words(title) for title in tables.movies["title"]]
         genre_lists = [split_genres(genres) for genres in tables.movies["genres"]]
         genres = ["", *sorted({genre for row in genre_lists for genre in row})]
+        if len(genres) - 1 > MOST_GENRES:
+            raise InputError(
+                f"the movies have {len(genres) - 1:,} different genres; expected {MOST_GENRES:,} "
+                "at most, in each film joined by |. Give the genres alone, without keywords"
+            )
         words = ["", *dict.fromkeys(word for title in titles for word in title)]
         users = IdVocabulary.fit("user", tables.users["user_id"])
         movies = IdVocabulary.fit("movie", tables.movies["movie_id"])

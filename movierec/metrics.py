@@ -37,7 +37,7 @@ def rating_metrics(rating: npt.ArrayLike, predicted: npt.ArrayLike) -> dict[str,
         `mse` (stars squared), `rmse` and `mae` (stars).
 
     Raises:
-        InputError: no rows, or lists of different lengths.
+        InputError: no rows, lists of different lengths, or a number that is not finite.
     """
     given = np.asarray(rating, dtype=np.float64)
     guess = np.asarray(predicted, dtype=np.float64)
@@ -45,6 +45,11 @@ def rating_metrics(rating: npt.ArrayLike, predicted: npt.ArrayLike) -> dict[str,
         raise InputError(
             f"got {given.size} ratings and {guess.size} predictions; expected as many of each, and "
             "at least one"
+        )
+    if not (np.isfinite(given).all() and np.isfinite(guess).all()):
+        faults = np.count_nonzero(~(np.isfinite(given) & np.isfinite(guess)))
+        raise InputError(
+            f"{faults} of {given.size} ratings or predictions are NaN or infinite; expected stars"
         )
     error = guess - given
     mse = float(np.mean(error**2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -110,8 +111,21 @@ def load_network(run: Run) -> TwoTower:
             f"{run.path} was trained with the recipe {run.config['recipe']!r}, which has no "
             "network; train one with --recipe fast"
         )
-    network = dict(run.config["network"])
-    config = NetworkConfig(**network | {"windows": tuple(network["windows"])})
+    damaged = InputError(
+        f"the settings of {run.path} describe no network that its weights could be of; train it "
+        "again"
+    )
+    try:
+        network = dict(run.config["network"])
+        config = NetworkConfig(**network | {"windows": tuple(network["windows"])})
+        numbers = [value for value in network.values() if type(value) is int]
+        numbers += [operator.index(window) for window in config.windows]
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged from error
+    # before anything is built: a network of a made-up size could fill the memory
+    largest = max((max(weight.shape, default=1) for weight in run.weights.values()), default=0)
+    if max(numbers, default=0) > largest or len(config.windows) > len(run.weights):
+        raise damaged
     model = TwoTower(run.features, config, run.config["seed"])
     expected = {variable.path: tuple(variable.shape) for variable in model.trainable_variables}
     found = {name: weight.shape for name, weight in run.weights.items()}

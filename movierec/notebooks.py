@@ -11,6 +11,7 @@ import difflib
 import json
 import os
 import platform
+import shutil
 import sys
 import tempfile
 import time
@@ -23,7 +24,7 @@ from typing import Any
 from movierec import __version__
 from movierec.datasets import NAMES
 from movierec.errors import InputError, NotebookError
-from movierec.files import write_whole
+from movierec.files import alone, write_whole
 from movierec.pages import (
     METRICS_MIME,
     NotebookReport,
@@ -38,6 +39,7 @@ from movierec.recipes import resolve_recipe
 
 # A line an epoch: a live bar leaves screens of control characters in an executed notebook.
 KERNEL_ENVIRONMENT = {"MOVIEREC_PROGRESS": "lines"}
+RUNNING = ".running-"  # how the folder of a notebook under way is called
 START_TIMEOUT = 300  # seconds until a kernel answers; the first start after an install is slow
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas")
 BATCH_PARAMETERS = ("run_dir", "report_dir", "reuse")  # set by the batch itself
@@ -134,6 +136,18 @@ def run_notebooks(
         own = {"run_dir": str(model_dir), "report_dir": str(out_dir), "reuse": has_run}
         values.update({name: own[name] for name in own if name in declared[source]})
 
+    with alone(out_dir):
+        return _run(sources, given, declared, out_dir, progress)
+
+
+def _run(
+    sources: list[Path],
+    given: dict[Path, dict[str, Any]],
+    declared: dict[Path, dict[str, tuple[str, Any]]],
+    out_dir: Path,
+    progress: bool,
+) -> BatchResult:
+    """The batch, on a folder that no other process writes to."""
     _remove_earlier_report(out_dir, sources)
     (out_dir / "figures").mkdir(parents=True, exist_ok=True)
     titles = {source: title_and_question(read_notebook(source))[0] for source in sources}
@@ -311,7 +325,7 @@ def _execute(
             await super().start_kernel(stderr=log, **options)
 
     failure: tuple[int | None, str, str] | None = None
-    with tempfile.TemporaryDirectory(prefix=".running-", dir=target.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=RUNNING, dir=target.parent) as folder:
         partial = Path(folder) / target.name
         log_path = partial.with_suffix(".log")
         with log_path.open("wb") as log:
@@ -341,6 +355,8 @@ def _execute(
 
 
 def _remove_earlier_report(out_dir: Path, sources: list[Path]) -> None:
+    for left in out_dir.glob(f"{RUNNING}*"):
+        shutil.rmtree(left)  # by a process that was killed
     for name in ("index.html", "metrics.json"):
         (out_dir / name).unlink(missing_ok=True)
     for source in sources:

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import time
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from movierec.checkpoints import Checkpoint, checkpoint_folder
 from movierec.datasets import Tables, validate_tables
 from movierec.errors import InputError
 from movierec.features import Features
+from movierec.files import alone
 from movierec.metrics import rating_metrics
 from movierec.newcomers import fill_newcomers, learn_newcomers
 from movierec.paths import reports_dir
@@ -91,13 +93,13 @@ def train(
 
     Raises:
         InputError: a setting out of range, tables that break the schema, a folder that is taken,
-            a training that diverged, or one to resume that had other settings or other data.
+            or that another process is writing to, a training that diverged, or one to resume that
+            had other settings or other data.
 
     Example:
         >>> run = train(load_dataset("sample"), recipe="fast", run_dir="reports/sample")
         >>> run.recommender.for_user(1, k=5)
     """
-    began = time.perf_counter()
     settings = resolve_recipe(recipe, epochs, batch_size, learning_rate, patience)
     if isinstance(settings, BestRecipe) and os.environ.get("TF_CONFIG"):
         raise InputError(
@@ -107,6 +109,44 @@ def train(
     path = (
         Path(run_dir) if run_dir is not None else reports_dir() / f"{tables.name}-{settings.name}"
     )
+    with alone(path) if _writes() else nullcontext():
+        return _train(
+            tables,
+            settings,
+            seed,
+            path,
+            holdout=holdout,
+            holdout_fraction=holdout_fraction,
+            holdout_seed=holdout_seed,
+            validation_fraction=validation_fraction,
+            resume=resume,
+            tensorboard=tensorboard,
+        )
+
+
+def _writes() -> bool:
+    """Whether this process writes the run: it trains alone, or is the first of several workers."""
+    try:
+        return json.loads(os.environ.get("TF_CONFIG") or "{}")["task"]["index"] == 0
+    except (ValueError, KeyError, TypeError):
+        return True  # what is wrong with it is told where the workers are counted
+
+
+def _train(
+    tables: Tables,
+    settings: Recipe | BestRecipe,
+    seed: int,
+    path: Path,
+    *,
+    holdout: str | npt.ArrayLike,
+    holdout_fraction: float,
+    holdout_seed: int,
+    validation_fraction: float | None,
+    resume: bool,
+    tensorboard: str | os.PathLike[str] | None,
+) -> Run:
+    """`train` on a folder that no other process writes to."""
+    began = time.perf_counter()
     check_target(path)
     tables = validate_tables(tables)
     features = Features.fit(tables)

@@ -24,6 +24,7 @@ STYLE: dict[str, Any] = {
     "axes.titlesize": "medium",
     "axes.prop_cycle": cycler(color=COLOURS),
     "legend.frameon": False,
+    "text.parse_math": False,  # a title may hold two dollar signs
 }
 
 

@@ -22,8 +22,9 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,6 +36,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import safetensors.numpy
 from safetensors import SafetensorError
@@ -42,6 +44,7 @@ from safetensors import SafetensorError
 from movierec.datasets import Tables, validate_tables
 from movierec.errors import InputError
 from movierec.features import Features
+from movierec.files import alone
 from movierec.newcomers import Newcomers
 from movierec.paths import reports_dir
 from movierec.recommend import Recommender
@@ -77,6 +80,14 @@ _FILES = {
     "newcomers.safetensors",
     "history.csv",
 }
+_PICTURE = re.compile(r"plots/[A-Za-z0-9][A-Za-z0-9_-]*\.png")
+_COLUMNS = {
+    "users": ("user_id", "gender", "age", "occupation", "zip"),
+    "movies": ("movie_id", "title", "genres", "year"),
+    "ratings": ("user_id", "movie_id", "rating", "timestamp", "part"),
+}
+_ROWS_PER_BYTE, _ROWS_ALWAYS = 8, 100_000  # a rating takes several bytes
+_TEXT_PER_BYTE, _TEXT_ALWAYS = 100, 2**24
 _LONGEST_TITLE = 1000  # words; more can only be a damaged number
 
 
@@ -221,9 +232,9 @@ class Run:
     def _table(self, name: str) -> pd.DataFrame:
         content = self._read(f"tables/{name}.parquet")
         try:
-            return pq.read_table(pa.BufferReader(content)).to_pandas(ignore_metadata=True)
-        except (pa.ArrowException, OSError) as error:
-            raise self._damaged(f"tables/{name}.parquet is no Parquet file ({error})") from error
+            return _read_parquet(content, _COLUMNS[name])
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise self._damaged(f"tables/{name}.parquet cannot be read ({error})") from error
 
     def _tensors(self, name: str) -> dict[str, npt.NDArray[np.float32]]:
         try:
@@ -233,6 +244,37 @@ class Run:
 
     def _damaged(self, what: str) -> InputError:
         return InputError(f"{self.path} is a damaged run folder: {what}. Train it again")
+
+
+def _read_parquet(content: bytes, columns: Sequence[str]) -> pd.DataFrame:
+    """Some columns of a Parquet file that may be anybody's.
+
+    A few bytes of such a file can stand for any number of equal rows, or of equal long texts; what
+    memory is used for is bounded by the length of the file.
+
+    Raises:
+        ValueError: it claims to hold far more than it can, or something else than plain columns.
+    """
+    kinds = {field.name: field.type for field in pq.read_schema(pa.BufferReader(content))}
+    there = {name: kinds[name] for name in columns if name in kinds}
+    for name, kind in there.items():
+        if pa.types.is_nested(kind):
+            raise ValueError(f"{name} is a {kind}")
+    texts = [name for name, kind in there.items() if not pa.types.is_primitive(kind)]
+    file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts)
+    if (rows := file.metadata.num_rows) > _ROWS_PER_BYTE * len(content) + _ROWS_ALWAYS:
+        raise ValueError(f"{len(content):,} bytes claim to be {rows:,} rows")
+    table = file.read(columns=list(there))
+    for name in texts:
+        place, column = table.column_names.index(name), table.column(name)
+        length = sum(
+            pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
+            for chunk in column.chunks
+        )
+        if length > _TEXT_PER_BYTE * len(content) + _TEXT_ALWAYS:
+            raise ValueError(f"{len(content):,} bytes claim to be {length:,} letters of {name}")
+        table = table.set_column(place, name, column.cast(pa.string()))
+    return table.to_pandas(ignore_metadata=True)
 
 
 class Trained(NamedTuple):
@@ -266,6 +308,9 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         InputError: no such folder, not a run folder, one of another format, or a damaged one.
     """
     folder = Path(path)
+    if _is_between(folder):
+        with alone(folder):
+            _recover(folder)
     if not is_run(folder) and is_run(folder / "model"):
         folder = folder / "model"
     if not folder.is_dir():
@@ -294,7 +339,15 @@ def load_run(path: str | os.PathLike[str]) -> Run:
             raise run._damaged(f"run.json has no {key}.{min(missing)}")
     if missing := _FILES - set(info["files"]):
         raise run._damaged(f"run.json lists no {', '.join(sorted(missing))}")
+    for text in (info["dataset"], info["config"]["recipe"], *info["occupations"]):
+        if not isinstance(text, str) or not text.isprintable():
+            raise run._damaged(f"run.json names something {text!r}")
+    place = folder.resolve()
     for name in info["files"]:
+        if name not in _FILES and not _PICTURE.fullmatch(name):
+            raise run._damaged(f"run.json lists {name!r}, which is no file of a run")
+        if not (folder / name).resolve().is_relative_to(place):
+            raise run._damaged(f"{name} is a link that leads out of it")
         if not (folder / name).is_file():
             raise run._damaged(f"{name} is missing")
     return run
@@ -311,13 +364,19 @@ def newest_run() -> Run:
     Raises:
         InputError: there is none.
     """
+    if (path := newest_path()) is None:
+        raise InputError(
+            f"no run folder in {reports_dir()}/; train one with `movierec train`, or name one with "
+            "--run"
+        )
+    return load_run(path)
+
+
+def newest_path() -> Path | None:
+    """The folder of the run below `reports_dir()` that was finished last; None if there is none."""
     reports = reports_dir()
     found = [*reports.glob("*/run.json"), *reports.glob("*/model/run.json")]
-    if not found:
-        raise InputError(
-            f"no run folder in {reports}/; train one with `movierec train`, or name one with --run"
-        )
-    return load_run(max(found, key=lambda file: file.stat().st_mtime).parent)
+    return max(found, key=lambda file: file.stat().st_mtime).parent if found else None
 
 
 def encode_rows(tables: Tables, features: Features) -> Rows:
@@ -336,6 +395,7 @@ def check_target(path: Path) -> None:
         InputError: a file stands there, or a folder that holds something else than a run, or
             more than a run.
     """
+    _recover(path)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     if not is_run(path):
@@ -416,11 +476,27 @@ def _parquet(frame: pd.DataFrame) -> bytes:
     return sink.getvalue()
 
 
+def _workplace(path: Path) -> Path:
+    return path.with_name(f".{path.name}.writing")
+
+
+def _is_between(path: Path) -> bool:
+    """Whether a process ended after it had moved the earlier run away, and before the new came."""
+    return not path.exists() and (_workplace(path) / "old").exists()
+
+
+def _recover(path: Path) -> None:
+    """Do what a process that was killed at the last moment had still to do."""
+    if _is_between(path):
+        (_workplace(path) / "new").rename(path)  # it was complete before the earlier one moved
+
+
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     """A new folder beside `path` that takes its place when the block ends well."""
+    _recover(path)
     try:
-        workplace = path.parent / f".{path.name}.writing"
+        workplace = _workplace(path)
         if workplace.exists():
             shutil.rmtree(workplace)  # left by a process that was killed
         new, old = workplace / "new", workplace / "old"

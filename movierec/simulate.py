@@ -14,8 +14,10 @@ noise is known, so is the error that no model can beat.
 
 from __future__ import annotations
 
+import filecmp
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ import pandas as pd
 
 from movierec.datasets import AGE_BANDS, GENRES_1M, OCCUPATIONS_1M, Tables
 from movierec.errors import InputError
+from movierec.files import alone
 from movierec.invented import ERAS, MOODS, draw_circle, draw_films, mood_of_words, plain_words
 
 _AGE_SHARE = (0.04, 0.18, 0.35, 0.20, 0.09, 0.08, 0.06)
@@ -179,7 +182,8 @@ def write_ml1m(tables: Tables, folder: str | Path) -> None:
         folder: made if it is not there; files of these names in it are replaced.
 
     Raises:
-        InputError: the tables cannot be told in this form.
+        InputError: the tables cannot be told in this form, another process is writing there, or the
+            folder cannot be made.
         OSError: the folder cannot be written; the files that were there are as before.
     """
     half_stars = tables.ratings["rating"].mod(1).ne(0)
@@ -207,12 +211,29 @@ def write_ml1m(tables: Tables, folder: str | Path) -> None:
         "ratings.dat": ratings.astype({"rating": "int8"}),
     }
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with alone(folder):
+        folder.mkdir(exist_ok=True)
+        for left in folder.glob(".new-*"):
+            shutil.rmtree(left)  # by a process that was killed
+        _write_files(files, folder)
+
+
+def _write_files(files: dict[str, pd.DataFrame], folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as new:
         for name, frame in files.items():
             _write_rows(frame, Path(new, name))
-        for name in files:  # only when all three are complete
+        # only when all three are complete. Whoever is killed here must not leave the ratings of one
+        # world beside the people of another: without ratings no reader takes the folder for whole
+        if not all(
+            _is_same(Path(new, name), folder / name) for name in ("users.dat", "movies.dat")
+        ):
+            (folder / "ratings.dat").unlink(missing_ok=True)
+        for name in files:
             os.replace(Path(new, name), folder / name)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
 def _write_rows(frame: pd.DataFrame, path: Path) -> None:

@@ -7,6 +7,7 @@ import gc
 import hashlib
 import io
 import os
+import re
 import shutil
 import threading
 import zipfile
@@ -21,6 +22,7 @@ import pytest
 from movierec import datasets
 from movierec.datasets import Tables, load_dataset, official_fold, validate_tables
 from movierec.errors import InputError
+from movierec.features import Features
 from movierec.simulate import write_ml1m
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed.*socket:ResourceWarning")
@@ -497,6 +499,88 @@ def test_reading_a_zip_unpacks_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("claimed", [2**40, 2**62])
+def test_zip_that_claims_to_hold_more_than_it_can_is_not_unpacked(tmp_path, claimed):
+    content = zipped(FORMS["csv"] | {"ratings.csv": b"\0" * 1000})
+    at = content.index(b"PK\x01\x02", content.index(b"PK\x01\x02") + 4)  # ratings.csv's entry
+    name = content.index(b"set/ratings.csv", at)
+    extra = b"\x01\x00\x08\x00" + claimed.to_bytes(8, "little")  # a length of 64 bits
+    forged = bytearray(content)
+    forged[at + 24 : at + 28] = b"\xff" * 4
+    forged[at + 30 : at + 32] = len(extra).to_bytes(2, "little")
+    forged[name + 15 : name + 15] = extra
+    end = forged.rindex(b"PK\x05\x06")
+    size = int.from_bytes(forged[end + 12 : end + 16], "little") + len(extra)
+    forged[end + 12 : end + 16] = size.to_bytes(4, "little")
+    path = tmp_path / "set.zip"
+    path.write_bytes(forged)
+    assert f"ratings.csv of {claimed:,} bytes unpacked; expected" in complaint(path)
+
+
+def test_zip_that_really_unpacks_to_a_multitude_is_refused_before_it_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "UNPACKED_ALWAYS", 2**20)
+    path = tmp_path / "set.zip"
+    path.write_bytes(zipped(FORMS["csv"] | {"ratings.csv": b"1,1,1,1\n" * 2**20}))
+    assert path.stat().st_size < 2**15  # an eighth of a thousandth of what it holds
+    read = zipfile.ZipFile.read
+
+    def read_no_ratings(archive: zipfile.ZipFile, name: str) -> bytes:
+        assert "ratings" not in name, "it was unpacked"
+        return read(archive, name)
+
+    monkeypatch.setattr(zipfile.ZipFile, "read", read_no_ratings)
+    assert "ratings.csv of 8,388,608 bytes unpacked; expected" in complaint(path)
+
+
+@pytest.mark.parametrize("target", ["file", "folder"])
+def test_link_out_of_a_data_folder_is_not_followed(tmp_path, target):
+    (tmp_path / "secret").write_text("1::Secret::Drama\n")
+    path = write_folder(tmp_path / "set", FORMS["ml-1m"])
+    (path / "movies.dat").unlink()
+    (path / "movies.dat").symlink_to(tmp_path / "secret")
+    if target == "folder":  # a folder that is itself a link is the caller's own choice
+        (tmp_path / "way").symlink_to(path)
+        path = tmp_path / "way"
+    message = complaint(path)
+    assert "movies.dat is a link to" in message
+    assert "Secret" not in message
+
+
+def test_a_pipe_or_a_device_is_no_data_file(tmp_path):
+    path = write_folder(tmp_path / "set", FORMS["ml-1m"])
+    (path / "ratings.dat").unlink()
+    os.mkfifo(path / "ratings.dat")  # which would be waited at for ever
+    assert "has no ratings" in complaint(path)
+
+
+@pytest.mark.parametrize(("form", "name"), [("ml-1m", "ratings.dat"), ("csv", "ratings.csv")])
+def test_line_of_100_megabytes_is_refused_by_its_number(tmp_path, form, name):
+    whole = FORMS[form][name]
+    path = write_folder(tmp_path / "set", FORMS[form] | {name: whole + b"7" * 100_000_000})
+    message = complaint(path)
+    assert f"{name}, line {1 + whole.count(10)}: got '777" in message
+    assert len(message) < 400
+
+
+def test_more_genres_than_films_can_be_told_apart_by_are_refused(plain_tables):
+    movies = pd.DataFrame(
+        {"movie_id": range(2, 1003), "title": "A", "genres": [f"g{i}" for i in range(1001)]}
+    )
+    tables = validate_tables(Tables(plain_tables.users, movies, plain_tables.ratings))
+    with pytest.raises(InputError, match="1,001 different genres; expected 1,000 at most"):
+        Features.fit(tables)
+
+
+@pytest.mark.parametrize("character", ["\x1b", "\x00", "\n", "\x9b", "\x7f"])
+@pytest.mark.parametrize("column", ["title", "genres"])
+def test_control_characters_in_what_is_shown_are_refused(plain_tables, column, character):
+    movies = plain_tables.movies.copy()
+    movies.loc[2, column] = f"A{character}]0;owned"
+    with pytest.raises(InputError, match="movies, row 3: .*text without control characters") as e:
+        validate_tables(Tables(plain_tables.users, movies, plain_tables.ratings))
+    assert character not in str(e.value)
+
+
 # --- tables of one's own -------------------------------------------------------------------------
 
 
@@ -544,26 +628,43 @@ def test_column_of_another_type_is_named(plain_tables):
 # --- downloads, from a server on this machine ----------------------------------------------------
 
 
+PAUSE = threading.Event()
+
+
 class Mirror:
     """A web server that answers by a script.
 
     `answers` maps a path to a list of (status, body, length announced); the last one is given
-    again and again. `asked` are the paths asked for, in order.
+    again and again. `redirects` maps a path to an address. `dripping` are paths whose body comes
+    byte by byte, without end. `asked` are the paths asked for, in order.
     """
 
     def __init__(self) -> None:
         self.answers: dict[str, list[tuple[int, bytes, int]]] = {}
         self.asked: list[str] = []
+        self.redirects: dict[str, str] = {}
+        self.dripping: set[str] = set()
         mirror = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 mirror.asked.append(self.path)
+                if address := mirror.redirects.get(self.path):
+                    self.send_response(302)
+                    self.send_header("Location", address)
+                    self.end_headers()
+                    return
                 script = mirror.answers.get(self.path, [(404, b"", 0)])
                 status, body, length = script.pop(0) if len(script) > 1 else script[0]
                 self.send_response(status)
                 self.send_header("Content-Length", str(length))
                 self.end_headers()
+                while self.path in mirror.dripping:
+                    try:
+                        self.wfile.write(body)
+                    except OSError:  # the other side has hung up
+                        return
+                    PAUSE.wait(0.01)  # time.sleep does not wait: see the fixture
                 self.wfile.write(body)  # and HTTP/1.0 closes the connection
 
             def log_message(self, *parts: object) -> None:
@@ -584,7 +685,7 @@ def mirror(tmp_path, monkeypatch) -> Iterator[Mirror]:
     thread.start()
     monkeypatch.setenv("MOVIEREC_MIRROR", mirror.url)
     monkeypatch.setenv("MOVIEREC_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
     yield mirror
     mirror.server.shutdown()
@@ -657,6 +758,63 @@ def test_cut_connection_is_tried_again(mirror, archive, tmp_path):
     assert len(load_dataset("ml-1m").ratings) == 4
     assert len(mirror.asked) == 3
     assert files_in(tmp_path / "data") == ["ml-1m.zip"]
+
+
+def test_server_that_sends_without_end_is_left(mirror, archive, tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "LARGEST", 100_000)
+    mirror.answers["/sets/ml-1m.zip"] = [(200, b"x" * 20_000, 2**40)]
+    mirror.dripping.add("/sets/ml-1m.zip")
+    assert "the server sends more than 100,000 bytes" in failed_download("ml-1m")
+    assert files_in(tmp_path / "data") == []
+
+
+def test_server_that_is_too_slow_is_left(mirror, archive, tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "SILENCE", 0.1)
+    mirror.answers["/sets/ml-1m.zip"] = [(200, b"x", len(archive))]
+    mirror.dripping.add("/sets/ml-1m.zip")
+    message = failed_download("ml-1m")
+    assert re.search(r"the server sent only \d+ bytes in \d+ seconds", message)
+    assert files_in(tmp_path / "data") == []
+
+
+def test_server_that_falls_silent_is_left(mirror, archive, tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "SILENCE", 0.1)
+    monkeypatch.setattr(mirror.server.RequestHandlerClass, "do_GET", lambda _: PAUSE.wait(0.5))
+    assert "could not download" in failed_download("ml-1m")
+    assert files_in(tmp_path / "data") == []
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_file_of_another_length_than_announced_is_refused(mirror, archive, tmp_path, change):
+    mirror.answers["/sets/ml-1m.zip"] = [(200, archive, len(archive) + change)]
+    assert "could not download" in failed_download("ml-1m")
+    assert files_in(tmp_path / "data") == []
+
+
+def test_redirected_archive_is_believed_by_its_checksum_alone(mirror, archive, tmp_path):
+    other = mirror.url.replace("127.0.0.1", "localhost").replace("/sets", "/elsewhere")
+    mirror.redirects["/sets/ml-1m.zip"] = f"{other}/a.zip"
+    mirror.answers["/elsewhere/a.zip"] = [(200, archive + b"x", len(archive) + 1)]
+    assert datasets.ARCHIVES["ml-1m"] in failed_download("ml-1m")
+    assert files_in(tmp_path / "data") == []
+    mirror.answers["/elsewhere/a.zip"] = [(200, archive, len(archive))]
+    assert len(load_dataset("ml-1m").ratings) == 4
+
+
+def test_checksum_of_another_host_is_not_believed(mirror, tmp_path):
+    content = zipped(FORMS["csv"])
+    other = mirror.url.replace("127.0.0.1", "localhost").replace("/sets", "/elsewhere")
+    mirror.serve("ml-latest-small.zip", content)
+    mirror.redirects["/sets/ml-latest-small.zip.md5"] = f"{other}/sum"
+    sum_file = hashlib.md5(content).hexdigest().encode()
+    mirror.answers["/elsewhere/sum"] = [(200, sum_file, len(sum_file))]
+    assert "it is redirected to another host, localhost" in failed_download("ml-latest-small")
+    assert files_in(tmp_path / "data") == []
+
+
+def test_redirection_in_a_circle_ends(mirror, archive):
+    mirror.redirects["/sets/ml-1m.zip"] = f"{mirror.url}/ml-1m.zip"
+    assert "redirects" in failed_download("ml-1m")
 
 
 def test_connection_that_is_always_cut_leaves_nothing(mirror, archive, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -48,11 +50,19 @@ def test_ids_that_are_nearly_consecutive_are_their_own_rows():
     assert vocabulary.decode([0, 3, 5]).tolist() == [-1, -1, -1]
 
 
+def test_ids_are_their_own_rows_as_long_as_half_the_rows_are_used():
+    assert len(IdVocabulary.fit("user", [1, 2, 6])) == 7
+    assert len(IdVocabulary.fit("user", [1, 2, 7])) == 4
+    for ids in ([1, 2, 6], [1, 2, 7]):
+        assert IdVocabulary.fit("user", np.array(ids, dtype=np.int32)).ids.dtype == np.int64
+
+
 @pytest.mark.parametrize("ids", [[1, 100, 1_000_000], [0, 1, 2], [500, 501]])
 def test_other_ids_are_numbered_in_order_without_gaps(ids):
     vocabulary = IdVocabulary.fit("user", ids)
     assert vocabulary.encode(ids).tolist() == list(range(1, len(ids) + 1))
     assert len(vocabulary) == len(ids) + 1
+    assert vocabulary.decode([0]).tolist() == [-1]
 
 
 @pytest.mark.parametrize("stray", [0, 3, 5, 7, -1, 10**12])
@@ -70,10 +80,24 @@ def test_a_fraction_is_no_id():
 
 
 def test_many_unknown_ids_are_shown_in_part():
-    with pytest.raises(
-        InputError, match=r"unknown user id 10, 11, 12, 13, 14 \.\.\.; .*from 1 to 2"
-    ):
-        IdVocabulary.fit("user", [1, 2]).encode(np.arange(10, 90))
+    vocabulary = IdVocabulary.fit("user", [1, 2, 3])
+    for strays, shown in (90, r"14 \.\.\."), (16, r"14 \.\.\."), (15, "14"):
+        with pytest.raises(
+            InputError, match=rf"unknown user id 10, 11, 12, 13, {shown}; .*from 1 to 3$"
+        ):
+            vocabulary.encode(np.arange(10, strays))
+
+
+@pytest.mark.parametrize("ids", [["1", "2"], [True, False], [None, 1], [1j]])
+def test_what_is_no_number_is_no_id(ids):
+    with pytest.raises(InputError, match=r"got user ids of type .*; expected whole numbers"):
+        IdVocabulary.fit("user", [1, 2]).encode(ids)
+
+
+@pytest.mark.parametrize("stray", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_not_finite_is_no_id(stray):
+    with pytest.raises(InputError, match=r"unknown user id -?(nan|inf)"):
+        IdVocabulary.fit("user", [1, 2]).encode([1, stray])
 
 
 def test_no_ids_encode_to_no_rows():
@@ -164,6 +188,21 @@ def test_words_beyond_the_title_length_are_cut(plain_tables):
     features = Features.fit(plain_tables, title_length=2)
     assert [features.words[i] for i in features.movie_fields["title"][6]] == ["A", "B"]
     assert features.sizes.title_length == 2
+
+
+def test_fields_are_small_integers_and_vocabularies_name_what_they_number(small_features):
+    fields = small_features.user_fields | small_features.movie_fields
+    assert {field: values.dtype.name for field, values in fields.items()} == dict.fromkeys(
+        ("gender", "age", "job", "genres", "title"), "int32"
+    )
+    assert (small_features.users.kind, small_features.movies.kind) == ("user", "movie")
+    assert small_features.occupations == 21
+
+
+def test_films_without_any_genre_have_one_free_slot(plain_tables):
+    movies = plain_tables.movies.assign(genres="(no genres listed)")
+    features = Features.fit(dataclasses.replace(plain_tables, movies=movies))
+    assert features.movie_fields["genres"].tolist() == [[0]] * len(features.movies)
 
 
 def test_sizes_count_the_rows_of_each_embedding(small_tables, small_features):

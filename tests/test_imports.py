@@ -20,14 +20,14 @@ DATA = {"errors", "paths"}
 MAY_IMPORT = {
     "errors": set(),
     "paths": set(),
-    "files": set(),
+    "files": {"errors"},
     "vectors": set(),
     "spectral": {"vectors"},
     "recipes": {"errors"},
     "plots": set(),
     "datasets": DATA | {"simulate"},  # `sample` is a data set too; loaded when it is asked for
     "invented": {"datasets"},
-    "simulate": {"datasets", "invented", "errors"},
+    "simulate": {"datasets", "invented", "files", "errors"},
     "features": {"datasets", "errors"},
     "splits": {"errors"},
     "titles": {"datasets", "errors"},
@@ -66,13 +66,15 @@ MAY_IMPORT = {
     "evaluation": {"baselines", "metrics", "datasets", "features", "vectors", "errors"},
     "recommend": {"attributes", "choosing", "datasets", "features", "newcomers", "titles"}
     | {"vectors", "watching", "errors"},
-    "runs": {"datasets", "features", "newcomers", "recommend", "vectors", "watching"} | DATA,
-    "pipeline": ALL - {"widgets", "notebooks", "pages", "predictions", "metadata"},
+    "runs": {"datasets", "features", "files", "newcomers", "recommend", "vectors", "watching"}
+    | DATA,
+    "pipeline": ALL - {"widgets", "notebooks", "pages", "predictions", "metadata", "doctor"},
     "metadata": DATA,
     "widgets": {"recommend", "plots", "metadata", "datasets", "features"} | DATA,
     "predictions": {"recommend", "features", "files", "errors"},
     "pages": {"files"} | DATA,
     "notebooks": {"pages", "files", "datasets", "recipes"} | DATA,
+    "doctor": {"datasets", "runs"} | DATA,
     "cli": ALL,
     "__main__": {"cli"},
 }

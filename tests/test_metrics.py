@@ -69,6 +69,15 @@ FILMS = np.array([False, True, True, True, True, True])  # row 0 is free
 NOBODY = (np.empty(0, np.int32), np.empty(0, np.int32))
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("place", ["rating", "predicted"])
+def test_numbers_that_are_not_finite_are_refused(number, place):
+    values = {"rating": [1.0, 2.0], "predicted": [1.0, 2.0]}
+    values[place][1] = number
+    with pytest.raises(InputError, match="1 of 2 ratings or predictions are NaN or infinite"):
+        rating_metrics(**values)
+
+
 def test_lists_hold_the_best_films_that_were_not_seen():
     scores = fixed([[9, 5, 4, 3, 2, 1], [9, 1, 2, 3, 4, 5], [9, 1, 2, 3, 4, 5]])
     seen = rows((2, 5, 1), (0, 1, 1), (1, 4, 1), (2, 3, 1))

@@ -35,6 +35,14 @@ def test_random_holdout_changes_with_its_seed(small_tables):
     assert not np.array_equal(np.sort(first), np.sort(second))
 
 
+def test_the_seeds_are_0_where_none_is_given(small_tables):
+    """Figures are compared across machines by their defaults, so these are part of the contract."""
+    order = np.random.default_rng(0).permutation(12_000)
+    assert np.array_equal(split(small_tables.ratings)[1], order[:1200])
+    rows = np.arange(100)
+    assert np.array_equal(validation_split(rows)[1], np.random.default_rng(0).permutation(rows)[:5])
+
+
 @pytest.mark.parametrize("rows", [7, 1000, 12_000])
 def test_origin_holdout_is_that_of_scikit_learn(small_tables, rows):
     train, test = split(small_tables.ratings.head(rows), "origin")
@@ -156,6 +164,23 @@ def test_fraction_out_of_range_is_refused(small_tables, holdout, fraction):
 def test_holdout_of_no_row_is_refused(holdout):
     with pytest.raises(InputError, match="leaves 0 test rows"):
         split(ratings_at([1, 2, 3]), holdout, 0.1)
+
+
+def test_one_row_on_each_side_is_enough():
+    train, test = split(ratings_at([1, 2]), "temporal", 0.5)
+    assert (train.tolist(), test.tolist()) == ([0], [1])
+
+
+def test_origin_holdout_of_one_row_is_refused():
+    with pytest.raises(InputError, match=r"leaves 1 test rows; expected at least one row on each"):
+        split(ratings_at([1]), "origin")
+
+
+def test_seed_below_0_is_refused():
+    with pytest.raises(InputError, match="got holdout seed -1; expected 0 or more"):
+        split(ratings_at([1, 2, 3]), seed=-1)
+    with pytest.raises(InputError, match="got seed -1; expected 0 or more"):
+        validation_split(np.arange(10), seed=-1)
 
 
 def test_unknown_holdout_lists_the_known_ones(small_tables):

@@ -1,0 +1,171 @@
+"""What this machine has and what it lacks: the first thing to look at, and to send with a question.
+
+It looks and changes nothing. TensorFlow is not loaded, which would take seconds: versions come from
+what the installer wrote down, and graphics cards from their driver's own tool.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from movierec import __version__
+from movierec.errors import InputError
+from movierec.paths import DATA_VARIABLE, REPORTS_VARIABLE, data_dir, reports_dir
+
+SHOWN = ("tensorflow", "keras", "numpy", "pandas", "pyarrow", "safetensors", "papermill")
+ROOM = 1.0  # free GiB below which a disk is called full: the largest data set takes about that
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found.
+
+    Attributes:
+        movierec, python, platform: versions, and the operating system.
+        cores: processor cores that this process may use.
+        gpus: names of the NVIDIA cards that the driver tells of.
+        packages: version by package, of those that decide what numbers come out.
+        extras: by extra of movierec, whether all that it asks for is installed.
+        paths: the folders in use: `package`, `data`, `reports`.
+        data_sets: path by name, of those in the data folder whose files are all there.
+        newest_run: path of the run that the commands use when none is named.
+        problems: what stands in the way, one sentence each with its mend; empty when all is well.
+    """
+
+    movierec: str
+    python: str
+    platform: str
+    cores: int
+    gpus: list[str]
+    packages: dict[str, str | None]
+    extras: dict[str, bool]
+    paths: dict[str, str]
+    data_sets: dict[str, str]
+    newest_run: str | None
+    problems: list[str]
+
+
+def examine() -> Findings:
+    """Look at packages, folders, data sets and runs; takes under a second."""
+    own = [] if _version("movierec") is None else metadata.requires("movierec") or []
+    needed = [Requirement(line) for line in own]
+    problems = [*_unmet(needed, ""), *_unusable_folders()]
+    if not own:
+        problems.append(
+            f"movierec runs from {Path(__file__).parent} but is not installed; install it with "
+            "`pip install -e .` in its checkout, or run `make setup` there"
+        )
+    data_sets: dict[str, str] = {}
+    newest = None
+    if all(_version(package) for package in ("numpy", "pandas", "pyarrow", "safetensors")):
+        data_sets, faults = _data_sets()
+        newest, damage = _newest_run()
+        problems += faults + damage
+    gpus, silent = _gpus()
+    problems += silent
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    extras = metadata.metadata("movierec").get_all("Provides-Extra") if own else []
+    return Findings(
+        movierec=__version__,
+        python=f"{platform.python_version()} ({sys.executable})",
+        platform=platform.platform(),
+        cores=cores or 1,
+        gpus=gpus,
+        packages={package: _version(package) for package in SHOWN},
+        extras={extra: not list(_unmet(needed, extra)) for extra in sorted(extras or [])},
+        paths={
+            "package": str(Path(__file__).parent),
+            "data": str(data_dir().absolute()),
+            "reports": str(reports_dir().absolute()),
+        },
+        data_sets=data_sets,
+        newest_run=newest,
+        problems=problems,
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _unmet(requirements: list[Requirement], extra: str) -> Iterator[str]:
+    """What is missing of the requirements that only this extra has ("": that always hold)."""
+    for needed in requirements:
+        always = needed.marker is None or needed.marker.evaluate({"extra": ""})
+        if always if extra else not always:
+            continue
+        if extra and needed.marker is not None and not needed.marker.evaluate({"extra": extra}):
+            continue
+        found = _version(needed.name)
+        mend = f'install it with `pip install "{needed.name}{needed.specifier}"`'
+        if found is None:
+            yield f"{needed.name} is not installed; {mend}"
+        elif not needed.specifier.contains(found, prereleases=True):
+            yield f"{needed.name} is {found}; expected {needed.specifier}: {mend}"
+        else:
+            below = [Requirement(line) for line in metadata.requires(needed.name) or []]
+            for inner in sorted(needed.extras):
+                yield from _unmet(below, inner)
+
+
+def _unusable_folders() -> Iterator[str]:
+    for folder, variable in ((data_dir(), DATA_VARIABLE), (reports_dir(), REPORTS_VARIABLE)):
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        other = f"set {variable} to another folder"
+        if not there.is_dir():
+            yield f"{there} is a file; expected a folder: {other}"
+        elif not os.access(there, os.W_OK | os.X_OK):
+            yield f"{there} may not be written; change its permissions, or {other}"
+        elif (free := shutil.disk_usage(there).free / 2**30) < ROOM:
+            yield f"the disk of {there} has {free:.2f} GiB left; free some, or {other}"
+
+
+def _data_sets() -> tuple[dict[str, str], list[str]]:
+    from movierec.datasets import NAMES, check_files, find_archive
+
+    found, faults = {}, []
+    for name in NAMES:
+        if (path := find_archive(name)) is None:
+            continue
+        try:
+            check_files(path, name)
+            found[name] = str(path)
+        except InputError as error:
+            faults.append(f"data set {name}: {error}")
+    return found, faults
+
+
+def _newest_run() -> tuple[str | None, list[str]]:
+    from movierec.runs import load_run, newest_path
+
+    if (path := newest_path()) is None:
+        return None, []
+    try:
+        return str(load_run(path).path), []
+    except InputError as error:
+        return None, [str(error)]
+
+
+def _gpus() -> tuple[list[str], list[str]]:
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return [], []
+    command = [tool, "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (subprocess.SubprocessError, OSError) as error:
+        return [], [f"the NVIDIA driver does not answer ({error}); reinstall it to use the card"]
+    return done.stdout.splitlines(), []

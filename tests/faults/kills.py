@@ -1,0 +1,326 @@
+"""Kill processes at random moments, and look at what they leave: `python tests/faults/kills.py`.
+
+A job works on a folder. It is started, killed with SIGKILL at a random moment of an undisturbed
+life, and looked at; then started again, on what the kill left. After the last kill it is let to its
+end, whose result must be that of a job that was never disturbed.
+
+| job | what is killed | what must hold after each kill |
+| --- | --- | --- |
+| data | writing a world in place of another, again and again | whole, or told as incomplete |
+| run | writing one or another run folder | one of the two whole |
+| checkpoint | writing checkpoints | one of them whole |
+| train | a training with checkpoints in each block, in place of an earlier run | the earlier run |
+| notebooks | a batch of two notebooks | a whole report, or none |
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pandera.pandas  # noqa: F401  # here and not in each child: a quarter second
+from nbformat.v4 import new_code_cell, new_notebook
+
+from movierec.attributes import movie_attributes, user_attributes
+from movierec.checkpoints import Checkpoint
+from movierec.datasets import Tables, load_dataset
+from movierec.errors import InputError
+from movierec.features import Features
+from movierec.newcomers import learn_newcomers
+from movierec.notebooks import run_notebooks
+from movierec.runs import Run, Trained, encode_rows, load_run, write_run
+from movierec.simulate import simulate, write_ml1m
+
+WORLDS = [simulate(n_users=30, n_movies=40, n_ratings=700, seed=seed).tables for seed in (0, 1)]
+
+
+@dataclass
+class Job:
+    """What is killed, and how it is looked at.
+
+    Each of these runs in a process of its own, forked from one that has started neither TensorFlow
+    nor Arrow's threads, which no fork would take along.
+
+    Attributes:
+        work: what is killed.
+        check: looks at what a kill left, and gives it a name.
+        end: works to the end, and looks at the result.
+        begin: makes what is there before.
+    """
+
+    work: Callable[[], object]
+    check: Callable[[], str]
+    end: Callable[[], object]
+    begin: Callable[[], object] = lambda: None
+
+
+def same(one: Tables, other: Tables) -> bool:
+    return one.movies.equals(other.movies) and one.ratings.equals(other.ratings)
+
+
+def of_worlds(tables: Tables) -> str:
+    found = [number for number, world in enumerate(WORLDS) if same(tables, world)]
+    assert found, "the tables of neither world"
+    return f"world {found[0]}"
+
+
+def data(folder: Path) -> Job:
+    place = folder / "sample"
+
+    def check() -> str:
+        try:
+            return of_worlds(load_dataset("sample", place))
+        except InputError as error:
+            told = str(error)
+        assert "has no ratings" in told or "does not exist" in told, told
+        return "incomplete"
+
+    def end() -> None:
+        write_ml1m(WORLDS[1], place)
+        assert check() == "world 1"
+        assert sorted(os.listdir(place)) == ["movies.dat", "ratings.dat", "users.dat"]
+
+    def work() -> None:
+        forever(lambda _: write_ml1m(WORLDS[1], place))
+
+    return Job(work, check, end, begin=lambda: write_ml1m(WORLDS[0], place))
+
+
+def forever(step: Callable[[int], object]) -> None:
+    for number in range(1_000_000):
+        step(number)
+
+
+def a_run(path: Path, number: int) -> Run:
+    world = WORLDS[number]
+    features = Features.fit(world)
+    rng = np.random.default_rng(number)
+    sizes = {"user": len(features.users), "movie": len(features.movies)}
+    info = {
+        "config": {"recipe": "fast", "network": {}, "seed": number},
+        "rows": {"train": len(world.ratings), "validation": 0, "test": 0},
+        "metrics": {"validation": None, "test": None},
+        "seconds": dict.fromkeys(("prepare", "compile", "train", "finish"), 0.0),
+        "best_epoch": 1,
+    }
+    vectors = {kind: rng.random((rows, 8), np.float32) for kind, rows in sizes.items()}
+    history = pd.DataFrame({"epoch": [1], "train_loss": [1.0], "val_loss": [1.0]})
+    trained = Trained({"w": rng.random(9, np.float32)}, vectors, history, 1, {})
+    part = np.full(len(world.ratings), "train")
+    known = user_attributes(features), movie_attributes(features)
+    newcomers = learn_newcomers(
+        vectors["user"], vectors["movie"], *known, encode_rows(world, features), seed=0
+    )
+    return write_run(
+        path,
+        info=info,
+        tables=world,
+        part=part,
+        features=features,
+        trained=trained,
+        newcomers=newcomers,
+        plots={},
+    )
+
+
+def whole(path: Path) -> Run:
+    """A run of which every part can be read."""
+    run = load_run(path)
+    assert len(run.history)
+    assert len(run.recommender.for_user(int(run.tables.users["user_id"].iloc[0]), k=3)) == 3
+    assert run.weights
+    assert len(run.part) == len(run.tables.ratings)
+    return run
+
+
+def run(folder: Path) -> Job:
+    path = folder / "run"
+
+    def end() -> None:
+        a_run(path, 1)
+        assert of_worlds(whole(path).tables) == "world 1"
+        assert os.listdir(folder) == ["run"]
+
+    return Job(
+        work=lambda: forever(lambda i: a_run(path, i % 2)),
+        check=lambda: of_worlds(whole(path).tables),
+        end=end,
+        begin=lambda: a_run(path, 0),
+    )
+
+
+def checkpoint(folder: Path) -> Job:
+    kept = Checkpoint(folder / "run.partial", {"seed": 0})
+
+    def write(number: int) -> None:
+        kept.write({"history": [{"epoch": number}]}, {"a": np.full(200_000, number)})
+
+    def check() -> str:
+        stored = kept.read()
+        if stored is None:
+            return "none yet"
+        counters, arrays = stored
+        assert (arrays["a"] == counters["history"][0]["epoch"]).all()
+        return "whole"
+
+    def end() -> None:
+        write(7)
+        assert check() == "whole"
+        kept.remove()
+        assert os.listdir(folder) == []
+
+    return Job(lambda: forever(write), check, end)
+
+
+def train(folder: Path) -> Job:
+    from movierec import pipeline, training  # TensorFlow is loaded, but not started: children are
+
+    training.ROWS_PER_CALL, training.CHECKPOINT_SECONDS = 128, 0
+    settings = {"recipe": "fast", "epochs": 4, "batch_size": 64}
+    path, undisturbed = folder / "run", folder / "undisturbed"
+
+    def fit(target: Path) -> None:
+        # an earlier run of other data is not resumed: the first life, which leaves a checkpoint,
+        # begins anew, and what is complete is trained once more
+        resume = target.with_name(f"{target.name}.partial").exists()
+        pipeline.train(WORLDS[1], run_dir=target, resume=resume, **settings)
+
+    def check() -> str:
+        found = of_worlds(whole(path).tables)
+        return "new run" if found == "world 1" else "earlier run"
+
+    def end() -> None:
+        for target in (path, undisturbed):
+            code, _ = in_a_child(lambda: fit(target))  # noqa: B023  # it is called at once
+            assert code == 0
+        one, other = load_run(path), load_run(undisturbed)
+        for name in ("network.safetensors", "vectors.safetensors"):
+            assert one.info["files"][name] == other.info["files"][name], name
+        columns = ["epoch", "train_loss", "val_loss"]
+        assert one.history[columns].equals(other.history[columns])
+        assert one.metrics == other.metrics
+        assert sorted(os.listdir(folder)) == ["run", "undisturbed"]
+
+    return Job(lambda: fit(path), check, end, begin=lambda: a_run(path, 0))
+
+
+def notebooks(folder: Path) -> Job:
+    source, out = folder / "source", folder / "out"
+    source.mkdir()
+    for name in ("01_one", "02_two"):
+        cells = [
+            new_code_cell("x: int = 1", metadata={"tags": ["parameters"]}),
+            new_code_cell("from movierec.notebooks import record\nrecord(x=x)"),
+        ]
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+        nbformat.write(new_notebook(cells=cells, metadata=kernel), source / f"{name}.ipynb")
+
+    def batch() -> None:
+        run_notebooks(out, source_dir=source, progress=False)
+
+    def check() -> str:
+        for path in out.glob("*.ipynb"):
+            nbformat.read(path, as_version=4)
+        if not (out / "index.html").exists():
+            return "no report"
+        recorded = json.loads((out / "metrics.json").read_text())["notebooks"]
+        assert [entry["metrics"] for entry in recorded.values()] == [{"x": 1}, {"x": 1}]
+        assert (out / "index.html").read_text().rstrip().endswith("</html>")
+        return "whole report"
+
+    def end() -> None:
+        batch()
+        assert check() == "whole report"
+        assert not list(out.glob(".*"))
+
+    return Job(batch, check, end)
+
+
+JOBS = {job.__name__: job for job in (data, run, checkpoint, train, notebooks)}
+
+
+def in_a_child(work: Callable[[], object], seconds: float | None = None) -> tuple[int, str]:
+    """The exit code and the answer of a process that works, and is killed after some seconds."""
+    answer, say = os.pipe()
+    child = os.fork()
+    if not child:
+        os.environ["MOVIEREC_PROGRESS"] = "off"
+        try:
+            os.write(say, str(work()).encode())
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    os.close(say)
+    if seconds is not None:
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)  # one that has ended is a zombie, and takes no harm
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with open(answer, encoding="utf-8") as told:
+        return code, told.read()
+
+
+def loop(name: str, kills: int, seed: int, longest: float) -> dict[str, int]:
+    """So many kills of a job; gives what was found after them, and how often.
+
+    Raises:
+        RuntimeError: a job failed by itself, or a check of what a kill left.
+    """
+    moments, found = random.Random(seed), dict[str, int]()
+    folder = Path(tempfile.mkdtemp(prefix=f"kills-{name}-"))
+
+    def done(work: Callable[[], object], seconds: float | None = None) -> tuple[int, str]:
+        code, answer = in_a_child(work, seconds)
+        if code not in (0, -signal.SIGKILL):
+            raise RuntimeError(f"{name} failed; see above, and {folder}")
+        return code, answer
+
+    job = JOBS[name](folder)
+    done(job.begin)
+    killed = 0
+    while killed < kills:
+        code, _ = done(job.work, moments.uniform(0, longest))
+        killed += code != 0
+        _, state = done(job.check)
+        found[state] = found.get(state, 0) + 1
+    done(job.end)
+    shutil.rmtree(folder)
+    return found
+
+
+# seconds within which a job is killed: its undisturbed life or, if it has no end, several rounds
+LONGEST = {"data": 0.2, "run": 0.4, "checkpoint": 0.2, "train": 12.0, "notebooks": 8.0}
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("jobs", nargs="*", metavar="JOB", default=list(JOBS))
+    parser.add_argument("--kills", type=int, default=100, help="of each job")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    arguments = parser.parse_args()
+    for name in arguments.jobs:
+        began = time.perf_counter()
+        found = loop(name, arguments.kills, arguments.seed, LONGEST[name])
+        states = ", ".join(f"{state}: {times}" for state, times in sorted(found.items()))
+        print(
+            f"{name:<11}{arguments.kills} kills, {time.perf_counter() - began:.0f} s; {states}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

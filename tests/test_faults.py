@@ -1,0 +1,184 @@
+"""Kills, full and read-only disks, a second process, and bad networks: a message, nothing lost."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from movierec.errors import InputError
+from movierec.files import alone, write_whole
+from movierec.notebooks import run_notebooks
+from movierec.runs import Run, check_target, load_run
+from movierec.simulate import write_ml1m
+
+KILLS = Path(__file__).parent / "faults" / "kills.py"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kill -9 is a thing of POSIX systems")
+def test_killed_writers_leave_the_earlier_or_the_new_state():
+    command = [sys.executable, str(KILLS), "data", "run", "checkpoint", "--kills", "4"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"^(\w+) +4 kills", done.stdout, re.M) == ["data", "run", "checkpoint"]
+
+
+@pytest.mark.parametrize("look", ["load", "train"])
+def test_a_kill_between_the_two_moves_of_a_run_loses_neither(tmp_path, small_run, look):
+    workplace = tmp_path / ".run.writing"
+    for name in ("new", "old"):
+        shutil.copytree(small_run.path, workplace / name)
+    (workplace / "old" / "history.csv").write_text("epoch\n")
+    path = tmp_path / "run"
+    if look == "train":
+        check_target(path)  # what a training does first
+    assert load_run(path).history.equals(small_run.history)
+
+
+# --- a second process ----------------------------------------------------------------------------
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from movierec.files import alone
+with alone(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def held(tmp_path):
+    """A folder that another process is writing to; that process."""
+    path = tmp_path / "run"
+    command = [sys.executable, "-c", HOLDER, str(path)]
+    holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    yield path, holder
+    holder.kill()
+    holder.wait()
+    holder.stdout.close()
+
+
+def test_second_process_on_a_folder_says_so_and_ends_with_2(held, small_tables, monkeypatch):
+    path, holder = held
+    told = f"another process is writing to {path}; wait until it has ended, or name another"
+    write_ml1m(small_tables, path.parent / "world")
+    command = ["-m", "movierec", "train", "--data", "w", "--from", str(path.parent / "world")]
+    done = subprocess.run(
+        [sys.executable, *command, "--recipe", "fast", "--run", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr
+    with pytest.raises(InputError, match=re.escape(told)):
+        run_notebooks(path)
+    with pytest.raises(InputError, match=re.escape(told)):
+        write_ml1m(small_tables, path)
+    assert not path.exists()
+
+
+def test_lock_of_a_killed_process_is_no_lock(held):
+    path, holder = held
+    holder.kill()
+    holder.wait()
+    with alone(path):
+        pass
+    assert os.listdir(path.parent) == []
+
+
+def test_a_folder_is_free_again_after_an_error(tmp_path):
+    with pytest.raises(RuntimeError), alone(tmp_path / "run"):
+        raise RuntimeError
+    with alone(tmp_path / "run"), alone(tmp_path / "other"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_that_do_not_write_need_no_lock(held, small_tables, monkeypatch):
+    from movierec import pipeline
+
+    path, _ = held
+    monkeypatch.setenv("TF_CONFIG", '{"task": {"type": "worker", "index": 1}}')
+    monkeypatch.setattr(pipeline, "_train", lambda *_, **__: "trained")
+    assert pipeline.train(small_tables, run_dir=path) == "trained"
+
+
+# --- disks ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of a quarter MiB; its `remount` makes it read-only."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    try:
+        made = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        made = False
+    if not made:
+        pytest.skip("no right to mount a small disk here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def make_read_only(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+
+
+def train_into(run: Run, path: Path) -> Run:
+    """Write a run anew, as a training does at its end."""
+    from movierec.pipeline import train
+
+    return train(run.tables, recipe="fast", epochs=1, batch_size=4096, run_dir=path)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_full_disk_stops_a_training_with_a_message(small_disk, small_run):
+    (small_disk / "mine").write_bytes(b"x" * 1000)
+    before = contents(small_disk)
+    with pytest.raises(InputError, match="the disk is full.*continue with --resume"):
+        train_into(small_run, small_disk / "run")
+    left = contents(small_disk)
+    assert {name for name in left if not name.startswith("run.partial/")} == set(before)
+    assert left["mine"] == before["mine"]
+
+
+def test_full_disk_leaves_the_earlier_data(small_disk, small_tables):
+    world = small_disk / "world"
+    few = small_tables.ratings.head(100)
+    write_ml1m(type(small_tables)(small_tables.users, small_tables.movies, few), world)
+    before = contents(small_disk)
+    filler = small_disk / "filler"
+    filler.write_bytes(b"x" * 200_000)
+    with pytest.raises(OSError, match="No space left"):
+        write_ml1m(small_tables, world)
+    filler.unlink()
+    assert contents(small_disk) == before
+
+
+def test_read_only_disk_is_said_and_nothing_changes(small_disk, small_run, small_tables):
+    (small_disk / "mine").write_text("x")
+    make_read_only(small_disk)
+    for attempt in (
+        lambda: train_into(small_run, small_disk / "run"),
+        lambda: run_notebooks(small_disk / "report"),
+    ):
+        with pytest.raises(InputError, match="could not be written: Read-only file system"):
+            attempt()
+    with pytest.raises(OSError, match="Read-only"):
+        write_whole(small_disk / "mine", "y")
+    assert contents(small_disk) == {"mine": b"x"}

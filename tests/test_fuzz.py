@@ -1,0 +1,30 @@
+"""What the fuzzer found, and the kinds of damage that it should begin from, stay mended."""
+
+from __future__ import annotations
+
+import pytest
+from fuzz.readers import CORPUS, check, seeds
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from movierec.datasets import Tables
+
+CASES = sorted(CORPUS.iterdir())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
+def test_found_case_gives_whole_tables_or_one_message(case):
+    check(case.read_bytes())
+
+
+@pytest.mark.parametrize("seed", seeds())
+def test_whole_files_give_tables(seed):
+    assert isinstance(check(seed), Tables)
+
+
+@given(st.sampled_from(seeds()), st.data())
+@settings(max_examples=100, deadline=None)
+def test_file_cut_anywhere_or_with_any_bytes_put_in_gives_whole_tables_or_one_message(seed, data):
+    start = data.draw(st.integers(1, len(seed)))
+    stop = data.draw(st.integers(start, len(seed)))
+    check(seed[:start] + data.draw(st.binary(max_size=20)) + seed[stop:])
