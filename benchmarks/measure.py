@@ -104,7 +104,7 @@ def report(
     console: Console,
     ratio: tuple[str, str] | None = None,
 ) -> None:
-    """Print medians with their ranges, and write all that was measured as JSON.
+    """Print medians with their ranges; write all rounds as JSON, and the table for a page.
 
     Args:
         section: the file's name.
@@ -115,10 +115,11 @@ def report(
         console: where to print.
         ratio: a method and a key: each method's median of that key as a multiple of this one's.
     """
+    headings = ["", *columns.values(), *([f"ratio to {ratio[0]}"] if ratio else [])]
     table = Table(title=title)
-    table.add_column("")
-    for heading in [*columns.values(), *([f"ratio to {ratio[0]}"] if ratio else [])]:
-        table.add_column(heading, justify="right")
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading else "left", overflow="fold")
+    page = ["| " + " | ".join(headings) + " |", "| --- " + "| ---: " * (len(headings) - 1) + "|"]
     medians: dict[str, dict[str, Any]] = {}
     for name, rows in rounds.items():
         cells = []
@@ -131,7 +132,8 @@ def report(
             base, own = median(row[ratio[1]] for row in rounds[ratio[0]]), medians[name][ratio[1]]
             medians[name]["ratio"] = own / base if own is not None else None
             cells.append("-" if own is None else f"{own / base:.2f}")
-        table.add_row(name, *cells)
+        table.add_row(name, *(cell.replace(" ", "\n") for cell in cells))
+        page.append("| " + " | ".join([name, *cells]) + " |")
     console.print(table)
     out.mkdir(parents=True, exist_ok=True)
     content = {
@@ -142,6 +144,7 @@ def report(
         "medians": medians,
         "rounds": rounds,
     }
+    (out / f"{section}.md").write_text("\n".join(page) + "\n", "utf-8")
     (out / f"{section}.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
 
@@ -177,7 +180,7 @@ def _cell(values: Sequence[float]) -> str:
     if not values:
         return "-"
     middle, low, high = (_number(value) for value in (median(values), min(values), max(values)))
-    return middle if low == high else f"{middle} ({low}-{high})"
+    return middle if low == high else f"{middle} ({low}–{high})"
 
 
 def _number(value: float) -> str:

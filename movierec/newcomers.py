@@ -39,6 +39,7 @@ Indices = npt.NDArray[np.integer]
 SIZES = np.array([0, 1, 2, 3, 5, 8, 13, 20, 40, 80, 160])  # films in the cut histories
 RIDGE = 30.0  # of the tower of new users
 SOLVER_STEPS = 20
+MOST_ASKED = 10_000  # users that the tower is learnt from; each takes a row for each of `SIZES`
 SPREAD = 1.35  # trained vectors are drawn to their tower's output: people differ more than these
 SCALE = 0.3  # of the entries that are no films, as of attributes
 CHOSEN = 12.0  # ratings after which being chosen counts half
@@ -102,17 +103,22 @@ def learn_newcomers(
         users, movies: (user rows, d) and (movie rows, d) trained vectors.
         user_attributes, movie_attributes: (user rows, a) and (movie rows, b).
         rows: training ratings.
-        seed: of the films that stay in a cut history.
+        seed: of the films that stay in a cut history, and of the users learnt from where there are
+            more than `MOST_ASKED`.
     """
     known = np.unique(rows.user_idx)
     center = users[known].mean(axis=0)
-    targets = users[known] - center
-    inputs = _cut_histories(rows, known, len(movies), user_attributes[known], seed)
+    asked, heard = known, rows
+    if len(known) > MOST_ASKED:
+        asked = np.sort(np.random.default_rng(seed).choice(known, MOST_ASKED, replace=False))
+        heard = rows.take(np.flatnonzero(np.isin(rows.user_idx, asked)))
+    targets = users[asked] - center
+    inputs = _cut_histories(heard, asked, len(movies), user_attributes[asked], seed)
     every = sp.vstack(inputs, format="csr")
     start = np.zeros((every.shape[1], users.shape[1]), np.float32)
     tower = ridge_regression(every, np.tile(targets, (len(SIZES), 1)), RIDGE, start, SOLVER_STEPS)
     left = [targets - part @ tower for part in inputs]
-    covariance = np.stack([SPREAD * (each.T @ each) / len(known) for each in left])
+    covariance = np.stack([SPREAD * (each.T @ each) / len(asked) for each in left])
     error = rows.rating - pair_scores(users, movies, rows.user_idx, rows.movie_idx)
     noise = np.array([np.mean(error**2, dtype=np.float64)], np.float32)
 

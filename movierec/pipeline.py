@@ -223,7 +223,10 @@ def _train(
         with progress() as (show_epoch, _):
             finish(fit_best(features, learned_rows, rows.take(chosen), settings, seed, show_epoch))
         return load_run(path)
-    from movierec.networks import train_network  # here: it loads TensorFlow, which takes seconds
+    loading = time.perf_counter()
+    from movierec.networks import train_network  # here: it loads TensorFlow
+
+    prepared += time.perf_counter() - loading  # seconds, in a process that had not loaded it yet
 
     train_network(
         features,

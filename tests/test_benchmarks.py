@@ -28,6 +28,10 @@ def test_report_writes_medians_and_ratios_of_what_was_measured(tmp_path):
         "never": {"fit": None, "rmse": None, "ratio": None},
     }
     assert written["rounds"] == rounds
+    page = (tmp_path / "new" / "training.md").read_text("utf-8").splitlines()
+    assert page[0] == "|  | fit | test RMSE | ratio to peer |"
+    assert page[2] == "| ours | 4.00 (2.00–6.00) | - | 0.50 |"
+    assert len(page) == 5
     assert written["machine"]["cores"] >= 1
 
 
