@@ -20,6 +20,7 @@ CONSOLE = Console(width=None if sys.stdout.isatty() else 120)
 ORIGIN_MSE = 0.7995  # of the origin notebook on `origin`, after five epochs: documented, not rerun
 ORIGIN_SECONDS = 690  # of training that it needed for that, on two cores of the same kind
 ORIGIN_STEPS = 22  # of 256 ratings, a second, in the same run
+FOLDS = ("u1", "u2", "u3", "u4", "u5")  # of ML-100K
 PEER_NAMES = ("Surprise SVD", "Cornac MF 50", "Cornac MF 100")
 
 TRAINING_COLUMNS = {
@@ -250,6 +251,56 @@ def scale(
     }
     title = f"`{recipe}`, one epoch, simulated ratings in the form of MovieLens-32M"
     report("scale", title, columns, rounds, settings["out"], CONSOLE)
+
+
+@cli.command()
+@click.option("--recipe", "recipes", multiple=True, default=("best",), show_default=True)
+@click.option("--seeds", default=5, show_default=True, help="Of ninety-ten, from 0.")
+@click.option("--ml-100k", "small", default="", help="MovieLens-100K, for its official folds.")
+@click.pass_obj
+def accuracy(settings: dict[str, Any], recipes: tuple[str, ...], seeds: int, small: str) -> None:
+    """Errors and lists on ninety-ten, the temporal split, and ML-100K's official folds."""
+    from benchmarks.accuracy import measured
+
+    splits: list[tuple[str, str, str, tuple[str, ...]]] = [
+        (f"ninety-ten {seed}", settings["data"], settings["path"], ("--holdout-seed", str(seed)))
+        for seed in range(seeds)
+    ]
+    splits += [("temporal", settings["data"], settings["path"], ("--holdout", "temporal"))]
+    splits += [(fold, "ml-100k", small, ("--holdout", fold)) for fold in FOLDS if small]
+    rows: dict[str, list[Row]] = {}
+    for recipe in recipes:
+        for name, data, path, options in splits:
+            with CONSOLE.status(f"{recipe}, {name}"):
+                found = measured(data, path, recipe, *options)
+            for method in (recipe, "factor model", "EASE", "most often liked"):
+                rows[f"{name}: {method}"] = [found[method]]
+    columns = {
+        **{"rmse": "RMSE", "rmse_low": "95 % from", "rmse_high": "to", "mae": "MAE"},
+        **{"ndcg": "NDCG@10", "ndcg_low": "95 % from", "ndcg_high": "to", "shown": "films shown"},
+        **{"whole": "process", "peak": "peak GiB"},
+    }
+    report("accuracy", "Held-out rows", columns, rows, settings["out"], CONSOLE)
+
+
+@cli.command()
+@click.option("--recipe", default="best", show_default=True)
+@click.pass_obj
+def newcomers(settings: dict[str, Any], recipe: str) -> None:
+    """People and films that the training has never seen (the protocol's third part)."""
+    from benchmarks.accuracy import new_films, new_users
+    from movierec.datasets import load_dataset
+
+    tables = load_dataset(settings["data"], settings["path"] or None)
+    rows: dict[str, list[Row]] = {}
+    for told in (False, True):
+        for name, row in new_users(tables, recipe, told):
+            rows[f"{name}{', with gender, age and job' * told}"] = [row]
+    columns = {"rmse": "RMSE", "ndcg": "NDCG@10", "milliseconds": "milliseconds a person"}
+    report("new-users", "New users", columns, rows, settings["out"], CONSOLE)
+    found = {name: [row] for name, row in new_films(tables, recipe).items()}
+    columns = {"rmse": "RMSE", "mae": "MAE", "listed": "share of lists"}
+    report("new-films", "New films", columns, found, settings["out"], CONSOLE)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,34 @@ from movierec.vectors import Rows, pair_scores
 from movierec.watching import fit_watching, unwatched
 
 Array = npt.NDArray[np.float32]
+
+
+class Ratings(NamedTuple):
+    """The fitted factor models of the recipe.
+
+    Attributes:
+        members: the models; their rows are the rated users and films.
+        users, movies: (n,) the rows of these in the features.
+        history: a row a pass of the first member.
+    """
+
+    members: list[Factors]
+    users: npt.NDArray[np.int32]
+    movies: npt.NDArray[np.int32]
+    history: list[dict[str, float]]
+
+    def vectors(self, features: Features, members: int | None = None) -> tuple[Array, Array]:
+        """Vectors of all user and movie rows, zero where there are no ratings.
+
+        Args:
+            features: the encodings.
+            members: how many of the models are averaged; None: all.
+        """
+        left, right = _joined(self.members[:members])
+        user = np.zeros((len(features.users), left.shape[1]), np.float32)
+        movie = np.zeros((len(features.movies), right.shape[1]), np.float32)
+        user[self.users], movie[self.movies] = left, right
+        return user, movie
 
 
 def fit_best(
@@ -50,11 +79,48 @@ def fit_best(
         first member: mean squared errors in stars squared.
     """
     began = time.perf_counter()
+    fitted = fit_ratings(features, learned, chosen, recipe, seed, on_epoch)
+    user, movie = fitted.vectors(features)
+    watching = fit_watching(learned, len(user), len(movie), recipe)
+    attributes = movie_attributes(features)
+    unrated = np.setdiff1d(features.movies.used, fitted.movies)
+    if len(unrated):
+        taken = unwatched(watching, attributes, attributes[unrated])
+        for name in ("movies", "own", "diagonal"):
+            getattr(watching, name)[unrated] = getattr(taken, name)
+    weights = {
+        f"member{number}/{side}/{name}": getattr(getattr(factors, side), name)
+        for number, factors in enumerate(fitted.members)
+        for side in ("users", "movies")
+        for name in ("tower", "precision")
+    }
+    return Trained(
+        weights=weights,
+        vectors={"user": user, "movie": movie}
+        | {f"watching_{name}": array for name, array in watching._asdict().items()},
+        history=pd.DataFrame(fitted.history),
+        best_epoch=recipe.passes,
+        seconds={"build": 0.0, "compile": 0.0, "train": time.perf_counter() - began},
+    )
+
+
+def fit_ratings(
+    features: Features,
+    learned: Rows,
+    chosen: Rows,
+    recipe: BestRecipe,
+    seed: int,
+    on_epoch: OnEpoch | None = None,
+) -> Ratings:
+    """Fit the factor models.
+
+    Args and on_epoch as in `fit_best`.
+    """
+    began = time.perf_counter()
     users, user_at = np.unique(learned.user_idx, return_inverse=True)
     movies, movie_at = np.unique(learned.movie_idx, return_inverse=True)
     rows = Rows(user_at.astype(np.int32), movie_at.astype(np.int32), learned.rating)
-    attributes = movie_attributes(features)
-    known = user_attributes(features)[users], attributes[movies]
+    known = user_attributes(features)[users], movie_attributes(features)[movies]
     shown = chosen.take(
         np.flatnonzero(np.isin(chosen.user_idx, users) & np.isin(chosen.movie_idx, movies))
     )
@@ -63,7 +129,6 @@ def fit_best(
         np.searchsorted(movies, shown.movie_idx).astype(np.int32),
         shown.rating,
     )
-    built = time.perf_counter()
     history: list[dict[str, float]] = []
 
     def record(number: int, factors: Factors) -> None:
@@ -76,7 +141,7 @@ def fit_best(
             return float(np.mean((scores - part.rating) ** 2, dtype=np.float64))
 
         entry = {"epoch": number, "train_loss": error(rows), "val_loss": error(shown)}
-        history.append(entry | {"seconds": time.perf_counter() - built})
+        history.append(entry | {"seconds": time.perf_counter() - began})
         if on_epoch:
             on_epoch(history[-1])
 
@@ -89,34 +154,7 @@ def fit_best(
     # the work is in NumPy and SciPy calls that run side by side
     with ThreadPoolExecutor(min(recipe.members, os.cpu_count() or 1)) as pool:
         members = list(pool.map(member, range(recipe.members)))
-    left, right = _joined(members)
-    user = np.zeros((len(features.users), left.shape[1]), np.float32)
-    movie = np.zeros((len(features.movies), right.shape[1]), np.float32)
-    user[users], movie[movies] = left, right
-    watching = fit_watching(learned, len(user), len(movie), recipe)
-    unrated = features.movies.used[~np.isin(features.movies.used, movies)]
-    if len(unrated):
-        taken = unwatched(watching, attributes, attributes[unrated])
-        for name in ("movies", "own", "diagonal"):
-            getattr(watching, name)[unrated] = getattr(taken, name)
-    weights = {
-        f"member{number}/{side}/{name}": getattr(getattr(factors, side), name)
-        for number, factors in enumerate(members)
-        for side in ("users", "movies")
-        for name in ("tower", "precision")
-    }
-    return Trained(
-        weights=weights,
-        vectors={"user": user, "movie": movie}
-        | {f"watching_{name}": array for name, array in watching._asdict().items()},
-        history=pd.DataFrame(history),
-        best_epoch=recipe.passes,
-        seconds={
-            "build": built - began,
-            "compile": 0.0,
-            "train": time.perf_counter() - built,
-        },
-    )
+    return Ratings(members, users.astype(np.int32), movies.astype(np.int32), history)
 
 
 def _joined(members: list[Factors]) -> tuple[Array, Array]:

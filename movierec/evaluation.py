@@ -162,7 +162,26 @@ def measure(
             )
         else:
             methods[name] = fit(train, users, movies)
-    lowest, highest = first.recommender.lowest, first.recommender.highest
+    return measure_methods(first, methods, part, k), left_out
+
+
+def measure_methods(
+    run: Run, methods: Mapping[str, Baseline], part: str = "test", k: int = K
+) -> dict[str, Measured]:
+    """Put any methods to the held-out rows of a run.
+
+    Args:
+        run: whose rows, films and stars.
+        methods: by name, fitted on `known_and_held_out(run, part)[0]`.
+        part, k: as in `measure`.
+
+    Returns:
+        What was measured by method, without those that have nothing to show on these rows.
+    """
+    train, held_out = known_and_held_out(run, part)
+    features = run.features
+    films = features.movies.ids >= 0
+    lowest, highest = run.recommender.lowest, run.recommender.highest
     listed = np.unique(held_out.user_idx[held_out.rating >= LIKED])
     with_lists = len(listed) > 0 and part != "train"
     genres = features.movie_fields["genres"]
@@ -186,7 +205,7 @@ def measure(
 
     # what is only known by its lists has nothing to show where there are none
     asked = {n: m for n, m in methods.items() if m.predict is not None or with_lists}
-    return {name: measured(method) for name, method in asked.items()}, left_out
+    return {name: measured(method) for name, method in asked.items()}
 
 
 def evaluate(run: Run, part: str = "test", k: int = K, seed: int = 0) -> dict[str, Any]:

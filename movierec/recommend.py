@@ -680,7 +680,7 @@ class Recommender:
         taste = self._users[user_idx] @ self._movies.T
         if self.watching is None:
             return taste
-        return _joined(self.watching.users[user_idx] @ self._watch_to.T, taste, liking)
+        return join_scores(self.watching.users[user_idx] @ self._watch_to.T, taste, liking)
 
     # --- how ---------------------------------------------------------------------------------
 
@@ -805,14 +805,14 @@ class Recommender:
         if self.watching is None or person.profile is None:
             return taste, taste
         watch = self._watch_to @ person.profile + person.popular * self.watching.liked
-        return taste, _joined(watch, taste, liking)
+        return taste, join_scores(watch, taste, liking)
 
     def _for_one_film(self, movie_idx: int) -> npt.NDArray[np.float32]:
         """What a film's score is for every user, (user rows,)."""
         taste = self._users @ self._movies[movie_idx]
         if self.watching is None:
             return taste
-        return _joined(self.watching.users @ self._watch_to[movie_idx], taste, None)
+        return join_scores(self.watching.users @ self._watch_to[movie_idx], taste, None)
 
     def _fans(self, movie_idx: int, k: int) -> npt.NDArray[np.int64]:
         scores = self._for_one_film(movie_idx)
@@ -872,8 +872,8 @@ class Recommender:
         return films
 
 
-def _joined(
-    watch: npt.NDArray[np.float32], taste: npt.NDArray[np.float32], liking: float | None
+def join_scores(
+    watch: npt.NDArray[np.float32], taste: npt.NDArray[np.float32], liking: float | None = None
 ) -> npt.NDArray[np.float32]:
     """How likely films are to be watched and liked: watching^(1 - liking) x chance to like^liking.
 

@@ -40,6 +40,7 @@ MAY_IMPORT = {
     "factors": {"recipes", "vectors"},
     "watching": {"recipes", "vectors"},
     "choosing": {"errors", "vectors"},
+    "ablation": {"baselines", "best", "evaluation", "recipes", "recommend", "vectors", "watching"},
     "newcomers": {"factors", "vectors"},
     "best": {
         "attributes",

@@ -1,0 +1,130 @@
+"""How good recipes are: on the splits that others report, for new people and for new films."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import movierec
+from benchmarks.measure import Row, run_python
+from movierec.datasets import Tables
+from movierec.metrics import list_metrics, rating_metrics
+from movierec.recommend import Person, Recommender
+from movierec.vectors import Rows
+
+NEW_USERS = 604
+GIVEN = (0, 1, 3, 5, 10, 20)  # ratings given; those after the first 20 are predicted
+NEW_FILMS = 304
+LEAST_RATINGS = 20  # of a film that is taken for new
+
+
+def measured(data: str, path: str, recipe: str, *options: str) -> dict[str, Row]:
+    """Train with a holdout and evaluate, each in a process; a row a method of `evaluate`."""
+    where = ("--data", data, *(("--from", path) if path else ()))
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder, "run")
+        train = ("-m", "movierec", "train", *where, "--recipe", recipe, *options, "--json")
+        trained = run_python(*train, "--run", run)
+        found = run_python("-m", "movierec", "evaluate", "--run", run, "--json")
+    rows = {}
+    for method, summary in {recipe: found, **found["baselines"]}.items():
+        row = {name: summary[name] for name in ("rmse", "mae") if name in summary}
+        ranking = summary.get("ranking", {})
+        row |= {name: ranking[f"{name}@10"] for name in ("ndcg", "recall", "shown") if ranking}
+        for name, (low, high) in summary["intervals"].items():
+            if name in ("rmse", "ndcg@10"):
+                row |= {f"{name.removesuffix('@10')}_low": low}
+                row |= {f"{name.removesuffix('@10')}_high": high}
+        rows[method] = row
+    rows[recipe] |= {"whole": trained["whole"], "peak": trained["peak"]}
+    return rows
+
+
+def new_users(tables: Tables, recipe: str, demographics: bool) -> Iterator[tuple[str, Row]]:
+    """The protocol's new users: wholly absent from training, served from k ratings.
+
+    Args:
+        tables: MovieLens-1M.
+        recipe: how to train.
+        demographics: whether gender, age and occupation are told too.
+
+    Yields:
+        For each k of `GIVEN` its name, and `rmse`, `ndcg` and `milliseconds` (a person's list).
+    """
+    ids = np.random.default_rng(0).permutation(tables.users["user_id"].to_numpy())[:NEW_USERS]
+    known = ~tables.ratings["user_id"].isin(ids).to_numpy()
+    kept = tables.users[~tables.users["user_id"].isin(ids)]
+    with tempfile.TemporaryDirectory() as folder:
+        fewer = Tables(kept, tables.movies, tables.ratings[known], tables.name, tables.occupations)
+        run = movierec.train(fewer, recipe, run_dir=Path(folder, "run"), holdout="none")
+        rec = run.recommender
+    people = tables.users.set_index("user_id")
+    by_user = tables.ratings[~known].groupby("user_id")
+    shuffled = []
+    for user_id in ids:
+        rows = by_user.get_group(user_id)
+        if len(rows) > GIVEN[-1]:
+            order = np.random.default_rng(user_id).permutation(len(rows))
+            shuffled.append((user_id, rows.iloc[order]))
+    for k in GIVEN:
+        persons, began = [], pd.Timestamp.now()
+        for user_id, rows in shuffled:
+            told = people.loc[user_id, ["gender", "age", "occupation"]] if demographics else {}
+            given = dict(zip(rows["movie_id"][:k], rows["rating"][:k], strict=True))
+            persons.append(rec.new_user(given, **dict(told)))
+        row = _served(rec, persons, [rows.iloc[GIVEN[-1] :] for _, rows in shuffled])
+        spent = (pd.Timestamp.now() - began).total_seconds()
+        yield f"{k} given", row | {"milliseconds": 1000 * spent / len(persons)}
+
+
+def _served(rec: Recommender, persons: list[Person], asked: list[pd.DataFrame]) -> Row:
+    """Errors on the rows asked for, and lists of ten against those liked."""
+    stars = [rec.predict_for(p, rows["movie_id"]) for p, rows in zip(persons, asked, strict=True)]
+    rating = np.concatenate([rows["rating"] for rows in asked])
+    lists, held_out = [], []
+    for number, (person, rows) in enumerate(zip(persons, asked, strict=True)):
+        lists.append(rec.features.movies.encode(rec.for_user(person, k=10)["movie_id"]))
+        films = rec.features.movies.encode(rows["movie_id"])
+        held_out.append((np.full(len(films), number), films, rows["rating"].to_numpy()))
+    users, films, given = (np.concatenate(column) for column in zip(*held_out, strict=True))
+    rows = Rows(users.astype(np.int32), films, given.astype(np.float32))
+    likers = np.unique(rows.user_idx[rows.rating >= 4])
+    ranking = list_metrics(np.array(lists, np.int64)[likers], likers, rows)
+    errors = rating_metrics(rating, np.concatenate(stars))
+    return {"rmse": errors["rmse"], "ndcg": float(ranking["ndcg@10"].mean())}
+
+
+def new_films(tables: Tables, recipe: str) -> dict[str, Row]:
+    """The protocol's new films: wholly absent from training, then added by title, year and genres.
+
+    Returns:
+        The RMSE of the recipe and of each user's mean.
+    """
+    ratings = tables.ratings
+    counts = np.bincount(ratings["movie_id"])
+    ids = np.random.default_rng(0).permutation(np.flatnonzero(counts >= LEAST_RATINGS))[:NEW_FILMS]
+    new = ratings["movie_id"].isin(ids).to_numpy()
+    missing = tables.movies["movie_id"].isin(ids)
+    fewer = Tables(
+        tables.users, tables.movies[~missing], ratings[~new], tables.name, tables.occupations
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        run = movierec.train(fewer, recipe, run_dir=Path(folder, "run"), holdout="none")
+        rec = run.recommender.add_movies(tables.movies[missing])
+    asked: Any = ratings[new]
+    predicted = rec.predict(asked["user_id"], asked["movie_id"])
+    means = ratings[~new].groupby("user_id")["rating"].mean()
+    mean = means.reindex(asked["user_id"]).fillna(means.mean())
+    lists = rec.for_users(tables.users["user_id"].tolist(), k=10)
+    return {
+        f"{recipe}, {len(asked):,} ratings": {
+            **rating_metrics(asked["rating"], predicted),
+            "listed": float(lists["movie_id"].isin(ids).mean()),
+        },
+        "mean of the user": rating_metrics(asked["rating"], mean),
+    }

@@ -1,0 +1,85 @@
+"""What each part of recipe `best` gains: the recipe without it, beside the recipe with it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from movierec.baselines import Baseline
+from movierec.best import fit_ratings
+from movierec.evaluation import Measured, known_and_held_out, measure_methods
+from movierec.recipes import RECIPES, BestRecipe
+from movierec.recommend import join_scores
+from movierec.vectors import Vectors, pair_scores
+from movierec.watching import fit_watching
+
+if TYPE_CHECKING:
+    from movierec.runs import Run
+
+NO_TOWER = 1e12  # a ridge under which a tower says nothing
+
+Indices = npt.NDArray[np.int32]
+
+
+def measure_parts(
+    run: Run, part: str = "test", recipe: BestRecipe | None = None, seed: int = 0
+) -> dict[str, Measured]:
+    """Fit recipe `best` part by part on the rows of a run, and measure each step.
+
+    Args:
+        run: of any recipe; only its data and its held-out rows are used.
+        part: the rows to measure on, as in `evaluation.measure`.
+        recipe: with all parts; None: `RECIPES["best"]`.
+        seed: of the starts.
+
+    Returns:
+        What was measured, by what has been added: each step holds those before it. The steps up to
+        the members order films by predicted rating; "only what is watched" has no predictions.
+
+    Raises:
+        InputError: the run has no such rows.
+    """
+    if recipe is None:
+        found = RECIPES["best"]
+        assert isinstance(found, BestRecipe)
+        recipe = found
+    train, _ = known_and_held_out(run, part)
+    features = run.features
+    nothing = train.take(np.zeros(0, np.int64))
+    plain: dict[str, Any] = {"members": 1, "movie_ridge": NO_TOWER}
+    steps: dict[str, dict[str, Any]] = {
+        "factors and biases": plain | {"user_ridge": NO_TOWER},
+        "+ towers of users": plain,
+        "+ towers of films": {},
+    }
+    vectors = {}
+    for name, changes in steps.items():
+        fitted = fit_ratings(features, train, nothing, dataclasses.replace(recipe, **changes), seed)
+        vectors[name] = fitted.vectors(features, members=1)
+    vectors[f"+ {recipe.members} models averaged"] = fitted.vectors(features)
+    methods = {name: _by_rating(*pair) for name, pair in vectors.items()}
+    watching = fit_watching(train, len(features.users), len(features.movies), recipe)
+    to = watching.movies / watching.own[:, None]
+    user, movie = vectors[f"+ {recipe.members} models averaged"]
+
+    def watched(user_idx: Indices) -> npt.NDArray[np.float32]:
+        return watching.users[user_idx] @ to.T
+
+    def both(user_idx: Indices) -> npt.NDArray[np.float32]:
+        return join_scores(watched(user_idx), user[user_idx] @ movie.T)
+
+    methods["+ what is watched"] = Baseline(
+        methods[f"+ {recipe.members} models averaged"].predict, both
+    )
+    methods["only what is watched"] = Baseline(scores=watched)
+    return measure_methods(run, methods, part)
+
+
+def _by_rating(user: Vectors, movie: Vectors) -> Baseline:
+    return Baseline(
+        lambda user_idx, movie_idx: pair_scores(user, movie, user_idx, movie_idx),
+        lambda user_idx: user[user_idx] @ movie.T,
+    )
