@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -11,6 +14,7 @@ from rich.console import Console
 from benchmarks.measure import alternate, report, run_python
 
 QUIET = Console(quiet=True)
+PROJECT = Path(__file__).resolve().parents[1]
 
 
 def test_report_writes_medians_and_ratios_of_what_was_measured(tmp_path):
@@ -44,9 +48,21 @@ def test_methods_take_turns():
     }
 
 
+MEASURED = """
+import json
+from benchmarks.measure import run_python
+small = run_python("-c", "import json; print(json.dumps({'answer': 42}))")
+large = run_python("-c", "import time; x = b'1' * 2**28; time.sleep(0.2)")
+print(json.dumps([small, large]))
+"""
+
+
 def test_process_is_measured_whole_and_by_itself():
-    small = run_python("-c", "print('{\"answer\": 42}')")
-    large = run_python("-c", "import time; x = b'1' * 2**28; time.sleep(0.2)")
+    # in a process of its own: to the system a child has held what its parent held at its start
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    small, large = json.loads(done.stdout)
     assert small["answer"] == 42
     assert small["peak"] < 0.2 < large["peak"] < 0.5  # GiB
     assert large["whole"] > 0.2
