@@ -162,10 +162,7 @@ def new_user(
     history = newcomers.tower[movie_idx] / np.sqrt(n + USER_SHRINK)  # (n, d)
     base = newcomers.center + rest @ newcomers.tower[films:]
     prior = base + history.sum(axis=0)
-    place = np.interp(n, SIZES, np.arange(len(SIZES)))
-    low = min(int(place), len(SIZES) - 2)
-    share = place - low
-    covariance = (1 - share) * newcomers.covariance[low] + share * newcomers.covariance[low + 1]
+    covariance = _covariance(newcomers, n)
     rated = movies[movie_idx]  # (n, d)
     spread = rated @ covariance  # (n, d)
     gain = np.linalg.solve(spread @ rated.T + newcomers.noise * np.eye(n), spread)  # (n, d)
@@ -176,6 +173,50 @@ def new_user(
     shifts = (rating - mean) / (n + DAMPING)
     added = np.column_stack([parts, np.zeros(n), shifts]).astype(np.float32)
     return NewUser(whole + added.sum(axis=0), whole, added)
+
+
+def updated_user(
+    newcomers: Newcomers,
+    movies: Array,
+    vector: Array,
+    before: Indices,
+    movie_idx: Indices,
+    rating: Array,
+) -> Array:
+    """The vector of a known user after further ratings.
+
+    The trained vector is where it starts; how far it can still move is what is left of the prior's
+    covariance after the ratings that it was trained on.
+
+    Args:
+        newcomers: the prior.
+        movies: (movie rows, d) trained vectors.
+        vector: (d + 2,), the user's with the rest.
+        before: (m,) films that they had rated.
+        movie_idx: (n,) films that they have rated since, each once.
+        rating: (n,) their stars.
+
+    Returns:
+        float32 (d + 2,).
+    """
+    covariance, noise = _covariance(newcomers, len(before)), newcomers.noise
+    known, rated = movies[before], movies[movie_idx]
+    spread = known @ covariance  # (m, d)
+    gain = np.linalg.solve(spread @ known.T + noise * np.eye(len(before)), spread)
+    covariance = covariance - spread.T @ gain
+    spread = rated @ covariance  # (n, d)
+    gain = np.linalg.solve(spread @ rated.T + noise * np.eye(len(movie_idx)), spread)
+    moved = (rating - rated @ vector[:-2]) @ gain
+    mean = vector[-1] + np.sum(rating - vector[-1]) / (len(before) + len(movie_idx) + DAMPING)
+    return np.concatenate([vector[:-2] + moved, [vector[-2], mean]]).astype(np.float32)
+
+
+def _covariance(newcomers: Newcomers, n: int) -> npt.NDArray[np.floating]:
+    """Of vectors about the tower's output, for a history of n films; (d, d)."""
+    place = np.interp(n, SIZES, np.arange(len(SIZES)))
+    low = min(int(place), len(SIZES) - 2)
+    share = place - low
+    return (1 - share) * newcomers.covariance[low] + share * newcomers.covariance[low + 1]
 
 
 def new_movies(newcomers: Newcomers, attributes: Array) -> Array:

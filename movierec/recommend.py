@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,13 +14,13 @@ from scipy import sparse
 
 from movierec.attributes import encode_people, movie_attributes
 from movierec.choosing import check_choice, choose
-from movierec.datasets import AGE_BAND_NAMES, AGE_BANDS, YEAR, Tables, validate_tables
+from movierec.datasets import AGE_BAND_NAMES, AGE_BANDS, Tables
 from movierec.errors import InputError
 from movierec.features import GENDERS, Features
-from movierec.newcomers import Newcomers, new_movies, new_user
+from movierec.newcomers import Newcomers, new_user
 from movierec.titles import find_movies, resolve_movie
 from movierec.vectors import Vectors, pair_scores, top_k, unit_rows
-from movierec.watching import Watching, near_vectors, star_weights, unwatched
+from movierec.watching import Watching, near_vectors, star_weights
 
 FANS = 20  # people asked in `also_liked`
 BLOCK = 1024  # users scored at once
@@ -122,7 +121,7 @@ class Recommender:
             InputError: an unknown user.
         """
         user_idx = int(self.features.users.encode([user_id])[0])
-        rated, stars = self._seen(user_idx)
+        rated, stars = self.seen(user_idx)
         return Person(
             f"user {user_id}",
             self._users[user_idx],
@@ -168,7 +167,7 @@ class Recommender:
                 f"got a rating of {stray[0]:g}; expected {self.lowest:g} to {self.highest:g} stars"
             )
         attributes = self._attributes(gender, age, occupation)
-        newcomers = self._need_newcomers()
+        newcomers = self.need_newcomers()
         found = new_user(newcomers, self.movie_vectors, attributes, rated, stars)
         profile, popular = None, 0.0
         if self.watching:
@@ -459,7 +458,7 @@ class Recommender:
         if base is None or parts is None:
             attributes = self._attributes_of(someone)
             rated = someone.rated, someone.stars
-            like = new_user(self._need_newcomers(), self.movie_vectors, attributes, *rated)
+            like = new_user(self.need_newcomers(), self.movie_vectors, attributes, *rated)
             base, parts = like.base, like.parts
         names = ["what is there without ratings"]
         stars = [film @ base]
@@ -612,50 +611,32 @@ class Recommender:
         Example:
             >>> rec.add_movies(pd.DataFrame({"title": ["Up (2009)"], "genres": ["Animation"]}))
         """
-        newcomers = self._need_newcomers()
-        old = self.features
-        added = movies.reset_index(drop=True)
-        if "movie_id" not in added:
-            first = int(self.tables.movies["movie_id"].max()) + 1
-            added = added.assign(movie_id=np.arange(first, first + len(added)))
-        if "year" not in added and "title" in added:
-            year = added["title"].astype(str).str.extract(YEAR, expand=False)
-            added = added.assign(year=pd.to_numeric(year).astype("Int64"))
-        table = pd.concat([self.tables.movies, added], ignore_index=True)
-        tables = validate_tables(dataclasses.replace(self.tables, movies=table))
-        features = Features.fit(tables, title_length=old.sizes.title_length)
-        if stray := sorted(set(features.genres) - set(old.genres)):
-            known = ", ".join(old.genres[1:])
-            raise InputError(f"unknown genre {stray[0]!r}; expected some of {known}")
-        here, there = old.movies.used, features.movies.encode(old.movies.ids[old.movies.used])
-        new = features.movies.encode(added["movie_id"])
+        from movierec.growing import with_movies  # here: it makes recommenders
 
-        def grown(array: Vectors, values: Vectors) -> Vectors:
-            """An array by movie rows with the new films' values."""
-            empty = float(array.ndim == 1)  # of free rows; numbers that are divided by are not 0
-            wider = np.full((len(features.movies), *array.shape[1:]), empty, dtype=np.float32)
-            wider[there], wider[new] = array[here], values
-            return wider
+        return self._become(with_movies(self, movies))
 
-        attributes = movie_attributes(features)
-        vectors = new_movies(newcomers, attributes[new])
-        films = len(old.movies)
-        unseen = np.zeros((len(new), newcomers.tower.shape[1]), np.float32)
-        tower = grown(newcomers.tower[:films], unseen)
-        newcomers = newcomers._replace(
-            tower=np.concatenate([tower, newcomers.tower[films:]]),
-            movie_rest=grown(newcomers.movie_rest, vectors[:, -2:]),
-        )
-        watching = self.watching
-        if watching:
-            taken = unwatched(watching, movie_attributes(old), attributes[new])
-            names = ("movies", "own", "diagonal", "liked")
-            pairs = {name: (getattr(watching, name), getattr(taken, name)) for name in names}
-            watching = watching._replace(**{k: grown(*pair) for k, pair in pairs.items()})
-        both = self.user_vectors, grown(self.movie_vectors, vectors[:, :-2])
-        self.__dict__.clear()  # what was computed for fewer films goes
-        Recommender.__init__(self, tables, features, *both, newcomers, watching)
-        return self
+    def add_ratings(self, ratings: pd.DataFrame, users: pd.DataFrame | None = None) -> Recommender:
+        """Add ratings that the training has not seen, of users of the data or of new ones.
+
+        Nothing is trained: the users' vectors move as Bayes' rule says, films keep theirs. The run
+        folder stays as it is.
+
+        Args:
+            ratings: `user_id`, `movie_id`, `rating`, and if known `timestamp`; pairs that have no
+                rating yet.
+            users: `user_id` of users who are not in the data yet, with `gender`, `age` and
+                `occupation` where the data has them.
+
+        Returns:
+            This recommender, which now knows the ratings.
+
+        Raises:
+            InputError: an unknown user or film, a pair that is rated already, stars that the data
+                does not have, or a run that was not made for newcomers.
+        """
+        from movierec.growing import with_ratings
+
+        return self._become(with_ratings(self, ratings, users))
 
     # --- by row number -----------------------------------------------------------------------
 
@@ -682,7 +663,18 @@ class Recommender:
             return taste
         return join_scores(self.watching.users[user_idx] @ self._watch_to.T, taste, liking)
 
+    def seen(self, user_idx: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """The rows of the films that a user has rated, ascending, and the stars given."""
+        movie_idx, stars, starts = self._seen_rows
+        part = slice(starts[user_idx], starts[user_idx + 1])
+        return movie_idx[part], stars[part]
+
     # --- how ---------------------------------------------------------------------------------
+
+    def _become(self, other: Recommender) -> Recommender:
+        """Take over everything of another recommender, what is computed once included."""
+        self.__dict__ = other.__dict__
+        return self
 
     @cached_property
     def _users(self) -> Vectors:
@@ -757,12 +749,7 @@ class Recommender:
         stars = ratings["rating"].to_numpy(dtype=np.float32)
         return movie_idx[order], stars[order], np.append(0, np.cumsum(counts))
 
-    def _seen(self, user_idx: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-        movie_idx, stars, starts = self._seen_rows
-        part = slice(starts[user_idx], starts[user_idx + 1])
-        return movie_idx[part], stars[part]
-
-    def _need_newcomers(self) -> Newcomers:
+    def need_newcomers(self) -> Newcomers:
         if self.newcomers is None:
             raise InputError("this recommender was made without newcomers; train the run again")
         return self.newcomers
@@ -831,7 +818,7 @@ class Recommender:
         allowed = np.where(self._in_catalogue, scores, -np.inf)
         if exclude_seen:
             for row, user in enumerate(user_idx):
-                allowed[row, self._seen(user)[0]] = -np.inf
+                allowed[row, self.seen(user)[0]] = -np.inf
         return top_k(allowed, k)
 
     def _allowed(

@@ -65,8 +65,10 @@ MAY_IMPORT = {
     "metrics": {"vectors", "errors"},
     "baselines": {"metrics", "vectors"},
     "evaluation": {"baselines", "metrics", "datasets", "features", "vectors", "errors"},
-    "recommend": {"attributes", "choosing", "datasets", "features", "newcomers", "titles"}
-    | {"vectors", "watching", "errors"},
+    "recommend": {"attributes", "choosing", "datasets", "features", "growing", "newcomers"}
+    | {"titles", "vectors", "watching", "errors"},
+    "growing": {"attributes", "datasets", "errors", "features", "newcomers", "recommend"}
+    | {"watching"},
     "runs": {"datasets", "features", "files", "newcomers", "recommend", "vectors", "watching"}
     | DATA,
     "pipeline": ALL - {"widgets", "notebooks", "pages", "predictions", "metadata", "doctor"},

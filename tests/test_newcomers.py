@@ -219,3 +219,68 @@ def test_learning_again_gives_the_same_bits(small_best):
     )
     for left, right in zip(first, again, strict=True):
         np.testing.assert_array_equal(left, right)
+
+
+def test_further_ratings_move_a_known_user(small_best, small_world):
+    """Told what they would give to films that they have not rated, a user is predicted better."""
+    rec = load_run(small_best.path).recommender
+    test = small_best.rows("test")
+    counts = np.bincount(test.user_idx)
+    user_idx = np.flatnonzero(counts >= 6)[:40]
+    users = rec.features.users.decode(user_idx)
+    movies = rec.tables.movies["movie_id"].to_numpy()
+    rated = rec.tables.ratings.groupby("user_id")["movie_id"].agg(set)
+    told, asked = [], []
+    for user in users:
+        new = [movie for movie in movies if movie not in rated[user]]
+        truth = small_world.truth.expected_rating(np.full(len(new), user), np.array(new))
+        frame = pd.DataFrame({"user_id": user, "movie_id": new, "rating": np.rint(truth)})
+        told.append(frame.iloc[::2])
+        asked.append(frame.assign(truth=truth).iloc[1::2])
+    told, asked = pd.concat(told), pd.concat(asked)
+    before = rec.predict(asked["user_id"], asked["movie_id"])
+    lists = rec.for_user(int(users[0]), k=5)
+    assert rec.add_ratings(told) is rec
+    after = rec.predict(asked["user_id"], asked["movie_id"])
+    errors = [rating_metrics(asked["truth"], predicted)["rmse"] for predicted in (before, after)]
+    assert errors[1] < errors[0]
+    seen = set(told["movie_id"][told["user_id"] == users[0]])
+    assert not seen & set(rec.for_user(int(users[0]), k=5)["movie_id"])
+    others = [user for user in rec.tables.users["user_id"] if user not in set(users)]
+    untouched = small_best.recommender.predict(others, np.full(len(others), movies[0]))
+    np.testing.assert_array_equal(rec.predict(others, np.full(len(others), movies[0])), untouched)
+    assert len(lists) == 5
+
+
+def test_added_user_is_the_new_user_of_the_same_ratings(small_best):
+    rec = load_run(small_best.path).recommender
+    films = rec.tables.movies["movie_id"].tolist()[:4]
+    ratings = dict(zip(films, [5.0, 2.0, 4.0, 1.0], strict=True))
+    person = rec.new_user(ratings, gender="F", age=30, occupation=2)
+    user_id = int(rec.tables.users["user_id"].max()) + 7
+    who = {"user_id": [user_id], "gender": ["F"], "age": [30], "occupation": [2], "zip": ["00000"]}
+    added = pd.DataFrame({"user_id": user_id, "movie_id": films, "rating": list(ratings.values())})
+    rec.add_ratings(added.iloc[::-1], pd.DataFrame(who))
+    np.testing.assert_allclose(rec.person(user_id).vector, person.vector, atol=1e-5)
+    np.testing.assert_allclose(rec.person(user_id).profile, person.profile, atol=1e-5)
+    assert len(rec.for_user(user_id, k=3)) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"user_id": 10**6}, "user_id 1000000 is unknown"),
+        ({"movie_id": 10**6}, "movie_id 1000000 is unknown"),
+        ({"rating": 9.0}, "got a rating of 9.0; expected 1 to 5 stars"),
+        ({"rating": float("nan")}, "got a rating of nan"),
+    ],
+)
+def test_ratings_that_cannot_be_leave_all_as_it_was(small_best, change, message):
+    rec = load_run(small_best.path).recommender
+    rated = set(rec.tables.ratings["movie_id"][rec.tables.ratings["user_id"] == 1])
+    movie = next(m for m in rec.tables.movies["movie_id"] if m not in rated)
+    frame = pd.DataFrame([{"user_id": 1, "movie_id": movie, "rating": 4.0} | change])
+    before = len(rec.tables.ratings)
+    with pytest.raises(InputError, match=message):
+        rec.add_ratings(frame)
+    assert len(rec.tables.ratings) == before
