@@ -201,6 +201,12 @@ def data_command(name: str, path: Path | None, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help="Folder for TensorBoard logs, each run in a folder of its name.",
 )
+@click.option(
+    "--start-from",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="An earlier run, whose network the training starts at.",
+)
 @click.option("--resume", is_flag=True, help="Continue an interrupted training of these settings.")
 @json_option
 def train_command(

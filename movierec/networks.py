@@ -43,6 +43,7 @@ def train_network(
     checkpoint: Checkpoint,
     resume: bool,
     tensorboard: Path | None,
+    start_from: Run | None,
     finish: Callable[[Trained], None],
 ) -> None:
     """Train a network, alone or as one of several workers, and hand it to `finish`.
@@ -55,6 +56,7 @@ def train_network(
         checkpoint: where the state is kept; removed once `finish` has returned.
         resume: whether to continue from it.
         tensorboard: a folder for logs.
+        start_from: a run whose network the training starts at; None: at random.
         finish: writes the run; called on worker 0 only, before any worker returns.
 
     Raises:
@@ -71,6 +73,8 @@ def train_network(
                 checkpoint.remove()
         check_agreement("settings and data, here as a checksum", checkpoint.checksum)
         model = _network(features, learned, recipe, seed)
+        if start_from:
+            carry_over(model, features, start_from)
         built = time.perf_counter() - began
         log = _tensorboard_log(tensorboard) if tensorboard and chief else None
         with progress(silent=not chief) as (show_epoch, on_progress):
@@ -135,6 +139,54 @@ def load_network(run: Run) -> TwoTower:
     for variable in model.trainable_variables:
         variable.assign(run.weights[variable.path])
     return model
+
+
+def carry_over(model: TwoTower, features: Features, run: Run) -> None:
+    """Give a network, in place, what the network of a run has learned.
+
+    Users, films, genres and words of the run take their embeddings with them, whatever rows they
+    stand in; those that the run does not know keep the values at which they start.
+
+    Args:
+        model: a network of the dimensions of the run's.
+        features: its encodings.
+        run: what it takes over.
+
+    Raises:
+        InputError: a run without a network, or of other dimensions.
+    """
+    learned = load_network(run)
+    old = run.features
+    pairs = {
+        "uid_embed_layer": (old.users.ids[old.users.used], old.users, features.users),
+        "movie_id_embed_layer": (old.movies.ids[old.movies.used], old.movies, features.movies),
+    }
+    rows = {}
+    for layer, (ids, before, now) in pairs.items():
+        kept = ids[np.isin(ids, now.ids)]
+        rows[layer] = before.encode(kept), now.encode(kept)
+    for layer, names, now_names in (
+        ("movie_categories_embed_layer", old.genres, features.genres),
+        ("movie_title_embed_layer", old.words, features.words),
+    ):
+        place = {name: row for row, name in enumerate(now_names)}
+        known = [row for row, name in enumerate(names) if name in place]
+        rows[layer] = np.array(known), np.array([place[names[row]] for row in known])
+    weights = {variable.path: variable for variable in learned.trainable_variables}
+    for variable in model.trainable_variables:
+        value = weights[variable.path].numpy() if variable.path in weights else None
+        layer = variable.path.split("/")[0]
+        if value is not None and layer in rows and value.shape[1:] == variable.shape[1:]:
+            before_rows, now_rows = rows[layer]
+            grown = variable.numpy()
+            grown[now_rows] = value[before_rows]
+            value = grown
+        if value is None or value.shape != variable.shape:
+            raise InputError(
+                f"the network of {run.path} has other dimensions than the one to be trained, at "
+                f"{variable.path}; start from a run of the same network, or at random"
+            )
+        variable.assign(value)
 
 
 def study(

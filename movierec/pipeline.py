@@ -64,6 +64,7 @@ def train(
     patience: int | None = None,
     resume: bool = False,
     tensorboard: str | os.PathLike[str] | None = None,
+    start_from: str | os.PathLike[str] | None = None,
 ) -> Run:
     """Train a network on tables and write its run folder.
 
@@ -87,6 +88,8 @@ def train(
             none, train from the beginning; where the run is complete, return it. Otherwise the
             checkpoint of an interrupted training is removed.
         tensorboard: a folder for TensorBoard logs, in which each run has a folder of its name.
+        start_from: an earlier run, whose network the training starts at: with more ratings, users
+            or films than it had, training is continued instead of begun.
 
     Returns:
         The run, as `load_run` reads it.
@@ -101,6 +104,11 @@ def train(
         >>> run.recommender.for_user(1, k=5)
     """
     settings = resolve_recipe(recipe, epochs, batch_size, learning_rate, patience)
+    if isinstance(settings, BestRecipe) and start_from is not None:
+        raise InputError(
+            f"the recipe {settings.name!r} is fitted from all ratings anew and starts from no run; "
+            "leave the start out, or name another recipe"
+        )
     if isinstance(settings, BestRecipe) and os.environ.get("TF_CONFIG"):
         raise InputError(
             f"the recipe {settings.name!r} trains on one machine; unset TF_CONFIG, or name another "
@@ -121,6 +129,7 @@ def train(
             validation_fraction=validation_fraction,
             resume=resume,
             tensorboard=tensorboard,
+            start_from=None if start_from is None else load_run(start_from),
         )
 
 
@@ -144,6 +153,7 @@ def _train(
     validation_fraction: float | None,
     resume: bool,
     tensorboard: str | os.PathLike[str] | None,
+    start_from: Run | None,
 ) -> Run:
     """`train` on a folder that no other process writes to."""
     began = time.perf_counter()
@@ -164,6 +174,8 @@ def _train(
         **holdout_record(holdout, holdout_seed, test, len(rows.rating)),
         "validation_fraction": validation_fraction,
     }
+    if start_from:
+        config["start_from"] = start_from.info["files"]["network.safetensors"]
     data_sha256 = _checksum(features, rows, learned, chosen)
     checkpoint = _checkpoint(path, config, data_sha256)
     if resume and not checkpoint.exists() and is_run(path):
@@ -237,6 +249,7 @@ def _train(
         checkpoint,
         resume,
         Path(tensorboard) / path.name if tensorboard else None,
+        start_from,
         finish,
     )
     return load_run(path)

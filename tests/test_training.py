@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from movierec import baselines
+from movierec.datasets import Tables
 from movierec.errors import InputError
 from movierec.metrics import rating_metrics
 from movierec.networks import load_network
@@ -361,3 +362,39 @@ def test_run_without_a_folder_is_named_after_data_and_recipe(
     assert run.path == tmp_path / "sample-quick"
     assert run.config["batch_size"] == 1024
     assert run.config["network"]["embedding_range"] == NetworkConfig().embedding_range
+
+
+# --- continuing from a run ------------------------------------------------------------------------
+
+
+def test_training_is_continued_with_more_users_and_films(small_tables, small_run, tmp_path):
+    """A run without some users and films, then all: it starts where the run ended."""
+    few_users = small_tables.users[small_tables.users["user_id"] % 9 != 0]
+    few_movies = small_tables.movies[small_tables.movies["movie_id"] % 11 != 0]
+    ratings = small_tables.ratings
+    known = ratings["user_id"].isin(few_users["user_id"])
+    known &= ratings["movie_id"].isin(few_movies["movie_id"])
+    occupations = small_tables.occupations
+    fewer = Tables(few_users, few_movies, ratings[known], "fewer", occupations)
+    before = train(fewer, QUICK, run_dir=tmp_path / "before", epochs=3)
+    settings = {"epochs": 1, "learning_rate": 1e-4}
+    after, begun = (
+        train(small_tables, QUICK, run_dir=tmp_path / name, start_from=start, **settings)
+        for name, start in (("after", before.path), ("begun", None))
+    )
+    assert after.history["val_loss"].iloc[0] < 0.9 * begun.history["val_loss"].iloc[0]
+    assert after.config["start_from"] == before.info["files"]["network.safetensors"]
+    user = int(few_users["user_id"].iloc[-1])
+    rows = [run.features.users.encode([user])[0] for run in (before, after)]
+    name = "uid_embed_layer/embeddings"
+    moved = after.weights[name][rows[1]] - before.weights[name][rows[0]]
+    assert np.abs(moved).max() < 0.1
+
+
+def test_run_of_other_dimensions_is_no_start(small_tables, small_run, tmp_path):
+    other = dataclasses.replace(QUICK, network=NetworkConfig(vector_dim=20))
+    with pytest.raises(InputError, match="other dimensions than the one to be trained"):
+        train(small_tables, other, run_dir=tmp_path / "run", start_from=small_run.path)
+    with pytest.raises(InputError, match="starts from no run"):
+        train(small_tables, "best", run_dir=tmp_path / "run", start_from=small_run.path)
+    assert not (tmp_path / "run").exists()
