@@ -14,7 +14,7 @@ import time
 from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -181,68 +181,27 @@ def _train(
     if resume and not checkpoint.exists() and is_run(path):
         return _complete(path, config, data_sha256)
     path.parent.mkdir(parents=True, exist_ok=True)
-    learned_rows = rows.mapped(learned, path.parent)
-    prepared = time.perf_counter()
-
-    def finish(trained: Trained) -> None:
-        fitted = time.perf_counter()
-        lowest, highest = rows.rating.min(), rows.rating.max()
-
-        def error_on(part: RowNumbers) -> dict[str, float] | None:
-            if not len(part):
-                return None
-            given = rows.take(part)
-            scores = pair_scores(users, movies, given.user_idx, given.movie_idx)
-            return rating_metrics(given.rating, np.clip(scores, lowest, highest))
-
-        user, movie = trained.vectors["user"], trained.vectors["movie"]
-        known = user_attributes(features), movie_attributes(features)
-        newcomers = learn_newcomers(user, movie, *known, learned_rows, seed)
-        if not isinstance(settings, Recipe):  # a network has vectors for all
-            fill_newcomers(newcomers, user, movie, *known, learned_rows)
-        users = np.concatenate([user, newcomers.user_rest], axis=1)
-        movies = np.concatenate([movie, newcomers.movie_rest], axis=1)
-        codes = np.full(len(rows.rating), PARTS.index("train"), dtype=np.int8)
-        codes[chosen], codes[test] = PARTS.index("validation"), PARTS.index("test")
-        seconds = dict(trained.seconds)
-        info = {
-            "config": config,
-            "data_sha256": data_sha256,
-            "rows": {"train": len(learned), "validation": len(chosen), "test": len(test)},
-            "parameters": sum(weight.size for weight in trained.weights.values()),
-            "best_epoch": trained.best_epoch,
-            "metrics": {"validation": error_on(chosen), "test": error_on(test)},
-            "seconds": {
-                "prepare": prepared - began + seconds.pop("build"),
-                **seconds,
-                "finish": time.perf_counter() - fitted,
-            },
-        }
-        write_run(
-            path,
-            info=info,
-            tables=tables,
-            part=pd.Categorical.from_codes(codes, list(PARTS)),
-            features=features,
-            trained=trained,
-            newcomers=newcomers,
-            plots={"loss.png": _loss_picture(trained.history)},
-        )
-
+    data = _Data(tables, features, rows, learned, chosen, test, rows.mapped(learned, path.parent))
+    info = {"config": config, "data_sha256": data_sha256}
+    loading = time.perf_counter()
     if isinstance(settings, BestRecipe):
         if resume:
             say(f"the recipe {settings.name!r} keeps no checkpoint; training from the beginning")
         with progress() as (show_epoch, _):
-            finish(fit_best(features, learned_rows, rows.take(chosen), settings, seed, show_epoch))
+            part = rows.take(chosen)
+            trained = fit_best(features, data.learned_rows, part, settings, seed, show_epoch)
+        _write(path, data, trained, info, seed, loading - began, fill=True)
         return load_run(path)
-    loading = time.perf_counter()
-    from movierec.networks import train_network  # here: it loads TensorFlow
+    from movierec.networks import train_network  # here: it loads TensorFlow, which takes seconds
 
-    prepared += time.perf_counter() - loading  # seconds, in a process that had not loaded it yet
+    prepared = time.perf_counter()
+
+    def finish(trained: Trained) -> None:
+        _write(path, data, trained, info, seed, prepared - began, fill=False)
 
     train_network(
         features,
-        learned_rows,
+        data.learned_rows,
         rows.take(chosen),
         settings,
         seed,
@@ -253,6 +212,83 @@ def _train(
         finish,
     )
     return load_run(path)
+
+
+class _Data(NamedTuple):
+    """What a training is made from: all rows, and the numbers of those of each part."""
+
+    tables: Tables
+    features: Features
+    rows: Rows
+    learned: RowNumbers
+    chosen: RowNumbers
+    test: RowNumbers
+    learned_rows: Rows
+
+
+def _write(
+    path: Path,
+    data: _Data,
+    trained: Trained,
+    info: dict[str, Any],
+    seed: int,
+    prepare_seconds: float,
+    fill: bool,
+) -> None:
+    """Add what newcomers need, measure, and write the run folder.
+
+    Args:
+        path: the folder.
+        data: what was trained on.
+        trained: what came out.
+        info: `config` and `data_sha256`, for `run.json`.
+        seed: for the newcomers.
+        prepare_seconds: until the training.
+        fill: whether users and films without ratings have no vectors yet.
+    """
+    began = time.perf_counter()
+    features, rows = data.features, data.rows
+    user, movie = trained.vectors["user"], trained.vectors["movie"]
+    known = user_attributes(features), movie_attributes(features)
+    newcomers = learn_newcomers(user, movie, *known, data.learned_rows, seed)
+    if fill:
+        fill_newcomers(newcomers, user, movie, *known, data.learned_rows)
+    users = np.concatenate([user, newcomers.user_rest], axis=1)
+    movies = np.concatenate([movie, newcomers.movie_rest], axis=1)
+    lowest, highest = rows.rating.min(), rows.rating.max()
+
+    def error_on(part: RowNumbers) -> dict[str, float] | None:
+        if not len(part):
+            return None
+        given = rows.take(part)
+        scores = pair_scores(users, movies, given.user_idx, given.movie_idx)
+        return rating_metrics(given.rating, np.clip(scores, lowest, highest))
+
+    codes = np.full(len(rows.rating), PARTS.index("train"), dtype=np.int8)
+    codes[data.chosen], codes[data.test] = PARTS.index("validation"), PARTS.index("test")
+    numbers = {"train": data.learned, "validation": data.chosen, "test": data.test}
+    seconds = dict(trained.seconds)
+    info = info | {
+        "rows": {part: len(chosen) for part, chosen in numbers.items()},
+        "parameters": sum(weight.size for weight in trained.weights.values()),
+        "best_epoch": trained.best_epoch,
+        "metrics": {part: error_on(numbers[part]) for part in ("validation", "test")},
+        "seconds": {
+            "prepare": prepare_seconds + seconds.pop("build"),
+            **seconds,
+            "finish": time.perf_counter() - began,
+        },
+    }
+    write_run(
+        path,
+        info=info,
+        tables=data.tables,
+        part=pd.Categorical.from_codes(codes, list(PARTS)),
+        features=features,
+        trained=trained,
+        newcomers=newcomers,
+        plots={"loss.png": _loss_picture(trained.history)},
+    )
 
 
 def train_or_load(
@@ -284,7 +320,7 @@ def _checkpoint(path: Path, config: dict[str, Any], data_sha256: str) -> Checkpo
 def _checksum(features: Features, rows: Rows, *parts: RowNumbers) -> str:
     """SHA-256 of what a training learns from: the encoded tables and the rows of each part."""
     digest = hashlib.sha256(json.dumps([features.genres, features.words]).encode())
-    fields = [*features.user_fields.values(), *features.movie_fields.values()]
+    fields = [*features.user_fields.values(), *features.movie_fields.values(), features.years]
     for array in (features.users.ids, features.movies.ids, *fields, *rows, *parts):
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
