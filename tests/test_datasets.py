@@ -22,7 +22,6 @@ import pytest
 from movierec import datasets
 from movierec.datasets import Tables, load_dataset, official_fold, validate_tables
 from movierec.errors import InputError
-from movierec.features import Features
 from movierec.simulate import write_ml1m
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed.*socket:ResourceWarning")
@@ -560,15 +559,6 @@ def test_line_of_100_megabytes_is_refused_by_its_number(tmp_path, form, name):
     message = complaint(path)
     assert f"{name}, line {1 + whole.count(10)}: got '777" in message
     assert len(message) < 400
-
-
-def test_more_genres_than_films_can_be_told_apart_by_are_refused(plain_tables):
-    movies = pd.DataFrame(
-        {"movie_id": range(2, 1003), "title": "A", "genres": [f"g{i}" for i in range(1001)]}
-    )
-    tables = validate_tables(Tables(plain_tables.users, movies, plain_tables.ratings))
-    with pytest.raises(InputError, match="1,001 different genres; expected 1,000 at most"):
-        Features.fit(tables)
 
 
 @pytest.mark.parametrize("character", ["\x1b", "\x00", "\n", "\x9b", "\x7f"])

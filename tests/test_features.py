@@ -190,13 +190,38 @@ def test_words_beyond_the_title_length_are_cut(plain_tables):
     assert features.sizes.title_length == 2
 
 
-def test_fields_are_small_integers_and_vocabularies_name_what_they_number(small_features):
+def test_fields_are_small_integers_and_vocabularies_name_what_they_number(small_tables):
+    small_features = Features.fit(small_tables)
     fields = small_features.user_fields | small_features.movie_fields
     assert {field: values.dtype.name for field, values in fields.items()} == dict.fromkeys(
         ("gender", "age", "job", "genres", "title"), "int32"
     )
     assert (small_features.users.kind, small_features.movies.kind) == ("user", "movie")
     assert small_features.occupations == 21
+
+
+@pytest.mark.parametrize(("genres", "allowed"), [(1000, True), (1001, False)])
+def test_more_genres_than_films_can_be_told_apart_by_are_refused(plain_tables, genres, allowed):
+    movies = pd.DataFrame(
+        {"movie_id": range(genres), "title": "A", "genres": [f"g{i}" for i in range(genres)]}
+    )
+    movies["year"] = pd.array([None] * genres, dtype="Int64")
+    tables = dataclasses.replace(plain_tables, movies=movies)
+    if allowed:
+        assert Features.fit(tables).sizes.genres == genres + 1
+        return
+    with pytest.raises(
+        InputError, match=r"have 1,001 different genres; expected 1,000 at most, .*\. Give the"
+    ):
+        Features.fit(tables)
+
+
+def test_years_stand_in_the_rows_of_their_films(plain_tables):
+    years = Features.fit(plain_tables).years
+    assert years.dtype == np.float32
+    nan = np.nan
+    expected = [nan, nan, 1950, nan, nan, 1960, 1999, nan, 2001]
+    assert np.array_equal(years, expected, equal_nan=True)
 
 
 def test_films_without_any_genre_have_one_free_slot(plain_tables):

@@ -243,6 +243,26 @@ def test_paired_difference_is_surer_than_two_intervals():
     assert one["high"] > two["low"]
 
 
+@pytest.mark.parametrize("level", [0.5, 0.95])
+def test_paired_difference_agrees_with_a_plain_second_reckoning(level):
+    rng = np.random.default_rng(2)
+    one, two = rng.random((2, 25))
+    frames = (pd.DataFrame({"recall@10": values}) for values in (one, two))
+    found = difference(*frames, level=level, resamples=199).loc["recall@10"]
+    draw = np.random.default_rng(0)  # the seed where none is given
+    means = sorted(float((one - two)[draw.integers(0, 25, 25)].mean()) for _ in range(199))
+    side = min(sum(mean <= 0 for mean in means), sum(mean >= 0 for mean in means))
+    assert 0 < side < 99
+    assert found["p"] == pytest.approx(2 * (side + 1) / 200)
+    assert found["low"] == pytest.approx(np.quantile(means, (1 - level) / 2))
+    assert found["high"] == pytest.approx(np.quantile(means, (1 + level) / 2))
+
+
+def test_p_value_is_never_below_what_so_many_draws_can_tell():
+    better, worse = (pd.DataFrame({"recall@10": [value] * 3}) for value in (0.9, 0.1))
+    assert difference(better, worse, resamples=99)["p"].tolist() == [0.02]
+
+
 def test_paired_difference_of_equals_is_no_difference():
     found = difference(by_user(80, 3), by_user(80, 3))
     assert (found[["difference", "low", "high"]] == 0).all(axis=None)
