@@ -134,8 +134,9 @@ def measure(
         k: length of a list.
 
     Returns:
-        What was measured by method: a single run by the name of its recipe, several by those of
-        their folders, then the baselines by theirs; and the baselines left out, with the reason.
+        What was measured by method: runs by the names of their recipes, or where two have the same
+        by those of their folders, then the baselines by theirs; and the baselines left out, with
+        the reason.
 
     Raises:
         InputError: no rows of this part, runs that cannot be compared, k below 1.
@@ -290,10 +291,12 @@ def comparison_table(summaries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame
 
 def _names(runs: Sequence[Run]) -> list[str]:
     """What to call runs: by recipe, by folder, or by path, whatever tells them apart."""
-    if len(runs) == 1:
-        return [runs[0].config["recipe"]]
-    names = [run.path.resolve().name for run in runs]
-    return names if len(set(names)) == len(names) else [str(run.path) for run in runs]
+    recipes = [run.config["recipe"] for run in runs]
+    folders = [run.path.resolve().name for run in runs]
+    for names in (recipes, folders):
+        if len(set(names)) == len(names):
+            return names
+    return [str(run.path) for run in runs]
 
 
 def _check_comparable(first: Run, other: Run, part: str) -> None:

@@ -35,14 +35,16 @@ from movierec.pages import (
     save_figures,
     title_and_question,
 )
-from movierec.recipes import resolve_recipe
+from movierec.recipes import Recipe, resolve_recipe
+from movierec.runs import BEST, load_run
 
 # A line an epoch: a live bar leaves screens of control characters in an executed notebook.
 KERNEL_ENVIRONMENT = {"MOVIEREC_PROGRESS": "lines"}
 RUNNING = ".running-"  # how the folder of a notebook under way is called
 START_TIMEOUT = 300  # seconds until a kernel answers; the first start after an install is slow
+OF_NETWORKS = ("02_shapes", "03_training")  # have nothing to say of a run without a network
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas")
-BATCH_PARAMETERS = ("run_dir", "report_dir", "reuse")  # set by the batch itself
+BATCH_PARAMETERS = ("run_dir", "best_dir", "report_dir", "reuse")  # set by the batch itself
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,9 @@ def run_notebooks(
 
     Args:
         out_dir: Folder of the report. If it is a run folder (has `run.json`), the notebooks get
-            it as their `run_dir`, with `reuse`; if not, they get `out_dir/model`, trained anew.
+            it as their `run_dir`, with `reuse`; if not, they get `out_dir/model`, trained anew. In
+            either case 04 and 05 get `out_dir/best` for recipe `best` on the same rows, unless the
+            run folder is of that recipe: then they get it, and `OF_NETWORKS` are left out.
         parameters: Values by name, for those notebooks that declare the name in their
             `parameters` cell. Texts, as from a command line, are converted to the declared type.
         source_dir: Folder of the numbered notebooks; by default movierec's own.
@@ -124,20 +128,35 @@ def run_notebooks(
             notebooks after it are not run.
     """
     out_dir = Path(out_dir).resolve()
-    sources = find_notebooks(source_dir)
+    sources, note = find_notebooks(source_dir), ""
     if out_dir == sources[0].parent.resolve():
         raise InputError(f"{out_dir} holds the source notebooks; give another folder for reports")
     has_run = (out_dir / "run.json").exists()
     model_dir = out_dir if has_run else out_dir / "model"
+    best_dir = out_dir / BEST
+    if has_run and not (run := load_run(out_dir)).has_network:
+        best_dir = out_dir
+        left_out = [source.stem for source in sources if source.stem in OF_NETWORKS]
+        sources = [source for source in sources if source.stem not in OF_NETWORKS]
+        if left_out:
+            note = (
+                f"This run has no network (recipe {run.config['recipe']}). {' and '.join(left_out)}"
+                " are about one, and were left out."
+            )
     declared = {source: _declared_parameters(source) for source in sources}
     given = _checked_parameters(parameters or {}, declared)
     _check_data(parameters or {})
     for source, values in given.items():
-        own = {"run_dir": str(model_dir), "report_dir": str(out_dir), "reuse": has_run}
+        own = {
+            "run_dir": str(model_dir),
+            "best_dir": str(best_dir),
+            "report_dir": str(out_dir),
+            "reuse": has_run,
+        }
         values.update({name: own[name] for name in own if name in declared[source]})
 
     with alone(out_dir):
-        return _run(sources, given, declared, out_dir, progress)
+        return _run(sources, given, declared, out_dir, progress, note)
 
 
 def _run(
@@ -146,9 +165,10 @@ def _run(
     declared: dict[Path, dict[str, tuple[str, Any]]],
     out_dir: Path,
     progress: bool,
+    note: str,
 ) -> BatchResult:
     """The batch, on a folder that no other process writes to."""
-    _remove_earlier_report(out_dir, sources)
+    _remove_earlier_report(out_dir, [source.stem for source in sources] + list(OF_NETWORKS))
     (out_dir / "figures").mkdir(parents=True, exist_ok=True)
     titles = {source: title_and_question(read_notebook(source))[0] for source in sources}
     reports = []
@@ -187,7 +207,7 @@ def _run(
     }
     write_whole(out_dir / "metrics.json", json.dumps(collected, indent=2) + "\n")
     index = out_dir / "index.html"
-    write_whole(index, index_page(reports, shown, versions))
+    write_whole(index, index_page(reports, shown, versions, note))
     return BatchResult(out_dir, index, tuple(reports))
 
 
@@ -289,8 +309,13 @@ def _check_data(parameters: Mapping[str, object]) -> None:
             f"unknown data set {name!r}; expected one of {', '.join(NAMES)}, or your own data "
             "with --from PATH (in Python: path)"
         )
-    if recipe := parameters.get("recipe"):
-        resolve_recipe(str(recipe))
+    if (recipe := parameters.get("recipe")) and not isinstance(resolve_recipe(str(recipe)), Recipe):
+        raise InputError(
+            f"got recipe {recipe!r}, which trains no network, but 03_training shows how one is "
+            f"trained; expected classic or fast. 04 and 05 use {BEST} in any case. For a report on "
+            f"that alone, train it with `movierec train --recipe {recipe} --run DIR`, then "
+            "`movierec notebooks --run DIR`"
+        )
 
 
 # ---- running ----
@@ -354,15 +379,15 @@ def _execute(
     return notebook, failure
 
 
-def _remove_earlier_report(out_dir: Path, sources: list[Path]) -> None:
+def _remove_earlier_report(out_dir: Path, stems: list[str]) -> None:
     for left in out_dir.glob(f"{RUNNING}*"):
         shutil.rmtree(left)  # by a process that was killed
     for name in ("index.html", "metrics.json"):
         (out_dir / name).unlink(missing_ok=True)
-    for source in sources:
+    for stem in stems:
         for suffix in (".ipynb", ".html", ".log"):
-            (out_dir / f"{source.stem}{suffix}").unlink(missing_ok=True)
-        for figure in (out_dir / "figures").glob(f"{source.stem}_*.png"):
+            (out_dir / f"{stem}{suffix}").unlink(missing_ok=True)
+        for figure in (out_dir / "figures").glob(f"{stem}_*.png"):
             figure.unlink()
 
 

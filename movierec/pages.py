@@ -22,7 +22,9 @@ KEY_FIGURES = (
     "training_seconds",
     "validation_loss",
     "test_rmse",
+    "best_test_rmse",
     "test_ndcg_at_10",
+    "best_test_ndcg_at_10",
 )
 METRICS_MIME = "application/vnd.movierec+json"
 
@@ -118,9 +120,18 @@ def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
 
 
 def index_page(
-    reports: list[NotebookReport], parameters: dict[str, Any], versions: dict[str, str]
+    reports: list[NotebookReport],
+    parameters: dict[str, Any],
+    versions: dict[str, str],
+    note: str = "",
 ) -> str:
-    """The first page of a report: key figures, and the notebooks with what each answers."""
+    """The first page of a report: key figures, and the notebooks with what each answers.
+
+    Args:
+        reports: the notebooks in order.
+        parameters, versions: by name, shown at the end.
+        note: a sentence above the notebooks.
+    """
     import jinja2
 
     environment = jinja2.Environment(
@@ -130,6 +141,7 @@ def index_page(
     figures = {name: _shown(metrics[name]) for name in KEY_FIGURES if name in metrics}
     return environment.get_template("index.html.j2").render(
         reports=reports,
+        note=note,
         figures=figures,
         data=parameters.get("data", ""),
         parameters=parameters,

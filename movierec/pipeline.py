@@ -35,6 +35,7 @@ from movierec.paths import reports_dir
 from movierec.progress import progress, say
 from movierec.recipes import BestRecipe, Recipe, resolve_recipe, starting_at
 from movierec.runs import (
+    BEST,
     PARTS,
     Run,
     Trained,
@@ -307,6 +308,35 @@ def train_or_load(
     """
     path = Path(run_dir) if run_dir else reports_dir() / tables.name / "model"
     return load_run(path) if is_run(path) else train(tables, run_dir=path, **settings)
+
+
+def best_of(run: Run, run_dir: str | os.PathLike[str] | None = None) -> Run:
+    """Recipe `best` on the data of a run, with the same rows held out.
+
+    It is trained where it is not there yet, or where what is there has other data or other held-out
+    rows.
+
+    Args:
+        run: of any recipe; one without a network is returned as it is.
+        run_dir: where the other run is or comes to be. None: beside the run, in `best` for a run
+            in `model`, as the notebooks have it, else in a folder of the run's name and `-best`.
+
+    Raises:
+        InputError: a folder that is taken by something else, or that another process writes to.
+    """
+    if not run.has_network:
+        return run
+    name = BEST if run.path.name == "model" else f"{run.path.name}-{BEST}"
+    path = Path(run_dir) if run_dir else run.path.with_name(name)
+    held_out = run.part == "test"
+    if is_run(path):
+        best = load_run(path)
+        names = ("users", "movies", "ratings")
+        same = [getattr(best.tables, name).equals(getattr(run.tables, name)) for name in names]
+        if all(same) and np.array_equal(best.part == "test", held_out) and not best.has_network:
+            return best
+    holdout = np.flatnonzero(held_out) if held_out.any() else "none"
+    return train(run.tables, "best", run.config["seed"], path, holdout=holdout)
 
 
 def _checkpoint(path: Path, config: dict[str, Any], data_sha256: str) -> Checkpoint:

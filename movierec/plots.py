@@ -110,6 +110,29 @@ def grouped_lines(table: pd.DataFrame, ax: Axes, xlabel: str, ylabel: str) -> Ax
     return ax
 
 
+def places(table: pd.DataFrame, ax: Axes, xlabel: str) -> Axes:
+    """How the places of some things in a list change, the first place on top.
+
+    Args:
+        table: things by steps; places from 1, on a logarithmic axis. Names are written beside the
+            last step; at most seven things have colours of their own.
+        ax: where to draw.
+        xlabel: what the steps are.
+    """
+    steps = [str(step) for step in table.columns]
+    for number, (name, row) in enumerate(table.iterrows()):
+        colour = COLOURS[number % len(COLOURS)]
+        ax.plot(steps, row.to_numpy(dtype=np.float64), "o-", color=colour)
+        end = (steps[-1], row.iloc[-1])
+        ax.annotate(str(name), end, (8, 0), textcoords="offset points", va="center", size=8)
+    ax.set_yscale("log")
+    ax.invert_yaxis()
+    ax.yaxis.set_major_formatter("{x:,.10g}")
+    ax.set(xlabel=xlabel, ylabel="place in the list")
+    ax.grid(alpha=0.3)
+    return ax
+
+
 def intervals(
     table: pd.DataFrame, ax: Axes, value_label: str, highlight: str | None = None
 ) -> Axes:

@@ -124,7 +124,7 @@ class Recommender:
         rated, stars = self.seen(user_idx)
         return Person(
             f"user {user_id}",
-            self._users[user_idx],
+            self.people[user_idx],
             rated,
             stars,
             None if self.watching is None else self.watching.users[user_idx],
@@ -363,7 +363,7 @@ class Recommender:
         movie_idx = int(self.features.movies.encode([movie_id])[0])
         fans = self._fans(movie_idx, FANS)
         # clipped before the mean, or one person's 5.9 stars would outweigh another's opinion
-        stars = self._stars(self._users[fans] @ self._movies.T).mean(axis=0)
+        stars = self._stars(self.people[fans] @ self.films.T).mean(axis=0)
         scores = stars
         if self.watching:
             scores = np.exp(np.log(self.scores(fans)).mean(axis=0))
@@ -389,7 +389,7 @@ class Recommender:
             frame["gender"] = [GENDERS[code] for code in fields["gender"][fans]]
             frame["age"] = [AGE_BAND_NAMES[band] for band in fields["age"][fans]]
             frame["occupation"] = [self.tables.occupations[code] for code in fields["job"][fans]]
-        stars = self._users[fans] @ self._movies[movie_idx]
+        stars = self.people[fans] @ self.films[movie_idx]
         scores = self._for_one_film(movie_idx)[fans]
         frame["score"] = self._shown(scores)
         return frame.assign(predicted=self._stars(stars)) if self.watching else frame
@@ -429,7 +429,7 @@ class Recommender:
             InputError: an unknown film.
         """
         movie_idx = self.features.movies.encode(np.atleast_1d(movie_ids))
-        return self._stars(self._movies[movie_idx] @ person.vector)
+        return self._stars(self.films[movie_idx] @ person.vector)
 
     # --- why ---------------------------------------------------------------------------------
 
@@ -452,7 +452,7 @@ class Recommender:
         """
         movie_idx = int(self.features.movies.encode([movie_id])[0])
         someone = user if isinstance(user, Person) else self.person(user)
-        film = self._movies[movie_idx].astype(np.float64)
+        film = self.films[movie_idx].astype(np.float64)
         base, parts = someone.base, someone.parts
         trained = base is None
         if base is None or parts is None:
@@ -644,7 +644,7 @@ class Recommender:
         self, user_idx: npt.NDArray[np.integer], movie_idx: npt.NDArray[np.integer]
     ) -> npt.NDArray[np.float32]:
         """Predicted ratings of pairs of rows, float32 (n,), clipped to the stars of the data."""
-        return self._stars(pair_scores(self._users, self._movies, user_idx, movie_idx))
+        return self._stars(pair_scores(self.people, self.films, user_idx, movie_idx))
 
     def scores(
         self, user_idx: npt.NDArray[np.integer], liking: float | None = None
@@ -658,7 +658,7 @@ class Recommender:
         Returns:
             float32 (n, movie rows), the free rows included.
         """
-        taste = self._users[user_idx] @ self._movies.T
+        taste = self.people[user_idx] @ self.films.T
         if self.watching is None:
             return taste
         return join_scores(self.watching.users[user_idx] @ self._watch_to.T, taste, liking)
@@ -677,15 +677,18 @@ class Recommender:
         return self
 
     @cached_property
-    def _users(self) -> Vectors:
-        """Users' vectors with the rest."""
+    def people(self) -> Vectors:
+        """Users' vectors with the rest (see `newcomers`), float32 (user rows, d + 2).
+
+        Their products with `films` are the predicted ratings, before these are clipped.
+        """
         if self.newcomers is None:
             return self.user_vectors
         return np.concatenate([self.user_vectors, self.newcomers.user_rest], axis=1)
 
     @cached_property
-    def _movies(self) -> Vectors:
-        """Films' vectors with the rest."""
+    def films(self) -> Vectors:
+        """Films' vectors with the rest (see `newcomers`), float32 (movie rows, d + 2)."""
         if self.newcomers is None:
             return self.movie_vectors
         return np.concatenate([self.movie_vectors, self.newcomers.movie_rest], axis=1)
@@ -788,7 +791,7 @@ class Recommender:
         self, person: Person, liking: float | None
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Predicted ratings, not clipped, and what films are ordered by; (movie rows,) each."""
-        taste = self._movies @ person.vector
+        taste = self.films @ person.vector
         if self.watching is None or person.profile is None:
             return taste, taste
         watch = self._watch_to @ person.profile + person.popular * self.watching.liked
@@ -796,7 +799,7 @@ class Recommender:
 
     def _for_one_film(self, movie_idx: int) -> npt.NDArray[np.float32]:
         """What a film's score is for every user, (user rows,)."""
-        taste = self._users @ self._movies[movie_idx]
+        taste = self.people @ self.films[movie_idx]
         if self.watching is None:
             return taste
         return join_scores(self.watching.users @ self._watch_to[movie_idx], taste, None)

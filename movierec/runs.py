@@ -52,6 +52,7 @@ from movierec.vectors import Rows
 from movierec.watching import Watching
 
 FORMAT = 2
+BEST = "best"  # the folder of recipe `best` in the report of a notebook batch
 PARTS = ("train", "validation", "test")
 PACKAGES = ("movierec", "tensorflow", "keras", "numpy", "pandas", "pyarrow", "safetensors")
 _KEYS = {
@@ -107,6 +108,11 @@ class Run:
     def config(self) -> dict[str, Any]:
         """Recipe, network, seed and split as they were used."""
         return self.info["config"]
+
+    @property
+    def has_network(self) -> bool:
+        """Whether a network was trained; recipe `best` has none."""
+        return "network" in self.config
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -359,7 +365,7 @@ def is_run(path: Path) -> bool:
 
 
 def newest_run() -> Run:
-    """The run below `reports_dir()` that was finished last.
+    """The run below `reports_dir()` that was finished last; see `newest_path`.
 
     Raises:
         InputError: there is none.
@@ -373,10 +379,19 @@ def newest_run() -> Run:
 
 
 def newest_path() -> Path | None:
-    """The folder of the run below `reports_dir()` that was finished last; None if there is none."""
+    """The folder of the run below `reports_dir()` that was finished last; None if there is none.
+
+    Where the report of a notebook batch has recipe `best` beside its network, that is taken,
+    whichever was finished last: it is the one to recommend from.
+    """
     reports = reports_dir()
-    found = [*reports.glob("*/run.json"), *reports.glob("*/model/run.json")]
-    return max(found, key=lambda file: file.stat().st_mtime).parent if found else None
+    places = ("*/run.json", "*/model/run.json", f"*/{BEST}/run.json")
+    found = [file for place in places for file in reports.glob(place)]
+    if not found:
+        return None
+    newest = max(found, key=lambda file: file.stat().st_mtime).parent
+    report = newest.parent if newest.name in ("model", BEST) else newest
+    return report / BEST if is_run(report / BEST) else newest
 
 
 def encode_rows(tables: Tables, features: Features) -> Rows:

@@ -76,7 +76,7 @@ MAY_IMPORT = {
     "widgets": {"recommend", "plots", "metadata", "datasets", "features"} | DATA,
     "predictions": {"recommend", "features", "files", "errors"},
     "pages": {"files"} | DATA,
-    "notebooks": {"pages", "files", "datasets", "recipes"} | DATA,
+    "notebooks": {"pages", "files", "datasets", "recipes", "runs"} | DATA,
     "doctor": {"datasets", "runs"} | DATA,
     "cli": ALL,
     "__main__": {"cli"},

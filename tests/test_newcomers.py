@@ -118,7 +118,7 @@ def test_explanation_adds_up_to_the_prediction(rec):
         reasons = rec.explain(who, film)
         row = rec.features.movies.encode([film])[0]
         someone = who if who is person else rec.person(who)
-        assert reasons["stars"].sum() == pytest.approx(rec._movies[row] @ someone.vector, abs=1e-3)
+        assert reasons["stars"].sum() == pytest.approx(rec.films[row] @ someone.vector, abs=1e-3)
         rated = reasons.dropna(subset="movie_id")
         assert len(rated) == len(someone.rated)
         assert rated["stars"].abs().is_monotonic_decreasing
@@ -169,7 +169,7 @@ def test_new_films_are_in_lists_and_among_neighbours_at_once(without_some, tmp_p
     still = rec.for_user(1, k=50)
     shared = still[still["movie_id"].isin(old["movie_id"])]
     assert shared["movie_id"].tolist() == old["movie_id"].tolist()  # among themselves as before
-    assert rec.new_user({int(new[0]): 5}).vector.shape == (rec._movies.shape[1],)
+    assert rec.new_user({int(new[0]): 5}).vector.shape == (rec.films.shape[1],)
 
 
 def test_films_get_the_next_ids_and_the_year_of_their_titles(small_best):
@@ -205,7 +205,7 @@ def test_film_that_resembles_a_trained_one_gets_a_vector_like_it(small_best):
     rec = small_best.recommender
     features = rec.features
     vectors = new_movies(rec.newcomers, movie_attributes(features)[features.movies.used])
-    trained = rec._movies[features.movies.used]
+    trained = rec.films[features.movies.used]
     by_mean = trained - trained.mean(axis=0)
     described = vectors - vectors.mean(axis=0)
     assert (by_mean * described).sum() > 0
