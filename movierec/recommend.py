@@ -708,7 +708,7 @@ class Recommender:
                 for row, user in zip(scores, user_idx[block], strict=True):
                     row[self._seen(user)[0]] = -np.inf
             best[block] = top_k(scores, k)
-            values[block] = np.take_along_axis(scores, best[block], axis=1)
+            values[block] = scores[np.arange(len(scores))[:, None], best[block]]
         values[best < 0] = -np.inf
         return best, values
 

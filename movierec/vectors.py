@@ -95,12 +95,14 @@ def top_k(scores: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64]:
     part, tied = _largest(scores, k)
     # a partition takes any of the scores that equal the last one taken: where some are left out
     # (and may be chosen at all), the row is sorted whole
-    part[tied] = np.argsort(-scores[tied], axis=1, kind="stable")[:, :k]
+    if tied.any():
+        part[tied] = np.argsort(-scores[tied], axis=1, kind="stable")[:, :k]
     part.sort(axis=1)
-    values = np.take_along_axis(scores, part, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")
-    best = np.take_along_axis(part, order, axis=1)
-    return np.where(np.isfinite(np.take_along_axis(values, order, axis=1)), best, -1)
+    row = np.arange(len(scores))[:, None]  # `take_along_axis` would be slow for a single row
+    order = np.argsort(-scores[row, part], axis=1, kind="stable")
+    best = part[row, order]
+    best[~np.isfinite(scores[row, best])] = -1
+    return best
 
 
 def _largest(
@@ -120,7 +122,7 @@ def _largest(
         part = np.argpartition(-scores, k - 1, axis=1)[:, :k]
         last = np.take_along_axis(scores, part[:, -1:], axis=1)
         return part, np.isfinite(last[:, 0]) & ((scores >= last).sum(axis=1) > k)
-    groups = m // width
+    row, groups = np.arange(n)[:, None], m // width
     whole = groups * width
     # group g is g, g + groups, g + 2 groups, ...: maxima of whole rows; `fmax` knows no NaN
     highest = np.fmax.reduce(scores[:, :whole].reshape(n, width, groups), axis=1)
@@ -128,9 +130,9 @@ def _largest(
     inside = (chosen + np.arange(0, whole, groups)[:, None]).reshape(n, -1)
     rest = np.broadcast_to(np.arange(whole, m), (n, m - whole))
     candidates = np.concatenate([inside, rest], axis=1)
-    values = np.take_along_axis(scores, candidates, axis=1)
+    values = scores[row, candidates]
     place = np.argpartition(-values, k - 1, axis=1)[:, :k]
-    last = np.take_along_axis(values, place[:, -1:], axis=1)
+    last = values[row, place[:, -1:]]
     # with more than k groups that reach the last value, one of them was not looked into
     more = ((values >= last).sum(axis=1) > k) | ((highest >= last).sum(axis=1) > k)
-    return np.take_along_axis(candidates, place, axis=1), np.isfinite(last[:, 0]) & more
+    return candidates[row, place], np.isfinite(last[:, 0]) & more
