@@ -86,7 +86,7 @@ def fit_best(
     unrated = np.setdiff1d(features.movies.used, fitted.movies)
     if len(unrated):
         taken = unwatched(watching, attributes, attributes[unrated])
-        for name in ("movies", "own", "diagonal"):
+        for name in ("movies", "own", "near"):
             getattr(watching, name)[unrated] = getattr(taken, name)
     weights = {
         f"member{number}/{side}/{name}": getattr(getattr(factors, side), name)

@@ -68,8 +68,12 @@ class IdVocabulary:
         if wanted.size and wanted.dtype.kind not in "iuf":
             raise InputError(f"got {self.kind} ids of type {wanted.dtype}; expected whole numbers")
         known = self.ids[self.used]
-        place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-        stray = known[place] != wanted
+        if wanted.dtype.kind in "iu" and np.array_equal(known, self.used):
+            # an id is its own row number: nothing to search for
+            rows = np.clip(wanted, known[0], known[-1]).astype(np.int32)
+        else:
+            rows = self.used[np.minimum(np.searchsorted(known, wanted), len(known) - 1)]
+        stray = self.ids[rows] != wanted
         if np.any(stray):
             unknown = np.unique(wanted[stray])
             shown = ", ".join(map(str, unknown[:5])) + (" ..." if len(unknown) > 5 else "")
@@ -77,7 +81,7 @@ class IdVocabulary:
                 f"unknown {self.kind} id {shown}; expected one of the {len(known)} {self.kind}s "
                 f"of this data, with ids from {known[0]} to {known[-1]}"
             )
-        return self.used[place]
+        return rows
 
     def decode(self, idx: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Raw ids of row numbers, same shape; -1 for a free row."""

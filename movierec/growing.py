@@ -55,7 +55,7 @@ def with_movies(rec: Recommender, movies: pd.DataFrame) -> Recommender:
     watching = rec.watching
     if watching:
         taken = unwatched(watching, movie_attributes(old), attributes)
-        names = ("movies", "own", "diagonal", "liked")
+        names = ("movies", "own", "near", "liked")
         pairs = {name: (getattr(watching, name), getattr(taken, name)) for name in names}
         watching = watching._replace(**{name: grown(*pair) for name, pair in pairs.items()})
     both = rec.user_vectors, grown(rec.movie_vectors, vectors[:, :-2])

@@ -20,11 +20,12 @@ from movierec.features import GENDERS, Features
 from movierec.newcomers import Newcomers, new_user
 from movierec.titles import find_movies, resolve_movie
 from movierec.vectors import Vectors, pair_scores, top_k, unit_rows
-from movierec.watching import Watching, near_vectors, star_weights
+from movierec.watching import Watching, star_weights
 
 FANS = 20  # people asked in `also_liked`
-BLOCK = 1024  # users scored at once
+BLOCK = 256  # users scored at once: with a few thousand films their scores stay in the cache
 LIKING = 0.4  # how much liking counts beside watching; from validation rows of ML-1M
+FANS_LIKING = 0.2  # the same in `also_liked`, where it is what goes with a film that counts
 LIKED = 3.5  # predicted stars at which a film is liked as well as not
 STEEPNESS = 2.1  # of the chance to like a film, a star; fitted on validation rows of ML-1M
 POPULAR = 0.003  # weight of a film's popularity where a history is short
@@ -299,19 +300,14 @@ class Recommender:
         """
         check_choice(k)
         user_idx = self.features.users.encode(np.atleast_1d(user_ids))
-        frames = []
-        for a in range(0, max(len(user_idx), 1), BLOCK):
-            block = user_idx[a : a + BLOCK]
-            scores = self.scores(block)
-            best = self._best(block, scores, k, exclude_seen)
-            rows, ranks = np.nonzero(best >= 0)
-            chosen = best[rows, ranks]
-            stars = self.stars(block[rows], chosen)
-            frame = self._films(chosen, self._shown(scores[rows, chosen]), stars)
-            frame.insert(0, "user_id", self.features.users.decode(block[rows]))
-            frame.insert(1, "rank", ranks + 1)
-            frames.append(frame)
-        return pd.concat(frames, ignore_index=True)
+        best, scores = self.top(user_idx, k, exclude_seen)
+        rows, ranks = np.nonzero(best >= 0)
+        chosen = best[rows, ranks]
+        stars = self.stars(user_idx[rows], chosen)
+        frame = self._films(chosen, self._shown(scores[rows, ranks]), stars)
+        frame.insert(0, "user_id", self.features.users.decode(user_idx[rows]))
+        frame.insert(1, "rank", ranks + 1)
+        return frame
 
     def similar(
         self,
@@ -351,9 +347,10 @@ class Recommender:
     ) -> pd.DataFrame:
         """What the people who like a film also like.
 
-        The people are those of `people_who_like`. A film's score is the mean of theirs: of their
-        predicted ratings, or, with vectors of watching, of the logarithm of their scores. The film
-        itself is left out.
+        The people are those of `people_who_like`, and a film's score is the mean of their predicted
+        ratings. With vectors of watching it weighs how likely a film is to be watched by somebody
+        of whom only this film is known, and how much these people would like it: what everybody
+        likes would stand on top of every list otherwise. The film itself is left out.
 
         Args and raises as in `for_user`.
 
@@ -366,7 +363,8 @@ class Recommender:
         stars = self._stars(self.people[fans] @ self.films.T).mean(axis=0)
         scores = stars
         if self.watching:
-            scores = np.exp(np.log(self.scores(fans)).mean(axis=0))
+            watch = self._watch_to @ self.watching.movies[movie_idx]
+            scores = join_scores(watch, stars, FANS_LIKING)
         allowed = self._allowed(scores, among, np.array([movie_idx]))
         chosen = choose(allowed, k, temperature, seed, variety, self._near)
         return self._films(chosen, scores[chosen], stars[chosen])
@@ -669,6 +667,41 @@ class Recommender:
         part = slice(starts[user_idx], starts[user_idx + 1])
         return movie_idx[part], stars[part]
 
+    def top(
+        self,
+        user_idx: npt.NDArray[np.integer],
+        k: int = 10,
+        exclude_seen: bool = True,
+        liking: float | None = None,
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """The best films of each user as arrays: what `for_users` tells in words.
+
+        Users are scored in blocks: no users x films matrix is built.
+
+        Args:
+            user_idx: (n,) user rows.
+            k, exclude_seen, liking: as in `for_user`.
+
+        Returns:
+            int64 (n, k) film rows, best first, -1 where there are fewer films; float32 (n, k) what
+            they are ordered by, -inf there.
+        """
+        k = min(k, len(self.features.movies))
+        best = np.empty((len(user_idx), k), dtype=np.int64)
+        values = np.empty((len(user_idx), k), dtype=np.float32)
+        free = np.flatnonzero(~self._in_catalogue)
+        for a in range(0, len(user_idx), BLOCK):
+            block = slice(a, a + BLOCK)
+            scores = self.scores(user_idx[block], liking)
+            scores[:, free] = -np.inf
+            if exclude_seen:
+                for row, user in zip(scores, user_idx[block], strict=True):
+                    row[self.seen(user)[0]] = -np.inf
+            best[block] = top_k(scores, k)
+            values[block] = scores[np.arange(len(scores))[:, None], best[block]]
+        values[best < 0] = -np.inf
+        return best, values
+
     # --- how ---------------------------------------------------------------------------------
 
     def _become(self, other: Recommender) -> Recommender:
@@ -706,7 +739,7 @@ class Recommender:
             return unit_rows(self.movie_vectors)
         known = movie_attributes(self.features)
         known = unit_rows(known - known[self._in_catalogue].mean(axis=0))
-        return np.concatenate([near_vectors(self.watching), np.sqrt(KNOWN) * known], axis=1)
+        return np.concatenate([self.watching.near, np.sqrt(KNOWN) * known], axis=1)
 
     def _likeness(self, movie_idx: int) -> npt.NDArray[np.float32]:
         """How alike a film and every other are, (movie rows,)."""
@@ -747,7 +780,7 @@ class Recommender:
         ratings = self.tables.ratings
         user_idx = self.features.users.encode(ratings["user_id"])
         movie_idx = self.features.movies.encode(ratings["movie_id"])
-        order = np.lexsort((movie_idx, user_idx))
+        order = np.argsort(user_idx.astype(np.int64) * len(self.features.movies) + movie_idx)
         counts = np.bincount(user_idx, minlength=len(self.features.users))
         stars = ratings["rating"].to_numpy(dtype=np.float32)
         return movie_idx[order], stars[order], np.append(0, np.cumsum(counts))
@@ -810,20 +843,6 @@ class Recommender:
         best = top_k(scores[None], k)[0]
         return best[best >= 0]
 
-    def _best(
-        self,
-        user_idx: npt.NDArray[np.integer],
-        scores: npt.NDArray[np.float32],
-        k: int,
-        exclude_seen: bool,
-    ) -> npt.NDArray[np.int64]:
-        """The k best films of each user, (n, k), -1 where there are fewer; `scores` is kept."""
-        allowed = np.where(self._in_catalogue, scores, -np.inf)
-        if exclude_seen:
-            for row, user in enumerate(user_idx):
-                allowed[row, self.seen(user)[0]] = -np.inf
-        return top_k(allowed, k)
-
     def _allowed(
         self,
         scores: npt.NDArray[np.float32],
@@ -875,5 +894,6 @@ def join_scores(
     share = LIKING if liking is None else liking
     if not 0 <= share <= 1:
         raise InputError(f"got liking {liking}; expected 0 (only watching) to 1 (only liking)")
-    like = -np.logaddexp(0, STEEPNESS * (LIKED - taste))  # logarithm of the logistic function
+    # logarithm of the logistic function; `logaddexp` would take most of the time of a list
+    like = -np.log1p(np.exp(np.minimum(STEEPNESS * (LIKED - taste), 80)))
     return np.exp((1 - share) * np.log(np.maximum(watch, 1e-6)) + share * like)

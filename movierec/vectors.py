@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ Vectors = npt.NDArray[np.float32]  # (rows, vector_dim)
 Indices = npt.NDArray[np.int32]
 
 BLOCK = 65_536  # pairs multiplied at once
+SHORTEST_GROUP = 4  # values; with fewer, a partition of the whole row is as quick
 
 
 class Rows(NamedTuple):
@@ -90,14 +92,47 @@ def top_k(scores: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64]:
         int64 (n, k); -1 where a row has fewer than k finite values.
     """
     k = min(k, scores.shape[1])
-    part = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+    part, tied = _largest(scores, k)
     # a partition takes any of the scores that equal the last one taken: where some are left out
     # (and may be chosen at all), the row is sorted whole
-    last = np.take_along_axis(scores, part[:, -1:], axis=1)
-    tied = np.isfinite(last[:, 0]) & ((scores >= last).sum(axis=1) > k)
-    part[tied] = np.argsort(-scores[tied], axis=1, kind="stable")[:, :k]
-    part = np.sort(part, axis=1)
-    values = np.take_along_axis(scores, part, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")
-    best = np.take_along_axis(part, order, axis=1)
-    return np.where(np.isfinite(np.take_along_axis(values, order, axis=1)), best, -1)
+    if tied.any():
+        part[tied] = np.argsort(-scores[tied], axis=1, kind="stable")[:, :k]
+    part.sort(axis=1)
+    row = np.arange(len(scores))[:, None]  # `take_along_axis` would be slow for a single row
+    order = np.argsort(-scores[row, part], axis=1, kind="stable")
+    best = part[row, order]
+    best[~np.isfinite(scores[row, best])] = -1
+    return best
+
+
+def _largest(
+    scores: npt.NDArray[np.float32], k: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Positions of k largest values of each row, and whether others might stand in their place.
+
+    Long rows are taken in groups: the k groups with the largest maxima hold k largest values. The
+    maxima take one quick pass, and only they and what those groups hold are partitioned.
+
+    Returns:
+        (n, k) in any order, and (n,): whether a finite value that is left out may equal the last.
+    """
+    n, m = scores.shape
+    width = math.isqrt(m // k)  # makes maxima and candidates about as many, k * width
+    if width < SHORTEST_GROUP:
+        part = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+        last = np.take_along_axis(scores, part[:, -1:], axis=1)
+        return part, np.isfinite(last[:, 0]) & ((scores >= last).sum(axis=1) > k)
+    row, groups = np.arange(n)[:, None], m // width
+    whole = groups * width
+    # group g is g, g + groups, g + 2 groups, ...: maxima of whole rows; `fmax` knows no NaN
+    highest = np.fmax.reduce(scores[:, :whole].reshape(n, width, groups), axis=1)
+    chosen = np.argpartition(-highest, k - 1, axis=1)[:, None, :k]
+    inside = (chosen + np.arange(0, whole, groups)[:, None]).reshape(n, -1)
+    rest = np.broadcast_to(np.arange(whole, m), (n, m - whole))
+    candidates = np.concatenate([inside, rest], axis=1)
+    values = scores[row, candidates]
+    place = np.argpartition(-values, k - 1, axis=1)[:, :k]
+    last = values[row, place[:, -1:]]
+    # with more than k groups that reach the last value, one of them was not looked into
+    more = ((values >= last).sum(axis=1) > k) | ((highest >= last).sum(axis=1) > k)
+    return candidates[row, place], np.isfinite(last[:, 0]) & more

@@ -45,14 +45,14 @@ class Watching(NamedTuple):
         users: (user rows, r), the weighted sum of the vectors of the films they rated.
         movies: (movie rows, r); zero for a film that nobody rates.
         own: (movie rows,) P_ii, positive.
-        diagonal: (movie rows,) d, positive.
+        near: (movie rows, r), scaled for comparing films with each other, see `near_vectors`.
         liked: (movie rows,) share of the likes that a film has, times the number of films rated.
     """
 
     users: Array
     movies: Array
     own: Array
-    diagonal: Array
+    near: Array
     liked: Array
 
 
@@ -91,12 +91,15 @@ def fit_watching(rows: Rows, users: int, movies: int, recipe: BestRecipe) -> Wat
     own = (1 / left - (vectors**2).sum(axis=1)).astype(np.float32)
     likes = np.bincount(rows.movie_idx[rows.rating >= 4], minlength=movies)
     share = likes / max(likes.sum(), 1) * np.count_nonzero(likes)
-    known = left.astype(np.float32), share.astype(np.float32)
-    return Watching(history @ vectors, vectors, own, *known)
+    near = near_vectors(vectors, left.astype(np.float32))
+    return Watching(history @ vectors, vectors, own, near, share.astype(np.float32))
 
 
 def unwatched(watching: Watching, known: Array, new: Array) -> Watching:
-    """What films that nobody rates are taken for, by a ridge regression on their attributes.
+    """What films that nobody rates are taken for, by ridge regressions on their attributes.
+
+    As neighbours they come out modestly: attributes tell little of who watches a film together with
+    which, so that the regression leaves their vectors for comparison short.
 
     Args:
         watching: the model; films that somebody likes are learned from.
@@ -107,34 +110,39 @@ def unwatched(watching: Watching, known: Array, new: Array) -> Watching:
         The model with the `n` films in place of its own.
     """
     liked = watching.liked > 0
-    weight = watching.liked[liked] ** NEW_WEIGHT
-    weight /= weight.mean()
-    inputs, targets = known[liked], watching.movies[liked] / watching.own[liked, None]
-    weighed = inputs * weight[:, None]
-    square = inputs.T @ weighed + NEW_RIDGE * np.eye(inputs.shape[1])
-    tower = np.linalg.solve(square, weighed.T @ targets)
-    own, diagonal = (np.median(array[liked]) for array in (watching.own, watching.diagonal))
-    ones = np.ones(len(new), np.float32)
-    vectors = NEW_SHARE * own * new @ tower
+    inputs, own = known[liked], np.median(watching.own[liked])
+
+    def taken(targets: Array, weight: Array) -> npt.NDArray[np.floating]:
+        weighed = inputs * (weight / weight.mean())[:, None]
+        square = inputs.T @ weighed + NEW_RIDGE * np.eye(inputs.shape[1])
+        return new @ np.linalg.solve(square, weighed.T @ targets)
+
+    watch_to = watching.movies[liked] / watching.own[liked, None]
+    vectors = NEW_SHARE * own * taken(watch_to, watching.liked[liked] ** NEW_WEIGHT)
+    near = taken(watching.near[liked], np.ones(len(inputs), np.float32))
     return watching._replace(
         movies=vectors.astype(np.float32),
-        own=own * ones,
-        diagonal=diagonal * ones,
-        liked=0 * ones,
+        own=np.full(len(new), own, np.float32),
+        near=near.astype(np.float32),
+        liked=np.zeros(len(new), np.float32),
     )
 
 
-def near_vectors(watching: Watching) -> Array:
+def near_vectors(movies: Array, diagonal: Array) -> Array:
     """Films' vectors as they are compared with each other.
 
     Scaled so that their product is a correlation: what the films have in common, as a share of what
     each has. A film whose vector is short, since hardly anybody watches it, is damped, for its
     direction is chance.
 
+    Args:
+        movies: (movie rows, r), the vectors F.
+        diagonal: (movie rows,), d.
+
     Returns:
         float32 (movie rows, r), each of a length below 1.
     """
-    vectors = watching.movies * np.sqrt(watching.diagonal)[:, None]
+    vectors = movies * np.sqrt(diagonal)[:, None]
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     watched = length[length > 0]
     typical = float(np.median(watched)) if len(watched) else 1.0

@@ -346,7 +346,22 @@ def test_top_k_takes_ties_by_position_in_long_rows():
     assert top_k(scores, 3).tolist() == [[5, 0, 1], [0, 1, 2]]
 
 
+@pytest.mark.parametrize("k", [1, 7, 40])
+@pytest.mark.parametrize("levels", [3, 50, 10_000])
+def test_top_k_of_long_rows_is_a_stable_sort_however_many_are_equal(levels, k):
+    rng = np.random.default_rng(levels)
+    scores = rng.integers(0, levels, (60, 1013)).astype(np.float32)
+    scores[rng.random(scores.shape) < 0.3] = -np.inf
+    scores[:20, 30:] = -np.inf  # fewer than k are left in some rows
+    expected = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    finite = np.isfinite(np.take_along_axis(scores, expected, axis=1))
+    assert np.array_equal(top_k(scores, k), np.where(finite, expected, -1))
+
+
 def test_top_k_leaves_out_what_is_no_number():
+    row = np.linspace(1, 0, 500, dtype=np.float32)
+    row[[0, 2]] = np.nan
+    assert top_k(row[None], 3).tolist() == [[1, 3, 4]]
     assert top_k(np.array([[1, np.nan, 3, -np.inf]], dtype=np.float32), 4).tolist() == [
         [2, 0, -1, -1]
     ]

@@ -183,6 +183,17 @@ def test_many_users_get_what_each_would_get_alone(checkerboard, monkeypatch, exc
         pd.testing.assert_frame_equal(films, alone, rtol=1e-5)
 
 
+def test_lists_by_row_number_end_where_no_films_are_left(checkerboard):
+    users, movies = checkerboard.features.users, checkerboard.features.movies
+    best, scores = checkerboard.top(users.encode([3, 6]), k=8)
+    assert best.shape == scores.shape == (2, 8)
+    assert movies.decode(best[0, :6]).tolist() == checkerboard.for_user(3, k=6)["movie_id"].tolist()
+    assert (best[:, 6:] == -1).all()
+    assert np.isneginf(scores[:, 6:]).all()
+    expected = checkerboard.scores(users.encode([3, 6]))
+    assert np.array_equal(scores[:, :6], np.take_along_axis(expected, best[:, :6], axis=1))
+
+
 def test_user_asked_twice_is_answered_twice(checkerboard):
     assert checkerboard.for_users([6, 6], k=1)["rank"].tolist() == [1, 1]
 

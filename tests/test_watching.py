@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from movierec.recipes import BestRecipe
 from movierec.vectors import Rows
-from movierec.watching import USUAL_HISTORY, fit_watching, near_vectors, star_weights, unwatched
+from movierec.watching import USUAL_HISTORY, fit_watching, star_weights, unwatched
 
 USERS, FILMS = 60, 12
 RECIPE = BestRecipe("small", watch_rank=3, watch_ridge=20.0)
@@ -58,12 +58,12 @@ def test_with_all_directions_the_model_is_exact(rows, monkeypatch):
     monkeypatch.setattr("movierec.watching.svds", all_of_them)
     model = fit_watching(rows, USERS, FILMS, RECIPE)
     inverse = exact(rows, RECIPE.watch_ridge)
-    found = np.diag(1 / model.diagonal) - model.movies @ model.movies.T
-    np.testing.assert_allclose(found, inverse, atol=1e-5)
+    found = -model.movies @ model.movies.T  # off the diagonal; on it, this less 1 / ridge
+    np.testing.assert_allclose(found + np.eye(FILMS) / RECIPE.watch_ridge, inverse, atol=1e-5)
 
 
 def test_films_of_a_circle_are_nearer_than_others(rows):
-    near = near_vectors(fit_watching(rows, USERS, FILMS, RECIPE))
+    near = fit_watching(rows, USERS, FILMS, RECIPE).near
     likeness = near @ near.T
     same = np.equal.outer(np.arange(FILMS) < 6, np.arange(FILMS) < 6) & ~np.eye(FILMS, dtype=bool)
     others = likeness[~same & ~np.eye(FILMS, dtype=bool)]
@@ -87,7 +87,9 @@ def test_film_that_nobody_rates_is_taken_for_those_like_it(rows):
     even = np.arange(USERS) % 2 == 0
     assert (scores[even, 0] > scores[even, 1]).mean() > 0.95
     assert (scores[~even, 1] > scores[~even, 0]).mean() > 0.95
-    assert new.own.shape == new.diagonal.shape == new.liked.shape == (2,)
+    assert new.own.shape == new.liked.shape == (2,)
+    taken, watched = (np.linalg.norm(near, axis=1).mean() for near in (new.near, model.near))
+    assert taken < watched  # it is nobody's neighbour before those that are watched
 
 
 def test_stars_between_whole_ones_weigh_in_between():
