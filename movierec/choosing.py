@@ -67,11 +67,11 @@ def _varied(values: Scores, units: Vectors, k: int, variety: float) -> Chosen:
     """Positions of k films, each the best of what is left less its likeness to those chosen."""
     chosen: list[int] = []
     likeness = np.full(len(values), 0.0)
-    left = values.copy()
     for _ in range(min(k, len(values))):
-        best = int(np.argmax((1 - variety) * left - variety * SPREADS * likeness))
+        left = (1 - variety) * values - variety * SPREADS * likeness
+        left[chosen] = -np.inf
+        best = int(np.argmax(left))
         chosen.append(best)
-        left[best] = -np.inf
         likeness = np.maximum(likeness, units @ units[best])
     return np.array(chosen, dtype=np.int64)
 

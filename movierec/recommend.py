@@ -129,6 +129,7 @@ class Recommender:
             rated,
             stars,
             None if self.watching is None else self.watching.users[user_idx],
+            float(self._popular[user_idx]) if self.watching else 0.0,
         )
 
     def new_user(
@@ -158,7 +159,7 @@ class Recommender:
             >>> rec.for_user(me, k=5)
         """
         given = dict(ratings or {})
-        rated = self.features.movies.encode(np.array(list(given), dtype=np.int64))
+        rated = self.features.movies.encode(np.array(list(given)))
         stars = np.array(list(given.values()), dtype=np.float32)
         order = np.argsort(rated)  # sums of floats depend on their order: the result shall not
         rated, stars = rated[order], stars[order]
@@ -659,7 +660,10 @@ class Recommender:
         taste = self.people[user_idx] @ self.films.T
         if self.watching is None:
             return taste
-        return join_scores(self.watching.users[user_idx] @ self._watch_to.T, taste, liking)
+        watch = self.watching.users[user_idx] @ self._watch_to.T
+        unheard = self._popular[user_idx] > 0
+        watch[unheard] += POPULAR * self.watching.liked
+        return join_scores(watch, taste, liking)
 
     def seen(self, user_idx: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """The rows of the films that a user has rated, ascending, and the stars given."""
@@ -731,6 +735,12 @@ class Recommender:
         """What a profile is multiplied with to say how likely each film is to be watched."""
         assert self.watching is not None
         return self.watching.movies / self.watching.own[:, None]
+
+    @cached_property
+    def _popular(self) -> npt.NDArray[np.float32]:
+        """Weight of popularity for each user, above 0 without a history; (user rows,)."""
+        assert self.watching is not None
+        return np.where(self.watching.users.any(axis=1), 0, POPULAR).astype(np.float32)
 
     @cached_property
     def _near(self) -> Vectors:
@@ -835,7 +845,8 @@ class Recommender:
         taste = self.people @ self.films[movie_idx]
         if self.watching is None:
             return taste
-        return join_scores(self.watching.users @ self._watch_to[movie_idx], taste, None)
+        watch = self.watching.users @ self._watch_to[movie_idx]
+        return join_scores(watch + self._popular * self.watching.liked[movie_idx], taste)
 
     def _fans(self, movie_idx: int, k: int) -> npt.NDArray[np.int64]:
         scores = self._for_one_film(movie_idx)

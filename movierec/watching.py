@@ -102,24 +102,25 @@ def unwatched(watching: Watching, known: Array, new: Array) -> Watching:
     which, so that the regression leaves their vectors for comparison short.
 
     Args:
-        watching: the model; films that somebody likes are learned from.
+        watching: the model; films that somebody rates are learned from.
         known: (movie rows, b), the attributes of all its films.
         new: (n, b), those of the films.
 
     Returns:
         The model with the `n` films in place of its own.
     """
-    liked = watching.liked > 0
-    inputs, own = known[liked], np.median(watching.own[liked])
+    rated = np.any(watching.movies != 0, axis=1)
+    inputs, own = known[rated], np.median(watching.own[rated])
 
     def taken(targets: Array, weight: Array) -> npt.NDArray[np.floating]:
         weighed = inputs * (weight / weight.mean())[:, None]
         square = inputs.T @ weighed + NEW_RIDGE * np.eye(inputs.shape[1])
         return new @ np.linalg.solve(square, weighed.T @ targets)
 
-    watch_to = watching.movies[liked] / watching.own[liked, None]
-    vectors = NEW_SHARE * own * taken(watch_to, watching.liked[liked] ** NEW_WEIGHT)
-    near = taken(watching.near[liked], np.ones(len(inputs), np.float32))
+    watch_to = watching.movies[rated] / watching.own[rated, None]
+    # a film that is rated and never liked counts a little, or nothing would where nobody likes any
+    vectors = NEW_SHARE * own * taken(watch_to, (watching.liked[rated] + 0.01) ** NEW_WEIGHT)
+    near = taken(watching.near[rated], np.ones(len(inputs), np.float32))
     return watching._replace(
         movies=vectors.astype(np.float32),
         own=np.full(len(new), own, np.float32),

@@ -39,6 +39,13 @@ def test_variety_spreads_a_list_over_what_is_unlike():
     assert len(set(varied.tolist())) == 5
 
 
+@pytest.mark.parametrize("variety", [0.0, 0.5, 1.0])
+def test_no_film_is_chosen_twice(variety):
+    units = unit_rows(np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32))
+    films = choose(np.arange(60, dtype=np.float32), 8, variety=variety, unit_vectors=units)
+    assert len(set(films.tolist())) == 8
+
+
 def test_variety_goes_with_a_draw():
     scores = np.arange(60, dtype=np.float32)
     units = unit_rows(np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32))

@@ -284,3 +284,15 @@ def test_ratings_that_cannot_be_leave_all_as_it_was(small_best, change, message)
     with pytest.raises(InputError, match=message):
         rec.add_ratings(frame)
     assert len(rec.tables.ratings) == before
+
+
+def test_user_without_training_rows_is_shown_what_a_new_user_is(small_tables, tmp_path):
+    user = int(small_tables.ratings["user_id"].iloc[0])
+    held_out = np.flatnonzero(small_tables.ratings["user_id"] == user)
+    rec = train(small_tables, TINY, run_dir=tmp_path / "run", holdout=held_out).recommender
+    who = small_tables.users.set_index("user_id").loc[user, ["gender", "age", "occupation"]]
+    expected = rec.for_new_user(**dict(who), k=8)
+    found = rec.for_user(user, k=8, exclude_seen=False)
+    assert found["movie_id"].tolist() == expected["movie_id"].tolist()
+    listed = rec.top(rec.features.users.encode([user]), 8, exclude_seen=False)[0][0]
+    assert rec.features.movies.decode(listed).tolist() == expected["movie_id"].tolist()

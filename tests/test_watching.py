@@ -94,3 +94,9 @@ def test_film_that_nobody_rates_is_taken_for_those_like_it(rows):
 
 def test_stars_between_whole_ones_weigh_in_between():
     assert star_weights(np.array([1, 3, 4.5, 5, 0.5])) == pytest.approx([0.5, 0.8, 1.05, 1.1, 0.5])
+
+
+def test_where_nobody_likes_any_film_all_stays_finite(rows):
+    model = fit_watching(rows._replace(rating=np.ones_like(rows.rating)), USERS, FILMS, RECIPE)
+    known = np.repeat(np.eye(2, dtype=np.float32), 6, axis=0)
+    assert all(np.isfinite(array).all() for array in unwatched(model, known, known[:1]))
