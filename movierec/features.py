@@ -196,7 +196,8 @@ def title_words(title: str) -> list[str]:
 
 def split_genres(genres: str) -> list[str]:
     """The genres of a movie: "Animation|Comedy" gives ["Animation", "Comedy"]."""
-    return [genre for genre in genres.split("|") if genre and genre != NO_GENRES]
+    listed = dict.fromkeys(genres.split("|"))  # a genre that stands there twice is one genre
+    return [genre for genre in listed if genre and genre != NO_GENRES]
 
 
 def _padded(

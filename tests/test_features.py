@@ -164,6 +164,12 @@ def test_genres_are_split(genres, expected):
     assert split_genres(genres) == expected
 
 
+def test_a_doubled_genre_takes_no_slot_of_another(plain_tables):
+    movies = plain_tables.movies.assign(genres="War|War|Drama")
+    features = Features.fit(dataclasses.replace(plain_tables, movies=movies))
+    assert features.movie_fields["genres"][2].tolist() == [2, 1]
+
+
 def test_genres_and_titles_decode_to_what_they_were(small_tables, small_features):
     features = small_features
     for movie in small_tables.movies.itertuples():
