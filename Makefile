@@ -83,7 +83,8 @@ format: $(VENV)/.dev  ## mends what `check` can mend by itself
 # Versions and hashes for every platform; needs uv. Names no registry.
 lock:
 	$(LOCK) pyproject.toml --group build -o requirements.txt
-	$(LOCK) pyproject.toml --group build --group test --extra lab --extra app \
+	$(LOCK) pyproject.toml --group build --group test --extra lab --extra app --extra export \
+		--extra batch \
 		-c requirements.txt -o requirements-dev.txt
 	$(LOCK) --group fuzz --group mutation -c requirements-dev.txt -o requirements-robust.txt
 	$(LOCK) --group bench -c requirements-dev.txt -o requirements-bench.txt

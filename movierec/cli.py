@@ -431,6 +431,44 @@ def group_command(
     _print_films(films, f"for users {', '.join(map(str, user_ids))}", as_json)
 
 
+@recommend.command("for-users")
+@click.argument("users", metavar="USERS.parquet", type=click.Path(path_type=Path))
+@opened_run
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Where to write; a new folder, or that of the same job, interrupted.",
+)
+@k_option
+@click.option("--workers", default=1, show_default=True, help="Processes on this machine.")
+@click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster, in place of --workers.")
+@json_option
+def for_users_command(
+    users: Path,
+    run_dir: Path | None,
+    out: Path,
+    k: int,
+    workers: int,
+    scheduler: str | None,
+    as_json: bool,
+) -> None:
+    """The films for many users: a file or folder of user_id, to a folder of lists.
+
+    The lists are written part by part; after an interrupt of any kind, the same command makes the
+    parts that are missing. Several workers need the extra `batch`.
+    """
+    from movierec.batch import recommend_all
+    from movierec.progress import counted
+
+    with counted("parts") as on_part:
+        facts = recommend_all(
+            _open(run_dir).path, users, out, k, workers, scheduler, on_part=on_part
+        )
+    _print_facts({"out": str(out)} | facts, as_json)
+
+
 @recommend.command("similar")
 @movie_argument
 @opened_run
@@ -493,6 +531,45 @@ def notebooks_command(
         _print_facts(facts | {n.name: n.metrics for n in result.notebooks}, as_json)
     else:
         print(f"The report is in {result.out_dir}; begin with {result.index}")
+
+
+@cli.command("export")
+@opened_run
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Where to write; a new folder.",
+)
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(["all", "parquet", "savedmodel", "onnx"]),
+    multiple=True,
+    default=("all",),
+    show_default=True,
+    help="May be repeated.",
+)
+@json_option
+def export_command(
+    run_dir: Path | None, out: Path, formats: tuple[str, ...], as_json: bool
+) -> None:
+    """Write a run for use without movierec: vectors as Parquet, functions as SavedModel and ONNX.
+
+    The functions are the towers of a network, and the best films of a user or a vector, with films
+    to leave out and k given at each call. export.json in DIR tells their inputs and outputs. ONNX
+    needs the extra `export`.
+    """
+    from movierec.export import FORMATS, export
+
+    told = export(_open(run_dir), out, FORMATS if "all" in formats else formats)
+    facts = {
+        "out": str(out),
+        "formats": ", ".join(told["formats"]),
+        "functions": ", ".join(told.get("functions", {})) or None,
+    }
+    _print_facts(facts, as_json)
 
 
 @cli.command("app")

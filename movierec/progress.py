@@ -67,3 +67,22 @@ def progress(silent: bool = False) -> Iterator[tuple[OnEpoch, Progress]]:
 
         bar_postfix: dict[str, str] = {}
         yield show_epoch, show_steps
+
+
+@contextmanager
+def counted(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A live bar where a person watches; a callback that is told how many are done and of how many.
+
+    `$MOVIEREC_PROGRESS` overrules, as in `progress`.
+    """
+    mode = os.environ.get(PROGRESS_VARIABLE)
+    watched = _in_notebook() or sys.stderr.isatty()
+    with tqdm(
+        unit=what, disable=mode not in ("bar", None) or (mode is None and not watched)
+    ) as bar:
+
+        def on_count(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield on_count

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,23 @@ class Person:
     popular: float = 0.0
     base: Vectors | None = None
     parts: Vectors | None = None
+
+
+class Matrices(NamedTuple):
+    """What lists are computed from, by row number, for use elsewhere.
+
+    Attributes:
+        users: (user rows, d + 2), whose product with a film's is the predicted rating.
+        movies: (movie rows, d + 2).
+        profiles: (user rows, r), what users watch; None where the run does not know that.
+        watch: (movie rows, r + 1), whose product with a profile says how likely a film is to be
+            watched; the last column is multiplied with `Person.popular`.
+    """
+
+    users: Vectors
+    movies: Vectors
+    profiles: Vectors | None
+    watch: Vectors | None
 
 
 class Recommender:
@@ -217,7 +234,7 @@ class Recommender:
         taste, scores = self._scored(someone, liking)
         allowed = self._allowed(scores, among, someone.rated if exclude_seen else None)
         chosen = choose(allowed, k, temperature, seed, variety, self._near)
-        return self._films(chosen, self._shown(scores[chosen]), taste[chosen])
+        return self._films(chosen, self.shown(scores[chosen]), taste[chosen])
 
     def for_new_user(
         self,
@@ -305,7 +322,7 @@ class Recommender:
         rows, ranks = np.nonzero(best >= 0)
         chosen = best[rows, ranks]
         stars = self.stars(user_idx[rows], chosen)
-        frame = self._films(chosen, self._shown(scores[rows, ranks]), stars)
+        frame = self._films(chosen, self.shown(scores[rows, ranks]), stars)
         frame.insert(0, "user_id", self.features.users.decode(user_idx[rows]))
         frame.insert(1, "rank", ranks + 1)
         return frame
@@ -390,7 +407,7 @@ class Recommender:
             frame["occupation"] = [self.tables.occupations[code] for code in fields["job"][fans]]
         stars = self.people[fans] @ self.films[movie_idx]
         scores = self._for_one_film(movie_idx)[fans]
-        frame["score"] = self._shown(scores)
+        frame["score"] = self.shown(scores)
         return frame.assign(predicted=self._stars(stars)) if self.watching else frame
 
     def predict(self, user_ids: npt.ArrayLike, movie_ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
@@ -706,6 +723,18 @@ class Recommender:
         values[best < 0] = -np.inf
         return best, values
 
+    def shown(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Scores as people read them: predicted ratings as stars of the data."""
+        return self._stars(scores) if self.watching is None else scores
+
+    @cached_property
+    def matrices(self) -> Matrices:
+        """What lists are computed from, for use elsewhere."""
+        if self.watching is None:
+            return Matrices(self._users, self._movies, None, None)
+        watch = np.column_stack([self._watch_to, self.watching.liked])
+        return Matrices(self._users, self._movies, self.watching.users, watch)
+
     # --- how ---------------------------------------------------------------------------------
 
     def _become(self, other: Recommender) -> Recommender:
@@ -871,10 +900,6 @@ class Recommender:
 
     def _stars(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return np.clip(scores, self.lowest, self.highest)
-
-    def _shown(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Scores as people read them: predicted ratings as stars of the data."""
-        return self._stars(scores) if self.watching is None else scores
 
     def _films(
         self,

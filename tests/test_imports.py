@@ -75,6 +75,9 @@ MAY_IMPORT = {
     "metadata": DATA,
     "widgets": {"recommend", "plots", "metadata", "datasets", "features"} | DATA,
     "predictions": {"recommend", "features", "files", "errors"},
+    "graphs": {"networks", "recommend", "runs"},
+    "export": {"datasets", "features", "files", "graphs", "recommend", "runs", "vectors", "errors"},
+    "batch": {"choosing", "recommend", "runs", "files", "errors"},
     "pages": {"files"} | DATA,
     "notebooks": {"pages", "files", "datasets", "recipes", "runs"} | DATA,
     "doctor": {"datasets", "runs"} | DATA,
@@ -82,7 +85,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
 }
 TENSORFLOW = {"tensorflow", "keras"}
-MAY_IMPORT_TENSORFLOW = {"model", "distribution", "training", "networks"}
+MAY_IMPORT_TENSORFLOW = {"model", "distribution", "training", "networks", "graphs"}
 
 
 def imports(module: str) -> list[tuple[str, bool]]:

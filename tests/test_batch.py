@@ -1,0 +1,142 @@
+"""Lists of many users from Parquet to Parquet: equal to those in the process, and restartable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from movierec import batch
+from movierec.batch import recommend_all
+from movierec.errors import InputError
+
+
+@pytest.fixture
+def users(small_run, tmp_path) -> Path:
+    """The users of the world in two files, in an order of their own; groups of 40 rows."""
+    folder = tmp_path / "users"
+    folder.mkdir()
+    ids = np.random.default_rng(0).permutation(small_run.tables.users["user_id"])
+    for name, part in (("a", ids[:170]), ("b", ids[170:])):
+        frame = pd.DataFrame({"name": [f"user {i}" for i in part], "user_id": part})
+        frame.to_parquet(folder / f"{name}.parquet", row_group_size=40)
+    return folder
+
+
+def asked(users: Path) -> list[int]:
+    return pd.read_parquet(users)["user_id"].tolist()
+
+
+def check(run, users: Path, out: Path, k: int) -> None:
+    """What was written is what the recommender gives in this process."""
+    found = pd.read_parquet(out)
+    expected = run.recommender.for_users(asked(users), k)
+    for column in ("user_id", "rank", "movie_id"):
+        assert found[column].tolist() == expected[column].tolist()
+    assert found["score"].to_numpy() == pytest.approx(expected["score"].to_numpy(), rel=1e-5)
+    assert (out / "_SUCCESS").exists()
+
+
+@pytest.mark.parametrize("run", ["small_run", "small_best"])
+def test_lists_are_those_of_the_process(request, users, tmp_path, run):
+    run, told = request.getfixturevalue(run), []
+    facts = recommend_all(
+        run.path, users, tmp_path / "out", 3, part_size=64, on_part=lambda *now: told.append(now)
+    )
+    assert facts["users"] == len(run.tables.users) == 300
+    assert facts["parts"] == facts["made"] == 6  # 170 and 130 users, 64 a part
+    assert told == [(i, 6) for i in range(1, 7)]
+    check(run, users, tmp_path / "out", 3)
+
+
+def test_two_workers_read_the_run_once_each(small_run, users, tmp_path):
+    facts = recommend_all(small_run.path, users, tmp_path / "out", 5, workers=2, part_size=20)
+    assert facts["parts"] == 16
+    assert 1 <= facts["loads"] <= 2
+    check(small_run, users, tmp_path / "out", 5)
+
+
+def test_interrupted_job_goes_on_with_the_parts_that_are_missing(
+    small_run, users, tmp_path, monkeypatch
+):
+    out, make, made = tmp_path / "out", batch._make, []
+
+    def interrupted(*arguments):
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        made.append(arguments)
+        return make(*arguments)
+
+    monkeypatch.setattr(batch, "_make", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        recommend_all(small_run.path, users, out, part_size=64)
+    assert not (out / "_SUCCESS").exists()
+    first = {path.name: path.stat().st_mtime_ns for path in out.glob("part-*")}
+    assert len(first) == 2
+    monkeypatch.undo()
+    facts = recommend_all(small_run.path, users, out, part_size=64)
+    assert (facts["parts"], facts["made"]) == (6, 4)
+    assert first.items() <= {p.name: p.stat().st_mtime_ns for p in out.glob("part-*")}.items()
+    check(small_run, users, out, 10)
+    assert recommend_all(small_run.path, users, out, part_size=64)["made"] == 0
+
+
+@pytest.mark.parametrize("change", ["k", "users", "run", "part size"])
+def test_folder_of_another_job_is_refused_and_kept(small_run, small_best, users, tmp_path, change):
+    out, run, settings = tmp_path / "out", small_run, {"k": 4, "part_size": 64}
+    recommend_all(run.path, users, out, **settings)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    if change == "users":
+        pd.DataFrame({"user_id": asked(users)[::-1]}).to_parquet(users / "c.parquet")
+    elif change == "run":
+        run = small_best
+    else:
+        settings[change.replace(" ", "_")] += 1
+    with pytest.raises(InputError, match=f"begun with another {change}; name a new folder"):
+        recommend_all(run.path, users, out, **settings)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_folder_of_something_else_is_refused_and_kept(small_run, users, tmp_path):
+    with pytest.raises(InputError, match="not of such a job; name a new folder with --out"):
+        recommend_all(small_run.path, users, users)
+    assert {path.name for path in users.iterdir()} == {"a.parquet", "b.parquet"}
+
+
+def test_users_that_are_not_known_are_named(small_run, tmp_path):
+    pd.DataFrame({"user_id": [1, 987_654]}).to_parquet(tmp_path / "u.parquet")
+    with pytest.raises(InputError, match="unknown user id 987654"):
+        recommend_all(small_run.path, tmp_path / "u.parquet", tmp_path / "out")
+
+
+def test_rows_without_a_user_are_refused(small_run, tmp_path):
+    frame = pd.DataFrame({"user_id": pd.array([1, None], dtype="Int64")})
+    frame.to_parquet(tmp_path / "u.parquet")
+    with pytest.raises(InputError, match="rows without a user_id"):
+        recommend_all(small_run.path, tmp_path / "u.parquet", tmp_path / "out")
+
+
+@pytest.mark.parametrize("content", [None, b"user_id\n1\n", {"user": [1]}, {"user_id": ["1"]}])
+def test_file_that_holds_no_users_is_refused(small_run, tmp_path, content):
+    file = tmp_path / "u.parquet"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content:
+        pd.DataFrame(content).to_parquet(file)
+    with pytest.raises(InputError, match=r"u\.parquet (cannot be read|has the columns)"):
+        recommend_all(small_run.path, file, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_several_workers_without_dask_say_what_to_install(small_run, users, tmp_path, monkeypatch):
+    monkeypatch.setattr(batch, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"movierec\[batch\]"):
+        recommend_all(small_run.path, users, tmp_path / "out", workers=2)
+
+
+@pytest.mark.parametrize("setting", [{"k": 0}, {"workers": 0}, {"part_size": 0}])
+def test_setting_out_of_range_is_refused(small_run, users, tmp_path, setting):
+    with pytest.raises(InputError, match=r"got \w+.* 0"):
+        recommend_all(small_run.path, users, tmp_path / "out", **setting)
