@@ -20,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import os
 import platform
 from collections.abc import Callable, Iterator
@@ -192,7 +193,10 @@ def _made_by_dask(
         if scheduler is None:
             # Dask gives NumPy one thread a process, so that workers do not fight over the cores
             local = LocalCluster(
-                n_workers=min(workers, len(parts)), threads_per_worker=1, dashboard_address=None
+                n_workers=min(workers, len(parts)),
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,  # what a worker raises, this process raises too
             )
             cluster = stack.enter_context(local)
         try:

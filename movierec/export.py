@@ -96,7 +96,10 @@ def _check_onnx(run: Run) -> None:
             f"ONNX needs {' and '.join(missing)}; install with `pip install 'movierec[export]'`, "
             "or choose other formats"
         )
-    size = sum(matrix.nbytes for matrix in run.recommender.matrices if matrix is not None)
+    recommender = run.recommender
+    size = recommender.people.nbytes + recommender.films.nbytes
+    if recommender.watching is not None:
+        size += recommender.profiles.nbytes + recommender.watched.nbytes
     if size > LARGEST_ONNX:
         raise InputError(
             f"the vectors take {size / 2**30:.1f} GiB and an ONNX graph holds less than 2; choose "
@@ -117,7 +120,7 @@ def _write(run: Run, folder: Path, formats: tuple[str, ...]) -> dict[str, Any]:
     if run.recommender.watching is not None:
         told["score"] = (
             f"max(watch, 1e-6) ** {1 - LIKING:g} * like ** {LIKING:g}, where watch is the product "
-            "of the user's profile and the film's watch, like = 1 / (1 + exp(-"
+            "of the user's profile and the film's watched, like = 1 / (1 + exp(-"
             f"{STEEPNESS:g} * (rating - {LIKED:g}))), and rating is the product of the vectors"
         )
     if "parquet" in formats:
@@ -140,7 +143,6 @@ def _write(run: Run, folder: Path, formats: tuple[str, ...]) -> dict[str, Any]:
 
 def _write_parquet(run: Run, folder: Path) -> None:
     recommender, features = run.recommender, run.features
-    matrices = recommender.matrices
     users, movies = features.users.used, features.movies.used
     films = {
         "movie_id": features.movies.decode(movies),
@@ -148,19 +150,19 @@ def _write_parquet(run: Run, folder: Path) -> None:
         "title": run.tables.movies["title"],
         "year": run.tables.movies["year"],
         "genres": run.tables.movies["genres"],
-        "vector": _lists(matrices.movies[movies]),
+        "vector": _lists(recommender.films[movies]),
     }
     user_ids = features.users.decode(users)
-    rated = [recommender.person(user_id).rated for user_id in user_ids.tolist()]
+    rated = [recommender.seen(user_idx)[0] for user_idx in users]
     people = {
         "user_id": user_ids,
         "user_idx": users,
         "rated": pa.array(rated, pa.list_(pa.int32())),
-        "vector": _lists(matrices.users[users]),
+        "vector": _lists(recommender.people[users]),
     }
-    if matrices.profiles is not None and matrices.watch is not None:
-        films["watch"] = _lists(matrices.watch[movies])
-        people["profile"] = _lists(matrices.profiles[users])
+    if recommender.watching is not None:
+        films["watched"] = _lists(recommender.watched[movies])
+        people["profile"] = _lists(recommender.profiles[users])
     for name, columns in (("movies", films), ("users", people)):
         arrays = {
             key: pa.Array.from_pandas(value) if isinstance(value, pd.Series) else value

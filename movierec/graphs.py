@@ -65,11 +65,10 @@ class _Lists(tf.Module):
 
     def __init__(self, recommender: Recommender) -> None:
         super().__init__()
-        matrices = recommender.matrices
-        self.users, self.movies = _kept(matrices.users), _kept(matrices.movies)
-        self.profiles = self.watch = None
-        if matrices.profiles is not None and matrices.watch is not None:
-            self.profiles, self.watch = _kept(matrices.profiles), _kept(matrices.watch)
+        self.users, self.movies = _kept(recommender.people), _kept(recommender.films)
+        self.profiles = self.watched = None
+        if recommender.watching is not None:
+            self.profiles, self.watched = _kept(recommender.profiles), _kept(recommender.watched)
         self.ids = _kept(recommender.features.movies.ids)
         self.lowest, self.highest = recommender.lowest, recommender.highest
 
@@ -84,8 +83,8 @@ class _Lists(tf.Module):
         """Of anybody: `vector` (B, d), `exclude` (B, E), `k` (), with watching `profile` (B, r)."""
         stars = _product(given["vector"], self.movies)  # (B, m)
         order = stars
-        if self.watch is not None:
-            watch = tf.maximum(_product(given["profile"], self.watch), 1e-6)
+        if self.watched is not None:
+            watch = tf.maximum(_product(given["profile"], self.watched), 1e-6)
             like = tf.math.log_sigmoid(STEEPNESS * (stars - LIKED))
             order = tf.exp((1 - LIKING) * tf.math.log(watch) + LIKING * like)
         order = tf.where(self.ids[None] >= 0, order, -np.inf)
@@ -104,7 +103,7 @@ class _Lists(tf.Module):
         )
         stars = tf.where(score > -np.inf, stars, -np.inf)
         shown = {"score": stars}
-        return result | (shown if self.watch is None else {"score": score, "predicted": stars})
+        return result | (shown if self.watched is None else {"score": score, "predicted": stars})
 
 
 def describe(graphs: Graphs) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -56,23 +56,6 @@ class Person:
     popular: float = 0.0
     base: Vectors | None = None
     parts: Vectors | None = None
-
-
-class Matrices(NamedTuple):
-    """What lists are computed from, by row number, for use elsewhere.
-
-    Attributes:
-        users: (user rows, d + 2), whose product with a film's is the predicted rating.
-        movies: (movie rows, d + 2).
-        profiles: (user rows, r), what users watch; None where the run does not know that.
-        watch: (movie rows, r + 1), whose product with a profile says how likely a film is to be
-            watched; the last column is multiplied with `Person.popular`.
-    """
-
-    users: Vectors
-    movies: Vectors
-    profiles: Vectors | None
-    watch: Vectors | None
 
 
 class Recommender:
@@ -727,14 +710,6 @@ class Recommender:
         """Scores as people read them: predicted ratings as stars of the data."""
         return self._stars(scores) if self.watching is None else scores
 
-    @cached_property
-    def matrices(self) -> Matrices:
-        """What lists are computed from, for use elsewhere."""
-        if self.watching is None:
-            return Matrices(self._users, self._movies, None, None)
-        watch = np.column_stack([self._watch_to, self.watching.liked])
-        return Matrices(self._users, self._movies, self.watching.users, watch)
-
     # --- how ---------------------------------------------------------------------------------
 
     def _become(self, other: Recommender) -> Recommender:
@@ -758,6 +733,21 @@ class Recommender:
         if self.newcomers is None:
             return self.movie_vectors
         return np.concatenate([self.movie_vectors, self.newcomers.movie_rest], axis=1)
+
+    @cached_property
+    def profiles(self) -> Vectors:
+        """What users watch, and the weight of popularity; float32 (user rows, r + 1).
+
+        Their products with `watched` say how likely films are to be watched. Only with `watching`.
+        """
+        assert self.watching is not None
+        return np.column_stack([self.watching.users, self._popular])
+
+    @cached_property
+    def watched(self) -> Vectors:
+        """What films are watched with, and their popularity; float32 (movie rows, r + 1)."""
+        assert self.watching is not None
+        return np.column_stack([self._watch_to, self.watching.liked])
 
     @cached_property
     def _watch_to(self) -> Vectors:

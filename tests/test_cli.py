@@ -60,6 +60,26 @@ def test_help_names_every_command(home: Path) -> None:
         assert f"\n  {command}" in text
 
 
+def test_export_writes_what_is_asked_for(home: Path) -> None:
+    facts = answer(home, "export", "--format", "parquet", "--out", "elsewhere")
+    assert facts == {"out": "elsewhere", "formats": "parquet", "functions": None}
+    assert len(pd.read_parquet(home / "elsewhere" / "users.parquet")) == 300
+    assert "not empty" in refused(home, "export", "--format", "parquet", "--out", "elsewhere")
+
+
+def test_users_of_a_file_get_their_lists_from_two_workers(home: Path, small_run: Run) -> None:
+    pd.DataFrame({"user_id": [5, 2, 9]}).to_parquet(home / "some.parquet")
+    command = ("recommend", "for-users", "some.parquet", "-k", "4", "--workers", "2", "--out")
+    facts = answer(home, *command, "lists")
+    assert (facts["users"], facts["parts"]) == (3, 1)
+    expected = small_run.recommender.for_users([5, 2, 9], k=4)
+    found = pd.read_parquet(home / "lists")
+    assert found["movie_id"].tolist() == expected["movie_id"].tolist()
+    pd.DataFrame({"user_id": [5, 987_654]}).to_parquet(home / "some.parquet")
+    # what a worker finds wrong is said as if there were none
+    assert "unknown user id 987654" in refused(home, *command, "others")
+
+
 def test_data_says_what_a_folder_holds(home: Path, small_world: Simulation) -> None:
     facts = answer(home, "data", "ml-1m", "--from", "world")
     ratings = small_world.tables.ratings

@@ -46,9 +46,7 @@ class Elsewhere:
         self.run, self.rec, self.out = run, run.recommender, folder / "out"
         self.told = export(run, self.out)
         users = run.features.users.used
-        self.seen = [
-            self.rec.person(int(user_id)).rated for user_id in run.features.users.ids[users]
-        ]
+        self.seen = [self.rec.seen(user_idx)[0] for user_idx in users]
         exclude = np.zeros((len(users), max(map(len, self.seen))), np.int32)
         for row, films in zip(exclude, self.seen, strict=True):
             row[: len(films)] = films
@@ -162,7 +160,7 @@ def test_vectors_in_parquet_give_the_scores(elsewhere):
         assert films[column].tolist() == table[column].tolist()
     scores = np.stack(people["vector"]) @ np.stack(films["vector"]).T
     if "profile" in people:
-        watch = np.stack(people["profile"]) @ np.stack(films["watch"])[:, :-1].T
+        watch = np.stack(people["profile"]) @ np.stack(films["watched"]).T
         scores = np.maximum(watch, 1e-6) ** 0.6 / (1 + np.exp(-2.1 * (scores - 3.5))) ** 0.4
         assert "** 0.6 * like ** 0.4" in elsewhere.told["score"]
         assert "-2.1 * (rating - 3.5)" in elsewhere.told["score"]
