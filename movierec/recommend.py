@@ -693,11 +693,10 @@ class Recommender:
         k = min(k, len(self.features.movies))
         best = np.empty((len(user_idx), k), dtype=np.int64)
         values = np.empty((len(user_idx), k), dtype=np.float32)
-        free = np.flatnonzero(~self._in_catalogue)
         for a in range(0, len(user_idx), BLOCK):
             block = slice(a, a + BLOCK)
             scores = self.scores(user_idx[block], liking)
-            scores[:, free] = -np.inf
+            scores[:, self._free] = -np.inf
             if exclude_seen:
                 for row, user in zip(scores, user_idx[block], strict=True):
                     row[self.seen(user)[0]] = -np.inf
@@ -794,6 +793,11 @@ class Recommender:
     @cached_property
     def _in_catalogue(self) -> npt.NDArray[np.bool_]:
         return self.features.movies.ids >= 0
+
+    @cached_property
+    def _free(self) -> npt.NDArray[np.int64]:
+        """The rows that are no films."""
+        return np.flatnonzero(~self._in_catalogue)
 
     @cached_property
     def _counts(self) -> npt.NDArray[np.int64]:

@@ -14,7 +14,8 @@ Vectors = npt.NDArray[np.float32]  # (rows, vector_dim)
 Indices = npt.NDArray[np.int32]
 
 BLOCK = 65_536  # pairs multiplied at once
-SHORTEST_GROUP = 4  # values; with fewer, a partition of the whole row is as quick
+SHORTEST_GROUP = 4  # values; with fewer, a partition of whole rows is as quick
+FEW = 16_384  # values in all, of which that is so too
 
 
 class Rows(NamedTuple):
@@ -117,12 +118,13 @@ def _largest(
         (n, k) in any order, and (n,): whether a finite value that is left out may equal the last.
     """
     n, m = scores.shape
+    row = np.arange(n)[:, None]
     width = math.isqrt(m // k)  # makes maxima and candidates about as many, k * width
-    if width < SHORTEST_GROUP:
+    if width < SHORTEST_GROUP or scores.size < FEW:
         part = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-        last = np.take_along_axis(scores, part[:, -1:], axis=1)
+        last = scores[row, part[:, -1:]]
         return part, np.isfinite(last[:, 0]) & ((scores >= last).sum(axis=1) > k)
-    row, groups = np.arange(n)[:, None], m // width
+    groups = m // width
     whole = groups * width
     # group g is g, g + groups, g + 2 groups, ...: maxima of whole rows; `fmax` knows no NaN
     highest = np.fmax.reduce(scores[:, :whole].reshape(n, width, groups), axis=1)

@@ -359,9 +359,10 @@ def test_top_k_of_long_rows_is_a_stable_sort_however_many_are_equal(levels, k):
 
 
 def test_top_k_leaves_out_what_is_no_number():
-    row = np.linspace(1, 0, 500, dtype=np.float32)
-    row[[0, 2]] = np.nan
-    assert top_k(row[None], 3).tolist() == [[1, 3, 4]]
+    rows = np.tile(np.linspace(1, 0, 500, dtype=np.float32), (50, 1))
+    rows[:, [0, 2]] = np.nan
+    assert top_k(rows, 3).tolist() == [[1, 3, 4]] * 50
+    assert top_k(rows[:1], 3).tolist() == [[1, 3, 4]]
     assert top_k(np.array([[1, np.nan, 3, -np.inf]], dtype=np.float32), 4).tolist() == [
         [2, 0, -1, -1]
     ]
