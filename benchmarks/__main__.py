@@ -307,6 +307,44 @@ def newcomers(settings: dict[str, Any], recipe: str) -> None:
     report("new-films", "New films", columns, found, settings["out"], CONSOLE)
 
 
+@cli.command()
+@click.option("--recipe", "recipes", multiple=True, default=("fast", "best"), show_default=True)
+@click.pass_obj
+def lists(settings: dict[str, Any], recipes: tuple[str, ...]) -> None:
+    """Lists of ten films beside implicit's, from the same vectors, and from a large catalogue."""
+    columns = {"one": "ms a list", "all": "all users, s", "same": "same films"}
+    with tempfile.TemporaryDirectory() as folder:
+        for recipe in recipes:
+            run = Path(folder, recipe)
+            command = ("train", *_data(settings), "--recipe", recipe, "--json")
+            with CONSOLE.status(f"a run of {recipe}"):
+                run_python("-m", "movierec", *command, "--run", run)
+            rounds = _turns_within(settings["repeat"], "benchmarks.lists", "run", run)
+            title = f"Lists of {settings['data']}, vectors of `{recipe}`"
+            report(f"lists-{recipe}", title, columns, rounds, settings["out"], CONSOLE)
+    sizes = ((2_000, 87_000), (200_000, 87_000), (2_000, 500_000))
+    rounds = {
+        f"{users:,} users, {films:,} films": _turns_within(
+            1, "benchmarks.lists", "wide", str(users), str(films)
+        )["movierec"]
+        for users, films in sizes
+    }
+    columns = {"one": "ms a list", "all": "all users, s", "peak": "peak GiB"}
+    report("lists-wide", "Lists from random vectors", columns, rounds, settings["out"], CONSOLE)
+
+
+def _turns_within(repeat: int, module: str, *given: str | Path) -> dict[str, list[Row]]:
+    """Rounds of a process whose methods take turns within it."""
+    rounds: dict[str, list[Row]] = {}
+    for number in range(repeat):
+        with CONSOLE.status(f"round {number + 1} of {repeat}: {' '.join(map(str, given))}"):
+            found = run_python("-m", module, *given)
+        for name, row in found.items():
+            if isinstance(row, dict):  # beside them stand the time and memory of the process
+                rounds.setdefault(name, []).append(row | {"peak": found["peak"]})
+    return rounds
+
+
 @contextmanager
 def _folder(kept: Path | None) -> Iterator[Path]:
     if kept is not None:

@@ -1,8 +1,8 @@
-"""Top 10 lists beside implicit: `python -m benchmarks.lists run DIR` or `... wide USERS FILMS`.
+"""Lists of ten films beside implicit: `python -m benchmarks.lists run DIR | wide USERS FILMS`.
 
-`run` takes the vectors of a run and gives them to implicit as its own; `wide` takes random vectors
-of 200 entries. Prints one JSON object: for each method the milliseconds of one person's list and the
-seconds of all users' lists, both as arrays of row numbers and scores.
+`run` gives the vectors of a run to implicit as its own; `wide` takes random vectors of 200 entries.
+Prints one JSON object: for each method the milliseconds of one person's list (`one`) and the
+seconds of all users' lists (`all`), films that they have rated left out.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ import sys
 import time
 from collections.abc import Callable
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from implicit.als import AlternatingLeastSquares
-from threadpoolctl import threadpool_limits
 
 from movierec.datasets import Tables
 from movierec.features import Features
@@ -26,120 +24,125 @@ from movierec.recommend import Recommender
 from movierec.runs import load_run
 
 K = 10
-LISTS = 300  # single lists of each method
-ROUNDS = 3  # of all users' lists
+SINGLES = 300  # lists of one person, a method
+TURN = 50  # of them in a row, since a change of threads costs the next call
+WHOLES = 3  # lists of all users, a method
+Results = dict[str, dict[str, float]]
 
 
-def implicit_of(recommender: Recommender, threads: int) -> AlternatingLeastSquares:
-    """An implicit model with a run's vectors; those that know what is watched stand beside them."""
-    sides = [recommender.people, recommender.films]
-    if recommender.watching is not None:
-        pairs = zip(sides, (recommender.profiles, recommender.watched), strict=True)
-        sides = [np.concatenate(pair, axis=1) for pair in pairs]
-    model = AlternatingLeastSquares(sides[0].shape[1], num_threads=threads, use_gpu=False)
-    model.user_factors, model.item_factors = (np.ascontiguousarray(side) for side in sides)
-    return model
+class Method(NamedTuple):
+    """How a method makes the list of the i-th user and those of all, and with how many threads."""
+
+    one: Callable[[int], Any]
+    every: Callable[[], Any]
+    threads: int | None = None  # of NumPy's products; None: all cores
 
 
-def of_run(folder: str) -> dict[str, dict[str, float]]:
-    """Both methods, with one thread and with all cores, taking turns."""
+def of_run(folder: str) -> Results:
+    """Both, on one core and on all, taking turns; movierec as arrays, as implicit, and as tables.
+
+    `same` is the share of places that hold the same film in both: all, for a network's vectors. For
+    `best` implicit gets both sets of vectors side by side: as much to multiply, another order.
+    """
     recommender = load_run(folder).recommender
     users = recommender.features.users.used
+    user_ids = recommender.features.users.decode(users)
     ratings = recommender.tables.ratings
     place = (
         recommender.features.users.encode(ratings["user_id"]),
         recommender.features.movies.encode(ratings["movie_id"]),
     )
     shape = (len(recommender.features.users), len(recommender.features.movies))
-    # what implicit leaves out: it knows no free rows, which movierec leaves out by itself
     rated = sp.csr_matrix((np.ones(len(ratings), np.float32), place), shape=shape)
-    free = np.flatnonzero(recommender.features.movies.ids < 0)
-    asked, all_rated = rated[users], [rated[user] for user in users]
-    results = {}
-    for name, threads in (("one thread", 1), ("all cores", 0)):
-        model = implicit_of(recommender, threads)
-        model.item_factors[free] = 0  # they are never recommended where scores are positive
+    each, every = [rated[user] for user in users], rated[users]
+    methods = {}
+    for name, threads in (("one core", 1), ("all cores", None)):
+        peer = _implicit(recommender, threads or 0)
 
-        def peer_one(i: int, model: Any = model) -> Any:
-            rows = all_rated[i % len(users)]
-            return model.recommend(users[i % len(users)], rows, K, filter_already_liked_items=True)
+        def peer_one(i: int, peer: Any = peer) -> Any:
+            return peer.recommend(users[i], each[i], K, filter_already_liked_items=True)
 
-        def peer_all(model: Any = model) -> Any:
-            return model.recommend(users, asked, K, filter_already_liked_items=True)
+        def peer_every(peer: Any = peer) -> Any:
+            return peer.recommend(users, every, K, filter_already_liked_items=True)
 
-        ours = {
-            "movierec": (
-                lambda i: recommender.top(users[[i % len(users)]], K),
-                lambda: recommender.top(users, K),
-            ),
-            "movierec, tables": (
-                lambda i: recommender.for_user(int(users_ids[i % len(users)]), K),
-                lambda: recommender.for_users(users_ids, K),
-            ),
-        }
-        users_ids = recommender.features.users.decode(users)
-        peers = {"implicit": (peer_one, peer_all)}
-        # implicit has threads of its own, and asks that NumPy's products have one each
-        methods = {
-            method: tuple(_limited(call, 1 if method == "implicit" else threads) for call in calls)
-            for method, calls in (peers | ours).items()
-        }
-        for method, row in _measured(methods).items():
-            results[f"{method}, {name}"] = row
-        if recommender.watching is None:
-            found = peer_all()[0]
-            same = float(np.mean(found == recommender.top(users, K)[0]))
-            results[f"movierec, {name}"]["same"] = same
+        # it has threads of its own, and asks that NumPy's products have one
+        methods[f"implicit, {name}"] = Method(peer_one, peer_every, 1)
+        methods[f"movierec, {name}"] = Method(
+            lambda i: recommender.top(users[i : i + 1], K),
+            lambda: recommender.top(users, K),
+            threads,
+        )
+        methods[f"movierec as tables, {name}"] = Method(
+            lambda i: recommender.for_user(int(user_ids[i]), K),
+            lambda: recommender.for_users(user_ids, K),
+            threads,
+        )
+    results = _measured(methods)
+    if recommender.watching is None:
+        same = np.mean(peer_every()[0] == recommender.top(users, K)[0])
+        results["movierec, all cores"]["same"] = float(same)
     return results
 
 
-def wide(users: int, films: int) -> dict[str, dict[str, float]]:
-    """All users' lists from random vectors, and single ones, with ten ratings a user."""
+def wide(users: int, films: int) -> Results:
+    """Random vectors, ten ratings a user: one person's list and all users', exactly."""
     rng = np.random.default_rng(0)
     user_ids, movie_ids = np.arange(1, users + 1), np.arange(1, films + 1)
-    rated = pd.DataFrame({"user_id": np.repeat(user_ids, 10)})
-    rated["movie_id"] = rng.integers(1, films + 1, len(rated))
-    ratings = rated.drop_duplicates().assign(rating=np.float32(4), timestamp=0)
+    pairs = pd.DataFrame({"user_id": np.repeat(user_ids, 10)})
+    pairs["movie_id"] = rng.integers(1, films + 1, len(pairs))
+    movies = pd.DataFrame({"movie_id": movie_ids, "title": "A", "genres": "Drama"})
     tables = Tables(
         users=pd.DataFrame({"user_id": user_ids}),
-        movies=pd.DataFrame({"movie_id": movie_ids, "title": "A", "genres": "Drama"}).assign(
-            year=pd.array([2000] * films, dtype="Int64")
-        ),
-        ratings=ratings,
+        movies=movies.assign(year=pd.array([2000] * films, dtype="Int64")),
+        ratings=pairs.drop_duplicates().assign(rating=np.float32(4), timestamp=0),
     )
-    vectors = (rng.standard_normal((rows + 1, 200), np.float32) for rows in (users, films))
-    recommender = Recommender(tables, Features.fit(tables), *vectors)
-    recommender.top(user_ids[:1], K)
-    singles = [_timed(lambda i=i: recommender.top(user_ids[i : i + 1], K)) for i in range(LISTS)]
-    whole = _timed(lambda: recommender.top(user_ids, K))
-    return {"movierec": {"one": 1000 * median(singles), "all": whole}}
-
-
-def _limited(call: Callable[..., Any], threads: int) -> tuple[Callable[..., Any], int]:
-    return call, threads
-
-
-def _measured(methods: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Medians of each method's calls, which take turns; the limit of threads is set outside them."""
-    singles: dict[str, list[float]] = {name: [] for name in methods}
-    wholes: dict[str, list[float]] = {name: [] for name in methods}
-    for start in range(0, LISTS, 50):
-        for name, ((one, threads), _) in methods.items():
-            with threadpool_limits(threads or None):
-                one(0)
-                singles[name] += [_timed(lambda i=i: one(i)) for i in range(start, start + 50)]
-    for _ in range(ROUNDS):
-        for name, (_, (every, threads)) in methods.items():
-            with threadpool_limits(threads or None):
-                wholes[name].append(_timed(every))
+    user, movie = (rng.standard_normal((rows + 1, 200), np.float32) for rows in (users, films))
+    recommender = Recommender(tables, Features.fit(tables), user, movie)
+    recommender.top(user_ids[:1], K)  # groups the ratings by user
+    ones = [_timed(lambda i=i: recommender.top(user_ids[i : i + 1], K)) for i in range(SINGLES)]
     return {
-        name: {"one": 1000 * median(singles[name]), "all": median(wholes[name])} for name in methods
+        "movierec": {"one": 1000 * median(ones), "all": _timed(lambda: recommender.top(user_ids))}
     }
 
 
-def _timed(call: Callable[[], Any]) -> float:
+def _implicit(recommender: Recommender, threads: int) -> Any:
+    """An implicit model that has the vectors; what is watched stands beside them."""
+    from implicit.als import AlternatingLeastSquares
+
+    sides = [recommender.people, recommender.films]
+    if recommender.watching is not None:
+        watching = recommender.profiles, recommender.watched
+        sides = [np.concatenate(pair, axis=1) for pair in zip(sides, watching, strict=True)]
+    model = AlternatingLeastSquares(sides[0].shape[1], num_threads=threads, use_gpu=False)
+    model.user_factors, model.item_factors = (np.ascontiguousarray(side) for side in sides)
+    # it knows of no rows that are no films: with zeros they lie behind all that score above 0
+    model.item_factors[recommender.features.movies.ids < 0] = 0
+    return model
+
+
+def _measured(methods: dict[str, Method]) -> Results:
+    """The median of each method's calls."""
+    from threadpoolctl import threadpool_limits
+
+    ones: dict[str, list[float]] = {name: [] for name in methods}
+    every: dict[str, list[float]] = {name: [] for name in methods}
+    for start in range(0, SINGLES, TURN):
+        for name, method in methods.items():
+            with threadpool_limits(method.threads):
+                method.one(0)
+                ones[name] += [_timed(method.one, i) for i in range(start, start + TURN)]
+    for _ in range(WHOLES):
+        for name, method in methods.items():
+            with threadpool_limits(method.threads):
+                every[name].append(_timed(method.every))
+    return {
+        name: {"one": 1000 * median(ones[name]), "all": median(every[name])} for name in methods
+    }
+
+
+def _timed(call: Callable[..., Any], *given: int) -> float:
     began = time.perf_counter()
-    call()
+    call(*given)
     return time.perf_counter() - began
 
 
