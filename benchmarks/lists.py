@@ -74,7 +74,7 @@ def of_run(folder: str) -> Results:
         )
         methods[f"movierec as tables, {name}"] = Method(
             lambda i: recommender.for_user(int(user_ids[i]), K),
-            lambda: recommender.for_users(user_ids, K),
+            lambda: recommender.for_users(user_ids.tolist(), K),
             threads,
         )
     results = _measured(methods)

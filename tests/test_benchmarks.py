@@ -39,6 +39,13 @@ def test_report_writes_medians_and_ratios_of_what_was_measured(tmp_path):
     assert written["machine"]["cores"] >= 1
 
 
+def test_lists_of_random_vectors_are_timed():
+    found = run_python("-m", "benchmarks.lists", "wide", "300", "400")
+    assert set(found["movierec"]) == {"one", "all"}
+    # a list of one takes milliseconds, those of all less than that many single ones
+    assert 0 < found["movierec"]["all"] < 300 * found["movierec"]["one"]
+
+
 def test_methods_take_turns():
     turns = []
     methods = {name: lambda name=name: {"turn": turns.append(name) or len(turns)} for name in "ab"}

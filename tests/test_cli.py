@@ -56,7 +56,16 @@ def refused(home: Path, *arguments: str) -> str:
 
 def test_help_names_every_command(home: Path) -> None:
     text = movierec(home, "--help").stdout
-    for command in ("data", "train", "evaluate", "predict", "recommend", "notebooks", "app"):
+    for command in (
+        "data",
+        "train",
+        "evaluate",
+        "predict",
+        "recommend",
+        "export",
+        "notebooks",
+        "app",
+    ):
         assert f"\n  {command}" in text
 
 
