@@ -6,6 +6,7 @@ goes wrong raises there. Everything that comes from data is escaped before it is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from html import escape
 from typing import Any
@@ -180,6 +181,10 @@ class Explorer(ipywidgets.VBox):
         films = self.recommender.for_user(
             user_id, exclude_seen=self.exclude_seen.value, **self._choice()
         )
+        if self.recommender.watching is not None:
+            because = [self.recommender.because(user_id, film) for film in films["movie_id"]]
+            # said to the person, and here shown to somebody else
+            films["why"] = [re.sub(r"^(\w+) you gave", r"\1 they gave", text) for text in because]
         rated = rated_films(self.recommender, user_id)
         best = rated.head(self.k.value)[["title", "year", "genres", "rating"]]
         return _table(

@@ -20,6 +20,7 @@ from movierec.evaluation import (
 )
 from movierec.features import Features
 from movierec.metrics import rating_metrics
+from movierec.pipeline import best_of
 from movierec.runs import Run, encode_rows
 from movierec.simulate import Simulation
 from movierec.splits import split
@@ -256,6 +257,32 @@ def test_runs_of_other_held_out_rows_are_not_compared(small_run):
     other.__dict__["part"] = np.roll(small_run.part, 1)
     with pytest.raises(InputError, match="different test rows; expected runs of the same data"):
         compare([small_run, other])
+
+
+def test_runs_of_different_recipes_go_by_their_names(small_run, tmp_path):
+    best = best_of(small_run, tmp_path / "run")
+    names = [run["method"] for run in compare([small_run, best])["runs"]]
+    assert names == ["fast", "best"]
+
+
+def test_best_of_a_run_has_its_held_out_rows_and_is_trained_once(small_run, tmp_path):
+    folder = tmp_path / "best"
+    best = best_of(small_run, folder)
+    assert np.array_equal(best.part == "test", small_run.part == "test")
+    assert not (best.part == "validation").any()
+    written = (folder / "run.json").stat().st_mtime_ns
+    assert best_of(small_run, folder).path == folder
+    assert (folder / "run.json").stat().st_mtime_ns == written
+    assert best_of(best).path == folder  # it is of that recipe
+
+
+def test_best_of_another_run_replaces_what_held_out_other_rows(small_run, small_best, tmp_path):
+    folder = tmp_path / "best"
+    shutil.copytree(small_best.path, folder)
+    other = Run(small_run.path, small_run.info)
+    other.__dict__["part"] = np.roll(small_run.part, 1)  # held out otherwise
+    best = best_of(other, folder)
+    assert np.array_equal(best.part == "test", other.part == "test")
 
 
 def test_the_table_holds_every_method_and_interval(small_run):

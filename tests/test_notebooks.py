@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from html import escape
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from movierec.errors import InputError
 from movierec.notebooks import BatchResult, find_notebooks, run_notebooks, source_folder
-from movierec.runs import load_run
+from movierec.runs import Run, load_run
 from movierec.simulate import Simulation, simulate, write_ml1m
+from movierec.widgets import active_user
 
 NAMES = ["01_data", "02_shapes", "03_training", "04_evaluation", "05_recommend"]
 
@@ -102,6 +106,36 @@ def test_few_ratings_of_which_none_were_held_out_are_reported_on(
     assert recorded["validation_rmse"] == pytest.approx(run.metrics["validation"]["rmse"])
     assert [name for name in recorded if name.startswith("test_")] == []
     assert "Nothing was held out" in (run.path / "04_evaluation.html").read_text("utf-8")
+
+
+def test_films_come_from_recipe_best_on_the_rows_of_the_network(report: BatchResult) -> None:
+    network, best = load_run(report.out_dir / "model"), load_run(report.out_dir / "best")
+    assert (best.part == "test").tolist() == (network.part == "test").tolist()
+    recorded = report.notebooks[3].metrics
+    assert recorded["best_test_rmse"] == pytest.approx(best.metrics["test"]["rmse"])
+    listed = best.recommender.for_user(active_user(best.tables), k=1)["title"][0]
+    assert f"begins with <strong>{escape(listed)}</strong>" in (
+        (report.out_dir / "05_recommend.html").read_text("utf-8")
+    )
+    assert "best test rmse" in report.index.read_text("utf-8")
+
+
+def test_a_run_without_network_is_reported_on_without_what_is_about_one(
+    small_best: Run, tmp_path: Path
+) -> None:
+    shutil.copytree(small_best.path, tmp_path / "run")
+    report = run_notebooks(tmp_path / "run", progress=False)
+    assert [notebook.name for notebook in report.notebooks] == [NAMES[0], *NAMES[3:]]
+    assert "02_shapes and 03_training are about one" in report.index.read_text("utf-8")
+    assert not (tmp_path / "run" / "best").exists()  # nothing was trained
+    recorded = report.notebooks[1].metrics
+    assert recorded["test_rmse"] == pytest.approx(small_best.metrics["test"]["rmse"])
+
+
+def test_a_recipe_without_network_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'best', which trains no network.*--run DIR"):
+        run_notebooks(tmp_path / "report", {"recipe": "best"}, progress=False)
+    assert not (tmp_path / "report").exists()
 
 
 @pytest.mark.parametrize("path", sorted(source_folder().glob("*.ipynb")), ids=lambda p: p.stem)

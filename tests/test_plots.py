@@ -104,6 +104,18 @@ def test_grouped_lines_draw_a_line_a_column(ax: Axes) -> None:
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("rating", "RMSE (stars)")
 
 
+def test_places_draw_a_named_line_each_with_the_first_place_on_top(ax: Axes) -> None:
+    table = pd.DataFrame({0: [30, 1], 1: [2, 5]}, index=["Alien", "Heat"])
+    plots.places(table, ax, "films rated")
+    drawn = [drawn.get_ydata().tolist() for drawn in ax.lines]
+    assert drawn == [[30, 2], [1, 5]]
+    assert [(text.get_text(), text.xy) for text in ax.texts] == [
+        ("Alien", ("1", 2)),
+        ("Heat", ("1", 5)),
+    ]
+    assert ax.yaxis_inverted()
+
+
 def test_calibration_sets_the_parts_against_the_diagonal(ax: Axes) -> None:
     plots.calibration([2.0, 4.5], [2.5, 4.0], ax)
     assert_allclose(line(ax, "the model"), [[2.5, 2], [4, 4.5]])

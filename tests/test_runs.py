@@ -183,6 +183,16 @@ def test_newest_run_is_the_one_finished_last(tmp_path, monkeypatch, plain_tables
     assert newest_run().path == tmp_path / "b" / "model"
 
 
+def test_newest_run_of_a_report_is_recipe_best_whichever_was_finished_last(
+    tmp_path, monkeypatch, plain_tables
+):
+    monkeypatch.setenv("MOVIEREC_REPORTS", str(tmp_path))
+    for finished, place in ((10, "old"), (20, "report/best"), (30, "report/model")):
+        write(tmp_path / place, plain_tables)
+        os.utime(tmp_path / place / "run.json", (0, finished))
+    assert newest_run().path == tmp_path / "report" / "best"
+
+
 def test_no_run_at_all_says_how_to_make_one(tmp_path, monkeypatch):
     monkeypatch.setenv("MOVIEREC_REPORTS", str(tmp_path / "reports"))
     with pytest.raises(InputError, match="movierec train.*--run"):

@@ -14,6 +14,7 @@ from movierec.datasets import Tables
 from movierec.errors import InputError
 from movierec.features import Features
 from movierec.recommend import Recommender
+from movierec.runs import Run
 from movierec.widgets import Explorer, explorer, rated_films
 
 FOR_USER, SIMILAR, PEOPLE, RATING = range(4)
@@ -68,6 +69,20 @@ def test_films_for_a_person_stand_beside_what_they_rated(view: Explorer):
     best = rated_films(view.recommender, 7)
     assert [row[0] for row in rated] == without_year(best["title"].tolist()[:4])
     assert best["rating"].is_monotonic_decreasing
+
+
+def test_a_run_that_knows_what_is_watched_shows_stars_and_why(small_best: Run):
+    view = explorer(small_best.recommender, user_id=7)
+    view.k.value = 4
+    films, _ = tables_of(view)
+    expected = view.recommender.for_user(7, k=4)
+    assert [row[3] for row in films] == [f"{stars:.2f}" for stars in expected["predicted"]]
+    said = [view.recommender.because(7, film) for film in expected["movie_id"]]
+    assert [row[4] for row in films] == [text.replace("you gave", "they gave") for text in said]
+    assert all(said)
+    for mode in (SIMILAR, PEOPLE, RATING):
+        view.tabs.selected_index = mode
+        assert view.recommender.title(view.film.value) in unescape(view.answer.value)
 
 
 def test_rated_films_come_back_when_asked_for(view: Explorer):
