@@ -113,10 +113,61 @@ def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
     )
     titled = copy.deepcopy(notebook)
     titled.metadata["title"] = titles[source] or source.stem
+    stems = {other.stem for other in order}
+    for cell in titled.cells:
+        if cell.cell_type == "markdown":
+            cell.source = with_equations(with_page_links(cell.source, stems))
     text, _ = exporter.from_notebook_node(
         titled, resources={"navigation": navigation, "notebook_file": source.name}
     )
     return text
+
+
+def with_page_links(text: str, stems: set[str]) -> str:
+    """Markdown whose links to notebooks of the report lead to their pages.
+
+    Args:
+        text: Markdown.
+        stems: names of the notebooks that have a page, without ending; links to others stay.
+    """
+
+    def page(link: re.Match[str]) -> str:
+        return f"]({link[1]}.html{link[2]})" if link[1] in stems else link[0]
+
+    return re.sub(r"\]\(([\w-]+)\.ipynb((?:#[^)]*)?)\)", page, text)
+
+
+def with_equations(text: str) -> str:
+    r"""Markdown whose equations are set as MathML, which browsers show without a script.
+
+    What stands between dollar signs is an equation, as in Jupyter: `$x$` in a line, `$$x$$` by
+    itself. In code a dollar sign is a dollar sign. What cannot be read as LaTeX stays as it is.
+
+    Args:
+        text: Markdown.
+    """
+    from latex2mathml import exceptions
+    from latex2mathml.converter import convert
+
+    unreadable = tuple(found for found in vars(exceptions).values() if isinstance(found, type))
+
+    def mathml(found: re.Match[str]) -> str:
+        block, inline = found["block"], found["inline"]
+        if not (block or inline):
+            return found[0]  # code
+        try:
+            return convert(block or inline, display="block" if block else "inline")
+        except unreadable:
+            return found[0]
+
+    return re.sub(_CODE_OR_EQUATION, mathml, text)
+
+
+_CODE_OR_EQUATION = re.compile(
+    r"(?s)(?P<fence>```|`+)(?:(?!(?P=fence)).)+(?P=fence)"
+    r"|\$\$(?P<block>.+?)\$\$"
+    r"|(?<![\\\$])\$(?P<inline>(?=\S)[^\$\n]*?(?<=\S))\$(?!\d)"
+)
 
 
 def index_page(

@@ -337,6 +337,32 @@ def outline(ax: Axes, row: int, column: int, height: int = 1, width: int = 1) ->
     return ax
 
 
+def lookup(
+    picked: Sequence[int], matrix: npt.NDArray, axes: Sequence[Axes], names: Sequence[str] = ()
+) -> None:
+    """A look-up as a product: one-hot rows times a matrix are rows of the matrix.
+
+    Args:
+        picked: (n,) the indices that are looked up.
+        matrix: (rows, columns).
+        axes: three, for the one-hot rows, the matrix and their product.
+        names: (n,) what the indices stand for; by default the indices.
+    """
+    one_hot = np.eye(len(matrix))[list(picked)]
+    labels = [f"{name} → {index}" for name, index in zip(names, picked, strict=True)] or picked
+    wide = matrix.shape[1] > 8
+    heatmap(pd.DataFrame(one_hot, index=labels), axes[0], digits=0 if len(matrix) <= 25 else None)
+    heatmap(matrix, axes[1], digits=None if wide else 2)
+    heatmap(pd.DataFrame(one_hot @ matrix, index=picked), axes[2], digits=None if wide else 2)
+    for row, index in enumerate(picked):
+        outline(axes[0], row, index)
+        outline(axes[1], index, 0, width=matrix.shape[1])
+    shapes = [f"({len(table)}, {table.shape[1]})" for table in (one_hot, matrix)]
+    axes[0].set(title=f"one-hot rows {shapes[0]}", xlabel="index", ylabel="looked up")
+    axes[1].set(title=f"× matrix {shapes[1]}", xlabel="column", ylabel="row")
+    axes[2].set(title=f"= ({len(one_hot)}, {matrix.shape[1]})", xlabel="column", ylabel="row")
+
+
 def window_answers(words: list[str], answers: npt.ArrayLike, window: int, ax: Axes) -> Axes:
     """What one filter answers to each position of its window on a title.
 

@@ -13,6 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from movierec.errors import InputError, NotebookError
 from movierec.notebooks import BatchResult, record, run_notebooks
+from movierec.pages import with_equations, with_page_links
 
 PARAMETERS = """\
 data: str = "sample"  # the data set
@@ -140,6 +141,27 @@ def test_remarks_of_libraries_stay_out_of_the_notebook(batch: BatchResult):
         for output in cell.get("outputs", [])
         if output.output_type == "stream"
     ]
+
+
+def test_links_between_notebooks_lead_to_pages():
+    text = "[a](01_first.ipynb), [b](01_first.ipynb#Part-two), [c](other.ipynb)"
+    shown = "[a](01_first.html), [b](01_first.html#Part-two), [c](other.ipynb)"
+    assert with_page_links(text, {"01_first"}) == shown
+
+
+def test_equations_are_set_without_a_script():
+    shown = with_equations("The loss $(r - 1)^2$ is\n\n$$\n\\frac{1}{n}\n$$")
+    assert shown.startswith('The loss <math xmlns="http://www.w3.org/1998/Math/MathML" display="in')
+    assert "<msup>" in shown
+    assert "<mfrac><mrow><mn>1</mn></mrow><mrow><mi>n</mi></mrow></mfrac>" in shown
+    assert "$" not in shown
+
+
+@pytest.mark.parametrize(
+    "text", ["`$x$`", "``a ` $x$``", "```\n$x$\n```", "5$ and 6$", "$5 and $6", r"\$x\$", "$x^$"]
+)
+def test_other_dollar_signs_stay(text: str):
+    assert with_equations(text) == text
 
 
 def test_no_temporary_file_is_left(batch: BatchResult):

@@ -212,6 +212,17 @@ def test_outline_frames_whole_cells(ax: Axes) -> None:
     assert (frame.get_width(), frame.get_height()) == (3, 2)
 
 
+def test_lookup_shows_that_one_hot_rows_times_a_matrix_are_its_rows() -> None:
+    axes = Figure().subplots(1, 3)
+    matrix = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
+    plots.lookup([2, 0], matrix, axes, ["sea", "red"])
+    shown = [ax.images[0].get_array().tolist() for ax in axes]
+    assert shown == [[[0, 0, 1], [1, 0, 0]], matrix.tolist(), [[4, 5], [0, 1]]]
+    assert ticks(axes[0].yaxis) == ["sea → 2", "red → 0"]
+    assert [frame.get_xy() for frame in axes[1].patches] == [(-0.5, 1.5), (-0.5, -0.5)]
+    assert [ax.get_title() for ax in axes] == ["one-hot rows (2, 3)", "× matrix (3, 2)", "= (2, 2)"]
+
+
 def test_window_answers_mark_the_largest(ax: Axes) -> None:
     plots.window_answers(["red", "sea", ""], [0.25, -1.0], 2, ax)
     assert widths(ax) == [0.25, -1.0]
