@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 
 class InputError(ValueError):
@@ -18,6 +19,20 @@ class DivergedError(InputError):
 
 class WorkerLostError(RuntimeError):
     """One of several workers that train together ended or cannot be reached."""
+
+
+class ProviderError(RuntimeError):
+    """A provider of posters gave no answer that can be used.
+
+    Attributes:
+        kind: "refused": it does not accept the key, and will not later; "silent": it cannot be
+            reached, is overloaded or wants to be left alone, and may answer later; "bad": it said
+            something that is no answer, and would say it again.
+    """
+
+    def __init__(self, message: str, kind: Literal["refused", "silent", "bad"]) -> None:
+        self.kind = kind
+        super().__init__(message)
 
 
 class NotebookError(RuntimeError):

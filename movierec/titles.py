@@ -33,6 +33,25 @@ def plain_title(title: str) -> str:
     return " ".join(re.sub(r"[^\w\s]", " ", text.casefold()).split())
 
 
+def title_forms(title: str) -> list[str]:
+    """The titles that MovieLens packs into one, as they are spoken; the first is the main one.
+
+    Example:
+        >>> title_forms("City of Lost Children, The (Cité des enfants perdus, La) (1995)")
+        ['The City of Lost Children', 'La Cité des enfants perdus']
+    """
+    main, *others = re.split(r"[()]", YEAR.sub("", title))
+    forms = []
+    for text in (main, *others):
+        text = re.sub(r"^\s*a\.?k\.?a\.?:?\s", "", text, flags=re.IGNORECASE).strip()
+        if match := ARTICLE.match(text):
+            space = "" if match[2].endswith("'") else " "
+            text = f"{match[2]}{space}{match[1]}{match[3] or ''}"
+        if text and text not in forms:
+            forms.append(text)
+    return forms or [title.strip()]
+
+
 def find_movies(movies: pd.DataFrame, text: str, k: int = 10) -> pd.DataFrame:
     """The films whose titles come nearest to a text.
 

@@ -73,7 +73,8 @@ MAY_IMPORT = {
     "runs": {"datasets", "features", "files", "newcomers", "recommend", "vectors", "watching"}
     | DATA,
     "pipeline": ALL - {"widgets", "notebooks", "pages", "predictions", "metadata", "doctor"},
-    "metadata": DATA,
+    "metadata": DATA | {"providers"},
+    "providers": {"metadata", "titles", "errors"},
     "widgets": {"recommend", "plots", "metadata", "datasets", "features"} | DATA,
     "predictions": {"recommend", "features", "files", "errors"},
     "graphs": {"networks", "recommend", "runs"},
