@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
 
-from movierec.metrics import LIKED
+from movierec.metrics import LIKED, rating_metrics
 from movierec.vectors import Indices, Rows, Vectors, pair_scores
 
 DAMPING = 5.0  # ratings at the overall mean that every mean starts with
@@ -159,6 +159,25 @@ BASELINES: dict[str, Callable[[Rows, int, int], Baseline]] = {
     "EASE": ease,
 }
 MEANS = ("global mean", "user mean", "movie mean", "biases")  # what needs no learning
+
+
+def errors_of_means(train: Rows, measured: Rows, users: int, movies: int) -> dict[str, float]:
+    """How far off one is with means alone.
+
+    Args:
+        train, users, movies: what each of `MEANS` is fitted on, as in `global_mean`.
+        measured: the rows to predict; at least one.
+
+    Returns:
+        Mean squared error (stars²) by name, of predictions that are not clipped.
+    """
+    errors = {}
+    for name in MEANS:
+        predict = BASELINES[name](train, users, movies).predict
+        assert predict is not None  # all of them predict ratings
+        predicted = predict(measured.user_idx, measured.movie_idx)
+        errors[name] = rating_metrics(measured.rating, predicted)["mse"]
+    return errors
 
 
 def _mean(train: Rows) -> float:

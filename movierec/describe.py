@@ -1,12 +1,17 @@
-"""What the tables say of people, films and habits, before any model: the figures of `01_data`."""
+"""What the tables say of people, films and habits, and vectors of their likeness: for reading."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from movierec.datasets import AGE_BAND_NAMES, AGE_BANDS, Tables
 from movierec.features import GENDERS, split_genres
+from movierec.splits import RowNumbers
+from movierec.vectors import top_k, unit_rows
 
 PAUSE = 3600  # seconds without a rating that end a sitting
 
@@ -92,3 +97,77 @@ def sittings(ratings: pd.DataFrame, pause: int = PAUSE) -> pd.Series:
     ordered = ratings[["user_id", "timestamp"]].sort_values(["user_id", "timestamp"])
     gap = ordered.groupby("user_id")["timestamp"].diff()
     return (gap.isna() | (gap > pause)).groupby(ordered["user_id"]).sum()
+
+
+def part_table(
+    ratings: pd.DataFrame, parts: dict[str, tuple[RowNumbers, RowNumbers]]
+) -> pd.DataFrame:
+    """What the parts of a split hold.
+
+    Args:
+        ratings: all of them.
+        parts: by name the numbers of a part's rows, and of the rows that are known when it is
+            predicted.
+
+    Returns:
+        By name: `ratings`, `mean rating` (stars), `users`, `films`, and the shares of its ratings
+        by `unknown users` and of `unknown films`, which have no row among those known.
+    """
+    rows = {}
+    for name, (own, known) in parts.items():
+        part, before = ratings.iloc[own], ratings.iloc[known]
+        rows[name] = {
+            "ratings": len(part),
+            "mean rating": part["rating"].mean(),
+            "users": part["user_id"].nunique(),
+            "films": part["movie_id"].nunique(),
+            "unknown users": 1 - part["user_id"].isin(before["user_id"]).mean(),
+            "unknown films": 1 - part["movie_id"].isin(before["movie_id"]).mean(),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def neighbours(
+    vectors: npt.NDArray[np.floating], names: Sequence[str], asked: Sequence[int], k: int = 3
+) -> pd.DataFrame:
+    """What points most nearly the same way.
+
+    Args:
+        vectors: (n, d).
+        names: (n,) what the vectors are of.
+        asked: positions of those whose neighbours are wanted.
+        k: how many neighbours, where there are so many.
+
+    Returns:
+        By the asked names, columns 1 to k: a neighbour's name with the cosine in brackets.
+    """
+    unit, k = unit_rows(np.asarray(vectors, dtype=np.float32)), min(k, len(vectors) - 1)
+    cosines = unit[list(asked)] @ unit.T  # (asked, n)
+    cosines[np.arange(len(asked)), list(asked)] = -np.inf
+    near = top_k(cosines, k) if k > 0 else np.zeros((len(asked), 0), dtype=np.int64)
+    told = [
+        [f"{names[n]} ({row[n]:.2f})" for n in found]
+        for row, found in zip(cosines, near, strict=True)
+    ]
+    columns = range(1, near.shape[1] + 1)
+    return pd.DataFrame(told, index=[names[n] for n in asked], columns=columns)
+
+
+def kinship(vectors: npt.NDArray[np.floating], flags: npt.NDArray, k: int = 10) -> float:
+    """How many of the things that point most nearly the same way have something in common.
+
+    Args:
+        vectors: (n, d).
+        flags: (n, kinds), above 0 for what a thing is.
+        k: neighbours of each, where there are so many.
+
+    Returns:
+        The share, 0 to 1, of pairs of a thing and a neighbour that are both of some kind. Random
+        vectors give the share among all pairs.
+    """
+    unit = unit_rows(np.asarray(vectors, dtype=np.float32))
+    cosines = unit @ unit.T
+    np.fill_diagonal(cosines, -np.inf)
+    near = top_k(cosines, min(k, len(unit) - 1))
+    of = (np.asarray(flags) > 0).astype(np.int64)
+    return float(np.take_along_axis((of @ of.T) > 0, near, axis=1).mean())

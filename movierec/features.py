@@ -210,7 +210,9 @@ def _padded(
     return table
 
 
-def joined_table(tables: Tables, features: Features, rows: slice = slice(None)) -> pd.DataFrame:
+def joined_table(
+    tables: Tables, features: Features, rows: slice | npt.NDArray[np.int64] = slice(None)
+) -> pd.DataFrame:
     """The three tables joined on user and movie, encoded, as the source document prints them.
 
     Training does not need it; it is for reading and saving.

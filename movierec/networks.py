@@ -141,6 +141,22 @@ def load_network(run: Run) -> TwoTower:
     return model
 
 
+def untrained(run: Run) -> TwoTower:
+    """A run's network as it was before its first step.
+
+    Args:
+        run: of a recipe with a network, that did not start from another run.
+
+    Raises:
+        InputError: as `load_network`.
+    """
+    load_network(run)  # refuses settings that describe another network than the weights
+    network, share = run.config["network"], run.config["start_at_factors"]
+    config = NetworkConfig(**network | {"windows": tuple(network["windows"])})
+    recipe = Recipe(run.config["recipe"], config, start_at_factors=share)
+    return _network(run.features, run.rows("train"), recipe, run.config["seed"])
+
+
 def carry_over(model: TwoTower, features: Features, run: Run) -> None:
     """Give a network, in place, what the network of a run has learned.
 

@@ -149,7 +149,11 @@ def with_equations(text: str) -> str:
     from latex2mathml import exceptions
     from latex2mathml.converter import convert
 
-    unreadable = tuple(found for found in vars(exceptions).values() if isinstance(found, type))
+    unreadable = tuple(
+        found
+        for found in vars(exceptions).values()
+        if isinstance(found, type) and issubclass(found, Exception)
+    )
 
     def mathml(found: re.Match[str]) -> str:
         block, inline = found["block"], found["inline"]

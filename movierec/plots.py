@@ -51,6 +51,25 @@ def loss_curves(history: pd.DataFrame, ax: Axes, levels: dict[str, float] | None
     return ax
 
 
+def paired_losses(histories: dict[str, pd.DataFrame], ax: Axes) -> Axes:
+    """Losses of several trainings: training dashed, validation solid, a ring at the best epoch.
+
+    Args:
+        histories: by name, each as in `loss_curves`, with validation rows.
+        ax: where to draw.
+    """
+    for colour, (name, history) in zip(COLOURS, histories.items(), strict=False):
+        epoch, val_loss = history["epoch"], history["val_loss"]
+        ax.plot(epoch - 0.5, history["train_loss"], "o--", color=colour, label=f"{name}: training")
+        ax.plot(epoch, val_loss, "s-", color=colour, label=f"{name}: validation")
+        best = val_loss.idxmin()
+        ax.plot(epoch[best], val_loss[best], "o", color=colour, markersize=14, fillstyle="none")
+    ax.set(xlabel="epoch", ylabel="mean squared error (stars²)")
+    ax.grid(alpha=0.3)
+    ax.legend()
+    return ax
+
+
 def bars(
     values: pd.Series,
     ax: Axes,

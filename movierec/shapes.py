@@ -53,10 +53,25 @@ def derive(sizes: Sizes, config: NetworkConfig) -> list[LayerShape]:
     Example:
         >>> from movierec.recipes import NetworkConfig
         >>> sizes = Sizes(6041, 2, 7, 21, 3953, 19, 5217, 18, 15)  # ML-1M
-        >>> sum(layer.parameters for layer in derive(sizes, NetworkConfig()))
-        541456
+        >>> derive(sizes, NetworkConfig())[-1].shape
+        ('B', 1)
     """
     return [*_user_layers(sizes, config), *_movie_layers(sizes, config), *_rating_layers()]
+
+
+def count_parameters(sizes: Sizes, config: NetworkConfig) -> int:
+    """All trainable numbers of a network, by the rules.
+
+    Args:
+        sizes, config: as in `derive`.
+
+    Example:
+        >>> from movierec.recipes import NetworkConfig
+        >>> sizes = Sizes(6041, 2, 7, 21, 3953, 19, 5217, 18, 15)  # ML-1M
+        >>> count_parameters(sizes, NetworkConfig())
+        541456
+    """
+    return sum(layer.parameters for layer in derive(sizes, config))
 
 
 def _user_layers(sizes: Sizes, config: NetworkConfig) -> Iterator[LayerShape]:

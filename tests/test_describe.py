@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_series_equal
 
 from movierec.datasets import Tables
-from movierec.describe import genre_flags, genre_lift, genres_together, sittings, user_groups
+from movierec.describe import (
+    genre_flags,
+    genre_lift,
+    genres_together,
+    kinship,
+    neighbours,
+    part_table,
+    sittings,
+    user_groups,
+)
 from movierec.simulate import Simulation
 
 
@@ -55,3 +65,35 @@ def test_a_pause_longer_than_the_limit_begins_a_new_sitting() -> None:
     counted = sittings(ratings, pause=60)
     assert_series_equal(counted, pd.Series([1, 2], index=[5, 7]), check_names=False)
     assert sittings(ratings, pause=61).tolist() == [1, 1]
+
+
+def test_parts_tell_what_they_hold_and_who_is_new_in_them(plain_tables: Tables) -> None:
+    test, known = np.array([5, 7]), np.array([0, 1, 2, 3, 4])
+    row = part_table(plain_tables.ratings, {"test": (test, known)}).loc["test"]
+    # user 4 rated film 5, which user 2 rated before; user 6 and film 8 are new
+    assert row.to_dict() == {
+        "ratings": 2,
+        "mean rating": 3.5,
+        "users": 2,
+        "films": 2,
+        "unknown users": 0.5,
+        "unknown films": 0.5,
+    }
+
+
+def test_neighbours_point_the_same_way_and_are_not_oneself() -> None:
+    vectors = np.array([[1.0, 0.0], [5.0, 0.5], [0.0, 2.0], [-1.0, 0.0]])
+    near = neighbours(vectors, ["a", "b", "c", "d"], [0, 2], k=2)
+    assert near.index.tolist() == ["a", "c"]
+    assert near.loc["a"].tolist() == ["b (1.00)", "c (0.00)"]
+    assert near.loc["c", 1] == "b (0.10)"
+    assert neighbours(vectors[:2], ["a", "b"], [0], k=5).shape == (1, 1)
+
+
+def test_kinship_is_the_share_of_neighbours_with_something_in_common() -> None:
+    vectors = np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]])
+    by_direction = np.array([[1, 0], [1, 0], [0, 1], [0, 1]])
+    across = np.array([[1, 0], [0, 1], [1, 0], [0, 1]])
+    assert kinship(vectors, by_direction, k=1) == 1
+    assert kinship(vectors, across, k=1) == 0
+    assert kinship(vectors, across, k=9) == pytest.approx(1 / 3)  # all others: one of three

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "invented": {"datasets"},
     "simulate": {"datasets", "invented", "files", "errors"},
     "features": {"datasets", "errors"},
-    "describe": {"datasets", "features"},
+    "describe": {"datasets", "features", "splits", "vectors"},
     "splits": {"errors"},
     "titles": {"datasets", "errors"},
     "model": {"features", "recipes"},

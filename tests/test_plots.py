@@ -77,6 +77,16 @@ def test_loss_curves_without_validation_rows_name_no_validation(
     assert legend(ax) == ["training"]
 
 
+def test_paired_losses_ring_the_best_epoch_of_each_training(
+    ax: Axes, history: pd.DataFrame
+) -> None:
+    plots.paired_losses({"one": history, "two": history.assign(val_loss=[1.0, 2.0, 3.0])}, ax)
+    assert_allclose(line(ax, "one: training"), [[0.5, 3], [1.5, 2], [2.5, 1]])
+    assert_allclose(line(ax, "two: validation"), [[1, 1], [2, 2], [3, 3]])
+    rings = [drawn for drawn in ax.lines if drawn.get_fillstyle() == "none"]
+    assert [ring.get_xydata().tolist() for ring in rings] == [[[2, 1.5]], [[1, 1]]]
+
+
 def test_bars_stand_in_order_with_whole_numbers_written_whole(ax: Axes) -> None:
     plots.bars(pd.Series({"a": 1200.0, "b": 7.0}), ax, "ratings", "kind", highlight="b")
     assert heights(ax) == [1200, 7]

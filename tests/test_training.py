@@ -15,7 +15,7 @@ from movierec import baselines
 from movierec.datasets import Tables
 from movierec.errors import InputError
 from movierec.metrics import rating_metrics
-from movierec.networks import load_network
+from movierec.networks import load_network, untrained
 from movierec.pipeline import train, train_or_load
 from movierec.recipes import RECIPES, NetworkConfig, Recipe, resolve_recipe
 from movierec.runs import encode_rows, load_run
@@ -298,6 +298,15 @@ def test_stored_network_gives_the_stored_vectors(small_run):
     stored = small_run.recommender.user_vectors[1]
     found = keras.ops.convert_to_numpy(model.user_vectors(keras.ops.array([1], "int32")))[0]
     assert found == pytest.approx(stored, abs=1e-6)
+
+
+def test_untrained_network_is_the_one_that_the_first_step_begins_with(small_tables, tmp_path):
+    """A training that stands still ends where it began."""
+    still = dataclasses.replace(RECIPES["fast"], epochs=1, learning_rate=1e-12)
+    run = train(small_tables, still, seed=4, run_dir=tmp_path / "run")
+    before = untrained(run)
+    for variable in before.trainable_variables:
+        assert variable.numpy() == pytest.approx(run.weights[variable.path], abs=1e-5)
 
 
 def test_without_holdout_and_validation_everything_is_trained_on(small_tables, tmp_path):
