@@ -141,7 +141,7 @@ def load_network(run: Run) -> TwoTower:
     return model
 
 
-def untrained(run: Run) -> TwoTower:
+def untrained_network(run: Run) -> TwoTower:
     """A run's network as it was before its first step.
 
     Args:

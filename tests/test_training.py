@@ -15,7 +15,7 @@ from movierec import baselines
 from movierec.datasets import Tables
 from movierec.errors import InputError
 from movierec.metrics import rating_metrics
-from movierec.networks import load_network, untrained
+from movierec.networks import load_network, untrained_network
 from movierec.pipeline import train, train_or_load
 from movierec.recipes import RECIPES, NetworkConfig, Recipe, resolve_recipe
 from movierec.runs import encode_rows, load_run
@@ -304,7 +304,7 @@ def test_untrained_network_is_the_one_that_the_first_step_begins_with(small_tabl
     """A training that stands still ends where it began."""
     still = dataclasses.replace(RECIPES["fast"], epochs=1, learning_rate=1e-12)
     run = train(small_tables, still, seed=4, run_dir=tmp_path / "run")
-    before = untrained(run)
+    before = untrained_network(run)
     for variable in before.trainable_variables:
         assert variable.numpy() == pytest.approx(run.weights[variable.path], abs=1e-5)
 
