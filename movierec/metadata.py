@@ -310,9 +310,10 @@ class Metadata:
             self._waiting.clear()
             self._wanted.clear()
             self._changed.notify_all()
-        for thread in self._threads:
+        ends = time.monotonic() + 0.5
+        for thread in self._threads:  # one that waits for a server ends later, by itself
             if thread is not threading.current_thread():
-                thread.join(timeout=1.0)  # one that waits for a server ends later, by itself
+                thread.join(timeout=max(ends - time.monotonic(), 0.0))
         for cache in {self._kept, self._keeping}:
             cache.close()
         self.provider.close()

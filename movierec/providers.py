@@ -268,11 +268,14 @@ def check_address(address: str) -> str:
     Raises:
         InputError: it is none, or the key could be read on the way there.
     """
-    parts = urlsplit(address)
-    local = parts.hostname in ("localhost", "127.0.0.1", "::1")
-    if not (parts.netloc and not parts.path and parts.scheme in ("https", "http")):
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("https", "http") and parts.hostname and not parts.path
+    except ValueError:
+        good = False
+    if not good:
         raise InputError(f"got the address {address!r}; expected one such as https://example.org")
-    if parts.scheme == "http" and not local:
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
         raise InputError(f"got {address}; expected https, since a key is sent there")
     return address
 
