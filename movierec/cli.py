@@ -27,6 +27,7 @@ from movierec.recipes import RECIPES, resolve_recipe
 if TYPE_CHECKING:
     import pandas as pd
 
+    from movierec.parameters import Parameter
     from movierec.recommend import Recommender
     from movierec.runs import Run
 
@@ -505,27 +506,39 @@ def also_liked_command(movie: str, run_dir: Path | None, as_json: bool, **choice
     metavar="NAME VALUE",
     type=(str, str),
     multiple=True,
-    help="A notebook parameter; may be repeated.",
+    help="A notebook parameter; may be repeated. --parameters lists them.",
 )
+@click.option("--only", metavar="NOTEBOOK", multiple=True, help="Such as 03_training; repeatable.")
+@click.option("--force", is_flag=True, help="Run them even if the report is there and still true.")
+@click.option("--parameters", "listed", is_flag=True, help="List the parameters, and do no more.")
 @json_option
 def notebooks_command(
     data: str,
     path: Path | None,
     run_dir: Path | None,
     parameters: tuple[tuple[str, str], ...],
+    only: tuple[str, ...],
+    force: bool,
+    listed: bool,
     as_json: bool,
 ) -> None:
     """Run all notebooks through papermill and leave a report as HTML.
 
     If DIR is a run folder that `movierec train` made, the notebooks report on that run; otherwise
-    03_training trains one into DIR/model.
+    03_training trains one into DIR/model. Where DIR holds the very report that would come out (the
+    same notebooks, parameters, data, code and versions), nothing is run.
     """
-    from movierec.notebooks import run_notebooks
+    from movierec.notebooks import parameters_of, run_notebooks
     from movierec.paths import reports_dir
 
+    if listed:
+        _print_parameters(parameters_of(), as_json)
+        return
     settings: dict[str, object] = {"data": data, "path": str(path.absolute()) if path else ""}
     settings |= dict(parameters)
-    result = run_notebooks(run_dir or reports_dir() / data, settings)
+    result = run_notebooks(run_dir or reports_dir() / data, settings, only=only, force=force)
+    if result.fresh:
+        print("Nothing has changed since this report was made; --force runs it.", file=sys.stderr)
     if as_json:
         facts = {"report": str(result.out_dir), "index": str(result.index)}
         _print_facts(facts | {n.name: n.metrics for n in result.notebooks}, as_json)
@@ -664,6 +677,15 @@ def _print_facts(facts: dict[str, Any], as_json: bool) -> None:
         shown = f"{value:,.4g}" if isinstance(value, float) else value
         shown = f"{value:,}" if type(value) is int else shown
         print(f"{name.replace('_', ' '):<16} {'none' if value is None else shown}")
+
+
+def _print_parameters(parameters: dict[str, Parameter], as_json: bool) -> None:
+    if as_json:
+        told = {name: parameter._asdict() for name, parameter in parameters.items()}
+        print(json.dumps(told, indent=2))
+        return
+    for name, (kind, default, meaning) in parameters.items():
+        print(f"{name + ': ' + kind:<20} {meaning} [{default!r}]")
 
 
 def _print_films(films: pd.DataFrame, heading: str, as_json: bool) -> None:

@@ -6,25 +6,23 @@ papermill and nbconvert are imported where they are used: every notebook imports
 
 from __future__ import annotations
 
-import ast
 import difflib
 import json
-import os
 import platform
+import re
 import shutil
 import sys
-import tempfile
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from movierec import __version__
-from movierec.datasets import NAMES
 from movierec.errors import InputError, NotebookError
 from movierec.files import alone, write_whole
+from movierec.freshness import checksum, made_from, what_changed
+from movierec.kernels import RUNNING, execute
 from movierec.pages import (
     METRICS_MIME,
     NotebookReport,
@@ -35,25 +33,36 @@ from movierec.pages import (
     save_figures,
     title_and_question,
 )
-from movierec.recipes import Recipe, resolve_recipe
+from movierec.parameters import (
+    SET_BY_BATCH,
+    Parameter,
+    check_data,
+    checked_parameters,
+    declared_parameters,
+    defaults,
+)
 from movierec.runs import BEST, load_run
 
-# A line an epoch: a live bar leaves screens of control characters in an executed notebook.
-KERNEL_ENVIRONMENT = {"MOVIEREC_PROGRESS": "lines"}
-RUNNING = ".running-"  # how the folder of a notebook under way is called
-START_TIMEOUT = 300  # seconds until a kernel answers; the first start after an install is slow
+NUMBERED = re.compile(r"[0-9]{2}_\w+")  # the name of a notebook; a path is none
 OF_NETWORKS = ("02_shapes", "03_training")  # have nothing to say of a run without a network
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas")
-BATCH_PARAMETERS = ("run_dir", "best_dir", "report_dir", "reuse")  # set by the batch itself
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """A finished batch: its folder, its first page, and its notebooks in order."""
+    """A finished batch.
+
+    Attributes:
+        out_dir: its folder.
+        index: its first page.
+        notebooks: in order.
+        fresh: whether the folder held this very report already, so that nothing was run.
+    """
 
     out_dir: Path
     index: Path
     notebooks: tuple[NotebookReport, ...]
+    fresh: bool = False
 
 
 def record(**values: Any) -> None:
@@ -99,17 +108,47 @@ def find_notebooks(source_dir: Path | None = None) -> list[Path]:
     return sources
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """What is to be run.
+
+    Attributes:
+        out_dir: folder of the report.
+        sources: the notebooks.
+        given: the parameters of each.
+        shown: all parameters by name, without those that the batch sets.
+        run: the run folder that is reported on, if it was there before.
+        note: a sentence for the first page.
+    """
+
+    out_dir: Path
+    sources: list[Path]
+    given: dict[Path, dict[str, Any]]
+    shown: dict[str, Any]
+    run: Path | None
+    note: str
+
+    @property
+    def stems(self) -> list[str]:
+        return [source.stem for source in self.sources]
+
+
 def run_notebooks(
     out_dir: Path | str,
-    parameters: dict[str, object] | None = None,
+    parameters: Mapping[str, object] | None = None,
     source_dir: Path | None = None,
     progress: bool = True,
+    *,
+    only: Sequence[str] = (),
+    force: bool = False,
 ) -> BatchResult:
-    """Run all notebooks and leave a report that can be read without a server.
+    """Run notebooks and leave a report that can be read without a server.
 
     Writes `NAME.ipynb`, `NAME.html`, `figures/*.png`, `metrics.json` and `index.html`. What an
     earlier batch left under these names goes when the first notebook starts, so that a report
-    never mixes two batches.
+    never mixes two batches. If the folder holds the report of the same notebooks with the same
+    parameters, on the same data, by the same code and versions, and nobody has changed its files,
+    nothing is run.
 
     Args:
         out_dir: Folder of the report. If it is a run folder (has `run.json`), the notebooks get
@@ -120,15 +159,32 @@ def run_notebooks(
             `parameters` cell. Texts, as from a command line, are converted to the declared type.
         source_dir: Folder of the numbered notebooks; by default movierec's own.
         progress: Print a line for each notebook on standard error.
+        only: Names of notebooks, such as "03_training"; all if empty.
+        force: Run them even if the report is there.
 
     Raises:
-        InputError: No notebooks, an unknown parameter, or a value of the wrong kind; nothing has
-            been started or removed then.
+        InputError: No notebooks, an unknown notebook or parameter, or a value of the wrong kind;
+            nothing has been started or removed then.
         NotebookError: A notebook failed. Its partly executed copy and page are kept, and the
             notebooks after it are not run.
     """
-    out_dir = Path(out_dir).resolve()
-    sources, note = find_notebooks(source_dir), ""
+    batch = _planned(Path(out_dir).resolve(), dict(parameters or {}), source_dir, only)
+    with alone(batch.out_dir):
+        versions = _versions()
+        origin = made_from(batch.sources, batch.shown, versions, batch.run)
+        stale = "it was asked for" if force else what_changed(batch.out_dir, origin)
+        if stale is None:
+            return _as_left(batch)
+        if progress and (batch.out_dir / "metrics.json").exists():
+            print(f"The report is made anew: {stale}.", file=sys.stderr)
+        return _run(batch, origin, progress)
+
+
+def _planned(
+    out_dir: Path, parameters: dict[str, object], source_dir: Path | None, only: Sequence[str]
+) -> _Batch:
+    """Check everything that can be checked before anything is started or removed."""
+    sources, note = _chosen(find_notebooks(source_dir), only), ""
     if out_dir == sources[0].parent.resolve():
         raise InputError(f"{out_dir} holds the source notebooks; give another folder for reports")
     has_run = (out_dir / "run.json").exists()
@@ -138,14 +194,19 @@ def run_notebooks(
         best_dir = out_dir
         left_out = [source.stem for source in sources if source.stem in OF_NETWORKS]
         sources = [source for source in sources if source.stem not in OF_NETWORKS]
+        if left_out and not sources:
+            raise InputError(
+                f"{out_dir} is a run without a network, which {' and '.join(left_out)} are about; "
+                "name other notebooks, or a run of recipe classic or fast"
+            )
         if left_out:
             note = (
                 f"This run has no network (recipe {run.config['recipe']}). {' and '.join(left_out)}"
                 " are about one, and were left out."
             )
-    declared = {source: _declared_parameters(source) for source in sources}
-    given = _checked_parameters(parameters or {}, declared)
-    _check_data(parameters or {})
+    declared = {source: declared_parameters(source) for source in sources}
+    given = checked_parameters(parameters, declared)
+    check_data(parameters)
     for source, values in given.items():
         own = {
             "run_dir": str(model_dir),
@@ -154,241 +215,147 @@ def run_notebooks(
             "reuse": has_run,
         }
         values.update({name: own[name] for name in own if name in declared[source]})
-
-    with alone(out_dir):
-        return _run(sources, given, declared, out_dir, progress, note)
-
-
-def _run(
-    sources: list[Path],
-    given: dict[Path, dict[str, Any]],
-    declared: dict[Path, dict[str, tuple[str, Any]]],
-    out_dir: Path,
-    progress: bool,
-    note: str,
-) -> BatchResult:
-    """The batch, on a folder that no other process writes to."""
-    _remove_earlier_report(out_dir, [source.stem for source in sources] + list(OF_NETWORKS))
-    (out_dir / "figures").mkdir(parents=True, exist_ok=True)
-    titles = {source: title_and_question(read_notebook(source))[0] for source in sources}
-    reports = []
-    for source in sources:
-        if progress:
-            print(f"{source.stem:<16}", end=" ", file=sys.stderr, flush=True)
-        started = time.perf_counter()
-        try:
-            notebook, failure = _execute(source, given[source], out_dir / source.name)
-        finally:
-            seconds = time.perf_counter() - started
-            if progress:
-                print(f"{seconds:6.1f} s", file=sys.stderr)
-        page = out_dir / f"{source.stem}.html"
-        write_whole(page, notebook_page(notebook, source, titles))
-        figures = save_figures(notebook, source.stem, out_dir)
-        if failure is not None:
-            raise NotebookError(source.stem, *failure, page)
-        title, question = title_and_question(notebook)
-        metrics = recorded(notebook)
-        reports.append(
-            NotebookReport(source.stem, title, question, round(seconds, 1), metrics, figures)
-        )
-
-    shown = {name: value for name, (_, value) in _defaults(declared).items()}
+    shown = {name: parameter.default for name, parameter in defaults(declared).items()}
     for values in given.values():
         shown |= values
-    shown = {name: shown[name] for name in sorted(shown) if name not in BATCH_PARAMETERS}
-    versions = {"movierec": __version__, "python": platform.python_version()} | {
-        package: _version(package) for package in PACKAGES
-    }
-    collected = {
-        "notebooks": {r.name: {"seconds": r.seconds, "metrics": r.metrics} for r in reports},
-        "parameters": shown,
-        "versions": versions,
-    }
-    write_whole(out_dir / "metrics.json", json.dumps(collected, indent=2) + "\n")
+    shown = {name: shown[name] for name in sorted(shown) if name not in SET_BY_BATCH}
+    return _Batch(out_dir, sources, given, shown, out_dir if has_run else None, note)
+
+
+def _chosen(sources: list[Path], only: Sequence[str]) -> list[Path]:
+    names = [source.stem for source in sources]
+    for name in only:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, cutoff=0.4)
+            meant = f"; did you mean {' or '.join(near)}?" if near else "."
+            raise InputError(f"no notebook is called {name!r}{meant} Known: {', '.join(names)}")
+    return [source for source in sources if source.stem in only] if only else sources
+
+
+def _run(batch: _Batch, origin: dict[str, Any], progress: bool) -> BatchResult:
+    """The batch, on a folder that no other process writes to."""
+    out_dir = batch.out_dir
+    _remove_earlier_report(out_dir, batch.stems)
+    (out_dir / "figures").mkdir(parents=True, exist_ok=True)
+    titles = {source: title_and_question(read_notebook(source))[0] for source in batch.sources}
+    reports = []
+    for source in batch.sources:
+        if progress:
+            print(f"{source.stem:<16}", end=" ", file=sys.stderr, flush=True)
+        try:
+            done = execute(source, batch.given[source], out_dir / source.name)
+        except BaseException:
+            if progress:
+                print(file=sys.stderr)
+            raise
+        if progress:
+            took = f"{done.seconds:6.1f} s {done.peak_memory / 2**20:7,.0f} MiB"
+            print(took, file=sys.stderr)
+        page = out_dir / f"{source.stem}.html"
+        write_whole(page, notebook_page(done.notebook, source, titles))
+        figures = save_figures(done.notebook, source.stem, out_dir)
+        if done.failure is not None:
+            raise NotebookError(source.stem, *done.failure, page)
+        title, question = title_and_question(done.notebook)
+        reports.append(
+            NotebookReport(
+                source.stem,
+                title,
+                question,
+                round(done.seconds, 1),
+                done.peak_memory,
+                recorded(done.notebook),
+                figures,
+            )
+        )
     index = out_dir / "index.html"
-    write_whole(index, index_page(reports, shown, versions, note))
+    write_whole(index, index_page(reports, batch.shown, origin["versions"], batch.note))
+    if origin["data"] is None:  # it may have been downloaded meanwhile
+        origin = made_from(batch.sources, batch.shown, origin["versions"], batch.run)
+    write_whole(out_dir / "metrics.json", _metrics(batch, reports, origin))
     return BatchResult(out_dir, index, tuple(reports))
 
 
-# ---- parameters: {source: {name: (kind, default)}} ----
-
-
-def _declared_parameters(source: Path) -> dict[str, tuple[str, Any]]:
-    """Kind and default by name, from the notebook's `parameters` cell."""
-    import papermill
-
-    notebook = read_notebook(source)
-    notebook.metadata["language_info"] = {"name": "python"}  # a stripped notebook has none
-    declared = {}
-    for name, entry in papermill.inspect_notebook(notebook).items():
-        try:
-            default = ast.literal_eval(entry["default"])
-        except ValueError:
-            raise InputError(
-                f"{source.name}: the default of parameter {name} is {entry['default']}; "
-                "expected a plain number, text or True/False"
-            ) from None
-        kind = entry["inferred_type_name"]
-        declared[name] = (type(default).__name__ if kind == "None" else kind, default)
-    return declared
-
-
-def _defaults(declared: dict[Path, dict[str, tuple[str, Any]]]) -> dict[str, tuple[str, Any]]:
-    """The parameters of all notebooks; the first notebook that declares a name counts."""
-    merged: dict[str, tuple[str, Any]] = {}
-    for own in declared.values():
-        merged = own | merged
-    return merged
-
-
-def _checked_parameters(
-    parameters: dict[str, object], declared: dict[Path, dict[str, tuple[str, Any]]]
-) -> dict[Path, dict[str, Any]]:
-    """The converted values that each notebook gets."""
-    known = sorted(set(_defaults(declared)) - set(BATCH_PARAMETERS))
-    for name in parameters:
-        if name in BATCH_PARAMETERS:
-            raise InputError(f"parameter {name} is set by the batch; choose the folder of the run")
-        if name not in known:
-            near = difflib.get_close_matches(name, known)
-            meant = f"; did you mean {' or '.join(near)}?" if near else "."
-            raise InputError(
-                f"no notebook has a parameter {name!r}{meant} Known: {', '.join(known) or 'none'}"
-            )
-    return {
-        source: {
-            name: _converted(name, value, own[name][0])
-            for name, value in parameters.items()
-            if name in own
-        }
-        for source, own in declared.items()
+def _metrics(batch: _Batch, reports: list[NotebookReport], origin: dict[str, Any]) -> str:
+    """What `metrics.json` holds; it is written last, and so tells that the report is complete."""
+    names = [f"{stem}{ending}" for stem in batch.stems for ending in (".ipynb", ".html")]
+    names += ["index.html", *(figure for report in reports for figure in report.figures)]
+    trained = [f"{folder}/run.json" for folder in ("model", BEST)]
+    names += [name for name in trained if (batch.out_dir / name).exists()]
+    collected = {
+        "notebooks": {
+            report.name: {
+                "seconds": report.seconds,
+                "peak_memory_bytes": report.peak_memory,
+                "metrics": report.metrics,
+                "figures": report.figures,
+            }
+            for report in reports
+        },
+        "parameters": batch.shown,
+        "versions": origin["versions"],
+        "made_from": origin,
+        "files": {name: checksum([batch.out_dir / name]) for name in names},
     }
+    return json.dumps(collected, indent=2) + "\n"
 
 
-def _converted(name: str, value: object, kind: str) -> Any:
-    """The value as the declared kind; a text is read as a command line gives it."""
-    refusal = InputError(f"parameter {name} was given as {value!r}; expected {_EXPECTED.get(kind)}")
-    if kind not in _EXPECTED:
-        raise InputError(f"parameter {name} is of kind {kind}, which the batch cannot set")
-    if kind == "str":
-        if isinstance(value, str | os.PathLike):
-            return os.fspath(value)
-        raise refusal
-    if isinstance(value, str):
-        try:
-            value = (
-                {"true": True, "false": False}[value.lower()]
-                if kind == "bool"
-                else (int(value) if kind == "int" else float(value))
+def _as_left(batch: _Batch) -> BatchResult:
+    """The result of the batch that made the report which is there."""
+    told = json.loads((batch.out_dir / "metrics.json").read_text("utf-8"))["notebooks"]
+    reports = []
+    for source in batch.sources:
+        title, question = title_and_question(read_notebook(source))
+        entry = told[source.stem]
+        reports.append(
+            NotebookReport(
+                source.stem,
+                title,
+                question,
+                entry["seconds"],
+                entry["peak_memory_bytes"],
+                entry["metrics"],
+                tuple(entry["figures"]),
             )
-        except (KeyError, ValueError):
-            raise refusal from None
-    if kind == "float" and type(value) is int:
-        return float(value)
-    if type(value).__name__ != kind:
-        raise refusal
-    return value
-
-
-_EXPECTED = {
-    "bool": "true or false",
-    "int": "a whole number such as 12",
-    "float": "a number such as 0.1",
-    "str": "a text",
-}
-
-
-def _check_data(parameters: Mapping[str, object]) -> None:
-    """Refuse data or a recipe that no notebook could use, before an earlier report is removed."""
-    path, name = parameters.get("path"), parameters.get("data")
-    if path and not Path(str(path)).exists():
-        raise InputError(f"{path} does not exist; expected a folder or zip with the data")
-    if name and not path and name not in NAMES:
-        raise InputError(
-            f"unknown data set {name!r}; expected one of {', '.join(NAMES)}, or your own data "
-            "with --from PATH (in Python: path)"
         )
-    if (recipe := parameters.get("recipe")) and not isinstance(resolve_recipe(str(recipe)), Recipe):
-        raise InputError(
-            f"got recipe {recipe!r}, which trains no network, but 03_training shows how one is "
-            f"trained; expected classic or fast. 04 and 05 use {BEST} in any case. For a report on "
-            f"that alone, train it with `movierec train --recipe {recipe} --run DIR`, then "
-            "`movierec notebooks --run DIR`"
-        )
+    return BatchResult(batch.out_dir, batch.out_dir / "index.html", tuple(reports), fresh=True)
 
 
-# ---- running ----
+def _versions() -> dict[str, str]:
+    versions = {"movierec": __version__, "python": platform.python_version()}
+    return versions | {package: _version(package) for package in PACKAGES}
 
 
-def _execute(
-    source: Path, values: dict[str, Any], target: Path
-) -> tuple[Any, tuple[int | None, str, str] | None]:
-    """Run one notebook into `target`; gives it back with cell, name and message of a failure."""
-    import nbformat
-    import papermill
-    from ipykernel.kernelspec import RESOURCES, get_kernel_dict
-    from jupyter_client.kernelspec import KernelSpec
-    from jupyter_client.manager import AsyncKernelManager
-    from nbclient.exceptions import DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
+def parameters_of(source_dir: Path | None = None) -> dict[str, Parameter]:
+    """The parameters of all notebooks by name, without those that the batch sets."""
+    declared = {source: declared_parameters(source) for source in find_notebooks(source_dir)}
+    return {n: p for n, p in sorted(defaults(declared).items()) if n not in SET_BY_BATCH}
 
-    # Only what Python prints belongs in a notebook. What libraries in C++ print, such as
-    # TensorFlow's remarks on the processor, goes to a log, which is kept if the kernel dies.
-    quiet = ["--IPKernelApp.capture_fd_output=False", "--IPKernelApp.log_level=ERROR"]
 
-    class RunningPython(AsyncKernelManager):
-        """The kernel of this interpreter, whatever kernelspec is registered as `python3`."""
-
-        @property
-        def kernel_spec(self) -> KernelSpec:
-            return KernelSpec(
-                resource_dir=RESOURCES, env=KERNEL_ENVIRONMENT, **get_kernel_dict(quiet)
-            )
-
-        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
-            await super().start_kernel(stderr=log, **options)
-
-    failure: tuple[int | None, str, str] | None = None
-    with tempfile.TemporaryDirectory(prefix=RUNNING, dir=target.parent) as folder:
-        partial = Path(folder) / target.name
-        log_path = partial.with_suffix(".log")
-        with log_path.open("wb") as log:
-            try:
-                papermill.execute_notebook(
-                    source,
-                    partial,
-                    parameters=values,
-                    kernel_name="python3",
-                    language="python",
-                    kernel_manager_class=RunningPython,
-                    start_timeout=START_TIMEOUT,
-                    progress_bar=False,
-                    log_output=False,
-                )
-            except PapermillExecutionError as error:
-                failure = (error.exec_count, error.ename, error.evalue)
-            except DeadKernelError as error:  # killed from outside, most often for want of memory
-                failure = (None, "DeadKernelError", str(error))
-        if failure is not None and failure[0] is None:
-            os.replace(log_path, target.with_suffix(".log"))
-        notebook = read_notebook(partial)
-        notebook.metadata.papermill.update(input_path=source.name, output_path=target.name)
-        partial.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-        os.replace(partial, target)
-    return notebook, failure
+# ---- folders ----
 
 
 def _remove_earlier_report(out_dir: Path, stems: list[str]) -> None:
+    """Remove what earlier batches made, of these notebooks and of others that they name."""
+    earlier = _notebooks_of(out_dir)
     for left in out_dir.glob(f"{RUNNING}*"):
         shutil.rmtree(left)  # by a process that was killed
     for name in ("index.html", "metrics.json"):
         (out_dir / name).unlink(missing_ok=True)
-    for stem in stems:
+    for stem in {*stems, *OF_NETWORKS, *earlier}:
         for suffix in (".ipynb", ".html", ".log"):
             (out_dir / f"{stem}{suffix}").unlink(missing_ok=True)
         for figure in (out_dir / "figures").glob(f"{stem}_*.png"):
             figure.unlink()
+
+
+def _notebooks_of(out_dir: Path) -> set[str]:
+    """The notebooks that the report which is there names; none if it cannot be read."""
+    try:
+        names = json.loads((out_dir / "metrics.json").read_text("utf-8"))["notebooks"]
+        return {name for name in names if NUMBERED.fullmatch(name)}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def _version(package: str) -> str:

@@ -37,6 +37,7 @@ class NotebookReport:
     title: str
     question: str  # the first paragraph under the title, in HTML
     seconds: float
+    peak_memory: int  # bytes
     metrics: dict[str, Any]  # what the notebook handed to `record`
     figures: tuple[str, ...]  # relative to the report's folder
 

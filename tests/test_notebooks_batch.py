@@ -6,13 +6,15 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from movierec import notebooks
 from movierec.errors import InputError, NotebookError
-from movierec.notebooks import BatchResult, record, run_notebooks
+from movierec.notebooks import BatchResult, parameters_of, record, run_notebooks
 from movierec.pages import with_equations, with_page_links
 
 PARAMETERS = """\
@@ -206,6 +208,7 @@ def test_killed_kernel_is_a_failure_too(tmp_path: Path):
         ({"epochs": 2.5}, "epochs was given as 2.5; expected a whole number"),
         ({"epochs": True}, "epochs was given as True; expected a whole number"),
         ({"rate": "quick"}, "rate was given as 'quick'; expected a number"),
+        ({"rate": "nan"}, "rate was given as 'nan'; expected a number"),
         ({"chatty": "perhaps"}, "chatty was given as 'perhaps'; expected true or false"),
         ({"data": 5}, "data was given as 5; expected a text"),
         ({"run_dir": "x"}, "run_dir is set by the batch"),
@@ -218,6 +221,123 @@ def test_wrong_parameters_are_refused_before_anything_starts(
     with pytest.raises(InputError, match=message):
         run_notebooks(tmp_path / "out", given, source_dir=tmp_path / "source")
     assert not (tmp_path / "out").exists()
+
+
+# ---- what is measured, and what is not run again ----
+
+
+def test_seconds_and_memory_of_each_notebook_are_recorded(batch: BatchResult):
+    told = metrics(batch)["notebooks"]
+    assert [entry["peak_memory_bytes"] for entry in told.values()] == [
+        report.peak_memory for report in batch.notebooks
+    ]
+    first, second = (report.peak_memory for report in batch.notebooks)
+    assert 2**24 < second < first < 2**31  # the first loads matplotlib, the second nothing
+    assert f"{first / 2**20:,.0f} MiB at most" in batch.index.read_text()
+
+
+def test_memory_of_processes_that_a_notebook_starts_counts(tmp_path: Path):
+    child = "import time; held = b'x' * 2**28; time.sleep(0.5)"
+    held = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}])"
+    write_notebook(tmp_path / "source" / "01_parent.ipynb", held)
+    done = run_notebooks(tmp_path / "out", source_dir=tmp_path / "source", progress=False)
+    assert done.notebooks[0].peak_memory > 2**28
+
+
+@pytest.fixture
+def reported(tmp_path: Path) -> Path:
+    """A report in `out` of two notebooks in `source` on the data in `data`, some seconds old."""
+    for name in ("01_one", "02_two"):
+        cell = "from movierec.notebooks import record\nrecord(n=open(path + '/u').read())"
+        write_notebook(tmp_path / "source" / f"{name}.ipynb", cell, parameters='path: str = "."')
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "u").write_text("1")
+    first = again(tmp_path)
+    assert not first.fresh
+    return tmp_path
+
+
+def again(folder: Path, progress: bool = False, **settings: Any) -> BatchResult:
+    given = {"path": str(folder / "data")}
+    return run_notebooks(
+        folder / "out", given, source_dir=folder / "source", progress=progress, **settings
+    )
+
+
+def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+def test_report_that_is_still_true_is_left_as_it_is(reported: Path):
+    before = contents(reported / "out")
+    result = again(reported)
+    assert result.fresh
+    assert contents(reported / "out") == before
+    assert [report.metrics for report in result.notebooks] == [{"n": "1"}, {"n": "1"}]
+    assert [report.title for report in result.notebooks] == ["About 01_one", "About 02_two"]
+    told = json.loads((reported / "out" / "metrics.json").read_text())["notebooks"]
+    assert [r.seconds for r in result.notebooks] == [e["seconds"] for e in told.values()]
+
+
+def test_forced_batch_runs_again(reported: Path):
+    before = contents(reported / "out")
+    assert not again(reported, force=True).fresh
+    assert contents(reported / "out")["01_one.ipynb"] != before["01_one.ipynb"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("data", "the data changed"),
+        ("notebooks", "the notebooks changed"),
+        ("code", "the code of movierec changed"),
+        ("versions", "the installed versions changed"),
+        ("page", "01_one.html is no longer as the batch left it"),
+        ("metrics", "the one that is there does not say what it was made from"),
+    ],
+)
+def test_report_that_is_no_longer_true_is_made_anew_and_says_why(
+    reported: Path, change: str, reason: str, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    out = reported / "out"
+    told = json.loads((out / "metrics.json").read_text())
+    if change == "data":
+        (reported / "data" / "u").write_text("2")
+    elif change == "notebooks":
+        write_notebook(reported / "source" / "01_one.ipynb", "2", parameters='path: str = "."')
+    elif change == "page":
+        (out / "01_one.html").write_text("<p>mine")
+    elif change == "metrics":
+        (out / "metrics.json").write_text(json.dumps(told | {"files": ["01_one.html"]}))
+    elif change == "code":
+        told["made_from"]["code"] = "of another day"
+        (out / "metrics.json").write_text(json.dumps(told))
+    else:
+        monkeypatch.setattr(notebooks, "PACKAGES", (*notebooks.PACKAGES, "papermill"))
+    result = again(reported, progress=True)
+    assert not result.fresh
+    assert f"The report is made anew: {reason}.\n" in capsys.readouterr().err
+    assert result.notebooks[1].metrics == {"n": "2" if change == "data" else "1"}
+    assert again(reported).fresh
+
+
+def test_only_the_notebooks_that_are_asked_for_are_run(reported: Path):
+    result = again(reported, only=["02_two"])
+    assert [report.name for report in result.notebooks] == ["02_two"]
+    left = {path.name for path in (reported / "out").iterdir()}
+    assert left == {"02_two.ipynb", "02_two.html", "figures", "index.html", "metrics.json"}
+    with pytest.raises(InputError, match=r"called 'two'; did you mean 02_two\? Known: 01_one, 02"):
+        again(reported, only=["two"])
+
+
+def test_parameters_of_the_notebooks_are_explained():
+    listed = parameters_of()
+    assert {"data", "path", "epochs", "batch_size", "learning_rate", "recipe"} <= set(listed)
+    assert not {"run_dir", "report_dir", "reuse"} & set(listed)
+    assert listed["epochs"].kind == "int"
+    assert listed["epochs"].meaning.startswith("passes over the training rows")
+    assert all(parameter.meaning for parameter in listed.values())
 
 
 def test_folder_of_the_sources_is_refused_as_report(tmp_path: Path):

@@ -229,7 +229,7 @@ def notebooks(folder: Path) -> Job:
         nbformat.write(new_notebook(cells=cells, metadata=kernel), source / f"{name}.ipynb")
 
     def batch() -> None:
-        run_notebooks(out, source_dir=source, progress=False)
+        run_notebooks(out, source_dir=source, progress=False, force=True)
 
     def check() -> str:
         for path in out.glob("*.ipynb"):
