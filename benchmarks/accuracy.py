@@ -14,7 +14,8 @@ import movierec
 from benchmarks.measure import Row, run_python
 from movierec.datasets import Tables
 from movierec.metrics import list_metrics, rating_metrics
-from movierec.recommend import Person, Recommender
+from movierec.people import Person
+from movierec.recommend import Recommender
 from movierec.vectors import Rows
 
 NEW_USERS = 604

@@ -13,6 +13,7 @@ Array = npt.NDArray[np.float32]
 SCALE = 0.3  # of most entries: under one ridge, attributes weigh less than a long history
 PERIODS = np.arange(1920, 2031, 6)  # years in which a period is centred
 PERIOD = 6.0  # its width in years
+MOST_PAIRED = 40  # genres; more would make more pairs than there are films to learn them from
 MIDDLE_YEAR, YEARS = 1985.0, 15.0  # zero and unit of the year, where it meets a genre
 
 
@@ -60,6 +61,8 @@ def encode_people(
 def movie_attributes(features: Features) -> Array:
     """Genres, pairs of genres, period, and genres by year.
 
+    Data with more than `MOST_PAIRED` genres, such as tags, gets no pairs.
+
     A film of unknown year stands in no period and at the middle year.
 
     Returns:
@@ -72,7 +75,8 @@ def movie_attributes(features: Features) -> Array:
     known = ~np.isnan(features.years)
     year = np.where(known, features.years, MIDDLE_YEAR)[:, None]
     periods = np.exp(-(((year - PERIODS) / PERIOD) ** 2) / 2) * known[:, None]
-    first, second = np.triu_indices(genres.shape[1], 1)
+    paired = genres.shape[1] if genres.shape[1] <= MOST_PAIRED else 0
+    first, second = np.triu_indices(paired, 1)
     count = np.maximum(genres.sum(axis=1, keepdims=True), 1)
     blocks = [
         genres,

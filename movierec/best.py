@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from threading import Event
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from movierec.attributes import movie_attributes, user_attributes
-from movierec.factors import Factors, fit_factors
+from movierec.factors import Factors, fit_factors, without_doubt
 from movierec.features import Features
 from movierec.progress import OnEpoch
 from movierec.recipes import BestRecipe
@@ -131,6 +132,8 @@ def fit_ratings(
     )
     history: list[dict[str, float]] = []
 
+    stopped = Event()
+
     def record(number: int, factors: Factors) -> None:
         left, right = _joined([factors])
 
@@ -146,14 +149,24 @@ def fit_ratings(
             on_epoch(history[-1])
 
     def member(number: int) -> Factors:
+        def on_pass(passed: int, factors: Factors) -> None:
+            if stopped.is_set():
+                raise CancelledError
+            if number == 0:
+                record(passed, factors)
+
         # every other member gives each user a noise of its own: members that differ average better
-        by_user, on_pass = number % 2 == 1, record if number == 0 else None
+        by_user = number % 2 == 1
         start = seed * recipe.members + number
-        return fit_factors(rows, *known, recipe, start, by_user, on_pass)
+        return without_doubt(fit_factors(rows, *known, recipe, start, by_user, on_pass))
 
     # the work is in NumPy and SciPy calls that run side by side
     with ThreadPoolExecutor(min(recipe.members, os.cpu_count() or 1)) as pool:
-        members = list(pool.map(member, range(recipe.members)))
+        try:
+            members = list(pool.map(member, range(recipe.members)))
+        except BaseException:
+            stopped.set()  # after an interrupt nobody waits for more than the pass under way
+            raise
     return Ratings(members, users.astype(np.int32), movies.astype(np.int32), history)
 
 

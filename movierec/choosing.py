@@ -33,7 +33,8 @@ def choose(
             the best, the more adventurously the higher (1 is lively).
         seed: makes a draw repeatable.
         variety: 0 to 1: how much it counts against a film that it resembles those chosen before.
-        unit_vectors: (films, d) of length 1, which say what resembles what; needed for variety.
+        unit_vectors: (films, d) of length 1 or less, which say what resembles what; needed for
+            variety.
 
     Raises:
         InputError: k below 1, or another setting out of range.
@@ -84,8 +85,8 @@ def check_choice(
     Raises:
         InputError: as `choose`.
     """
-    if k != int(k) or k < 1:
-        raise InputError(f"got k = {k}; expected a whole number of films, 1 or more")
+    if not isinstance(k, int | np.integer) or k < 1:
+        raise InputError(f"got k = {k!r}; expected a whole number of films, 1 or more")
     if not 0 <= temperature < np.inf:
         raise InputError(f"got temperature {temperature}; expected 0 (the plain best) or more")
     if seed is not None and seed < 0:

@@ -22,7 +22,7 @@ import click
 
 from movierec import __version__
 from movierec.errors import InputError, NotebookError, WorkerLostError
-from movierec.recipes import RECIPES, resolve_recipe
+from movierec.recipes import RECIPES, Recipe, resolve_recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -234,7 +234,9 @@ def train_command(
     try:
         finished = train(tables, run_dir=run_dir, **settings)
     except KeyboardInterrupt:
-        print("\nmovierec: stopped; continue with the same command and --resume", file=sys.stderr)
+        resumed = isinstance(RECIPES[settings["recipe"]], Recipe)
+        how = "continue with the same command and --resume" if resumed else "nothing was changed"
+        print(f"\nmovierec: stopped; {how}", file=sys.stderr)
         sys.exit(130)
     seconds = finished.seconds
     rows = finished.info["rows"]
@@ -419,16 +421,22 @@ def new_user_command(
 )
 @opened_run
 @choice_options
+@liking_option
 @json_option
 def group_command(
-    user_ids: tuple[int, ...], how: str, run_dir: Path | None, as_json: bool, **choice: Any
+    user_ids: tuple[int, ...],
+    how: str,
+    run_dir: Path | None,
+    liking: float | None,
+    as_json: bool,
+    **choice: Any,
 ) -> None:
     """The films for several users at once."""
     recommender = _open(run_dir).recommender
     settings = _choice(recommender, **choice)
     if settings.pop("temperature") or settings.pop("seed") is not None:
         raise InputError("a group gets its best films; leave out --temperature and --seed")
-    films = recommender.for_group(user_ids, how=how, **settings)
+    films = recommender.for_group(user_ids, how=how, liking=liking, **settings)
     _print_films(films, f"for users {', '.join(map(str, user_ids))}", as_json)
 
 

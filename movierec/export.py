@@ -48,7 +48,7 @@ from movierec.datasets import AGE_BANDS
 from movierec.errors import InputError
 from movierec.features import GENDERS
 from movierec.files import alone
-from movierec.recommend import LIKED, LIKING, STEEPNESS
+from movierec.recommend import EVEN, LIKING, STEEPNESS
 from movierec.runs import Run
 from movierec.vectors import Vectors
 
@@ -121,7 +121,7 @@ def _write(run: Run, folder: Path, formats: tuple[str, ...]) -> dict[str, Any]:
         told["score"] = (
             f"max(watch, 1e-6) ** {1 - LIKING:g} * like ** {LIKING:g}, where watch is the product "
             "of the user's profile and the film's watched, like = 1 / (1 + exp(-"
-            f"{STEEPNESS:g} * (rating - {LIKED:g}))), and rating is the product of the vectors"
+            f"{STEEPNESS:g} * (rating - {EVEN:g}))), and rating is the product of the vectors"
         )
     if "parquet" in formats:
         _write_parquet(run, folder)

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from movierec.networks import load_network
-from movierec.recommend import LIKED, LIKING, STEEPNESS, Recommender
+from movierec.recommend import EVEN, LIKING, STEEPNESS, Recommender
 from movierec.runs import Run
 
 Tensors = dict[str, tf.Tensor]
@@ -85,7 +85,7 @@ class _Lists(tf.Module):
         order = stars
         if self.watched is not None:
             watch = tf.maximum(_product(given["profile"], self.watched), 1e-6)
-            like = tf.math.log_sigmoid(STEEPNESS * (stars - LIKED))
+            like = tf.math.log_sigmoid(STEEPNESS * (stars - EVEN))
             order = tf.exp((1 - LIKING) * tf.math.log(watch) + LIKING * like)
         order = tf.where(self.ids[None] >= 0, order, -np.inf)
         # (B, E) -> (B * E, 2): the place in the matrix of each film that is left out

@@ -59,7 +59,7 @@ def with_movies(rec: Recommender, movies: pd.DataFrame) -> Recommender:
         pairs = {name: (getattr(watching, name), getattr(taken, name)) for name in names}
         watching = watching._replace(**{name: grown(*pair) for name, pair in pairs.items()})
     both = rec.user_vectors, grown(rec.movie_vectors, vectors[:, :-2])
-    return Recommender(tables, features, *both, newcomers, watching)
+    return Recommender(tables, features, *both, newcomers, watching, rec.learned)
 
 
 def with_ratings(
@@ -102,7 +102,7 @@ def with_ratings(
         given = given[0][order], given[1][order]
         user_id = here.decode(row)
         if user_id in old.ids:
-            before, _ = rec.seen(int(old.encode([user_id])[0]))
+            before, _ = rec.seen(int(old.encode([user_id])[0]), learned_only=True)
             vector = np.concatenate([vectors[row], rest[row]])
             vector = updated_user(newcomers, rec.movie_vectors, vector, before, *given)
         else:
@@ -113,7 +113,8 @@ def with_ratings(
     if watching and profiles is not None:
         watching = watching._replace(users=profiles)
     known = newcomers._replace(user_rest=rest)
-    return Recommender(tables, features, vectors, rec.movie_vectors, known, watching)
+    learned = np.append(rec.learned, np.ones(len(added), np.bool_))
+    return Recommender(tables, features, vectors, rec.movie_vectors, known, watching, learned)
 
 
 def _moved(array: Array, old: IdVocabulary, new: IdVocabulary) -> Array:

@@ -110,6 +110,11 @@ def train(
             f"the recipe {settings.name!r} is fitted from all ratings anew and starts from no run; "
             "leave the start out, or name another recipe"
         )
+    if isinstance(settings, BestRecipe) and tensorboard is not None:
+        raise InputError(
+            f"the recipe {settings.name!r} writes no TensorBoard logs; leave them out: its history "
+            "is in the run folder, in history.csv"
+        )
     if isinstance(settings, BestRecipe) and os.environ.get("TF_CONFIG"):
         raise InputError(
             f"the recipe {settings.name!r} trains on one machine; unset TF_CONFIG, or name another "
@@ -186,12 +191,18 @@ def _train(
     info = {"config": config, "data_sha256": data_sha256}
     loading = time.perf_counter()
     if isinstance(settings, BestRecipe):
+        if resume and checkpoint.exists():
+            raise InputError(
+                f"the training to be resumed from {checkpoint.folder} was begun with another "
+                "recipe; name that, or train without --resume to begin anew"
+            )
         if resume:
             say(f"the recipe {settings.name!r} keeps no checkpoint; training from the beginning")
         with progress() as (show_epoch, _):
             part = rows.take(chosen)
             trained = fit_best(features, data.learned_rows, part, settings, seed, show_epoch)
         _write(path, data, trained, info, seed, loading - began, fill=True)
+        checkpoint.remove()  # of another recipe, whose run this one replaces
         return load_run(path)
     from movierec.networks import train_network  # here: it loads TensorFlow, which takes seconds
 
@@ -251,6 +262,12 @@ def _write(
     features, rows = data.features, data.rows
     user, movie = trained.vectors["user"], trained.vectors["movie"]
     known = user_attributes(features), movie_attributes(features)
+    for name, array in trained.vectors.items():
+        if not np.isfinite(array).all():
+            raise InputError(
+                f"the training ended with {name} vectors that are not finite; nothing was written. "
+                "Lower the learning rate, or look for ratings that are out of the usual range"
+            )
     newcomers = learn_newcomers(user, movie, *known, data.learned_rows, seed)
     if fill:
         fill_newcomers(newcomers, user, movie, *known, data.learned_rows)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -12,50 +11,26 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from movierec.attributes import encode_people, movie_attributes
 from movierec.choosing import check_choice, choose
-from movierec.datasets import AGE_BAND_NAMES, AGE_BANDS, Tables
+from movierec.datasets import AGE_BAND_NAMES, Tables
 from movierec.errors import InputError
 from movierec.features import GENDERS, Features
 from movierec.newcomers import Newcomers, new_user
+from movierec.people import Person, told_attributes
+from movierec.reasons import because, explain, shared
+from movierec.resemblance import KNOWN, near_vectors, title_rows
 from movierec.titles import find_movies, resolve_movie
-from movierec.vectors import Vectors, pair_scores, top_k, unit_rows
+from movierec.vectors import Vectors, pair_scores, top_k
 from movierec.watching import Watching, star_weights
 
 FANS = 20  # people asked in `also_liked`
 BLOCK = 256  # users scored at once: with a few thousand films their scores stay in the cache
 LIKING = 0.4  # how much liking counts beside watching; from validation rows of ML-1M
 FANS_LIKING = 0.2  # the same in `also_liked`, where it is what goes with a film that counts
-LIKED = 3.5  # predicted stars at which a film is liked as well as not
+EVEN = 3.5  # predicted stars at which a film is liked as well as not
 STEEPNESS = 2.1  # of the chance to like a film, a star; fitted on validation rows of ML-1M
 POPULAR = 0.003  # weight of a film's popularity where a history is short
 SHORT = 20.0  # ratings at which that weight has halved
-KNOWN = 0.03  # of genres and year, and of the title, beside what is watched together
-
-
-@dataclass(frozen=True)
-class Person:
-    """Somebody to recommend to: a user of the data, or somebody new.
-
-    Attributes:
-        name: for messages and headings.
-        vector: (d + 2,), whose product with a film's is the predicted rating.
-        rated: (n,) movie rows of the films that are not to be recommended.
-        stars: (n,) given to them.
-        profile: (r,), what they watch, where the run knows that.
-        popular: weight of a film's popularity beside the profile.
-        base, parts: see `newcomers.NewUser`; for a user of the data, of the new user that the same
-            ratings would make. None where the run has no newcomers.
-    """
-
-    name: str
-    vector: Vectors
-    rated: npt.NDArray[np.int32]
-    stars: npt.NDArray[np.float32]
-    profile: Vectors | None = None
-    popular: float = 0.0
-    base: Vectors | None = None
-    parts: Vectors | None = None
 
 
 class Recommender:
@@ -75,6 +50,7 @@ class Recommender:
         movie_vectors: float32 (movie rows, d).
         newcomers: what gives new users and new films their vectors; None: they cannot be served.
         watching: vectors that know what is watched together, or None.
+        learned: (ratings,) which of the ratings the vectors were trained on; None: all.
 
     Raises:
         InputError: vectors whose shapes do not fit the features.
@@ -88,6 +64,7 @@ class Recommender:
         movie_vectors: Vectors,
         newcomers: Newcomers | None = None,
         watching: Watching | None = None,
+        learned: npt.NDArray[np.bool_] | None = None,
     ) -> None:
         users, movies = len(features.users), len(features.movies)
         expected = {"user vectors": (user_vectors, users), "movie vectors": (movie_vectors, movies)}
@@ -111,6 +88,7 @@ class Recommender:
         self.movie_vectors = movie_vectors
         self.newcomers = newcomers
         self.watching = watching
+        self.learned = np.ones(len(tables.ratings), np.bool_) if learned is None else learned
         self.lowest, self.highest = map(float, tables.ratings["rating"].agg(["min", "max"]))
 
     # --- who ---------------------------------------------------------------------------------
@@ -130,6 +108,7 @@ class Recommender:
             stars,
             None if self.watching is None else self.watching.users[user_idx],
             float(self._popular[user_idx]) if self.watching else 0.0,
+            user_idx=user_idx,
         )
 
     def new_user(
@@ -168,7 +147,7 @@ class Recommender:
             raise InputError(
                 f"got a rating of {stray[0]:g}; expected {self.lowest:g} to {self.highest:g} stars"
             )
-        attributes = self._attributes(gender, age, occupation)
+        attributes = told_attributes(self.features, gender, age, occupation)
         newcomers = self.need_newcomers()
         found = new_user(newcomers, self.movie_vectors, attributes, rated, stars)
         profile, popular = None, 0.0
@@ -201,23 +180,25 @@ class Recommender:
             seed: makes a draw repeatable.
             exclude_seen: whether films that the user has rated are left out.
             liking: 0 to 1, how much liking a film counts beside watching it; 1 is the order of the
-                predicted ratings. None: the run's own balance.
+                predicted ratings. None: the run's own balance, which without vectors of watching
+                is 1 and nothing else.
             variety: 0 to 1, how much it counts against a film that it resembles those before it.
             among: movie ids to choose among, such as `where` gives; None: all.
 
         Returns:
             `movie_id`, `title`, `year`, `genres` and `score` (what the films are ordered by), best
-            first. Without vectors of watching the score is the predicted stars; with them, these
-            stand in a column `predicted`.
+            first; a varied list stands in the order in which its films were chosen. Without vectors
+            of watching the score is the predicted stars; with them, these stand in a column
+            `predicted`.
 
         Raises:
             InputError: an unknown user or film, or a setting out of range.
         """
-        someone = user if isinstance(user, Person) else self.person(user)
+        someone = self._someone(user)
         taste, scores = self._scored(someone, liking)
         allowed = self._allowed(scores, among, someone.rated if exclude_seen else None)
         chosen = choose(allowed, k, temperature, seed, variety, self._near)
-        return self._films(chosen, self.shown(scores[chosen]), taste[chosen])
+        return self.describe(chosen, self.shown(scores[chosen]), taste[chosen])
 
     def for_new_user(
         self,
@@ -276,14 +257,14 @@ class Recommender:
                 "least misery, mean"
             )
         join = np.min if how == "least misery" else np.mean
-        people = [user if isinstance(user, Person) else self.person(user) for user in users]
+        people = [self._someone(user) for user in users]
         tastes, scores = zip(*(self._scored(person, liking) for person in people), strict=True)
         relative = [score / score[self._in_catalogue].max() for score in scores]
         joined = join(relative, axis=0)
         rated = np.concatenate([person.rated for person in people])
         chosen = choose(self._allowed(joined, among, rated), k, 0.0, None, variety, self._near)
         stars = join(self._stars(np.stack(tastes)), axis=0)
-        return self._films(chosen, joined[chosen], stars[chosen])
+        return self.describe(chosen, joined[chosen], stars[chosen])
 
     def for_users(
         self, user_ids: Sequence[int], k: int = 10, exclude_seen: bool = True
@@ -305,7 +286,7 @@ class Recommender:
         rows, ranks = np.nonzero(best >= 0)
         chosen = best[rows, ranks]
         stars = self.stars(user_idx[rows], chosen)
-        frame = self._films(chosen, self.shown(scores[rows, ranks]), stars)
+        frame = self.describe(chosen, self.shown(scores[rows, ranks]), stars)
         frame.insert(0, "user_id", self.features.users.decode(user_idx[rows]))
         frame.insert(1, "rank", ranks + 1)
         return frame
@@ -328,13 +309,14 @@ class Recommender:
         Args and raises as in `for_user`.
 
         Returns:
-            `movie_id`, `title`, `year`, `genres`, `score` (cosine, -1 to 1), best first.
+            `movie_id`, `title`, `year`, `genres`, `score` (likeness: 1 for the same at most), as
+            in `for_user`; without vectors of watching it is the cosine.
         """
         movie_idx = int(self.features.movies.encode([movie_id])[0])
-        cosines = self._likeness(movie_idx)
+        cosines = self.likeness(movie_idx)
         allowed = self._allowed(cosines, among, np.array([movie_idx]))
         chosen = choose(allowed, k, temperature, seed, variety, self._near)
-        return self._films(chosen, cosines[chosen])
+        return self.describe(chosen, cosines[chosen])
 
     def also_liked(
         self,
@@ -368,7 +350,7 @@ class Recommender:
             scores = join_scores(watch, stars, FANS_LIKING)
         allowed = self._allowed(scores, among, np.array([movie_idx]))
         chosen = choose(allowed, k, temperature, seed, variety, self._near)
-        return self._films(chosen, scores[chosen], stars[chosen])
+        return self.describe(chosen, scores[chosen], stars[chosen])
 
     def people_who_like(self, movie_id: int, k: int = FANS) -> pd.DataFrame:
         """The people for whom a film's score is highest.
@@ -448,36 +430,10 @@ class Recommender:
 
         Raises:
             InputError: an unknown user or film, or a run that was not made for newcomers.
+
+        Of a user of the data only the ratings count that the training has seen.
         """
-        movie_idx = int(self.features.movies.encode([movie_id])[0])
-        someone = user if isinstance(user, Person) else self.person(user)
-        film = self.films[movie_idx].astype(np.float64)
-        base, parts = someone.base, someone.parts
-        trained = base is None
-        if base is None or parts is None:
-            attributes = self._attributes_of(someone)
-            rated = someone.rated, someone.stars
-            like = new_user(self.need_newcomers(), self.movie_vectors, attributes, *rated)
-            base, parts = like.base, like.parts
-        names = ["what is there without ratings"]
-        stars = [film @ base]
-        if trained:
-            names.append("what the training knows beyond these ratings")
-            stars.append(film @ (someone.vector - base - parts.sum(axis=0)))
-        rest = pd.DataFrame({"title": names, "stars": stars})
-        frame = self._films(someone.rated)[["movie_id", "title"]]
-        frame = frame.assign(rating=someone.stars, stars=parts @ film)
-        if self.watching:
-            weight = star_weights(someone.stars)
-            meets = self.watching.movies[someone.rated] @ self._watch_to[movie_idx]
-            frame["watching"] = weight * meets
-            popular = someone.popular * self.watching.liked[movie_idx]
-            total = 0.0 if someone.profile is None else someone.profile @ self._watch_to[movie_idx]
-            # a profile of the data knows the training ratings only, a list all
-            rest["watching"] = [popular, total - frame["watching"].sum()][: len(rest)]
-        frame = frame.sort_values("stars", key=np.abs, ascending=False, kind="stable")
-        frame["movie_id"] = frame["movie_id"].astype("Int64")
-        return pd.concat([rest, frame], ignore_index=True)[list(frame.columns)]
+        return explain(self, self._someone(user), movie_id)
 
     def because(self, user: int | Person, movie_id: int, count: int = 2) -> str:
         """`explain` in words: the films that speak most for a film, and the one most against it.
@@ -493,18 +449,7 @@ class Recommender:
             A phrase such as "because you gave Alien (1979) 5 stars, though Heat (1995) 2 stars";
             empty where nothing that was rated speaks for the film or against it.
         """
-        reasons = self.explain(user, movie_id).dropna(subset="movie_id")
-        weight = reasons["watching" if self.watching else "stars"]
-        said = reasons.loc[weight[weight > 0].nlargest(count).index]
-        parts = [f"{film.title} {film.rating:g} stars" for film in said.itertuples()]
-        text = f"because you gave {' and '.join(parts)}" if parts else ""
-        against = reasons.nsmallest(1, "stars")
-        against = against[(against["stars"] < 0) & ~against["movie_id"].isin(said["movie_id"])]
-        for film in against.itertuples():
-            text += (
-                f"{', though' if text else 'though you gave'} {film.title} {film.rating:g} stars"
-            )
-        return text
+        return because(self, self._someone(user), movie_id, count)
 
     def shared(self, movie_id: int, other_id: int) -> dict[str, Any]:
         """What two films have in common.
@@ -517,21 +462,7 @@ class Recommender:
         Raises:
             InputError: an unknown film.
         """
-        pair = self.features.movies.encode([movie_id, other_id])
-        ratings = self.tables.ratings
-        first, second = (
-            set(ratings["user_id"][ratings["movie_id"] == movie]) for movie in (movie_id, other_id)
-        )
-        fields, names = self.features.movie_fields, self.features
-        genres = np.intersect1d(*fields["genres"][pair])
-        words = np.intersect1d(*fields["title"][pair])
-        return {
-            "likeness": float(self._likeness(int(pair[0]))[pair[1]]),
-            "raters": len(first & second),
-            "expected": len(first) * len(second) / len(self.features.users.used),
-            "genres": [names.genres[genre] for genre in genres if genre],
-            "words": [names.words[word] for word in words if word],
-        }
+        return shared(self, movie_id, other_id)
 
     # --- films -------------------------------------------------------------------------------
 
@@ -555,7 +486,7 @@ class Recommender:
             deny: movie ids to leave out.
 
         Raises:
-            InputError: an unknown genre or film.
+            InputError: an unknown genre or film, or a range whose end is before its start.
         """
         if stray := sorted({*genres, *without} - set(self.features.genres[1:])):
             known = ", ".join(self.features.genres[1:])
@@ -567,6 +498,9 @@ class Recommender:
             wanted = [self.features.genres.index(name) for name in names]
             return np.any(np.isin(slots, wanted), axis=1)
 
+        for low, high in (years, ratings):
+            if low is not None and high is not None and low > high:
+                raise InputError(f"got the range {low} to {high}; expected the lower number first")
         met = ~has(without) & (has(genres) if genres else True)
         for value, (low, high) in ((self.features.years, years), (self._counts, ratings)):
             if low is not None:
@@ -574,9 +508,34 @@ class Recommender:
             if high is not None:
                 met &= value[used] <= high
         if allow is not None:
-            met &= np.isin(used, self.features.movies.encode(np.asarray(allow, dtype=np.int64)))
-        met &= ~np.isin(used, self.features.movies.encode(np.asarray(deny, dtype=np.int64)))
+            met &= np.isin(used, self.features.movies.encode(np.asarray(allow)))
+        met &= ~np.isin(used, self.features.movies.encode(np.asarray(deny)))
         return self.features.movies.decode(used[met])
+
+    def describe(
+        self,
+        movie_idx: npt.NDArray[np.integer],
+        scores: npt.NDArray[np.float32] | None = None,
+        stars: npt.NDArray[np.float32] | None = None,
+    ) -> pd.DataFrame:
+        """Film rows in words.
+
+        Args:
+            movie_idx: (n,) rows of films.
+            scores: (n,) for the column `score`.
+            stars: (n,) for the column `predicted`, where the run has vectors of watching.
+
+        Returns:
+            `movie_id`, `title`, `year`, `genres` and these columns, in the order given.
+        """
+        place = np.searchsorted(self.features.movies.used, movie_idx)  # the table is in id order
+        films = self.tables.movies[["movie_id", "title", "year", "genres"]].iloc[place]
+        films = films.reset_index(drop=True)
+        if scores is not None:
+            films["score"] = scores
+        if stars is not None and self.watching:
+            films["predicted"] = self._stars(stars)
+        return films
 
     def find(self, text: str, k: int = 10) -> pd.DataFrame:
         """The films whose titles come nearest to a text; see `titles.find_movies`."""
@@ -588,7 +547,7 @@ class Recommender:
 
     def title(self, movie_id: int) -> str:
         """A film's title."""
-        return str(self._films(self.features.movies.encode([movie_id]))["title"].iloc[0])
+        return str(self.describe(self.features.movies.encode([movie_id]))["title"].iloc[0])
 
     def add_movies(self, movies: pd.DataFrame) -> Recommender:
         """Add films that the training has not seen; lists and neighbours have them at once.
@@ -659,16 +618,26 @@ class Recommender:
         """
         taste = self.people[user_idx] @ self.films.T
         if self.watching is None:
+            check_no_liking(liking)
             return taste
         watch = self.watching.users[user_idx] @ self._watch_to.T
         unheard = self._popular[user_idx] > 0
         watch[unheard] += POPULAR * self.watching.liked
         return join_scores(watch, taste, liking)
 
-    def seen(self, user_idx: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-        """The rows of the films that a user has rated, ascending, and the stars given."""
-        movie_idx, stars, starts = self._seen_rows
+    def seen(
+        self, user_idx: int, learned_only: bool = False
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """The rows of the films that a user has rated, ascending, and the stars given.
+
+        Args:
+            user_idx: row of the user.
+            learned_only: only the ratings that the vectors were trained on.
+        """
+        movie_idx, stars, learned, starts = self._seen_rows
         part = slice(starts[user_idx], starts[user_idx + 1])
+        if learned_only:
+            return movie_idx[part][learned[part]], stars[part][learned[part]]
         return movie_idx[part], stars[part]
 
     def top(
@@ -710,6 +679,9 @@ class Recommender:
         return self._stars(scores) if self.watching is None else scores
 
     # --- how ---------------------------------------------------------------------------------
+
+    def _someone(self, user: int | Person) -> Person:
+        return user if isinstance(user, Person) else self.person(user)
 
     def _become(self, other: Recommender) -> Recommender:
         """Take over everything of another recommender, what is computed once included."""
@@ -763,32 +735,18 @@ class Recommender:
     @cached_property
     def _near(self) -> Vectors:
         """Films' vectors as they are compared with each other, of length 1 or less."""
-        if self.watching is None:
-            return unit_rows(self.movie_vectors)
-        known = movie_attributes(self.features)
-        known = unit_rows(known - known[self._in_catalogue].mean(axis=0))
-        return np.concatenate([self.watching.near, np.sqrt(KNOWN) * known], axis=1)
+        return near_vectors(self.features, self.movie_vectors, self.watching)
 
-    def _likeness(self, movie_idx: int) -> npt.NDArray[np.float32]:
-        """How alike a film and every other are, (movie rows,)."""
+    @cached_property
+    def _titles(self) -> sparse.csr_array:
+        return title_rows(self.features)
+
+    def likeness(self, movie_idx: int) -> npt.NDArray[np.float32]:
+        """How alike a film and every other are, float32 (movie rows,), 1 for the same at most."""
         likeness = self._near @ self._near[movie_idx]
         if self.watching is None:
             return likeness
         return likeness + KNOWN * (self._titles @ self._titles[movie_idx])
-
-    @cached_property
-    def _titles(self) -> sparse.csr_array:
-        """Titles by the weight of their words, rows of length 1: rare words count more."""
-        words = self.features.movie_fields["title"]
-        rows, slots = np.nonzero(words)
-        shape = (len(words), len(self.features.words))
-        counts = sparse.csr_array(
-            (np.ones(len(rows), np.float32), (rows, words[rows, slots])), shape
-        )
-        films = np.maximum(np.bincount(counts.indices, minlength=shape[1]), 1)
-        weighed = counts @ sparse.diags_array(np.log(len(self.features.movies.used) / films))
-        length = np.sqrt((weighed**2).sum(axis=1))
-        return (sparse.diags_array(1 / np.where(length > 0, length, 1)) @ weighed).tocsr()
 
     @cached_property
     def _in_catalogue(self) -> npt.NDArray[np.bool_]:
@@ -808,50 +766,30 @@ class Recommender:
     @cached_property
     def _seen_rows(
         self,
-    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-        """Films rated and their stars, grouped by user row, and where each user's group begins."""
+    ) -> tuple[
+        npt.NDArray[np.int32],
+        npt.NDArray[np.float32],
+        npt.NDArray[np.bool_],
+        npt.NDArray[np.int64],
+    ]:
+        """Films rated, stars, `learned`; grouped by user row; where each user's group begins."""
         ratings = self.tables.ratings
         user_idx = self.features.users.encode(ratings["user_id"])
         movie_idx = self.features.movies.encode(ratings["movie_id"])
         order = np.argsort(user_idx.astype(np.int64) * len(self.features.movies) + movie_idx)
         counts = np.bincount(user_idx, minlength=len(self.features.users))
         stars = ratings["rating"].to_numpy(dtype=np.float32)
-        return movie_idx[order], stars[order], np.append(0, np.cumsum(counts))
+        return (
+            movie_idx[order],
+            stars[order],
+            self.learned[order],
+            np.append(0, np.cumsum(counts)),
+        )
 
     def need_newcomers(self) -> Newcomers:
         if self.newcomers is None:
             raise InputError("this recommender was made without newcomers; train the run again")
         return self.newcomers
-
-    def _attributes(
-        self, gender: str | None, age: int | None, occupation: int | None
-    ) -> npt.NDArray[np.float32]:
-        """A person's attributes; what is not known stands as the mean of all users."""
-        told = {"gender": gender, "age": age, "occupation": occupation}
-        if not self.features.user_fields:
-            if stray := [name for name, value in told.items() if value is not None]:
-                raise InputError(f"got {stray[0]}, but the data has no demographics; leave it out")
-            return np.zeros(0, np.float32)
-        if gender is not None and gender not in GENDERS:
-            raise InputError(f"got gender {gender!r}; expected one of {', '.join(GENDERS)}")
-        if age is not None and not 0 < age < 130:
-            raise InputError(f"got age {age}; expected years")
-        if occupation is not None and occupation not in range(self.features.occupations):
-            raise InputError(
-                f"got occupation {occupation}; expected 0 to {self.features.occupations - 1}"
-            )
-        band = None if age is None else max(int(np.searchsorted(AGE_BANDS, age, "right")) - 1, 0)
-        code = None if gender is None else GENDERS.index(gender)
-        return encode_people(self.features, code, band, occupation)[0]
-
-    def _attributes_of(self, person: Person) -> npt.NDArray[np.float32]:
-        """The attributes of a user of the data."""
-        user_id = int(person.name.removeprefix("user "))
-        user_idx = self.features.users.encode([user_id])
-        if not (fields := self.features.user_fields):
-            return np.zeros(0, np.float32)
-        codes = (fields[name][user_idx] for name in ("gender", "age", "job"))
-        return encode_people(self.features, *codes)[0]
 
     def _scored(
         self, person: Person, liking: float | None
@@ -859,6 +797,7 @@ class Recommender:
         """Predicted ratings, not clipped, and what films are ordered by; (movie rows,) each."""
         taste = self.films @ person.vector
         if self.watching is None or person.profile is None:
+            check_no_liking(liking)
             return taste, taste
         watch = self._watch_to @ person.profile + person.popular * self.watching.liked
         return taste, join_scores(watch, taste, liking)
@@ -886,7 +825,7 @@ class Recommender:
         """The scores of the films that may be chosen, -inf elsewhere."""
         allowed = np.where(self._in_catalogue, scores, -np.inf)
         if among is not None:
-            kept = self.features.movies.encode(np.atleast_1d(np.asarray(among, dtype=np.int64)))
+            kept = self.features.movies.encode(np.atleast_1d(among))
             allowed[np.setdiff1d(np.arange(len(allowed)), kept)] = -np.inf
         if left_out is not None:
             allowed[left_out] = -np.inf
@@ -894,21 +833,6 @@ class Recommender:
 
     def _stars(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return np.clip(scores, self.lowest, self.highest)
-
-    def _films(
-        self,
-        movie_idx: npt.NDArray[np.integer],
-        scores: npt.NDArray[np.float32] | None = None,
-        stars: npt.NDArray[np.float32] | None = None,
-    ) -> pd.DataFrame:
-        place = np.searchsorted(self.features.movies.used, movie_idx)  # the table is in id order
-        films = self.tables.movies[["movie_id", "title", "year", "genres"]].iloc[place]
-        films = films.reset_index(drop=True)
-        if scores is not None:
-            films["score"] = scores
-        if stars is not None and self.watching:
-            films["predicted"] = self._stars(stars)
-        return films
 
 
 def join_scores(
@@ -925,5 +849,14 @@ def join_scores(
     if not 0 <= share <= 1:
         raise InputError(f"got liking {liking}; expected 0 (only watching) to 1 (only liking)")
     # logarithm of the logistic function; `logaddexp` would take most of the time of a list
-    like = -np.log1p(np.exp(np.minimum(STEEPNESS * (LIKED - taste), 80)))
+    like = -np.log1p(np.exp(np.minimum(STEEPNESS * (EVEN - taste), 80)))
     return np.exp((1 - share) * np.log(np.maximum(watch, 1e-6)) + share * like)
+
+
+def check_no_liking(liking: float | None) -> None:
+    """Refuse a balance where there is only liking to go by."""
+    if liking not in (None, 1):
+        raise InputError(
+            f"got liking {liking}, but the run knows only what is liked, not what is watched; "
+            "leave it out, or use a run of recipe best"
+        )

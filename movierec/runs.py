@@ -191,7 +191,9 @@ class Run:
             watching = Watching(*(vectors[f"watching_{name}"] for name in Watching._fields))
         pair = vectors["user"], vectors["movie"]
         try:
-            return Recommender(self.tables, self.features, *pair, Newcomers(**rest), watching)
+            learned = (self._ratings["part"] == "train").to_numpy()
+            newcomers = Newcomers(**rest)
+            return Recommender(self.tables, self.features, *pair, newcomers, watching, learned)
         except InputError as error:
             raise self._damaged(str(error)) from error
 

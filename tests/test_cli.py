@@ -388,6 +388,8 @@ def test_a_group_gets_films_that_none_has_rated(home: Path, small_run: Run) -> N
     seen = set(ratings["movie_id"][ratings["user_id"].isin([1, 2])])
     assert len(films) == 4
     assert not seen & {film["movie_id"] for film in films}
+    message = refused(home, "recommend", "group", "1", "2", "--liking", "0.5")
+    assert "got liking 0.5, but the run knows only what is liked" in message
     message = refused(home, "recommend", "group", "1", "2", "--temperature", "1")
     assert "leave out --temperature" in message
 

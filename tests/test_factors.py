@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 
 from movierec import factors
-from movierec.attributes import SCALE, encode_people, movie_attributes, user_attributes
-from movierec.best import fit_best
+from movierec.attributes import (
+    MOST_PAIRED,
+    SCALE,
+    encode_people,
+    movie_attributes,
+    user_attributes,
+)
+from movierec.best import fit_best, fit_ratings
+from movierec.datasets import Tables
 from movierec.errors import InputError
 from movierec.factors import Side, fit_factors, ridge_regression, tower_inputs
 from movierec.features import Features
@@ -167,6 +177,94 @@ def test_settings_of_a_network_are_refused(small_tables, tmp_path, setting):
     with pytest.raises(InputError, match=f"{setting.replace('_', ' ')} 3, which the recipe 'best'"):
         train(small_tables, "best", run_dir=tmp_path / "run", **{setting: 3})
     assert not list(tmp_path.iterdir())
+
+
+def test_logs_that_are_not_written_are_refused(small_tables, tmp_path):
+    with pytest.raises(InputError, match="writes no TensorBoard logs"):
+        train(small_tables, "best", run_dir=tmp_path / "run", tensorboard=tmp_path / "logs")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupt_ends_all_members_after_the_pass_under_way(small_features, tiny_rows):
+    """A thousand passes would take minutes."""
+    passed = []
+
+    def interrupted(row):
+        passed.append(row)
+        raise KeyboardInterrupt
+
+    long = BestRecipe("long", factors=6, passes=1000, members=2, watch_rank=20)
+    nothing = tiny_rows.take(np.zeros(0, np.int64))
+    began = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        fit_ratings(small_features, tiny_rows, nothing, long, seed=0, on_epoch=interrupted)
+    assert len(passed) == 1
+    assert time.perf_counter() - began < 20
+
+
+def test_checkpoint_of_another_recipe_is_removed_or_named(small_tables, tmp_path):
+    left = tmp_path / "run.partial"
+    left.mkdir()
+    (left / "checkpoint.safetensors").write_bytes(b"of a network")
+    with pytest.raises(InputError, match="was begun with another recipe"):
+        train(small_tables, TINY, run_dir=tmp_path / "run", resume=True)
+    assert left.exists()
+    train(small_tables, TINY, run_dir=tmp_path / "run")
+    assert not left.exists()
+
+
+@pytest.mark.parametrize(("users", "movies"), [(1, 6), (6, 1), (1, 1)])
+def test_one_user_or_one_film_is_enough(users, movies, tmp_path):
+    pairs = np.indices((users, movies)).reshape(2, -1)
+    tables = Tables(
+        users=pd.DataFrame({"user_id": range(users)}),
+        movies=pd.DataFrame(
+            {
+                "movie_id": range(movies),
+                "title": "Sea",
+                "genres": "Drama",
+                "year": pd.array([2000] * movies, dtype="Int64"),
+            }
+        ),
+        ratings=pd.DataFrame(
+            {
+                "user_id": pairs[0],
+                "movie_id": pairs[1],
+                "rating": (0.5 * (1 + pairs.sum(axis=0))).astype(np.float32),
+                "timestamp": 0,
+            }
+        ),
+    )
+    run = train(tables, TINY, run_dir=tmp_path / "run", holdout="none")
+    stars = run.recommender.predict(pairs[0], pairs[1])
+    assert np.isfinite(stars).all()
+    assert np.abs(stars - tables.ratings["rating"]).max() <= 1.5
+    assert len(run.recommender.for_user(0, exclude_seen=False)) == movies
+
+
+def test_many_genres_make_no_pairs():
+    names = [f"Kind {i}" for i in range(MOST_PAIRED + 1)]
+    movies = pd.DataFrame(
+        {
+            "movie_id": range(41),
+            "title": "Sea",
+            "genres": names,
+            "year": pd.array([2000] * 41, "Int64"),
+        }
+    )
+
+    def columns(count):
+        tables = Tables(
+            users=pd.DataFrame({"user_id": [1]}),
+            movies=movies.head(count),
+            ratings=pd.DataFrame(
+                {"user_id": [1], "movie_id": [0], "rating": np.float32([3]), "timestamp": [0]}
+            ),
+        )
+        return movie_attributes(Features.fit(tables)).shape[1]
+
+    assert columns(41) < 150
+    assert columns(40) - columns(39) == 39 + 2  # the pairs of one more, and what it has alone
 
 
 @pytest.mark.parametrize(("name", "value"), [("factors", 0), ("passes", 2.5), ("user_ridge", -1)])

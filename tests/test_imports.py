@@ -66,8 +66,11 @@ MAY_IMPORT = {
     "metrics": {"vectors", "errors"},
     "baselines": {"metrics", "vectors"},
     "evaluation": {"baselines", "metrics", "datasets", "features", "vectors", "errors"},
-    "recommend": {"attributes", "choosing", "datasets", "features", "growing", "newcomers"}
-    | {"titles", "vectors", "watching", "errors"},
+    "people": {"attributes", "datasets", "features", "vectors", "errors"},
+    "resemblance": {"attributes", "features", "vectors", "watching"},
+    "reasons": {"newcomers", "people", "watching"},
+    "recommend": {"choosing", "datasets", "features", "growing", "newcomers", "people", "reasons"}
+    | {"resemblance", "titles", "vectors", "watching", "errors"},
     "growing": {"attributes", "datasets", "errors", "features", "newcomers", "recommend"}
     | {"watching"},
     "runs": {"datasets", "features", "files", "newcomers", "recommend", "vectors", "watching"}

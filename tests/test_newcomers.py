@@ -102,7 +102,8 @@ def test_new_person_gets_films_in_all_modes(rec):
         ({"ratings": {1: float("nan")}}, "got a rating of nan"),
         ({"gender": "X"}, "got gender 'X'; expected one of F, M"),
         ({"age": 0}, "got age 0"),
-        ({"occupation": 99}, "got occupation 99; expected 0 to 20"),
+        ({"occupation": 99}, "got occupation 99; expected a code, 0 to 20"),
+        ({"age": "25"}, "got age '25'; expected a number of years"),
     ],
 )
 def test_what_cannot_be_is_refused(rec, told, message):
@@ -120,10 +121,31 @@ def test_explanation_adds_up_to_the_prediction(rec):
         someone = who if who is person else rec.person(who)
         assert reasons["stars"].sum() == pytest.approx(rec.films[row] @ someone.vector, abs=1e-3)
         rated = reasons.dropna(subset="movie_id")
-        assert len(rated) == len(someone.rated)
+        known = (
+            len(someone.rated) if who is person else rec.learned[rec.tables.ratings["user_id"] == 1]
+        )
+        assert len(rated) == np.sum(known)
         assert rated["stars"].abs().is_monotonic_decreasing
-        watch = rec._watch_to[row] @ someone.profile + someone.popular * rec.watching.liked[row]
+        watch = rec.watched[row, :-1] @ someone.profile + someone.popular * rec.watching.liked[row]
         assert reasons["watching"].sum() == pytest.approx(watch, abs=1e-3)
+
+
+def test_only_what_the_training_has_seen_explains_a_known_user(small_best):
+    rec = small_best.recommender
+    held_out = small_best.tables.ratings[small_best.part == "test"]
+    user = int(held_out["user_id"].iloc[0])
+    reasons = rec.explain(user, int(rec.for_user(user, k=1)["movie_id"].iloc[0]))
+    assert not set(reasons["movie_id"].dropna()) & set(
+        held_out.query("user_id == @user")["movie_id"]
+    )
+
+
+def test_whole_numbers_may_be_floats(rec):
+    same = (
+        rec.new_user({1: 5}, age=25, occupation=4),
+        rec.new_user({1: 5}, age=25.0, occupation=4.0),
+    )
+    np.testing.assert_array_equal(same[0].vector, same[1].vector)
 
 
 def test_loved_films_speak_for_their_like(rec):

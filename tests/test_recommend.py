@@ -439,6 +439,46 @@ def test_conditions_of_popularity_and_lists_of_films(small_best):
     assert len(rec.where()) == len(rec.tables.movies)
 
 
+def test_range_that_ends_before_it_starts_is_refused(small_best):
+    with pytest.raises(InputError, match="got the range 1999 to 1980; expected the lower"):
+        small_best.recommender.where(years=(1999, 1980))
+    with pytest.raises(InputError, match="got the range 9 to 2"):
+        small_best.recommender.where(ratings=(9, 2))
+
+
+@pytest.mark.parametrize("k", [2.0, "3", 0, -1])
+def test_number_of_films_is_a_whole_number_above_0(checkerboard, k):
+    for mode in (checkerboard.for_user, checkerboard.similar):
+        with pytest.raises(InputError, match="got k = .*; expected a whole number"):
+            mode(6, k=k)
+
+
+def test_ids_to_choose_among_are_not_cut_to_whole_numbers(checkerboard):
+    with pytest.raises(InputError, match=r"2\.5"):
+        checkerboard.for_user(6, among=[2.5])
+    with pytest.raises(InputError, match=r"2\.5"):
+        checkerboard.where(deny=[2.5])
+
+
+def test_nothing_to_choose_among_gives_no_films(checkerboard):
+    assert len(checkerboard.for_user(6, among=[])) == 0
+    assert len(checkerboard.where(allow=[])) == 0
+
+
+def test_balance_of_liking_and_watching_needs_both(checkerboard):
+    for ask in (
+        checkerboard.for_user,
+        lambda user, liking: checkerboard.for_group([user], liking=liking),
+    ):
+        with pytest.raises(
+            InputError, match="got liking 0.5, but the run knows only what is liked"
+        ):
+            ask(6, liking=0.5)
+    with pytest.raises(InputError, match="got liking 0.5"):
+        checkerboard.top(np.array([1]), liking=0.5)
+    assert checkerboard.for_user(6, liking=1.0).equals(checkerboard.for_user(6))
+
+
 def test_film_of_unknown_year_meets_no_condition_of_years(plain_tables):
     features = Features.fit(plain_tables)
     vectors = np.ones((9, 2), np.float32)
