@@ -164,8 +164,7 @@ def new_user(
     prior = base + history.sum(axis=0)
     covariance = _covariance(newcomers, n)
     rated = movies[movie_idx]  # (n, d)
-    spread = rated @ covariance  # (n, d)
-    gain = np.linalg.solve(spread @ rated.T + newcomers.noise * np.eye(n), spread)  # (n, d)
+    gain = _gain(covariance, rated, newcomers.noise)
     parts = history + (rating - rated @ prior)[:, None] * gain
     mean = newcomers.user_rest[:, 1].mean()
     chosen = CHOSEN / (n + CHOSEN)
@@ -201,14 +200,31 @@ def updated_user(
     """
     covariance, noise = _covariance(newcomers, len(before)), newcomers.noise
     known, rated = movies[before], movies[movie_idx]
-    spread = known @ covariance  # (m, d)
-    gain = np.linalg.solve(spread @ known.T + noise * np.eye(len(before)), spread)
-    covariance = covariance - spread.T @ gain
-    spread = rated @ covariance  # (n, d)
-    gain = np.linalg.solve(spread @ rated.T + noise * np.eye(len(movie_idx)), spread)
-    moved = (rating - rated @ vector[:-2]) @ gain
+    covariance = covariance - covariance @ known.T @ _gain(covariance, known, noise)
+    moved = (rating - rated @ vector[:-2]) @ _gain(covariance, rated, noise)
     mean = vector[-1] + np.sum(rating - vector[-1]) / (len(before) + len(movie_idx) + DAMPING)
     return np.concatenate([vector[:-2] + moved, [vector[-2], mean]]).astype(np.float32)
+
+
+def _gain(
+    covariance: npt.NDArray[np.floating], rated: Array, noise: Array
+) -> npt.NDArray[np.floating]:
+    """How far each rating's surprise moves the vector.
+
+    Args:
+        covariance: (d, d), of the vector before the ratings.
+        rated: (n, d), vectors of the rated films.
+        noise: variance of a rating.
+
+    Returns:
+        (n, d): G = (R C R' + noise)^-1 R C, by a system of n equations or, for long histories, of
+        d: G' = (noise + C R'R)^-1 C R'.
+    """
+    n, d = rated.shape
+    spread = rated @ covariance  # (n, d)
+    if n <= d:
+        return np.linalg.solve(spread @ rated.T + noise * np.eye(n), spread)
+    return np.linalg.solve(noise * np.eye(d) + spread.T @ rated, spread.T).T
 
 
 def _covariance(newcomers: Newcomers, n: int) -> npt.NDArray[np.floating]:

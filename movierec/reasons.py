@@ -6,9 +6,10 @@ methods of `Recommender` with the same names say what comes back.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from movierec.newcomers import new_user
@@ -19,46 +20,87 @@ if TYPE_CHECKING:
     from movierec.recommend import Recommender
 
 
-def explain(rec: Recommender, person: Person, movie_id: int) -> pd.DataFrame:
-    """What each rated film adds to a film's predicted stars; see `Recommender.explain`."""
-    movie_idx = int(rec.features.movies.encode([movie_id])[0])
+class Parts(NamedTuple):
+    """What a film's score is the sum of, for one person.
+
+    Attributes:
+        rated: (n,) rows of the films that count.
+        given: (n,) stars given to them.
+        stars: (n,) what each adds to the predicted stars.
+        rest: what is there without ratings and, for a user of the data, what the training knows
+            beyond them, in predicted stars.
+        watching, watching_rest: the same for how likely the film is to be watched, where the run
+            knows that.
+    """
+
+    rated: npt.NDArray[np.int32]
+    given: npt.NDArray[np.float32]
+    stars: npt.NDArray[np.floating]
+    rest: list[float]
+    watching: npt.NDArray[np.floating] | None
+    watching_rest: list[float]
+
+
+def parts_of(rec: Recommender, person: Person, movie_idx: int) -> Parts:
+    """The parts of a film's score, which add up to it.
+
+    Args:
+        rec: the recommender.
+        person: for whom.
+        movie_idx: the film's row.
+
+    Raises:
+        InputError: a run that was not made for newcomers.
+    """
     film = rec.films[movie_idx].astype(np.float64)
-    rated, stars, base, parts = person.rated, person.stars, person.base, person.parts
-    names = ["what is there without ratings"]
+    rated, given, base, parts = person.rated, person.stars, person.base, person.parts
     if person.user_idx is not None:
         # only what the training has seen can have moved the trained vector
-        rated, stars = rec.seen(person.user_idx, learned_only=True)
+        rated, given = rec.seen(person.user_idx, learned_only=True)
         attributes = known_attributes(rec.features, person.user_idx)
-        like = new_user(rec.need_newcomers(), rec.movie_vectors, attributes, rated, stars)
+        like = new_user(rec.need_newcomers(), rec.movie_vectors, attributes, rated, given)
         base, parts = like.base, like.parts
-        names.append("what the training knows beyond these ratings")
     assert base is not None  # a new person has both
     assert parts is not None
-    beyond = person.vector - base - parts.sum(axis=0)
-    rest = pd.DataFrame({"title": names, "stars": [film @ base, film @ beyond][: len(names)]})
-    frame = rec.describe(rated)[["movie_id", "title"]]
-    frame = frame.assign(rating=stars, stars=parts @ film)
+    stars = parts @ film
+    rest = [film @ base, film @ person.vector - film @ base - stars.sum()]
+    known = 1 if person.user_idx is None else 2  # to a new person nothing is left but rounding
+    watching, watching_rest = None, []
     if rec.watching and person.profile is not None:
         *meets, popular = rec.watched[movie_idx]
-        frame["watching"] = star_weights(stars) * (rec.watching.movies[rated] @ meets)
-        left = person.profile @ meets - frame["watching"].sum()  # rounding
-        rest["watching"] = [person.popular * popular, left][: len(names)]
+        watching = star_weights(given) * (rec.watching.movies[rated] @ meets)
+        watching_rest = [person.popular * popular, person.profile @ meets - watching.sum()]
+    return Parts(rated, given, stars, rest[:known], watching, watching_rest[:known])
+
+
+def explain(rec: Recommender, person: Person, movie_id: int) -> pd.DataFrame:
+    """The parts of a film's score as a table; see `Recommender.explain`."""
+    parts = parts_of(rec, person, int(rec.features.movies.encode([movie_id])[0]))
+    names = ["what is there without ratings", "what the training knows beyond these ratings"]
+    rest = pd.DataFrame({"title": names[: len(parts.rest)], "stars": parts.rest})
+    frame = rec.describe(parts.rated)[["movie_id", "title"]]
+    frame = frame.assign(rating=parts.given, stars=parts.stars)
+    if parts.watching is not None:
+        frame["watching"], rest["watching"] = parts.watching, parts.watching_rest
     frame = frame.sort_values("stars", key=np.abs, ascending=False, kind="stable")
     frame["movie_id"] = frame["movie_id"].astype("Int64")
     return pd.concat([rest, frame], ignore_index=True)[list(frame.columns)]
 
 
 def because(rec: Recommender, person: Person, movie_id: int, count: int) -> str:
-    """`explain` in words; see `Recommender.because`."""
-    reasons = explain(rec, person, movie_id).dropna(subset="movie_id")
-    weight = reasons["watching" if rec.watching else "stars"]
-    said = reasons.loc[weight[weight > 0].nlargest(count).index]
-    parts = [f"{film.title} {film.rating:g} stars" for film in said.itertuples()]
-    text = f"because you gave {' and '.join(parts)}" if parts else ""
-    against = reasons.nsmallest(1, "stars")
-    against = against[(against["stars"] < 0) & ~against["movie_id"].isin(said["movie_id"])]
-    for film in against.itertuples():
-        text += f"{', though' if text else 'though you gave'} {film.title} {film.rating:g} stars"
+    """The parts that count most in words; see `Recommender.because`."""
+    parts = parts_of(rec, person, int(rec.features.movies.encode([movie_id])[0]))
+    weight = parts.stars if parts.watching is None else parts.watching
+    most = np.argsort(-weight, kind="stable")[:count]
+    most = most[weight[most] > 0]
+    least = np.argsort(parts.stars, kind="stable")[:1]
+    least = least[(parts.stars[least] < 0) & ~np.isin(least, most)]
+    titles = rec.describe(parts.rated[[*most, *least]])["title"]
+    given = parts.given[[*most, *least]]
+    said = [f"{title} {stars:g} stars" for title, stars in zip(titles, given, strict=True)]
+    text = f"because you gave {' and '.join(said[: len(most)])}" if len(most) else ""
+    if len(least):
+        text += f"{', though' if text else 'though you gave'} {said[-1]}"
     return text
 
 

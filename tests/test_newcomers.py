@@ -9,7 +9,7 @@ import pytest
 from movierec.attributes import encode_people, movie_attributes, user_attributes
 from movierec.errors import InputError
 from movierec.metrics import rating_metrics
-from movierec.newcomers import SIZES, learn_newcomers, new_movies, new_user
+from movierec.newcomers import SIZES, _gain, learn_newcomers, new_movies, new_user
 from movierec.pipeline import train
 from movierec.recipes import BestRecipe
 from movierec.runs import load_run
@@ -318,3 +318,13 @@ def test_user_without_training_rows_is_shown_what_a_new_user_is(small_tables, tm
     assert found["movie_id"].tolist() == expected["movie_id"].tolist()
     listed = rec.top(rec.features.users.encode([user]), 8, exclude_seen=False)[0][0]
     assert rec.features.movies.decode(listed).tolist() == expected["movie_id"].tolist()
+
+
+def test_long_histories_move_a_vector_as_short_ones_do(small_best):
+    """The system of d equations against that of n, for more films than the vector has entries."""
+    newcomers, movies = small_best.recommender.newcomers, small_best.recommender.movie_vectors
+    n = movies.shape[1] + 20
+    rated, covariance = movies[:n].astype(float), newcomers.covariance[-1].astype(float)
+    spread = rated @ covariance
+    expected = np.linalg.solve(spread @ rated.T + newcomers.noise * np.eye(n), spread)
+    np.testing.assert_allclose(_gain(covariance, rated, newcomers.noise), expected, atol=1e-6)
