@@ -6,15 +6,30 @@ help. Layer names are those of the source document.
 
 from __future__ import annotations
 
+import logging
+import os
 from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 from keras import layers, ops
 
 from movierec.features import Features, Sizes
 from movierec.recipes import NetworkConfig
+
+FEW_CORES = 4
+
+if (os.cpu_count() or 1) <= FEW_CORES:
+    # The network's operations are small: on few cores several at once, of one thread each, are a
+    # third to two thirds quicker than one at a time on all cores (benchmarks/README.md). It is set
+    # here, before the first of them, as it cannot be set later, and as the number of threads
+    # decides the last digits of sums.
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+    except RuntimeError as error:
+        logging.getLogger(__name__).info("TensorFlow is in use already: %s", error)
 
 Start = npt.NDArray[np.float32] | None  # added to an embedding matrix's random initial values
 
