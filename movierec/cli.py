@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -611,6 +612,42 @@ def app_command(run_dir: Path | None, port: int) -> None:
         sys.exit(subprocess.run(command, env=environment).returncode)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+@cli.command("metadata")
+@opened_run
+@click.option("--provider", type=click.Choice(["tmdb", "douban"]), help="TMDB if it has a key.")
+@click.option("--language", metavar="CODE", help="Of the titles: en-US, zh-CN; Douban's is zh-CN.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the films with the most ratings.")
+@json_option
+def metadata_command(
+    run_dir: Path | None,
+    provider: str | None,
+    language: str | None,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """Fetch posters and titles of a run's films, so that its page has them from the start.
+
+    TMDB needs a key, in TMDB_TOKEN or TMDB_API_KEY. What is there already and not too old is not
+    asked for again; after an interrupt, the same command goes on. Answers are kept in
+    data/metadata.
+    """
+    from movierec.metadata import configured
+    from movierec.progress import counted
+
+    run = _open(run_dir)
+    movies = run.tables.movies
+    # without a word from the environment it is TMDB, or a message that it needs a key
+    films = configured(movies, provider, language) or configured(movies, "tmdb", language)
+    assert films is not None
+    ratings = run.tables.ratings["movie_id"].value_counts()
+    order = movies["movie_id"].map(ratings).fillna(0).sort_values(ascending=False, kind="stable")
+    with closing(films), counted("films") as on_film:
+        counts = films.prefetch(movies.loc[order.index[:limit]], on_film)
+    provider = films.provider.label
+    facts = {"provider": provider, "language": films.language} | counts
+    _print_facts(facts | {"kept_in": str(films.folder)}, as_json)
 
 
 @cli.command("doctor")

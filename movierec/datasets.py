@@ -6,7 +6,7 @@ Every form ends in the same three tables with the same schema, `Tables(users, mo
 | --- | --- | --- | --- |
 | ML-1M | `users.dat`, `movies.dat`, `ratings.dat`, separator `::` | latin-1 | yes |
 | ML-100K | `u.user`, `u.item`, `u.genre`, `u.occupation`, `u.data` | latin-1 | yes |
-| CSV sets | `movies.csv`, `ratings.csv` | UTF-8 | no |
+| CSV sets | `movies.csv`, `ratings.csv`, and `links.csv` if it is there | UTF-8 | no |
 
 A data set is read from a folder or straight from its zip: nothing is ever unpacked to disk.
 """
@@ -121,8 +121,9 @@ class Tables:
             `age` (int64: years, or the first year of an ML-1M band), `occupation` (int64: a
             position in `occupations`), `zip` (str). One row a user, ascending `user_id`.
         movies: `movie_id` (int64), `title` (str, as in the file, with the year in brackets),
-            `genres` (str, joined by "|"), `year` (Int64, missing where the title has none).
-            One row a movie, ascending `movie_id`.
+            `genres` (str, joined by "|"), `year` (Int64, missing where the title has none); where
+            the data has links also `tmdb_id` and `imdb_id` (Int64, missing where there is none):
+            the film's number there. One row a movie, ascending `movie_id`.
         ratings: `user_id`, `movie_id` (int64), `rating` (float32, stars), `timestamp` (int64, Unix
             seconds). One row a rating, in the order of the file. Never two of one user and movie.
         name: the data set's name.
@@ -586,7 +587,25 @@ def _read_csv(source: _Source, name: str) -> Tables:
     ratings.columns = pd.Index(["user_id", "movie_id", "rating", "timestamp"])
     movies.columns = pd.Index(["movie_id", "title", "genres"])
     users = pd.DataFrame({"user_id": np.unique(ratings["user_id"])})
+    if "links.csv" in source.names:
+        movies = movies.join(_links(source), on="movie_id")
     return Tables(users, movies, ratings, name)
+
+
+def _links(source: _Source) -> pd.DataFrame:
+    """The films' numbers elsewhere, by movie id; a film may lack either."""
+    types = {"movieId": pa.int64(), "imdbId": pa.string(), "tmdbId": pa.string()}
+    links = _csv_columns(source, "links.csv", types)
+    digits = [links[name].str.fullmatch("[0-9]{0,9}") for name in ("imdbId", "tmdbId")]
+    for wrong, expected in (
+        (~(digits[0] & digits[1]), "numbers of up to nine digits, or none, as imdbId and tmdbId"),
+        (links["movieId"].duplicated(), "one line a film"),
+    ):
+        if wrong.any():
+            number, line = _nth_record(source, "links.csv", int(np.argmax(wrong)) + 2)
+            _complain(source, "links.csv", number, line, expected)
+    numbers = links[["tmdbId", "imdbId"]].replace("", None).apply(pd.to_numeric).astype("Int64")
+    return numbers.set_axis(["tmdb_id", "imdb_id"], axis=1).set_index(links["movieId"])
 
 
 # --- reading with file, line and offending text in every complaint -----------------------------
@@ -837,6 +856,7 @@ def _check(table: str, frame: pd.DataFrame, occupations: int) -> None:
         rule = Check.in_range(0, MAX_ID, error=f"a whole number from 0 to {MAX_ID}")
         return Column("int64", rule, unique=unique, report_duplicates="exclude_first")
 
+    elsewhere = Column("Int64", Check.in_range(0, MAX_ID), nullable=True, required=False)
     worded = Check(lambda texts: texts.str.strip().ne(""), error="a title")
     plain = Check(
         lambda texts: ~texts.str.contains(CONTROL), error="text without control characters"
@@ -857,6 +877,8 @@ def _check(table: str, frame: pd.DataFrame, occupations: int) -> None:
             "title": Column("str", [worded, plain]),
             "genres": Column("str", plain),
             "year": Column("Int64", nullable=True),
+            "tmdb_id": elsewhere,
+            "imdb_id": elsewhere,
         },
         "ratings": {
             "user_id": identifier(),

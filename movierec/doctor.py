@@ -38,6 +38,8 @@ class Findings:
         extras: by extra of movierec, whether all that it asks for is installed.
         paths: the folders in use: `package`, `data`, `reports`.
         data_sets: path by name, of those in the data folder whose files are all there.
+        posters: who is asked for posters and titles, in which language, and which environment
+            variable holds the key, which is shown nowhere; empty: nobody is asked.
         newest_run: path of the run that the commands use when none is named.
         problems: what stands in the way, one sentence each with its mend; empty when all is well.
     """
@@ -51,6 +53,7 @@ class Findings:
     extras: dict[str, bool]
     paths: dict[str, str]
     data_sets: dict[str, str]
+    posters: dict[str, str]
     newest_run: str | None
     problems: list[str]
 
@@ -71,6 +74,8 @@ def examine() -> Findings:
         data_sets, faults = _data_sets()
         newest, damage = _newest_run()
         problems += faults + damage
+    posters, wrong = _posters()
+    problems += wrong
     gpus, silent = _gpus()
     problems += silent
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -89,6 +94,7 @@ def examine() -> Findings:
             "reports": str(reports_dir().absolute()),
         },
         data_sets=data_sets,
+        posters=posters,
         newest_run=newest,
         problems=problems,
     )
@@ -146,6 +152,19 @@ def _data_sets() -> tuple[dict[str, str], list[str]]:
         except InputError as error:
             faults.append(f"data set {name}: {error}")
     return found, faults
+
+
+def _posters() -> tuple[dict[str, str], list[str]]:
+    from movierec.metadata import settings
+
+    try:
+        chosen = settings()
+    except InputError as error:
+        return {}, [str(error)]
+    if chosen is None:
+        return {}, []
+    key = f"in {chosen.key_variable}" if chosen.key_variable else "not needed"
+    return {"provider": chosen.provider, "language": chosen.language, "key": key}, []
 
 
 def _newest_run() -> tuple[str | None, list[str]]:

@@ -14,15 +14,18 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import sqlite3
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 from movierec.errors import InputError, ProviderError
 from movierec.paths import data_dir
@@ -34,6 +37,7 @@ PROVIDERS = ("tmdb", "douban")
 PROVIDER_VARIABLE = "MOVIEREC_METADATA"  # one of PROVIDERS, or "off"
 LANGUAGE_VARIABLE = "MOVIEREC_LANGUAGE"
 MIRROR_VARIABLE = "MOVIEREC_TMDB_MIRROR"  # where TMDB is asked in place of its own hosts
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 KEY_VARIABLES = ("TMDB_TOKEN", "TMDB_API_KEY")  # the first that is set counts
 
 DAY = 86_400.0  # seconds
@@ -43,6 +47,7 @@ KEPT_NOTHING = 3 * DAY  # that the provider has no such film
 
 WAITING = 200  # films that wait to be asked for; of more, those that were wanted first are dropped
 THREADS = 2
+GIVEN_UP = 5  # films without an answer, one after the other, that end a fetching of many
 SPARED = 600.0  # seconds without asking again for a film whose answer was no good
 REST = 10.0  # seconds without asking at all after a failure, doubled with each further one
 LONGEST_REST = 600.0
@@ -135,19 +140,31 @@ class Provider(Protocol):
 Done = Callable[[int, Details], None]  # a film's id, and what came; from another thread
 
 
-def configured(
-    movies: pd.DataFrame, provider: str | None = None, language: str | None = None
-) -> Metadata | None:
-    """The metadata that the environment asks for.
+@dataclass(frozen=True)
+class Settings:
+    """Who is to be asked, as the environment and the caller have it.
 
-    `$TMDB_TOKEN` or `$TMDB_API_KEY` turns TMDB on; `$MOVIEREC_METADATA` names a provider, or "off";
-    `$MOVIEREC_LANGUAGE` the language; `$MOVIEREC_TMDB_MIRROR` a host that passes TMDB's API and
-    pictures on.
+    Attributes:
+        provider: one of `PROVIDERS`.
+        language: such as "en-US" or "zh-CN".
+        key_variable: the environment variable that holds the key; "" where none is needed.
+        mirror: where TMDB is asked in place of its own hosts; "" for its own.
+    """
+
+    provider: str
+    language: str
+    key_variable: str
+    mirror: str
+
+
+def settings(provider: str | None = None, language: str | None = None) -> Settings | None:
+    """Who is to be asked: `$TMDB_TOKEN` or `$TMDB_API_KEY` turns TMDB on.
+
+    `$MOVIEREC_METADATA` names a provider, or "off"; `$MOVIEREC_LANGUAGE` the language;
+    `$MOVIEREC_TMDB_MIRROR` a host that passes TMDB's API and pictures on.
 
     Args:
-        movies: the movies table, with `tmdb_id` and `imdb_id` where the data set has them.
-        provider: one of `PROVIDERS`, before the environment's.
-        language: such as "en-US" or "zh-CN", before the environment's.
+        provider, language: in place of the environment's.
 
     Returns:
         None without a key, and where it is off.
@@ -156,7 +173,7 @@ def configured(
         InputError: an unknown provider, no key for it, or what is no language or no address.
     """
     name = provider or os.environ.get(PROVIDER_VARIABLE) or ""
-    key = next(filter(None, (os.environ.get(name, "").strip() for name in KEY_VARIABLES)), "")
+    key = next((name for name in KEY_VARIABLES if os.environ.get(name, "").strip()), "")
     if name == "off" or not (name or key):
         return None
     if name not in ("", *PROVIDERS):
@@ -164,20 +181,61 @@ def configured(
             f"unknown provider of posters {name!r}; expected {' or '.join(PROVIDERS)}, or off "
             f"(from --provider or {PROVIDER_VARIABLE})"
         )
-    if name != "douban" and not key:
+    language = language or os.environ.get(LANGUAGE_VARIABLE) or "en-US"
+    if not re.fullmatch(r"[a-z]{2}(-[A-Z]{2})?", language):
+        raise InputError(f"got the language {language!r}; expected one such as en-US or zh-CN")
+    if name == "douban":
+        return Settings(name, "zh-CN", "", "")
+    if not key:
         raise InputError(
             f"{' and '.join(KEY_VARIABLES)} are empty, and TMDB needs a key; it gives one to "
             f"every account, under Settings, API: set {KEY_VARIABLES[0]} to it"
         )
-    from movierec.providers import Douban, Tmdb, check_address, check_language  # here: 0.1 s
+    return Settings("tmdb", language, key, _mirror())
 
-    language = check_language(language or os.environ.get(LANGUAGE_VARIABLE) or "en-US")
-    if name == "douban":
+
+def _mirror() -> str:
+    address = os.environ.get(MIRROR_VARIABLE, "").rstrip("/")
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("https", "http") and parts.hostname and not parts.path
+    except ValueError:
+        good = False
+    if address and not good:
+        raise InputError(
+            f"{MIRROR_VARIABLE} is {address!r}; expected an address such as https://example.org"
+        )
+    if address and parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise InputError(f"{MIRROR_VARIABLE} is {address}; expected https, since a key is sent")
+    return address
+
+
+def configured(
+    movies: pd.DataFrame, provider: str | None = None, language: str | None = None
+) -> Metadata | None:
+    """The metadata that the environment asks for; see `settings`.
+
+    Args:
+        movies: the movies table, with `tmdb_id` and `imdb_id` where the data set has them.
+        provider, language: in place of the environment's.
+
+    Returns:
+        None without a key, and where it is off.
+
+    Raises:
+        InputError: as `settings`.
+    """
+    if (chosen := settings(provider, language)) is None:
+        return None
+    from movierec.providers import Douban, Tmdb  # here: a tenth of a second
+
+    if chosen.provider == "douban":
         return Metadata(Douban(), movies)
-    if mirror := os.environ.get(MIRROR_VARIABLE, "").rstrip("/"):
-        check_address(mirror)
-        return Metadata(Tmdb(key, language, api=mirror, images=mirror), movies)
-    return Metadata(Tmdb(key, language), movies)
+    key = os.environ[chosen.key_variable].strip()
+    tmdb = Tmdb(key, chosen.language)
+    if chosen.mirror:
+        tmdb = Tmdb(key, chosen.language, api=chosen.mirror, images=chosen.mirror)
+    return Metadata(tmdb, movies)
 
 
 class Metadata:
@@ -187,6 +245,7 @@ class Metadata:
         provider: who is asked.
         attribution: what a page that shows the answers has to say, as plain text.
         language: of the titles.
+        folder: where the answers are kept.
     """
 
     def __init__(
@@ -195,7 +254,7 @@ class Metadata:
         self.provider = provider
         self.attribution, self.language = provider.attribution, provider.language
         self._films = dict(_films(movies))
-        folder = cache_dir or data_dir() / "metadata"
+        folder = self.folder = cache_dir or data_dir() / "metadata"
         try:
             # two of them: what the page reads never waits for what a thread writes
             self._kept, self._keeping = _Cache(folder, provider), _Cache(folder, provider)
@@ -276,32 +335,53 @@ class Metadata:
     def prefetch(
         self, movies: pd.DataFrame, on_film: Callable[[int, int], None] = lambda done, total: None
     ) -> dict[str, int]:
-        """Look films up one after the other, so that a page knows them from the start.
+        """Look films up and wait for it, so that a page knows them from the start.
 
         Args:
             movies: the films, first ones first.
             on_film: called with the number of films done and of all.
 
         Returns:
-            How many were `asked`, `found`, found with a `poster`, and `failed`.
+            How many `films` there were, how many of them were `found`, with how many `posters`, and
+            how many `failed`.
 
         Raises:
-            ProviderError: the provider does not answer, or refuses the key.
+            InputError: the provider refuses the key, or fails for `GIVEN_UP` films on end; what
+                came before is kept.
         """
-        counts = {"films": len(movies), "found": 0, "posters": 0, "failed": 0}
-        for number, (_, film) in enumerate(_films(movies), start=1):
+        counts: Counter[str] = Counter(films=len(movies), found=0, posters=0, failed=0)
+        on_end = 0
+        with ThreadPoolExecutor(THREADS, "metadata") as pool:
             try:
-                details = self.look_up(film)
-            except ProviderError as error:
-                if error.kind != "bad":
-                    raise
-                log.warning("%s: %s", film.title, error)
-                counts["failed"] += 1
-            else:
-                counts["found"] += details is not None
-                counts["posters"] += details is not None and details.poster is not None
-            on_film(number, len(movies))
-        return counts
+                outcomes = pool.map(self._outcome, (film for _, film in _films(movies)))
+                for number, outcome in enumerate(outcomes, start=1):
+                    if isinstance(outcome, ProviderError):
+                        counts["failed"] += 1
+                        on_end += 1
+                        if outcome.kind == "refused":
+                            raise InputError(f"{outcome}; set a valid one") from outcome
+                        if outcome.kind == "silent" and on_end >= GIVEN_UP:
+                            raise InputError(
+                                f"{outcome}, for {GIVEN_UP} films on end; try again later: what "
+                                "has come is kept"
+                            ) from outcome
+                    else:
+                        on_end = 0
+                        counts["found"] += outcome is not None
+                        counts["posters"] += bool(outcome and outcome.poster)
+                    on_film(number, len(movies))
+            except BaseException:
+                self._ending.set()  # those under way stop too
+                pool.shutdown(cancel_futures=True)
+                raise
+        return dict(counts)
+
+    def _outcome(self, film: Film) -> Details | ProviderError | None:
+        try:
+            return self.look_up(film)
+        except ProviderError as error:
+            log.info("%s: %s", film.title, error)
+            return error
 
     def close(self) -> None:
         """Ask no more and call back no more."""

@@ -30,7 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from rapidfuzz import fuzz
 
 from movierec import __version__
-from movierec.errors import InputError, ProviderError
+from movierec.errors import ProviderError
 from movierec.metadata import Film, Found, Pace
 from movierec.titles import plain_title, title_forms
 
@@ -249,35 +249,6 @@ class Douban:
     def close(self) -> None:
         """Let connections go."""
         self._client.close()
-
-
-def check_language(language: str) -> str:
-    """A language as TMDB writes it.
-
-    Raises:
-        InputError: it is none.
-    """
-    if not re.fullmatch(r"[a-z]{2}(-[A-Z]{2})?", language):
-        raise InputError(f"got the language {language!r}; expected one such as en-US or zh-CN")
-    return language
-
-
-def check_address(address: str) -> str:
-    """An address to which a key may be sent.
-
-    Raises:
-        InputError: it is none, or the key could be read on the way there.
-    """
-    try:
-        parts = urlsplit(address)
-        good = parts.scheme in ("https", "http") and parts.hostname and not parts.path
-    except ValueError:
-        good = False
-    if not good:
-        raise InputError(f"got the address {address!r}; expected one such as https://example.org")
-    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-        raise InputError(f"got {address}; expected https, since a key is sent there")
-    return address
 
 
 def best_match(film: Film, names: list[tuple[list[str], str]]) -> int | None:

@@ -84,7 +84,7 @@ _FILES = {
 _PICTURE = re.compile(r"plots/[A-Za-z0-9][A-Za-z0-9_-]*\.png")
 _COLUMNS = {
     "users": ("user_id", "gender", "age", "occupation", "zip"),
-    "movies": ("movie_id", "title", "genres", "year"),
+    "movies": ("movie_id", "title", "genres", "year", "tmdb_id", "imdb_id"),
     "ratings": ("user_id", "movie_id", "rating", "timestamp", "part"),
 }
 _ROWS_PER_BYTE, _ROWS_ALWAYS = 8, 100_000  # a rating takes several bytes
@@ -148,7 +148,8 @@ class Run:
         occupations = tuple(self.info["occupations"])
         try:
             # whole numbers with missing ones among them come back from Parquet as floats
-            movies = movies.assign(year=movies["year"].astype("Int64"))
+            numbers = ["year", *({"tmdb_id", "imdb_id"} & set(movies.columns))]
+            movies = movies.astype(dict.fromkeys(numbers, "Int64"))
             ratings = self._ratings.drop(columns="part")
             return validate_tables(
                 Tables(users, movies, ratings, self.info["dataset"], occupations)

@@ -7,14 +7,17 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from film_server import FilmServer, send, tmdb_film
 
 from movierec import cli, datasets, splits
 from movierec.runs import Run, load_run
 from movierec.simulate import Simulation, write_ml1m
+from movierec.titles import title_forms
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +70,51 @@ def test_help_names_every_command(home: Path) -> None:
         "app",
     ):
         assert f"\n  {command}" in text
+
+
+@pytest.fixture
+def film_server(small_run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[FilmServer]:
+    """A server that has every other film of the small run, as TMDB, and is asked in its place."""
+    running = FilmServer()
+    running.films = [
+        tmdb_film(film.movie_id, title_forms(film.title)[0], film.year, chinese="电影")
+        for film in small_run.tables.movies.iloc[::2].itertuples()
+    ]
+    monkeypatch.setenv("TMDB_TOKEN", "secret.token")
+    monkeypatch.setenv("MOVIEREC_TMDB_MIRROR", running.url)
+    yield running
+    running.close()
+
+
+def test_metadata_fetches_the_best_known_films_once(home, small_run, film_server) -> None:
+    command = ("metadata", "--language", "zh-CN", "--limit", "6")
+    known = small_run.tables.ratings["movie_id"].value_counts()
+    movies = small_run.tables.movies.set_index("movie_id")
+    best = known.sort_values(ascending=False, kind="stable").index[:6]
+    there = {film["id"] for film in film_server.films}
+
+    facts = answer(home, *command)
+
+    assert facts["provider"] == "TMDB"
+    assert facts["language"] == "zh-CN"
+    assert facts["films"] == 6
+    assert facts["found"] == facts["posters"] == len(there & set(best)) > 0
+    assert facts["failed"] == 0
+    asked = {query["query"] for path, query, *_ in film_server.seen if "search" in path}
+    assert asked == {title_forms(movies.loc[movie_id, "title"])[0] for movie_id in best}
+    film_server.seen.clear()
+    assert answer(home, *command) == facts
+    assert film_server.seen == []
+
+
+def test_metadata_tells_what_is_in_its_way(home, film_server, monkeypatch) -> None:
+    assert "expected one such as en-US" in refused(home, "metadata", "--language", "klingon")
+    film_server.faults["/3/"] = lambda handler: send(handler, {}, status=401)
+    message = refused(home, "metadata", "--language", "fr-FR")
+    assert "TMDB does not accept the key; set a valid one" in message
+    assert "secret" not in message
+    monkeypatch.setenv("TMDB_TOKEN", "")
+    assert "TMDB needs a key" in refused(home, "metadata")
 
 
 def test_export_writes_what_is_asked_for(home: Path) -> None:

@@ -308,6 +308,34 @@ BAD_LINES = {
 }
 
 
+LINKS = b"movieId,imdbId,tmdbId\n1,0114709,862\n2,0113497,\n99,0000001,12\n"
+
+
+def test_csv_sets_may_have_links_to_other_databases(tmp_path):
+    path = write_folder(tmp_path / "set", FORMS["csv"] | {"links.csv": LINKS})
+    movies = load_dataset("mine", path).movies
+    assert movies["tmdb_id"].tolist() == [862, pd.NA, pd.NA]
+    assert movies["imdb_id"].tolist() == [114709, 113497, pd.NA]
+    assert {str(movies[name].dtype) for name in ("tmdb_id", "imdb_id")} == {"Int64"}
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b"2,tt0113497,", "numbers of up to nine digits"),
+        (b"2,1,9999999999", "numbers of up to nine digits"),
+        (b"1,1,1", "one line a film"),
+        (b"2,1", "3 fields"),
+    ],
+)
+def test_bad_link_is_named_and_shown(tmp_path, line, expected):
+    links = LINKS.replace(b"2,0113497,", line)
+    path = write_folder(tmp_path / "set", FORMS["csv"] | {"links.csv": links})
+    message = complaint(path)
+    assert f"{path}/links.csv, line 3: got {line.decode()!r}; expected " in message
+    assert expected in message
+
+
 @pytest.mark.parametrize("container", ["folder", "zip"])
 @pytest.mark.parametrize(
     ("form", "name", "number", "line", "expected"), BAD_LINES.values(), ids=BAD_LINES

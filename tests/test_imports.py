@@ -88,7 +88,7 @@ MAY_IMPORT = {
     "kernels": {"pages"},
     "freshness": {"datasets"},
     "notebooks": {"files", "freshness", "kernels", "pages", "parameters", "runs"} | DATA,
-    "doctor": {"datasets", "runs"} | DATA,
+    "doctor": {"datasets", "metadata", "runs"} | DATA,
     "cli": ALL,
     "__main__": {"cli"},
 }

@@ -851,8 +851,11 @@ def test_douban_needs_to_be_named_and_no_key(environment):
         ({"MOVIEREC_METADATA": "imdb"}, "unknown provider of posters 'imdb'; expected tmdb or"),
         ({"MOVIEREC_METADATA": "tmdb"}, "TMDB needs a key"),
         ({"TMDB_TOKEN": TOKEN, "MOVIEREC_LANGUAGE": "chinese"}, "the language 'chinese'"),
-        ({"TMDB_TOKEN": TOKEN, "MOVIEREC_TMDB_MIRROR": "mirror"}, "expected one such as https"),
-        ({"TMDB_TOKEN": TOKEN, "MOVIEREC_TMDB_MIRROR": "https://[::1"}, "expected one such as"),
+        ({"TMDB_TOKEN": TOKEN, "MOVIEREC_TMDB_MIRROR": "mirror"}, "expected an address such as"),
+        (
+            {"TMDB_TOKEN": TOKEN, "MOVIEREC_TMDB_MIRROR": "https://[::1"},
+            "expected an address such as",
+        ),
         ({"TMDB_TOKEN": TOKEN, "MOVIEREC_TMDB_MIRROR": "http://a.example"}, "expected https"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import hashlib
 import io
@@ -375,6 +376,13 @@ def test_run_json_that_is_none_is_named(run, content):
     assert "Train it again" in message
 
 
+def test_links_to_other_databases_come_back(tmp_path, plain_tables):
+    numbers = pd.array([862, None, 7, None, 1], dtype="Int64")
+    movies = plain_tables.movies.assign(tmdb_id=numbers, imdb_id=numbers + 1)
+    run = write(tmp_path / "linked", dataclasses.replace(plain_tables, movies=movies))
+    pd.testing.assert_frame_equal(load_run(run.path).tables.movies, movies)
+
+
 @pytest.mark.parametrize("found", [0, 1, "2", None])
 def test_other_format_is_told_apart(run, found):
     change_info(run.path, lambda info: info.update(format=found))
@@ -455,6 +463,10 @@ FOREIGN: dict[str, tuple[str, Callable[[Run], bytes]]] = {
     "years in words": (
         "tables/movies.parquet",
         lambda run: parquet(run.tables.movies.assign(year="long ago")),
+    ),
+    "links in words": (
+        "tables/movies.parquet",
+        lambda run: parquet(run.tables.movies.assign(tmdb_id="the first")),
     ),
     "a table of something else": (
         "tables/users.parquet",

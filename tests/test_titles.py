@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from movierec.errors import InputError
-from movierec.titles import find_movies, plain_title, resolve_movie
+from movierec.titles import find_movies, plain_title, resolve_movie, title_forms
 
 TITLES = {
     3: "Silent Harbour, The (1984)",
@@ -108,3 +108,22 @@ def test_find_forgives_slips_and_parts(movies, text, movie_id):
 def test_find_gives_k_films_and_no_more_than_there_are(movies):
     assert len(find_movies(movies, "moon", k=3)) == 3
     assert len(find_movies(movies, "moon", k=100)) == len(TITLES)
+
+
+@pytest.mark.parametrize(
+    ("title", "forms"),
+    [
+        ("Matrix, The (1999)", ["The Matrix"]),
+        ("Seven (Se7en) (1995)", ["Seven", "Se7en"]),
+        (
+            "City of Lost Children, The (Cité des enfants perdus, La) (1995)",
+            ["The City of Lost Children", "La Cité des enfants perdus"],
+        ),
+        ("Fight Club (a.k.a. The Club) (1999)", ["Fight Club", "The Club"]),
+        ("Été, L' (1961)", ["L'Été"]),
+        ("Tin Moon", ["Tin Moon"]),
+        ("(1960)", ["(1960)"]),
+    ],
+)
+def test_titles_in_one_are_taken_apart(title, forms):
+    assert title_forms(title) == forms
