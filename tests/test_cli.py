@@ -88,20 +88,21 @@ def film_server(small_run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fil
 
 def test_metadata_fetches_the_best_known_films_once(home, small_run, film_server) -> None:
     command = ("metadata", "--language", "zh-CN", "--limit", "6")
-    known = small_run.tables.ratings["movie_id"].value_counts()
-    movies = small_run.tables.movies.set_index("movie_id")
-    best = known.sort_values(ascending=False, kind="stable").index[:6]
-    there = {film["id"] for film in film_server.films}
+    counts = small_run.tables.ratings["movie_id"].value_counts()
+    ids = {
+        title_forms(film.title)[0]: film.movie_id for film in small_run.tables.movies.itertuples()
+    }
 
     facts = answer(home, *command)
 
+    asked = {ids[query["query"]] for path, query, *_ in film_server.seen if "search" in path}
+    assert sorted(counts[list(asked)]) == sorted(counts.nlargest(6))
+    there = asked & {film["id"] for film in film_server.films}
     assert facts["provider"] == "TMDB"
     assert facts["language"] == "zh-CN"
     assert facts["films"] == 6
-    assert facts["found"] == facts["posters"] == len(there & set(best)) > 0
+    assert facts["found"] == facts["posters"] == len(there) > 0
     assert facts["failed"] == 0
-    asked = {query["query"] for path, query, *_ in film_server.seen if "search" in path}
-    assert asked == {title_forms(movies.loc[movie_id, "title"])[0] for movie_id in best}
     film_server.seen.clear()
     assert answer(home, *command) == facts
     assert film_server.seen == []
