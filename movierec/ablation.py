@@ -25,15 +25,21 @@ Indices = npt.NDArray[np.int32]
 
 
 def measure_parts(
-    run: Run, part: str = "test", recipe: BestRecipe | None = None, seed: int = 0
+    run: Run,
+    part: str = "test",
+    recipe: BestRecipe | None = None,
+    seed: int = 0,
+    best: Run | None = None,
 ) -> dict[str, Measured]:
     """Fit recipe `best` part by part on the rows of a run, and measure each step.
 
     Args:
         run: of any recipe; only its data and its held-out rows are used.
         part: the rows to measure on, as in `evaluation.measure`.
-        recipe: with all parts; None: `RECIPES["best"]`.
+        recipe: with all parts; None: that of `best`, or else `RECIPES["best"]`.
         seed: of the starts.
+        best: a run of the recipe on the same rows, if there is one. It then stands for the last
+            three steps, which are not fitted again.
 
     Returns:
         What was measured, by what has been added: each step holds those before it. The steps up to
@@ -45,35 +51,45 @@ def measure_parts(
     if recipe is None:
         found = RECIPES["best"]
         assert isinstance(found, BestRecipe)
-        recipe = found
+        settings = {field.name for field in dataclasses.fields(BestRecipe)} - {"name"}
+        of_run = {name: best.config[name] for name in settings} if best else {}
+        recipe = dataclasses.replace(found, **of_run)
     train, _ = known_and_held_out(run, part)
     features = run.features
     nothing = train.take(np.zeros(0, np.int64))
-    plain: dict[str, Any] = {"members": 1, "movie_ridge": NO_TOWER}
+    one: dict[str, Any] = {"members": 1}
     steps: dict[str, dict[str, Any]] = {
-        "factors and biases": plain | {"user_ridge": NO_TOWER},
-        "+ towers of users": plain,
-        "+ towers of films": {},
+        "factors and biases": one | {"movie_ridge": NO_TOWER, "user_ridge": NO_TOWER},
+        "+ towers of users": one | {"movie_ridge": NO_TOWER},
+        "+ towers of films": one if best else {},
     }
-    vectors = {}
+    methods = {}
     for name, changes in steps.items():
         fitted = fit_ratings(features, train, nothing, dataclasses.replace(recipe, **changes), seed)
-        vectors[name] = fitted.vectors(features, members=1)
-    vectors[f"+ {recipe.members} models averaged"] = fitted.vectors(features)
-    methods = {name: _by_rating(*pair) for name, pair in vectors.items()}
-    watching = fit_watching(train, len(features.users), len(features.movies), recipe)
-    to = watching.movies / watching.own[:, None]
-    user, movie = vectors[f"+ {recipe.members} models averaged"]
+        methods[name] = _by_rating(*fitted.vectors(features, members=1))
+    averaged = f"+ {recipe.members} models averaged"
+    if best:
+        whole = best.recommender
+        methods[averaged] = _by_rating(whole.people, whole.films)
 
-    def watched(user_idx: Indices) -> npt.NDArray[np.float32]:
-        return watching.users[user_idx] @ to.T
+        def watched(user_idx: Indices) -> npt.NDArray[np.float32]:
+            return whole.scores(user_idx, liking=0.0)
 
-    def both(user_idx: Indices) -> npt.NDArray[np.float32]:
-        return join_scores(watched(user_idx), user[user_idx] @ movie.T)
+        def both(user_idx: Indices) -> npt.NDArray[np.float32]:
+            return whole.scores(user_idx)
+    else:
+        user, movie = fitted.vectors(features)
+        methods[averaged] = _by_rating(user, movie)
+        watching = fit_watching(train, len(features.users), len(features.movies), recipe)
+        to = watching.movies / watching.own[:, None]
 
-    methods["+ what is watched"] = Baseline(
-        methods[f"+ {recipe.members} models averaged"].predict, both
-    )
+        def watched(user_idx: Indices) -> npt.NDArray[np.float32]:
+            return watching.users[user_idx] @ to.T
+
+        def both(user_idx: Indices) -> npt.NDArray[np.float32]:
+            return join_scores(watched(user_idx), user[user_idx] @ movie.T)
+
+    methods["+ what is watched"] = Baseline(methods[averaged].predict, both)
     methods["only what is watched"] = Baseline(scores=watched)
     return measure_methods(run, methods, part)
 

@@ -322,6 +322,30 @@ def slices(
     return means
 
 
+def preferred(
+    user_idx: npt.ArrayLike, rating: npt.ArrayLike, predicted: Mapping[str, npt.ArrayLike]
+) -> pd.Series:
+    """Of two films that a user rated differently, which one did they like better?
+
+    Args:
+        user_idx: (n,) whose row it is; the pairs are rows of a user that follow each other.
+        rating: (n,) stars given.
+        predicted: (n,) by method, what it orders films by.
+
+    Returns:
+        By method: the share of pairs, 0 to 1, that it puts in the right order; a tie counts half.
+        NaN where there is no pair.
+    """
+    frame = pd.DataFrame(dict(predicted))
+    order = np.argsort(np.asarray(user_idx), kind="stable")
+    user, given = np.asarray(user_idx)[order], np.asarray(rating)[order]
+    steps = np.sign(np.diff(frame.to_numpy(dtype=np.float64)[order], axis=0))
+    right = np.sign(np.diff(given))
+    asked = (user[1:] == user[:-1]) & (right != 0)
+    agreed = (steps == right[:, None]) + 0.5 * (steps == 0)
+    return pd.DataFrame(agreed[asked], columns=frame.columns).mean()
+
+
 def calibration(
     rating: npt.ArrayLike, predicted: npt.ArrayLike, width: float = 0.25
 ) -> pd.DataFrame:

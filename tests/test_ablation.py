@@ -39,3 +39,13 @@ def test_whole_recipe_is_that_of_a_run(small_best, parts):
     """Fitted on the same rows, apart from what newcomers add for the unrated."""
     found = measure_parts(small_best, recipe=RECIPE)["+ 2 models averaged"].summary()
     assert found["rmse"] == pytest.approx(small_best.metrics["test"]["rmse"], abs=2e-3)
+
+
+def test_a_run_on_the_same_rows_stands_for_the_steps_that_it_holds(small_run, small_best, parts):
+    found = {k: v.summary() for k, v in measure_parts(small_run, best=small_best).items()}
+    assert list(found) == list(parts)
+    for name, summary in found.items():
+        for metric in summary.keys() & {"rmse", "mae"}:
+            assert summary[metric] == pytest.approx(parts[name][metric], abs=2e-3)
+        ndcg = parts[name]["ranking"]["ndcg@10"]
+        assert summary["ranking"]["ndcg@10"] == pytest.approx(ndcg, abs=0.02)

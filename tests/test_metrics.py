@@ -19,6 +19,7 @@ from movierec.metrics import (
     intervals,
     list_metrics,
     list_traits,
+    preferred,
     rating_metrics,
     slices,
     top_lists,
@@ -380,3 +381,12 @@ def test_pair_scores_are_the_same_in_blocks():
 def test_unit_rows_keep_a_row_of_zeros():
     rows = unit_rows(np.array([[3, 4], [0, 0]], dtype=np.float32))
     assert rows == pytest.approx(np.array([[0.6, 0.8], [0, 0]]))
+
+
+def test_preferred_counts_pairs_of_a_user_that_differ_and_half_of_a_tie():
+    users, stars = [1, 2, 1, 1, 2], [5, 3, 1, 1, 3]  # of all pairs only the first of user 1 differs
+    right = preferred(
+        users, stars, {"right": [4, 0, 2, 9, 0], "wrong": [1, 0, 2, 0, 0], "tie": [0] * 5}
+    )
+    assert right.to_dict() == {"right": 1, "wrong": 0, "tie": 0.5}
+    assert preferred([1, 2], [1, 5], {"any": [1, 2]}).isna().all()
