@@ -25,7 +25,7 @@ from movierec import plots
 from movierec.attributes import movie_attributes, user_attributes
 from movierec.best import fit_best
 from movierec.checkpoints import Checkpoint, checkpoint_folder
-from movierec.datasets import Tables, validate_tables
+from movierec.datasets import Tables, load_dataset, validate_tables
 from movierec.errors import InputError
 from movierec.features import Features
 from movierec.files import alone
@@ -354,6 +354,32 @@ def best_of(run: Run, run_dir: str | os.PathLike[str] | None = None) -> Run:
             return best
     holdout = np.flatnonzero(held_out) if held_out.any() else "none"
     return train(run.tables, "best", run.config["seed"], path, holdout=holdout)
+
+
+def open_best(
+    data: str,
+    path: str | os.PathLike[str] | None = None,
+    run_dir: str | os.PathLike[str] | None = None,
+    best_dir: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+) -> Run:
+    """The run of recipe `best` that recommendations come from; trained where there is none.
+
+    Args:
+        data, path: the data set and where it lies, as for `load_dataset`; asked for only where
+            there is no run.
+        run_dir: a run of any recipe, whose data and held-out rows are used if it is there.
+        best_dir: where the run of `best` is or comes to be. None: beside the run, as in
+            `best_of`, or else `reports/DATASET/best`.
+        seed: of a training without a run.
+
+    Raises:
+        InputError: as `load_dataset`, `best_of` and `train`.
+    """
+    if run_dir and is_run(Path(run_dir)):
+        return best_of(load_run(run_dir), best_dir)
+    folder = Path(best_dir) if best_dir else reports_dir() / data / BEST
+    return train_or_load(load_dataset(data, path), folder, recipe="best", seed=seed)
 
 
 def _checkpoint(path: Path, config: dict[str, Any], data_sha256: str) -> Checkpoint:

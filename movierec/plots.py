@@ -316,19 +316,27 @@ def over_time(timestamps: npt.ArrayLike, ax: Axes) -> Axes:
     return ax
 
 
-def heatmap(table: pd.DataFrame | npt.NDArray, ax: Axes, digits: int | None = None) -> Axes:
+def heatmap(
+    table: pd.DataFrame | npt.NDArray, ax: Axes, digits: int | None = None, label: str = ""
+) -> Axes:
     """A table as colours: white is zero, purple positive, orange negative.
 
     Args:
         table: numbers; a data frame's index and columns name the ticks, up to 25 of them.
         ax: where to draw.
         digits: decimals to write into the cells; nothing is written when not given.
+        label: what the numbers are, with their unit: a scale of the colours is drawn, if given.
     """
     frame = pd.DataFrame(table)
     values = frame.to_numpy(dtype=np.float64)
     limit = float(np.nanmax(np.abs(values))) or 1.0
     # PuOr is told apart by colour-blind readers; its pale middle is zero
-    ax.imshow(values, aspect="auto", cmap="PuOr", vmin=-limit, vmax=limit, interpolation="none")
+    image = ax.imshow(
+        values, aspect="auto", cmap="PuOr", vmin=-limit, vmax=limit, interpolation="none"
+    )
+    if label:
+        scale = ax.figure.colorbar(image, ax=ax, label=label)
+        scale.ax.set_ylim(min(np.nanmin(values), 0), max(np.nanmax(values), 0))
     for axis, names in ((ax.xaxis, frame.columns), (ax.yaxis, frame.index)):
         if len(names) <= 25:
             axis.set_ticks(range(len(names)), [str(name) for name in names])

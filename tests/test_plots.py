@@ -210,6 +210,13 @@ def test_heatmap_has_zero_in_the_middle_and_writes_its_numbers(ax: Axes) -> None
     assert (ticks(ax.xaxis), ticks(ax.yaxis)) == (["x", "y"], ["a", "b"])
 
 
+def test_heatmap_has_a_scale_of_the_numbers_that_occur(ax: Axes) -> None:
+    plots.heatmap(np.array([[0.25, 0.5]]), ax, label="share")
+    [_, scale] = ax.figure.axes
+    assert scale.get_ylabel() == "share"
+    assert scale.get_ylim() == (0, 0.5)  # no scale for the negative numbers that are not there
+
+
 def test_heatmap_writes_nothing_unless_asked(ax: Axes) -> None:
     plots.heatmap(np.zeros((2, 3)), ax)
     assert texts(ax) == []
