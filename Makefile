@@ -65,7 +65,7 @@ $(VENV)/.robust: $(VENV)/.dev requirements-robust.txt
 	@touch $@
 
 fuzz: $(VENV)/.robust  ## the readers on RUNS inputs that a fuzzer invents; Linux
-	mkdir -p build/fuzz && cd build/fuzz && PYTHONPATH=$(CURDIR) $(CURDIR)/$(BIN)/python \
+	mkdir -p build/fuzz && cd build/fuzz && PYTHONPATH=$(CURDIR) $(abspath $(BIN))/python \
 		$(CURDIR)/tests/fuzz/fuzz_readers.py -runs=$(RUNS) -max_len=4096
 
 kills: $(VENV)/.dev  ## KILLS kills of each kind of writer

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import json
 import platform
-import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from movierec.freshness import checksum, made_from, what_changed
 from movierec.kernels import RUNNING, execute
 from movierec.pages import (
     METRICS_MIME,
+    NUMBERED,
     NotebookReport,
     index_page,
     notebook_page,
@@ -43,7 +43,6 @@ from movierec.parameters import (
 )
 from movierec.runs import BEST, load_run
 
-NUMBERED = re.compile(r"[0-9]{2}_\w+")  # the name of a notebook; a path is none
 OF_NETWORKS = ("02_shapes", "03_training")  # have nothing to say of a run without a network
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas")
 
@@ -280,6 +279,7 @@ def _metrics(batch: _Batch, reports: list[NotebookReport], origin: dict[str, Any
     """What `metrics.json` holds; it is written last, and so tells that the report is complete."""
     names = [f"{stem}{ending}" for stem in batch.stems for ending in (".ipynb", ".html")]
     names += ["index.html", *(figure for report in reports for figure in report.figures)]
+    names += [report.thumbnail for report in reports if report.thumbnail]
     trained = [f"{folder}/run.json" for folder in ("model", BEST)]
     names += [name for name in trained if (batch.out_dir / name).exists()]
     collected = {
@@ -345,7 +345,7 @@ def _remove_earlier_report(out_dir: Path, stems: list[str]) -> None:
     for stem in {*stems, *OF_NETWORKS, *earlier}:
         for suffix in (".ipynb", ".html", ".log"):
             (out_dir / f"{stem}{suffix}").unlink(missing_ok=True)
-        for figure in (out_dir / "figures").glob(f"{stem}_*.png"):
+        for figure in (out_dir / "figures").glob(f"{stem}_*"):
             figure.unlink()
 
 

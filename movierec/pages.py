@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import io
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,10 @@ KEY_FIGURES = (
     "best_test_ndcg_at_10",
 )
 METRICS_MIME = "application/vnd.movierec+json"
+NUMBERED = re.compile(r"[0-9]{2}_\w+")  # the name of a notebook of a report
+THUMBNAIL = (352, 264)  # pixels at most, twice what they are shown with
+# of Pygments' styles the ones with the highest contrast on the cards of `style.css`
+CODE_STYLES = {"light": "xcode", "dark": "zenburn"}
 
 
 @dataclass(frozen=True)
@@ -35,11 +40,16 @@ class NotebookReport:
 
     name: str
     title: str
-    question: str  # the first paragraph under the title, in HTML
+    question: str  # the first paragraph under the title, in Markdown
     seconds: float
     peak_memory: int  # bytes
     metrics: dict[str, Any]  # what the notebook handed to `record`
     figures: tuple[str, ...]  # relative to the report's folder
+
+    @property
+    def thumbnail(self) -> str:
+        """The picture for the first page, relative to the report's folder; "" if there is none."""
+        return f"figures/{self.name}_thumbnail.webp" if self.figures else ""
 
 
 def read_notebook(path: Path) -> Any:
@@ -68,30 +78,65 @@ def recorded(notebook: Any) -> dict[str, Any]:
 
 
 def save_figures(notebook: Any, name: str, out_dir: Path) -> tuple[str, ...]:
-    """Write a notebook's pictures to `figures`; gives their paths below `out_dir`."""
-    figures: list[str] = []
-    for output in _outputs(notebook):
-        if "image/png" in output.data:
-            figures.append(f"figures/{name}_{len(figures) + 1}.png")
-            write_whole(out_dir / figures[-1], base64.b64decode(output.data["image/png"]))
-    return tuple(figures)
+    """Write a notebook's pictures to `figures`, the first of them also as a thumbnail.
+
+    Returns:
+        The pictures' paths below `out_dir`.
+    """
+    pictures = [
+        base64.b64decode(output.data["image/png"])
+        for output in _outputs(notebook)
+        if "image/png" in output.data
+    ]
+    paths = tuple(f"figures/{name}_{number}.png" for number in range(1, len(pictures) + 1))
+    for path, picture in zip(paths, pictures, strict=True):
+        write_whole(out_dir / path, picture)
+    if pictures:
+        write_whole(out_dir / f"figures/{name}_thumbnail.webp", _thumbnail(pictures[0]))
+    return paths
+
+
+def _thumbnail(png: bytes) -> bytes:
+    from PIL import Image
+
+    sink = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as picture:
+        small = picture.convert("RGB")
+    small.thumbnail(THUMBNAIL)
+    small.save(sink, "WEBP", quality=85, method=6)
+    return sink.getvalue()
+
+
+def _as_webp(png: str) -> str:
+    """A picture without loss in a third of its length; both in base64."""
+    from PIL import Image
+
+    sink = io.BytesIO()
+    with Image.open(io.BytesIO(base64.b64decode(png))) as picture:
+        opaque = picture.mode != "RGBA" or picture.getchannel("A").getextrema()[0] == 255
+        picture.convert("RGB" if opaque else "RGBA").save(sink, "WEBP", lossless=True, exact=True)
+    return base64.b64encode(sink.getvalue()).decode()
 
 
 def title_and_question(notebook: Any) -> tuple[str, str]:
-    """The first heading, and the first paragraph after it as HTML."""
-    from nbconvert.filters import markdown2html
-
+    """The first heading, and the first paragraph after it, which is Markdown."""
     prose = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     heading = re.search(r"^# +(.+)$", prose, flags=re.MULTILINE)
     if heading is None:
         return "", ""
     blocks = (block.strip() for block in prose[heading.end() :].split("\n\n"))
     question = next((block for block in blocks if block and not block.startswith("#")), "")
-    return heading.group(1).strip(), markdown2html(question)
+    return heading.group(1).strip(), question
 
 
 def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
-    """One notebook as HTML that loads nothing from elsewhere."""
+    """One notebook as HTML that loads nothing from elsewhere and runs no script of its own.
+
+    Args:
+        notebook: executed.
+        source: its file.
+        titles: of all notebooks of the report, in order.
+    """
     import jinja2
     from nbconvert import HTMLExporter
 
@@ -108,20 +153,46 @@ def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
     }
     templates = str(resources.files("movierec") / "templates")
     exporter = HTMLExporter(
-        template_name="lab",
+        template_name="basic",
         template_file="notebook.html.j2",
         extra_loaders=[jinja2.FileSystemLoader(templates)],
+        filters={"webp": _as_webp},
     )
-    titled = copy.deepcopy(notebook)
-    titled.metadata["title"] = titles[source] or source.stem
+    shown = copy.deepcopy(notebook)
+    shown.metadata["title"] = titles[source] or source.stem
     stems = {other.stem for other in order}
-    for cell in titled.cells:
+    for cell in shown.cells:
         if cell.cell_type == "markdown":
-            cell.source = with_equations(with_page_links(cell.source, stems))
-    text, _ = exporter.from_notebook_node(
-        titled, resources={"navigation": navigation, "notebook_file": source.name}
-    )
+            cell.source = _for_a_page(cell.source, stems)
+    for output in _outputs(shown):
+        if "text/markdown" in output.data:
+            output.data["text/markdown"] = _for_a_page(output.data["text/markdown"], stems)
+    about = {
+        "navigation": navigation,
+        "notebook_file": source.name,
+        "code_css": _code_css(),
+    }
+    text, _ = exporter.from_notebook_node(shown, resources=about)
     return text
+
+
+def _code_css() -> str:
+    """The colours of code, on light and on dark pages."""
+    from pygments.formatters import HtmlFormatter
+
+    light, dark = (
+        "\n".join(
+            line
+            for line in HtmlFormatter(style=style).get_style_defs(".highlight").splitlines()
+            if line.startswith(".highlight .")  # the card's own colours stay
+        )
+        for style in CODE_STYLES.values()
+    )
+    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}"
+
+
+def _for_a_page(text: str, stems: set[str]) -> str:
+    return with_equations(with_page_links(text, stems))
 
 
 def with_page_links(text: str, stems: set[str]) -> str:
@@ -129,13 +200,17 @@ def with_page_links(text: str, stems: set[str]) -> str:
 
     Args:
         text: Markdown.
-        stems: names of the notebooks that have a page, without ending; links to others stay.
+        stems: names of the notebooks that have a page, without ending. Of links to other
+            numbered notebooks only the words are left; links to anything else stay.
     """
 
     def page(link: re.Match[str]) -> str:
-        return f"]({link[1]}.html{link[2]})" if link[1] in stems else link[0]
+        words, stem, place = link.groups()
+        if stem in stems:
+            return f"[{words}]({stem}.html{place})"
+        return words if NUMBERED.fullmatch(stem) else link[0]
 
-    return re.sub(r"\]\(([\w-]+)\.ipynb((?:#[^)]*)?)\)", page, text)
+    return re.sub(r"\[([^\]\n]*)\]\(([\w-]+)\.ipynb((?:#[^)\s]*)?)\)", page, text)
 
 
 def with_equations(text: str) -> str:
@@ -189,14 +264,18 @@ def index_page(
         note: a sentence above the notebooks.
     """
     import jinja2
+    from nbconvert.filters import markdown2html
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("movierec"), autoescape=True, trim_blocks=True
     )
     metrics = {name: value for report in reports for name, value in report.metrics.items()}
     figures = {name: _shown(metrics[name]) for name in KEY_FIGURES if name in metrics}
+    stems = {report.name for report in reports}
+    questions = {r.name: markdown2html(_for_a_page(r.question, stems)) for r in reports}
     return environment.get_template("index.html.j2").render(
         reports=reports,
+        questions=questions,
         note=note,
         figures=figures,
         data=parameters.get("data", ""),

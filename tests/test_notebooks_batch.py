@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 import sys
@@ -11,11 +13,12 @@ from typing import Any
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from PIL import Image
 
 from movierec import notebooks
 from movierec.errors import InputError, NotebookError
 from movierec.notebooks import BatchResult, parameters_of, record, run_notebooks
-from movierec.pages import with_equations, with_page_links
+from movierec.pages import THUMBNAIL, _as_webp, with_equations, with_page_links
 
 PARAMETERS = """\
 data: str = "sample"  # the data set
@@ -47,6 +50,8 @@ FIRST = [
     "plt.plot([1, 2])\nplt.show()",
     "ipywidgets.IntSlider()",
     "record(values=[data, epochs, rate, chatty], run_dir=run_dir, report_dir=report_dir)",
+    "from IPython.display import Markdown\n"
+    "Markdown('[next](02_second.ipynb), [absent](03_third.ipynb), $x^2$')",
     "os.write(2, b'remark of a C++ library')",
     "progress = os.environ['MOVIEREC_PROGRESS']",
     "record(python=sys.executable, progress=progress, rmse=0.75, ratings=1234)",
@@ -118,13 +123,58 @@ def test_pages_load_nothing_from_elsewhere(batch: BatchResult):
         assert not re.findall(r"<(?:script|link|img|iframe)[^>]*https?://", text)
         assert not re.findall(r"@import|url\([\"']?(?:https?:)?//", text)
         assert "<script" not in text
-        assert len(text) < 2_000_000
+        assert len(text) < 30_000  # without what the notebooks hold: stylesheet and links
+
+
+def test_pages_are_readable_on_dark_screens_and_in_print(batch: BatchResult):
+    for page in (batch.index, batch.out_dir / "01_first.html"):
+        text = page.read_text()
+        assert re.search(r'<meta [^>]*content="light dark"', text)
+        for medium in ("(prefers-color-scheme: dark)", "print"):
+            assert f"@media {medium} {{\n  :root {{" in text
+    assert "@media screen and (prefers-color-scheme: dark) {\n.highlight" in text
+
+
+def test_pictures_in_pages_are_small_and_the_same_to_the_pixel(batch: BatchResult):
+    [picture] = re.findall(r'<img alt="[^"]*" src="data:image/webp;base64,([^"]+)"/?>', page(batch))
+    png = (batch.out_dir / "figures" / "01_first_1.png").read_bytes()
+    webp = base64.b64decode(picture)
+    assert len(webp) < len(png) / 2
+    opened = [Image.open(io.BytesIO(data)).convert("RGB") for data in (webp, png)]
+    assert opened[0].tobytes() == opened[1].tobytes()
+
+
+def test_picture_that_can_be_seen_through_stays_so():
+    sink = io.BytesIO()
+    Image.new("RGBA", (3, 2), (1, 2, 3, 4)).save(sink, "PNG")
+    webp = base64.b64decode(_as_webp(base64.b64encode(sink.getvalue()).decode()))
+    assert Image.open(io.BytesIO(webp)).convert("RGBA").getpixel((0, 0)) == (1, 2, 3, 4)
+
+
+def test_first_page_shows_small_pictures(batch: BatchResult):
+    assert 'src="figures/01_first_thumbnail.webp"' in batch.index.read_text()
+    thumbnail = batch.out_dir / "figures" / "01_first_thumbnail.webp"
+    with Image.open(thumbnail) as picture:
+        assert picture.height == THUMBNAIL[1]
+    assert thumbnail.stat().st_size < 10_000
+
+
+def page(batch: BatchResult) -> str:
+    return (batch.out_dir / "01_first.html").read_text("utf-8")
+
+
+def test_what_a_cell_says_in_markdown_is_treated_as_its_prose(batch: BatchResult):
+    assert '<a href="02_second.html">next</a>, absent, <math' in page(batch)
 
 
 def test_pages_are_linked_and_titled(batch: BatchResult):
     first = (batch.out_dir / "01_first.html").read_text()
     assert "<title>About 01_first</title>" in first
-    assert re.findall(r'<a [^>]*href="([^"#]+)"', first) == ["index.html", "02_second.html"]
+    assert re.findall(r'<a [^>]*href="([^"#]+)"', first) == [
+        "index.html",
+        "02_second.html",
+        "02_second.html",
+    ]
     assert 'rel="next"' in first
     assert "Interactive part" in first
     index = batch.index.read_text()
@@ -146,8 +196,8 @@ def test_remarks_of_libraries_stay_out_of_the_notebook(batch: BatchResult):
 
 
 def test_links_between_notebooks_lead_to_pages():
-    text = "[a](01_first.ipynb), [b](01_first.ipynb#Part-two), [c](other.ipynb)"
-    shown = "[a](01_first.html), [b](01_first.html#Part-two), [c](other.ipynb)"
+    text = "[a](01_first.ipynb), [b](01_first.ipynb#Part-two), [c](other.ipynb), [d](02_x.ipynb)"
+    shown = "[a](01_first.html), [b](01_first.html#Part-two), [c](other.ipynb), d"
     assert with_page_links(text, {"01_first"}) == shown
 
 
