@@ -23,6 +23,7 @@ from movierec import metadata, providers
 from movierec.errors import InputError, ProviderError
 from movierec.metadata import Details, Film, Metadata, configured
 from movierec.providers import Douban, Tmdb, best_match, clean, redrawn
+from movierec.titles import title_forms
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJhdWQiOiJ0ZXN0In0.c2VjcmV0LXNlY3JldA"
 OLDER_KEY = "0123456789abcdef0123456789abcdef"
@@ -639,6 +640,18 @@ def test_script_in_an_answer_stays_text(server, open_metadata):
             [("Seven Samurai", "七人の侍", "1954")],
             0,
         ),
+        (
+            "Star Wars: Episode V - The Empire Strikes Back (1980)",
+            1980,
+            [("Star Wars", "", "1980"), ("The Empire Strikes Back", "", "1980")],
+            1,
+        ),
+        ("Tin Moon (1990)", 1990, [("Tin Mooon", "", "1990")], 0),
+        ("Tin Moon (1990)", 1990, [("Tin Mooon", "", "1991")], None),
+        ("Tin Moon (1990)", 1990, [("Tin Moon II", "", "1990"), ("Tin Moon 3", "", "1990")], None),
+        ("Tin Moon II (1990)", 1990, [("Tin Moon III", "", "1990")], None),
+        ("Tin Moon, The (1990)", 1990, [("The Tin Moon & the Sea", "", "1990")], None),
+        ("Tin Moon & Sun (1990)", 1990, [("Tin Moon and Sun", "", "1990")], 0),
         ("Tin Moon", None, [("Tin Moons", "", "1990"), ("Tin Moon", "", "1990")], 1),
         ("Tin Moon", None, [("Tin Moon Rising", "", "1990")], None),
         ("Matrix, The (1999)", 1999, [("", "", "1999"), ("!!!", "", "1999")], None),
@@ -647,6 +660,20 @@ def test_script_in_an_answer_stays_text(server, open_metadata):
 def test_a_film_is_known_by_its_title_and_its_year(title, year, answers, wanted):
     names = [([first, second], year_text) for first, second, year_text in answers]
     assert best_match(Film(title, year), names) == wanted
+
+
+def test_no_film_of_the_catalogue_is_taken_for_another(real_1m):
+    """One in ten is looked for among all others, as if the provider lacked it alone."""
+    spoken: dict[int, list[tuple[list[str], str]]] = {}
+    for movie in real_1m.movies.itertuples():
+        spoken.setdefault(movie.year, []).append(([title_forms(movie.title)[0]], str(movie.year)))
+    taken = 0
+    for movie in real_1m.movies.iloc[::10].itertuples():
+        itself = ([title_forms(movie.title)[0]], str(movie.year))
+        years = range(movie.year - 1, movie.year + 2)
+        others = [other for year in years for other in spoken.get(year, []) if other != itself]
+        taken += best_match(Film(movie.title, movie.year), others) is not None
+    assert taken <= 1  # two of all films are in it twice, under two titles
 
 
 def test_a_wrong_film_is_none(server, open_metadata):
