@@ -324,7 +324,8 @@ def heatmap(
     Args:
         table: numbers; a data frame's index and columns name the ticks, up to 25 of them.
         ax: where to draw.
-        digits: decimals to write into the cells; nothing is written when not given.
+        digits: decimals to write into the cells; nothing is written when not given, nor where
+            there is no number.
         label: what the numbers are, with their unit: a scale of the colours is drawn, if given.
     """
     frame = pd.DataFrame(table)
@@ -345,6 +346,8 @@ def heatmap(
     ax.spines[:].set_visible(False)
     if digits is not None:
         for (row, column), value in np.ndenumerate(values):
+            if np.isnan(value):
+                continue
             colour = "white" if abs(value) > 0.65 * limit else "black"
             text = f"{value:,.{digits}f}"
             ax.text(column, row, text, ha="center", va="center", color=colour, fontsize="small")

@@ -97,7 +97,10 @@ def because(rec: Recommender, person: Person, movie_id: int, count: int) -> str:
     least = least[(parts.stars[least] < 0) & ~np.isin(least, most)]
     titles = rec.describe(parts.rated[[*most, *least]])["title"]
     given = parts.given[[*most, *least]]
-    said = [f"{title} {stars:g} stars" for title, stars in zip(titles, given, strict=True)]
+    said = [
+        f"{title} {stars:g} {'star' if stars == 1 else 'stars'}"
+        for title, stars in zip(titles, given, strict=True)
+    ]
     text = f"because you gave {' and '.join(said[: len(most)])}" if len(most) else ""
     if len(least):
         text += f"{', though' if text else 'though you gave'} {said[-1]}"

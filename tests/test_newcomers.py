@@ -328,3 +328,12 @@ def test_long_histories_move_a_vector_as_short_ones_do(small_best):
     spread = rated @ covariance
     expected = np.linalg.solve(spread @ rated.T + newcomers.noise * np.eye(n), spread)
     np.testing.assert_allclose(_gain(covariance, rated, newcomers.noise), expected, atol=1e-6)
+
+
+def test_one_star_is_said_in_the_singular(small_best):
+    rec = small_best.recommender
+    disliked, *others = small_best.tables.movies["movie_id"]
+    who = rec.new_user({int(disliked): 1.0})
+    told = [text for film in others if (text := rec.because(who, int(film)))]
+    assert told
+    assert all(text.endswith(" 1 star") for text in told)

@@ -217,9 +217,11 @@ def test_heatmap_has_a_scale_of_the_numbers_that_occur(ax: Axes) -> None:
     assert scale.get_ylim() == (0, 0.5)  # no scale for the negative numbers that are not there
 
 
-def test_heatmap_writes_nothing_unless_asked(ax: Axes) -> None:
+def test_heatmap_writes_nothing_unless_asked_nor_where_there_is_no_number(ax: Axes) -> None:
     plots.heatmap(np.zeros((2, 3)), ax)
     assert texts(ax) == []
+    plots.heatmap(np.array([[1.0, np.nan]]), ax, digits=0)
+    assert texts(ax) == ["1"]
 
 
 def test_outline_frames_whole_cells(ax: Axes) -> None:
