@@ -454,14 +454,14 @@ class Metadata:
 
 def _films(movies: pd.DataFrame) -> Iterator[tuple[int, Film]]:
     """Id and film of each row."""
-    import pandas as pd
-
-    columns = [
-        movies[name] if name in movies else [None] * len(movies)
-        for name in ("movie_id", "title", "year", "tmdb_id", "imdb_id")
-    ]
-    for movie_id, title, *numbers in zip(*columns, strict=True):
-        yield int(movie_id), Film(title, *(None if pd.isna(n) else int(n) for n in numbers))
+    numbers = (
+        movies[name].astype("Float64").to_numpy(float, na_value=math.nan).tolist()
+        if name in movies
+        else [math.nan] * len(movies)
+        for name in ("year", "tmdb_id", "imdb_id")
+    )
+    for movie_id, title, *row in zip(movies["movie_id"], movies["title"], *numbers, strict=True):
+        yield int(movie_id), Film(title, *(None if math.isnan(n) else int(n) for n in row))
 
 
 # --- on the disk -----------------------------------------------------------------------------
