@@ -67,7 +67,7 @@ class FilmServer:
                 fault = next((act for part, act in outer.faults.items() if part in self.path), None)
                 try:
                     if fault is not None:
-                        self.close_connection = True
+                        self.close_connection = True  # unless it sends a whole answer
                         fault(self)
                     else:
                         outer._answer(self, parts.path, query)
@@ -137,3 +137,4 @@ def send(
         handler.send_header(name.replace("_", "-"), value)
     handler.end_headers()
     handler.wfile.write(content)
+    handler.close_connection = False  # the answer is whole
