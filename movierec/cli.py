@@ -520,6 +520,15 @@ def also_liked_command(movie: str, run_dir: Path | None, as_json: bool, **choice
 @click.option("--only", metavar="NOTEBOOK", multiple=True, help="Such as 03_training; repeatable.")
 @click.option("--force", is_flag=True, help="Run them even if the report is there and still true.")
 @click.option("--parameters", "listed", is_flag=True, help="List the parameters, and do no more.")
+@click.option(
+    "--grid",
+    metavar="NAME=V1,V2",
+    multiple=True,
+    help="Run the training notebook for each value; repeated, for each combination.",
+)
+@click.option(
+    "--jobs", type=int, help="Combinations at once; as cores and memory allow by default."
+)
 @json_option
 def notebooks_command(
     data: str,
@@ -529,6 +538,8 @@ def notebooks_command(
     only: tuple[str, ...],
     force: bool,
     listed: bool,
+    grid: tuple[str, ...],
+    jobs: int | None,
     as_json: bool,
 ) -> None:
     """Run all notebooks through papermill and leave a report as HTML.
@@ -536,6 +547,9 @@ def notebooks_command(
     If DIR is a run folder that `movierec train` made, the notebooks report on that run; otherwise
     03_training trains one into DIR/model. Where DIR holds the very report that would come out (the
     same notebooks, parameters, data, code and versions), nothing is run.
+
+    With --grid, 03_training alone is run for each combination of values, and DIR holds a table and
+    a picture of all. The same command goes on with what is missing.
     """
     from movierec.notebooks import parameters_of, run_notebooks
     from movierec.paths import reports_dir
@@ -545,6 +559,15 @@ def notebooks_command(
         return
     settings: dict[str, object] = {"data": data, "path": str(path.absolute()) if path else ""}
     settings |= dict(parameters)
+    if grid:
+        if len(only) > 1:
+            raise InputError("got --grid with several --only; one notebook is swept over")
+        _sweep(
+            run_dir or reports_dir() / f"{data}-sweep", grid, settings, only, jobs, force, as_json
+        )
+        return
+    if jobs is not None:
+        raise InputError("got --jobs without --grid; the notebooks of a report run in order")
     result = run_notebooks(run_dir or reports_dir() / data, settings, only=only, force=force)
     if result.fresh:
         print("Nothing has changed since this report was made; --force runs it.", file=sys.stderr)
@@ -553,6 +576,33 @@ def notebooks_command(
         _print_facts(facts | {n.name: n.metrics for n in result.notebooks}, as_json)
     else:
         print(f"The report is in {result.out_dir}; begin with {result.index}")
+
+
+def _sweep(
+    out_dir: Path,
+    grid: tuple[str, ...],
+    settings: dict[str, object],
+    only: tuple[str, ...],
+    jobs: int | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    from movierec.sweep import NOTEBOOK, parsed_grid, sweep
+
+    values = parsed_grid(grid)
+    notebook = only[0] if only else NOTEBOOK
+    try:
+        result = sweep(out_dir, values, settings, notebook=notebook, jobs=jobs, force=force)
+    except KeyboardInterrupt:
+        print("\nmovierec: stopped; the same command goes on with what is missing", file=sys.stderr)
+        sys.exit(130)
+    if as_json:
+        print((result.out_dir / "metrics.json").read_text("utf-8"), end="")
+    else:
+        print(f"The sweep is in {result.out_dir}; open {result.index}")
+    if failed := [one.name for one in result.combinations if one.failure]:
+        print(f"movierec: {len(failed)} failed: {'; '.join(failed)}", file=sys.stderr)
+        sys.exit(1)
 
 
 @cli.command("export")

@@ -20,6 +20,7 @@ KERNEL_ENVIRONMENT = {"MOVIEREC_PROGRESS": "lines"}
 RUNNING = ".running-"  # how the folder of a notebook under way is called
 START_TIMEOUT = 300  # seconds until a kernel answers; the first start after an install is slow
 SAMPLING = 0.1  # seconds between two looks at the memory
+_RUNNING_NOW: set[int] = set()  # process ids of kernels
 
 
 class Failure(NamedTuple):
@@ -82,7 +83,8 @@ def execute(source: Path, values: dict[str, Any], target: Path) -> Execution:
 
         async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
             await super().start_kernel(stderr=log, **options)
-            memory.watch(self.provisioner.pid)  # type: ignore[union-attr]  # it was just started
+            pid = self.provisioner.pid  # type: ignore[union-attr]  # it was just started
+            memory.watch(pid)
 
     failure: Failure | None = None
     began = time.perf_counter()
@@ -115,6 +117,17 @@ def execute(source: Path, values: dict[str, Any], target: Path) -> Execution:
     return Execution(notebook, time.perf_counter() - began, memory.peak, failure)
 
 
+def stop_all() -> None:
+    """Kill the kernels of all notebooks that are being run, in whatever thread."""
+    import psutil
+
+    for pid in list(_RUNNING_NOW):
+        try:
+            psutil.Process(pid).kill()
+        except psutil.NoSuchProcess:
+            continue
+
+
 class _Memory:
     """Looks at the memory of a process and its children until it ends."""
 
@@ -122,6 +135,7 @@ class _Memory:
         self.peak = 0
 
     def watch(self, pid: int) -> None:
+        _RUNNING_NOW.add(pid)
         threading.Thread(target=self._look, args=(pid,), daemon=True).start()
 
     def _look(self, pid: int) -> None:
@@ -140,4 +154,6 @@ class _Memory:
                 self.peak = max(self.peak, sum(map(held, family)))
                 time.sleep(SAMPLING)
         except psutil.NoSuchProcess:
-            return
+            pass
+        finally:
+            _RUNNING_NOW.discard(pid)

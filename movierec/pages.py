@@ -263,17 +263,14 @@ def index_page(
         parameters, versions: by name, shown at the end.
         note: a sentence above the notebooks.
     """
-    import jinja2
     from nbconvert.filters import markdown2html
 
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("movierec"), autoescape=True, trim_blocks=True
-    )
     metrics = {name: value for report in reports for name, value in report.metrics.items()}
     figures = {name: _shown(metrics[name]) for name in KEY_FIGURES if name in metrics}
     stems = {report.name for report in reports}
     questions = {r.name: markdown2html(_for_a_page(r.question, stems)) for r in reports}
-    return environment.get_template("index.html.j2").render(
+    return rendered(
+        "index.html.j2",
         reports=reports,
         questions=questions,
         note=note,
@@ -281,8 +278,18 @@ def index_page(
         data=parameters.get("data", ""),
         parameters=parameters,
         versions=versions,
-        finished=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
     )
+
+
+def rendered(template: str, **values: Any) -> str:
+    """A page from one of the templates, with every value shown as the text that it is."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("movierec"), autoescape=True, trim_blocks=True
+    )
+    finished = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    return environment.get_template(template).render(finished=finished, **values)
 
 
 def _shown(value: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -120,8 +121,10 @@ def grouped_lines(table: pd.DataFrame, ax: Axes, xlabel: str, ylabel: str) -> Ax
         ylabel: what is measured, with its unit.
     """
     names = [f"{name:g}" if isinstance(name, float) else str(name) for name in table.index]
-    markers = "osD^vP*"
-    for colour, marker, name in zip(COLOURS, markers, table.columns, strict=False):
+    markers = "osD^vP*X"
+    # seven colours and eight markers: 56 lines before two look the same
+    looks = zip(cycle(COLOURS), cycle(markers), table.columns, strict=False)
+    for colour, marker, name in looks:
         ax.plot(names, table[name].to_numpy(), marker=marker, color=colour, label=name)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.grid(alpha=0.3)

@@ -88,6 +88,7 @@ MAY_IMPORT = {
     "kernels": {"pages"},
     "freshness": {"datasets"},
     "notebooks": {"files", "freshness", "kernels", "pages", "parameters", "runs"} | DATA,
+    "sweep": {"errors", "files", "kernels", "notebooks", "pages", "parameters", "plots"},
     "doctor": {"datasets", "metadata", "runs"} | DATA,
     "cli": ALL,
     "__main__": {"cli"},

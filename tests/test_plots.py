@@ -104,6 +104,12 @@ def test_lying_bars_have_the_first_on_top(ax: Axes) -> None:
     assert ax.yaxis_inverted()
 
 
+def test_grouped_lines_leave_out_no_column_and_look_different(ax: Axes) -> None:
+    table = pd.DataFrame([range(20)], columns=[f"method {i}" for i in range(20)])
+    plots.grouped_lines(table, ax, "rating", "RMSE (stars)")
+    assert len({(line.get_color(), line.get_marker()) for line in ax.lines}) == 20
+
+
 def test_grouped_lines_draw_a_line_a_column(ax: Axes) -> None:
     table = pd.DataFrame({"network": [1.0, 2.0], "biases": [3.0, 4.0]}, index=[0.5, 1.0])
     plots.grouped_lines(table, ax, "rating", "RMSE (stars)")
