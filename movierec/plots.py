@@ -12,6 +12,7 @@ import pandas as pd
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator, NullLocator
 
 # Okabe and Ito's palette, told apart by colour-blind readers and in grey print
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -149,7 +150,9 @@ def places(table: pd.DataFrame, ax: Axes, xlabel: str) -> Axes:
         ax.annotate(str(name), end, (8, 0), textcoords="offset points", va="center", size=8)
     ax.set_yscale("log")
     ax.invert_yaxis()
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.yaxis.set_major_formatter("{x:,.10g}")
+    ax.yaxis.set_minor_locator(NullLocator())
     ax.set(xlabel=xlabel, ylabel="place in the list")
     ax.grid(alpha=0.3)
     return ax
@@ -297,6 +300,8 @@ def long_tail(counts: npt.ArrayLike, ax: Axes, what: str) -> Axes:
     rank = np.arange(1, len(ordered) + 1)
     ax.loglog(rank, ordered, color=COLOURS[0])
     ax.fill_between(rank[:half], ordered[:half], 1, color=COLOURS[4], alpha=0.4)
+    for axis in (ax.xaxis, ax.yaxis):  # powers would be written as formulas, which STYLE shows raw
+        axis.set_major_formatter("{x:,.10g}")
     ax.text(1.1, 1.3, f"the first {half:,}\nhave half\nof all ratings", va="bottom")
     ax.set(xlabel=f"{what}, most ratings first", ylabel="ratings", ylim=(1, None))
     ax.grid(alpha=0.3)
@@ -352,7 +357,7 @@ def heatmap(
             if np.isnan(value):
                 continue
             colour = "white" if abs(value) > 0.65 * limit else "black"
-            text = f"{value:,.{digits}f}"
+            text = f"{round(value, digits) or 0:,.{digits}f}"  # no minus before a zero
             ax.text(column, row, text, ha="center", va="center", color=colour, fontsize="small")
     return ax
 
@@ -391,6 +396,7 @@ def lookup(
         outline(axes[0], row, index)
         outline(axes[1], index, 0, width=matrix.shape[1])
     shapes = [f"({len(table)}, {table.shape[1]})" for table in (one_hot, matrix)]
+    axes[0].tick_params(axis="x", labelsize="small")
     axes[0].set(title=f"one-hot rows {shapes[0]}", xlabel="index", ylabel="looked up")
     axes[1].set(title=f"× matrix {shapes[1]}", xlabel="column", ylabel="row")
     axes[2].set(title=f"= ({len(one_hot)}, {matrix.shape[1]})", xlabel="column", ylabel="row")

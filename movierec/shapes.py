@@ -117,7 +117,7 @@ def _movie_layers(sizes: Sizes, config: NetworkConfig) -> Iterator[LayerShape]:
             f"height {words} - {w} + 1 = {height}; width {d} - {d} + 1 = 1; {filters} filters",
             ("B", height, 1, filters),
             w * d * filters + filters,
-            f"{w} x {d} x 1 x {filters} weights + {filters} biases",
+            f"{w} × {d} × 1 × {filters} weights + {filters} biases",
         )
         yield LayerShape(
             "movie", f"relu_layer_{w}", "elementwise: unchanged", ("B", height, 1, filters)
@@ -129,7 +129,7 @@ def _movie_layers(sizes: Sizes, config: NetworkConfig) -> Iterator[LayerShape]:
         )
     pooled = filters * len(windows)
     yield LayerShape(
-        "movie", "pool_layer", f"join {len(windows)} x {filters} channels", ("B", 1, 1, pooled)
+        "movie", "pool_layer", f"join {len(windows)} × {filters} channels", ("B", 1, 1, pooled)
     )
     yield LayerShape("movie", "pool_layer_flat", "one axis dropped", ("B", 1, pooled))
     yield LayerShape("movie", "dropout_layer", "elementwise: unchanged", ("B", 1, pooled))
@@ -153,12 +153,12 @@ def _embedding(tower: str, layer: str, rows: int, positions: int, width: int) ->
     picks = "the index picks" if positions == 1 else f"each of {positions} indices picks"
     rule = f"{picks} a row of ({rows}, {width})"
     shape = ("B", positions, width)
-    return LayerShape(tower, layer, rule, shape, rows * width, f"{rows} x {width}")
+    return LayerShape(tower, layer, rule, shape, rows * width, f"{rows} × {width}")
 
 
 def _dense(tower: str, layer: str, inputs: int, units: int) -> LayerShape:
-    arithmetic = f"{inputs} x {units} weights + {units} biases"
-    rule = f"last axis {inputs} -> {units}"
+    arithmetic = f"{inputs} × {units} weights + {units} biases"
+    rule = f"last axis {inputs} → {units}"
     return LayerShape(tower, layer, rule, ("B", 1, units), inputs * units + units, arithmetic)
 
 

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_series_equal
 
-from movierec.datasets import Tables
+from movierec.datasets import Tables, validate_tables
 from movierec.describe import (
+    dense_corner,
     genre_flags,
     genre_lift,
     genres_together,
@@ -58,6 +59,25 @@ def test_lift_compares_a_groups_share_with_that_of_all(plain_tables: Tables) -> 
     # of 8 ratings 4 are of drama: films 2, 3, 3, 2; group a gave 3 of its 4 to it, b 1 of 4
     assert lift.loc["Drama", "a"] == pytest.approx(3 / 4 / (4 / 8) - 1)
     assert lift.loc["Drama", "b"] == pytest.approx(1 / 4 / (4 / 8) - 1)
+
+
+def test_dense_corner_has_the_most_active_people_and_the_most_rated_films(
+    small_world: Simulation,
+) -> None:
+    tables = small_world.tables
+    corner = dense_corner(tables, users=20, films=30)
+    assert (len(corner.users), len(corner.movies)) == (20, 30)
+    rated = tables.ratings["movie_id"].value_counts()
+    assert rated[corner.movies["movie_id"]].min() >= rated.iloc[30]
+    pairs = tables.ratings.merge(corner.users[["user_id"]]).merge(corner.movies[["movie_id"]])
+    assert len(corner.ratings) == len(pairs)
+    validate_tables(corner)  # of the schema
+    assert len(corner.ratings) / 600 > len(tables.ratings) / (300 * 150)  # denser than the whole
+
+
+def test_dense_corner_of_few_people_and_films_is_all_of_them(plain_tables: Tables) -> None:
+    corner = dense_corner(plain_tables)
+    assert len(corner.ratings) == len(plain_tables.ratings)
 
 
 def test_a_pause_longer_than_the_limit_begins_a_new_sitting() -> None:

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -197,6 +198,10 @@ def test_long_tail_ranks_what_was_rated_and_marks_half_of_it(ax: Axes) -> None:
     assert drawn.get_xdata().tolist() == [1, 2, 3, 4]
     assert texts(ax) == ["the first 1\nhave half\nof all ratings"]
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    with rc_context(plots.STYLE):  # under which formulas are not set
+        ax.figure.canvas.draw()
+        assert "10" in ticks(ax.yaxis)
+        assert not any("$" in tick for tick in ticks(ax.yaxis) + ticks(ax.xaxis))
 
 
 def test_over_time_counts_by_month_and_shows_empty_months(ax: Axes) -> None:
@@ -226,8 +231,8 @@ def test_heatmap_has_a_scale_of_the_numbers_that_occur(ax: Axes) -> None:
 def test_heatmap_writes_nothing_unless_asked_nor_where_there_is_no_number(ax: Axes) -> None:
     plots.heatmap(np.zeros((2, 3)), ax)
     assert texts(ax) == []
-    plots.heatmap(np.array([[1.0, np.nan]]), ax, digits=0)
-    assert texts(ax) == ["1"]
+    plots.heatmap(np.array([[1.0, np.nan, -0.2]]), ax, digits=0)
+    assert texts(ax) == ["1", "0"]
 
 
 def test_outline_frames_whole_cells(ax: Axes) -> None:
