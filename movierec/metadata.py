@@ -11,6 +11,7 @@ share the provider's pace: twenty visitors with a kernel each ask no faster than
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import os
@@ -18,7 +19,7 @@ import re
 import sqlite3
 import threading
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -46,6 +47,7 @@ KEPT_PARTLY = DAY  # an answer whose picture could not be had
 KEPT_NOTHING = 3 * DAY  # that the provider has no such film
 
 WAITING = 200  # films that wait to be asked for; of more, those that were wanted first are dropped
+ONE_WISH = 0.5  # seconds between two questions of one page
 THREADS = 2
 GIVEN_UP = 5  # films without an answer, one after the other, that end a fetching of many
 SPARED = 600.0  # seconds without asking again for a film whose answer was no good
@@ -265,8 +267,10 @@ class Metadata:
         self._pace = _Pace(self._keeping, provider, self._ending)
         self._changed = threading.Condition()  # guards what follows
         self._wanted: dict[Film, list[tuple[int, Done]]] = {}
-        self._waiting: OrderedDict[Film, None] = OrderedDict()  # the last one is next
+        self._waiting: dict[Film, tuple[int, int]] = {}  # the least one is next
+        self._wish, self._wished = 0, -math.inf  # number and time of the latest wish
         self._spared: dict[Film, float] = {}
+        self._counter = itertools.count()
         self._failures, self._resting = 0, 0.0
         self._threads: list[threading.Thread] = []
 
@@ -283,6 +287,8 @@ class Metadata:
     def ask(self, films: pd.DataFrame, done: Done) -> None:
         """Ask for films, the first ones first and before all that was asked for earlier.
 
+        What is asked for within `ONE_WISH` seconds is of one page, and goes in its order.
+
         Args:
             films: with `movie_id`, `title` and `year`.
             done: called with a film's id and its details when they come, from another thread; never
@@ -293,16 +299,19 @@ class Metadata:
             now = time.monotonic()
             if self._ending.is_set() or now < self._resting:
                 return
-            for movie_id, film in reversed(asked):
+            self._wish += now - self._wished > ONE_WISH
+            self._wished = now
+            for movie_id, film in asked:
                 self._films[movie_id] = film
                 if now < self._spared.get(film, 0.0):
                     continue
                 if film not in self._wanted or film in self._waiting:
-                    self._waiting[film] = None
-                    self._waiting.move_to_end(film)
+                    place = (-self._wish, next(self._counter))
+                    self._waiting[film] = min(place, self._waiting.get(film, place))
                 self._wanted.setdefault(film, []).append((movie_id, done))
             while len(self._waiting) > WAITING:
-                del self._wanted[self._waiting.popitem(last=False)[0]]
+                last = max(self._waiting, key=self._waiting.__getitem__)
+                del self._waiting[last], self._wanted[last]
             while self._waiting and len(self._threads) < THREADS:
                 thread = threading.Thread(target=self._work, name="metadata", daemon=True)
                 self._threads.append(thread)
@@ -429,7 +438,11 @@ class Metadata:
         with self._changed:
             while not self._waiting and not self._ending.is_set():
                 self._changed.wait()
-            return None if self._ending.is_set() else self._waiting.popitem()[0]
+            if self._ending.is_set():
+                return None
+            film = min(self._waiting, key=self._waiting.__getitem__)
+            del self._waiting[film]
+            return film
 
     def _spare(self, film: Film, error: ProviderError) -> None:
         """Leave a film alone for a while, and the provider too if it does not answer."""

@@ -163,9 +163,11 @@ def test_many_who_want_the_same_film_make_one_request(server, open_metadata):
     assert server.paths().count("/3/search/movie") == 1
 
 
-def test_the_latest_wish_comes_first_and_the_oldest_ones_are_forgotten(
-    server, open_metadata, monkeypatch
+@pytest.mark.parametrize(("pause", "order"), [(0.0, [7, 8, 2]), (9.0, [2, 3, 4])])
+def test_the_latest_wish_comes_first_and_what_was_wanted_long_ago_is_forgotten(
+    server, open_metadata, monkeypatch, pause, order
 ):
+    monkeypatch.setattr(metadata, "ONE_WISH", pause)
     monkeypatch.setattr(metadata, "WAITING", 3)
     monkeypatch.setattr(metadata, "THREADS", 1)
     server.films = [tmdb_film(number, f"Film {number}x", 2000) for number in range(1, 9)]
@@ -181,9 +183,9 @@ def test_the_latest_wish_comes_first_and_the_oldest_ones_are_forgotten(
     films.ask(many.iloc[6:], answers)
     server.faults.clear()
     server.released.set()
-    answers.wait(7, 8, 2)
+    answers.wait(*order)
 
-    assert [n for n in answers.came if n != 1] == [7, 8, 2]
+    assert [n for n in answers.came if n != 1] == order
 
 
 def test_a_film_that_the_provider_does_not_have_is_asked_for_again_only_later(
