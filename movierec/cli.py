@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
-import subprocess
 import sys
 import time
 from contextlib import closing
@@ -646,22 +644,47 @@ def export_command(
 
 @cli.command("app")
 @opened_run
-@click.option("--port", default=8866, show_default=True, help="Port on this machine's loopback.")
-def app_command(run_dir: Path | None, port: int) -> None:
-    """Serve the explorer as a page, on this machine only (needs the extra `app`)."""
-    from movierec.notebooks import source_folder
+@click.option("--ip", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8866, show_default=True, help="Port to listen on; 0: a free one.")
+@click.option(
+    "--host",
+    "hosts",
+    metavar="NAME",
+    multiple=True,
+    help="A name under which the page may be asked for, such as a proxy's; repeatable.",
+)
+@click.option(
+    "--visitors",
+    "visitors_at_once",
+    default=20,
+    show_default=True,
+    help="How many have a place at a time; further ones are asked to wait.",
+)
+@click.option("--pool", default=2, show_default=True, help="Places kept ready for who comes next.")
+@click.option(
+    "--idle",
+    "idle_minutes",
+    default=30.0,
+    show_default=True,
+    help="Minutes after which a visitor who does nothing loses the place.",
+)
+def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
+    """Serve the explorer as a page (needs the extra `app`).
 
+    On this machine only, unless --ip says otherwise: the page asks nobody who they are.
+    """
     if find_spec("voila") is None:
         raise InputError("the page needs Voilà; install it with `pip install 'movierec[app]'`")
+    from movierec.app import is_loopback, serve
+
     opened = _open(run_dir)
-    command = [sys.executable, "-m", "voila", str(source_folder() / "app.ipynb")]
-    command += [f"--port={port}", "--no-browser", "--Voila.ip=127.0.0.1"]
-    print(f"The page for {opened.path} will be at http://127.0.0.1:{port}", file=sys.stderr)
-    environment = os.environ | {"MOVIEREC_RUN": str(opened.path.absolute())}
-    try:
-        sys.exit(subprocess.run(command, env=environment).returncode)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    if not is_loopback(ip):
+        print(
+            f"movierec: everybody who can reach {ip} can use the page, and what they send can be "
+            "read on the way; README.md tells how to put a proxy with a login before it",
+            file=sys.stderr,
+        )
+    serve(opened.path, ip=ip, **settings)
 
 
 @cli.command("metadata")

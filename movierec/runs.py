@@ -27,7 +27,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -360,6 +360,18 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         if not (folder / name).is_file():
             raise run._damaged(f"{name} is missing")
     return run
+
+
+@cache
+def load_once(path: str) -> Run:
+    """`load_run`, once a process: everybody who asks for this folder gets the same object.
+
+    For readers only. What a process forks from here on shares the memory of what was read.
+
+    Raises:
+        InputError: as `load_run`.
+    """
+    return load_run(path)
 
 
 def is_run(path: Path) -> bool:
