@@ -1,6 +1,6 @@
 """The page: the explorer for visitors, served by Voilà with the settings of an open door.
 
-Voilà executes the notebook `app.ipynb` in a kernel of the visitor's own (see `visitors`) and sends
+Voilà executes the notebook `app.ipynb` in a kernel of the visitor's own (see `forks`) and sends
 what it shows. A visitor can look at it and move its controls, and nothing else: of Voilà's
 addresses only those that the page needs are kept, a kernel accepts the messages of widgets and no
 code, and a request that another site made, or that asks for another host, is refused.
@@ -38,7 +38,7 @@ from voila.static_file_handler import MultiStaticFileHandler
 from voila.tornado.handler import TornadoVoilaHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
-from movierec import visitors
+from movierec import forks
 from movierec.errors import InputError
 from movierec.notebooks import source_folder
 
@@ -51,12 +51,12 @@ LONGEST_FOLDER = 36  # characters, so that the names of sockets below it have at
 CONNECTIONS = 4  # of one visitor's kernel; the page opens one, and anew after a break
 WIDGETS = ["@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8", "anywidget"]
 HEADERS = {
-    # `unsafe-eval`: Voilà's own script compiles the schemas of its settings. Styles are set by
-    # widgets, and pictures come as data with them.
+    # Scripts are files of this server, or (`blob:`) made by one of them, as anywidget does with a
+    # component's; none can stand in the page. Styles are set by widgets, pictures come as data.
     "Content-Security-Policy": "; ".join(
         (
             "default-src 'none'",
-            "script-src 'self'",
+            "script-src 'self' blob:",
             "style-src 'self' 'unsafe-inline'",
             "img-src 'self' data: blob:",
             "font-src 'self' data:",
@@ -113,7 +113,7 @@ def serve(
             f"port {port} of {ip} cannot be had ({error}); name another with --port or --ip"
         ) from error
     logging.getLogger("tornado").setLevel(logging.ERROR)  # what visitors get wrong is no news
-    os.environ[visitors.RUN_VARIABLE] = str(run_dir.absolute())
+    os.environ[forks.RUN_VARIABLE] = str(run_dir.absolute())
     # Two dozen processes share the cores, and a product with one vector gains nothing by threads;
     # each thread's memory would be kept apart.
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "MALLOC_ARENA_MAX")
@@ -121,8 +121,8 @@ def serve(
     page = Page(config=_settings(idle_minutes, pool), log_level="ERROR")
     page.sockets, page.names, page.room = sockets, {"localhost", *hosts}, visitors_at_once + pool
     page.ip, page.port = ip, sockets[0].getsockname()[1]
-    if visitors.can_fork():
-        visitors.prepare(page)
+    if forks.can_fork():
+        forks.prepare(page)
     page.initialize([str(source_folder() / "app.ipynb")])
     page.start()
 

@@ -1,4 +1,4 @@
-"""What visitors' processes have loaded when they are forked; see `visitors`.
+"""What visitors' processes have loaded when they are forked; see `forks`.
 
 Importing this module loads the run that the environment variable MOVIEREC_RUN names: the standard
 library's forkserver can only be told modules to import. `widgets` is not among them, since a widget
@@ -19,7 +19,7 @@ import pyarrow
 import movierec.plots  # noqa: F401
 from movierec.errors import InputError
 from movierec.runs import load_once
-from movierec.visitors import RUN_VARIABLE
+from movierec.forks import RUN_VARIABLE
 
 sys.modules["debugpy"] = None  # type: ignore[assignment]  # a page's kernels need no debugger
 pyarrow.set_cpu_count(1)  # a fork has none of its parent's threads

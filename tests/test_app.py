@@ -143,7 +143,7 @@ def test_every_answer_closes_what_a_browser_leaves_open(page):
             leave(page, re.search(r'"kernelId": "([^"]+)"', text)[1])
         rules = answer.headers["Content-Security-Policy"]
         assert "default-src 'none'" in rules
-        assert "script-src 'self';" in rules  # neither inline nor eval
+        assert "script-src 'self' blob:;" in rules  # neither inline nor eval
         assert "frame-ancestors 'none'" in rules
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "same-origin"
@@ -369,7 +369,7 @@ def test_page_answers_to_its_own_names(ip, host, answers):
 
 FORKED = """
 import os, sys
-from movierec.visitors import OWN_MEMORY, _bound_memory
+from movierec.forks import OWN_MEMORY, _bound_memory
 _bound_memory()
 kept = bytearray(OWN_MEMORY // 2)
 try:

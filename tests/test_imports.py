@@ -79,9 +79,9 @@ MAY_IMPORT = {
     "metadata": DATA | {"providers"},
     "providers": {"metadata", "titles", "errors"},
     "widgets": {"recommend", "plots", "metadata", "datasets", "features"} | DATA,
-    "visitors": {"nursery", "errors"},  # `nursery` in a fork alone
-    "nursery": {"plots", "runs", "visitors", "errors"},
-    "app": {"notebooks", "visitors", "errors"},
+    "forks": {"nursery", "errors"},  # `nursery` in a fork alone
+    "nursery": {"plots", "runs", "forks", "errors"},
+    "app": {"notebooks", "forks", "errors"},
     "predictions": {"recommend", "features", "files", "errors"},
     "graphs": {"networks", "recommend", "runs"},
     "export": {"datasets", "features", "files", "graphs", "recommend", "runs", "vectors", "errors"},
