@@ -18,8 +18,8 @@ import pyarrow
 
 import movierec.plots  # noqa: F401
 from movierec.errors import InputError
-from movierec.runs import load_once
 from movierec.forks import RUN_VARIABLE
+from movierec.runs import load_once
 
 sys.modules["debugpy"] = None  # type: ignore[assignment]  # a page's kernels need no debugger
 pyarrow.set_cpu_count(1)  # a fork has none of its parent's threads
