@@ -491,6 +491,7 @@ CREATE TABLE IF NOT EXISTS answers (
     title TEXT, overview TEXT, poster BLOB,
     PRIMARY KEY (provider, language, film)
 );
+CREATE INDEX IF NOT EXISTS expiry ON answers (until);
 CREATE TABLE IF NOT EXISTS turns (provider TEXT PRIMARY KEY, next REAL);
 """
 
