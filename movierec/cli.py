@@ -675,9 +675,13 @@ def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
     """
     if find_spec("voila") is None:
         raise InputError("the page needs Voilà; install it with `pip install 'movierec[app]'`")
+    from movierec import metadata
     from movierec.app import is_loopback, serve
 
     opened = _open(run_dir)
+    if (posters := metadata.settings()) is not None:  # what is wrong there is told here
+        name, language = posters.provider, posters.language
+        print(f"movierec: posters and titles are asked of {name}, in {language}", file=sys.stderr)
     if not is_loopback(ip):
         print(
             f"movierec: everybody who can reach {ip} can use the page, and what they send can be "

@@ -8,6 +8,7 @@ belongs to the kernel that it was made in.
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
 
@@ -19,10 +20,16 @@ import pyarrow
 import movierec.plots  # noqa: F401
 from movierec.errors import InputError
 from movierec.forks import RUN_VARIABLE
+from movierec.metadata import settings
 from movierec.runs import load_once
 
 sys.modules["debugpy"] = None  # type: ignore[assignment]  # a page's kernels need no debugger
 pyarrow.set_cpu_count(1)  # a fork has none of its parent's threads
+
+# what goes wrong with posters is told where the server was started, not on the page
+_handler = logging.StreamHandler(sys.stderr)
+_handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+logging.getLogger("movierec").addHandler(_handler)
 
 
 def _problem() -> str | None:
@@ -35,6 +42,8 @@ def _problem() -> str | None:
         recommender.also_liked(movie_id)
         recommender.similar(movie_id)
         recommender.find(recommender.title(movie_id))
+        if settings() is not None:
+            import movierec.providers  # noqa: F401
     except InputError as error:
         return str(error)
     return None

@@ -394,3 +394,12 @@ def test_run_folder_that_is_damaged_is_refused(small_best, tmp_path):
     assert done.returncode == 2
     assert "vectors.safetensors is not as it was written" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_wrong_settings_of_posters_are_told_before_anything_is_served(small_best):
+    command = [sys.executable, "-m", "movierec", "app", "--run", str(small_best.path)]
+    environment = os.environ | {"TMDB_TOKEN": "secret", "MOVIEREC_LANGUAGE": "klingon"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode == 2
+    assert "expected one such as en-US or zh-CN" in done.stderr
+    assert "secret" not in done.stderr

@@ -80,7 +80,7 @@ MAY_IMPORT = {
     "providers": {"metadata", "titles", "errors"},
     "widgets": {"recommend", "plots", "metadata", "datasets", "features"} | DATA,
     "forks": {"nursery", "errors"},  # `nursery` in a fork alone
-    "nursery": {"plots", "runs", "forks", "errors"},
+    "nursery": {"metadata", "plots", "providers", "runs", "forks", "errors"},
     "app": {"notebooks", "forks", "errors"},
     "predictions": {"recommend", "features", "files", "errors"},
     "graphs": {"networks", "recommend", "runs"},
