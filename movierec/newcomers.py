@@ -174,6 +174,24 @@ def new_user(
     return NewUser(whole + added.sum(axis=0), whole, added)
 
 
+def left_to_learn(
+    newcomers: Newcomers, movies: Array, movie_idx: Indices
+) -> npt.NDArray[np.floating]:
+    """What is not known yet of a new user's vector: its covariance after some ratings.
+
+    It depends on which films were rated, not on their stars.
+
+    Args:
+        newcomers, movies: as in `new_user`.
+        movie_idx: (n,) rated films, each once; may be empty.
+
+    Returns:
+        (d, d).
+    """
+    covariance, rated = _covariance(newcomers, len(movie_idx)), movies[movie_idx]
+    return covariance - covariance @ rated.T @ _gain(covariance, rated, newcomers.noise)
+
+
 def updated_user(
     newcomers: Newcomers,
     movies: Array,
@@ -198,10 +216,8 @@ def updated_user(
     Returns:
         float32 (d + 2,).
     """
-    covariance, noise = _covariance(newcomers, len(before)), newcomers.noise
-    known, rated = movies[before], movies[movie_idx]
-    covariance = covariance - covariance @ known.T @ _gain(covariance, known, noise)
-    moved = (rating - rated @ vector[:-2]) @ _gain(covariance, rated, noise)
+    covariance, rated = left_to_learn(newcomers, movies, before), movies[movie_idx]
+    moved = (rating - rated @ vector[:-2]) @ _gain(covariance, rated, newcomers.noise)
     mean = vector[-1] + np.sum(rating - vector[-1]) / (len(before) + len(movie_idx) + DAMPING)
     return np.concatenate([vector[:-2] + moved, [vector[-2], mean]]).astype(np.float32)
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from movierec.newcomers import new_user
 from movierec.people import Person, known_attributes
+from movierec.vectors import Vectors
 from movierec.watching import star_weights
 
 if TYPE_CHECKING:
@@ -41,27 +42,50 @@ class Parts(NamedTuple):
     watching_rest: list[float]
 
 
-def parts_of(rec: Recommender, person: Person, movie_idx: int) -> Parts:
+class Ground(NamedTuple):
+    """What every explanation for a person starts from.
+
+    Attributes:
+        rated: (n,) rows of the films that count.
+        given: (n,) stars given to them.
+        base, parts: see `newcomers.NewUser`; for a user of the data, of the new user that the same
+            ratings would make.
+    """
+
+    rated: npt.NDArray[np.int32]
+    given: npt.NDArray[np.float32]
+    base: Vectors
+    parts: Vectors
+
+
+def ground_of(rec: Recommender, person: Person) -> Ground:
+    """Work out what does not depend on the film that is explained.
+
+    Raises:
+        InputError: a run that was not made for newcomers.
+    """
+    if person.user_idx is None:
+        assert person.base is not None  # a new person has both
+        assert person.parts is not None
+        return Ground(person.rated, person.stars, person.base, person.parts)
+    # only what the training has seen can have moved the trained vector
+    rated, given = rec.seen(person.user_idx, learned_only=True)
+    attributes = known_attributes(rec.features, person.user_idx)
+    like = new_user(rec.need_newcomers(), rec.movie_vectors, attributes, rated, given)
+    return Ground(rated, given, like.base, like.parts)
+
+
+def parts_of(rec: Recommender, person: Person, movie_idx: int, ground: Ground) -> Parts:
     """The parts of a film's score, which add up to it.
 
     Args:
         rec: the recommender.
         person: for whom.
         movie_idx: the film's row.
-
-    Raises:
-        InputError: a run that was not made for newcomers.
+        ground: the person's.
     """
     film = rec.films[movie_idx].astype(np.float64)
-    rated, given, base, parts = person.rated, person.stars, person.base, person.parts
-    if person.user_idx is not None:
-        # only what the training has seen can have moved the trained vector
-        rated, given = rec.seen(person.user_idx, learned_only=True)
-        attributes = known_attributes(rec.features, person.user_idx)
-        like = new_user(rec.need_newcomers(), rec.movie_vectors, attributes, rated, given)
-        base, parts = like.base, like.parts
-    assert base is not None  # a new person has both
-    assert parts is not None
+    rated, given, base, parts = ground
     stars = parts @ film
     rest = [film @ base, film @ person.vector - film @ base - stars.sum()]
     known = 1 if person.user_idx is None else 2  # to a new person nothing is left but rounding
@@ -75,7 +99,8 @@ def parts_of(rec: Recommender, person: Person, movie_idx: int) -> Parts:
 
 def explain(rec: Recommender, person: Person, movie_id: int) -> pd.DataFrame:
     """The parts of a film's score as a table; see `Recommender.explain`."""
-    parts = parts_of(rec, person, int(rec.features.movies.encode([movie_id])[0]))
+    movie_idx = int(rec.features.movies.encode([movie_id])[0])
+    parts = parts_of(rec, person, movie_idx, ground_of(rec, person))
     names = ["what is there without ratings", "what the training knows beyond these ratings"]
     rest = pd.DataFrame({"title": names[: len(parts.rest)], "stars": parts.rest})
     frame = rec.describe(parts.rated)[["movie_id", "title"]]
@@ -87,9 +112,14 @@ def explain(rec: Recommender, person: Person, movie_id: int) -> pd.DataFrame:
     return pd.concat([rest, frame], ignore_index=True)[list(frame.columns)]
 
 
-def because(rec: Recommender, person: Person, movie_id: int, count: int) -> str:
-    """The parts that count most in words; see `Recommender.because`."""
-    parts = parts_of(rec, person, int(rec.features.movies.encode([movie_id])[0]))
+def because(rec: Recommender, person: Person, movie_ids: npt.ArrayLike, count: int) -> list[str]:
+    """The parts that count most in words, for each film; see `Recommender.because`."""
+    movie_idx = rec.features.movies.encode(np.atleast_1d(np.asarray(movie_ids, dtype=np.int64)))
+    ground = ground_of(rec, person)
+    return [_said(rec, parts_of(rec, person, int(film), ground), count) for film in movie_idx]
+
+
+def _said(rec: Recommender, parts: Parts, count: int) -> str:
     weight = parts.stars if parts.watching is None else parts.watching
     most = np.argsort(-weight, kind="stable")[:count]
     most = most[weight[most] > 0]
@@ -109,17 +139,16 @@ def because(rec: Recommender, person: Person, movie_id: int, count: int) -> str:
 
 def shared(rec: Recommender, movie_id: int, other_id: int) -> dict[str, Any]:
     """What two films have in common; see `Recommender.shared`."""
-    features, ratings = rec.features, rec.tables.ratings
+    features = rec.features
     first, second = features.movies.encode([movie_id, other_id])
-    raters = [
-        set(ratings["user_id"][ratings["movie_id"] == movie]) for movie in (movie_id, other_id)
-    ]
+    raters = rec.raters(int(first)), rec.raters(int(second))
+    both = np.intersect1d(*raters, assume_unique=True)
     fields = features.movie_fields
     genres = np.intersect1d(fields["genres"][first], fields["genres"][second])
     words = np.intersect1d(fields["title"][first], fields["title"][second])
     return {
         "likeness": float(rec.likeness(int(first))[second]),
-        "raters": len(raters[0] & raters[1]),
+        "raters": len(both),
         "expected": len(raters[0]) * len(raters[1]) / len(features.users.used),
         "genres": [features.genres[genre] for genre in genres if genre],
         "words": [features.words[word] for word in words if word],

@@ -197,7 +197,7 @@ class Recommender:
         someone = self._someone(user)
         taste, scores = self._scored(someone, liking)
         allowed = self._allowed(scores, among, someone.rated if exclude_seen else None)
-        chosen = choose(allowed, k, temperature, seed, variety, self._near)
+        chosen = choose(allowed, k, temperature, seed, variety, self.near)
         return self.describe(chosen, self.shown(scores[chosen]), taste[chosen])
 
     def for_new_user(
@@ -262,7 +262,7 @@ class Recommender:
         relative = [score / score[self._in_catalogue].max() for score in scores]
         joined = join(relative, axis=0)
         rated = np.concatenate([person.rated for person in people])
-        chosen = choose(self._allowed(joined, among, rated), k, 0.0, None, variety, self._near)
+        chosen = choose(self._allowed(joined, among, rated), k, 0.0, None, variety, self.near)
         stars = join(self._stars(np.stack(tastes)), axis=0)
         return self.describe(chosen, joined[chosen], stars[chosen])
 
@@ -315,7 +315,7 @@ class Recommender:
         movie_idx = int(self.features.movies.encode([movie_id])[0])
         cosines = self.likeness(movie_idx)
         allowed = self._allowed(cosines, among, np.array([movie_idx]))
-        chosen = choose(allowed, k, temperature, seed, variety, self._near)
+        chosen = choose(allowed, k, temperature, seed, variety, self.near)
         return self.describe(chosen, cosines[chosen])
 
     def also_liked(
@@ -349,7 +349,7 @@ class Recommender:
             watch = self._watch_to @ self.watching.movies[movie_idx]
             scores = join_scores(watch, stars, FANS_LIKING)
         allowed = self._allowed(scores, among, np.array([movie_idx]))
-        chosen = choose(allowed, k, temperature, seed, variety, self._near)
+        chosen = choose(allowed, k, temperature, seed, variety, self.near)
         return self.describe(chosen, scores[chosen], stars[chosen])
 
     def people_who_like(self, movie_id: int, k: int = FANS) -> pd.DataFrame:
@@ -449,7 +449,24 @@ class Recommender:
             A phrase such as "because you gave Alien (1979) 5 stars, though Heat (1995) 2 stars";
             empty where nothing that was rated speaks for the film or against it.
         """
-        return because(self, self._someone(user), movie_id, count)
+        return because(self, self._someone(user), [movie_id], count)[0]
+
+    def because_each(
+        self, user: int | Person, movie_ids: npt.ArrayLike, count: int = 2
+    ) -> list[str]:
+        """`because` of several films; the person's part of the work is done once.
+
+        Args:
+            user, count: as in `because`.
+            movie_ids: (n,) the films.
+
+        Returns:
+            n phrases.
+
+        Raises:
+            InputError: as in `explain`.
+        """
+        return because(self, self._someone(user), movie_ids, count)
 
     def shared(self, movie_id: int, other_id: int) -> dict[str, Any]:
         """What two films have in common.
@@ -502,7 +519,7 @@ class Recommender:
             if low is not None and high is not None and low > high:
                 raise InputError(f"got the range {low} to {high}; expected the lower number first")
         met = ~has(without) & (has(genres) if genres else True)
-        for value, (low, high) in ((self.features.years, years), (self._counts, ratings)):
+        for value, (low, high) in ((self.features.years, years), (self.rated_counts, ratings)):
             if low is not None:
                 met &= value[used] >= low
             if high is not None:
@@ -640,6 +657,11 @@ class Recommender:
             return movie_idx[part][learned[part]], stars[part][learned[part]]
         return movie_idx[part], stars[part]
 
+    def raters(self, movie_idx: int) -> npt.NDArray[np.int32]:
+        """The rows of the users who have rated a film, ascending."""
+        user_idx, starts = self._raters_rows
+        return user_idx[starts[movie_idx] : starts[movie_idx + 1]]
+
     def top(
         self,
         user_idx: npt.NDArray[np.integer],
@@ -733,7 +755,7 @@ class Recommender:
         return np.where(self.watching.users.any(axis=1), 0, POPULAR).astype(np.float32)
 
     @cached_property
-    def _near(self) -> Vectors:
+    def near(self) -> Vectors:
         """Films' vectors as they are compared with each other, of length 1 or less."""
         return near_vectors(self.features, self.movie_vectors, self.watching)
 
@@ -743,7 +765,7 @@ class Recommender:
 
     def likeness(self, movie_idx: int) -> npt.NDArray[np.float32]:
         """How alike a film and every other are, float32 (movie rows,), 1 for the same at most."""
-        likeness = self._near @ self._near[movie_idx]
+        likeness = self.near @ self.near[movie_idx]
         if self.watching is None:
             return likeness
         return likeness + KNOWN * (self._titles @ self._titles[movie_idx])
@@ -758,7 +780,7 @@ class Recommender:
         return np.flatnonzero(~self._in_catalogue)
 
     @cached_property
-    def _counts(self) -> npt.NDArray[np.int64]:
+    def rated_counts(self) -> npt.NDArray[np.int64]:
         """Ratings of each film in the data."""
         movie_idx = self.features.movies.encode(self.tables.ratings["movie_id"])
         return np.bincount(movie_idx, minlength=len(self.features.movies))
@@ -785,6 +807,14 @@ class Recommender:
             self.learned[order],
             np.append(0, np.cumsum(counts)),
         )
+
+    @cached_property
+    def _raters_rows(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        """Users grouped by the film that they rated, and where each film's group begins."""
+        movie_idx, _, _, starts = self._seen_rows
+        user_idx = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
+        order = np.argsort(movie_idx, kind="stable")
+        return user_idx[order], np.append(0, np.cumsum(self.rated_counts))
 
     def need_newcomers(self) -> Newcomers:
         if self.newcomers is None:

@@ -18,6 +18,20 @@ ARTICLE = re.compile(
 )
 
 
+def spoken_title(title: str) -> str:
+    """A title as one says it: without its year, its article in front.
+
+    Example:
+        >>> spoken_title("Matrix, The (1999)")
+        'The Matrix'
+    """
+    text = YEAR.sub("", title).strip()
+    if match := ARTICLE.match(text):
+        space = "" if match[2].endswith("'") else " "
+        text = f"{match[2]}{space}{match[1]}{match[3] or ''}"
+    return text or title
+
+
 @cache
 def plain_title(title: str) -> str:
     """A title as it is compared: no accents, no case, no year, its article in front.

@@ -68,7 +68,7 @@ MAY_IMPORT = {
     "evaluation": {"baselines", "metrics", "datasets", "features", "vectors", "errors"},
     "people": {"attributes", "datasets", "features", "vectors", "errors"},
     "resemblance": {"attributes", "features", "vectors", "watching"},
-    "reasons": {"newcomers", "people", "watching"},
+    "reasons": {"newcomers", "people", "vectors", "watching"},
     "recommend": {"choosing", "datasets", "features", "growing", "newcomers", "people", "reasons"}
     | {"resemblance", "titles", "vectors", "watching", "errors"},
     "growing": {"attributes", "datasets", "errors", "features", "newcomers", "recommend"}
@@ -78,10 +78,16 @@ MAY_IMPORT = {
     "pipeline": ALL - {"widgets", "notebooks", "pages", "predictions", "metadata", "doctor"},
     "metadata": DATA | {"providers"},
     "providers": {"metadata", "titles", "errors"},
-    "widgets": {"recommend", "plots", "metadata", "datasets", "features"} | DATA,
     "forks": {"nursery", "errors"},  # `nursery` in a fork alone
     "nursery": {"metadata", "plots", "providers", "runs", "forks", "errors"},
     "app": {"notebooks", "forks", "errors"},
+    "components": set(),
+    "cards": {"metadata", "titles"},
+    "filmmap": {"cards", "recommend", "titles"},
+    "visitor": {"datasets", "features", "newcomers", "people", "recommend", "vectors", "errors"},
+    "widgets": {"cards", "components", "datasets", "features", "filmmap", "metadata", "people"}
+    | {"recommend", "titles", "visitor"}
+    | DATA,
     "predictions": {"recommend", "features", "files", "errors"},
     "graphs": {"networks", "recommend", "runs"},
     "export": {"datasets", "features", "files", "graphs", "recommend", "runs", "vectors", "errors"},
