@@ -318,7 +318,8 @@ def _table(combinations: Sequence[Combination]) -> pd.DataFrame:
     rows = []
     for one in combinations:
         numbers = {k: v for k, v in (one.metrics or {}).items() if isinstance(v, int | float)}
-        took = {"seconds": one.seconds, "peak_memory_bytes": one.peak_memory}
+        memory = None if one.peak_memory is None else round(one.peak_memory / 2**20)
+        took = {"seconds": one.seconds, "peak memory (MiB)": memory}
         rows.append({**one.settings, **numbers, **took})
     return pd.DataFrame(rows)
 
@@ -406,8 +407,9 @@ def _page(
     return rendered(
         "sweep.html.j2",
         grid=grid,
-        numbers=[_heading(name) for name in numbers],
+        numbers=[name.replace("_", " ") for name in numbers],
         rows=rows,
+        notebook=notebook,
         best=best,
         measure=measure,
         picture=PICTURE if measure else None,
@@ -423,13 +425,7 @@ def _page_of(one: Combination, out_dir: Path, notebook: str) -> str | None:
     return page.relative_to(out_dir).as_posix() if page.exists() else None
 
 
-def _heading(name: str) -> str:
-    return "peak memory (MiB)" if name == "peak_memory_bytes" else name.replace("_", " ")
-
-
 def _shown(value: Any) -> str:
     if value is None or pd.isna(value):
         return ""
-    if value == int(value):
-        return f"{int(value):,}"
-    return f"{value:,.4g}"
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.4g}"

@@ -81,7 +81,11 @@ def test_table_and_json_hold_what_the_reports_recorded(swept: SweepResult):
     page = swept.index.read_text()
     rows = re.findall(r"<tr.*?</tr>", page, re.DOTALL)
     cells = re.findall(r"<td[^>]*>(.*?)</td>", rows[4], re.DOTALL)
-    assert cells[:4] == ["0.5", "4", "2", "4"]  # rate, size, validation loss, epochs
+    one = swept.combinations[3]
+    memory = f"{one.peak_memory / 2**20:.0f}"
+    # rate, size, validation loss, epochs, seconds, peak memory in MiB
+    assert cells[:-1] == ["0.5", "4", "2", "4", f"{one.seconds:g}", memory]
+    assert "6 runs of 03_training" in page
     assert 'class="best"' in rows[1]
     assert "came from <strong>rate=0.001, size=1</strong>" in page
 

@@ -165,7 +165,8 @@ def check_rows(tables: Tables, form: str, name: str, content: bytes) -> None:
 def plain_rows(form: str, name: str, content: bytes) -> list[list[str]]:
     """The cells of each row, read without any haste."""
     if form == "csv":
-        text = content.decode("utf-8-sig")
+        # a column that is not read may hold any bytes; one that is read was refused by now
+        text = content.decode("utf-8-sig", "surrogateescape")
         header, *rows = (row for row in csv.reader(io.StringIO(text, newline="")) if row)
         wanted = {
             "movies.csv": ["movieId", "title", "genres"],
