@@ -603,6 +603,35 @@ def _sweep(
         sys.exit(1)
 
 
+@cli.command("compare")
+@click.argument("first", metavar="FIRST", type=click.Path(path_type=Path))
+@click.argument("second", metavar="SECOND", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    metavar="PAGE.html",
+    type=click.Path(path_type=Path),
+    help="Where to write; reports/FIRST-SECOND.html if not given.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of the intervals.")
+@json_option
+def compare_command(first: Path, second: Path, out: Path | None, seed: int, as_json: bool) -> None:
+    """Compare two run folders or two reports of the notebooks, on one page of HTML.
+
+    What was set differently, what the notebooks recorded and took, and, where both held out the
+    same rows, the differences of errors and lists with intervals: SECOND less FIRST.
+    """
+    from movierec.comparison import compare_folders
+    from movierec.paths import reports_dir
+
+    name = "-".join(folder.resolve().name for folder in (first, second))
+    page = out or reports_dir() / f"{name}.html"
+    result = compare_folders(first, second, page, seed)
+    if as_json:
+        print(json.dumps(result | {"page": str(page)}, indent=2))
+    else:
+        print(f"The comparison is in {page}")
+
+
 @cli.command("export")
 @opened_run
 @click.option(

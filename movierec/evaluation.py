@@ -141,19 +141,12 @@ def measure(
     Raises:
         InputError: no rows of this part, runs that cannot be compared, k below 1.
     """
-    if k != int(k) or k < 1:
-        raise InputError(f"got k = {k}; expected a whole number of films, 1 or more")
     first = runs[0]
-    train, held_out = known_and_held_out(first, part)
-    for other in runs[1:]:
-        _check_comparable(first, other, part)
+    methods = _as_methods(runs, part, k)
+    train, _ = known_and_held_out(first, part)
     features = first.features
     users, movies = len(features.users), len(features.movies)
     films = features.movies.ids >= 0
-    methods = {}
-    for name, run in zip(_names(runs), runs, strict=True):
-        recommender = run.recommender
-        methods[name] = Baseline(recommender.stars, recommender.scores)
     left_out = {}
     for name, fit in BASELINES.items():
         if name == "EASE" and films.sum() > EASE_FILMS:
@@ -164,6 +157,29 @@ def measure(
         else:
             methods[name] = fit(train, users, movies)
     return measure_methods(first, methods, part, k), left_out
+
+
+def measure_runs(runs: Sequence[Run], part: str = "test", k: int = K) -> dict[str, Measured]:
+    """Put runs to the same held-out rows, without baselines.
+
+    Args and Raises: see `measure`.
+
+    Returns:
+        What was measured by run, named as in `measure`.
+    """
+    return measure_methods(runs[0], _as_methods(runs, part, k), part, k)
+
+
+def _as_methods(runs: Sequence[Run], part: str, k: int) -> dict[str, Baseline]:
+    """Runs by name, seen to be comparable."""
+    if k != int(k) or k < 1:
+        raise InputError(f"got k = {k}; expected a whole number of films, 1 or more")
+    known_and_held_out(runs[0], part)  # which says so where there are no such rows
+    for other in runs[1:]:
+        _check_comparable(runs[0], other, part)
+    recommenders = [run.recommender for run in runs]
+    methods = [Baseline(recommender.stars, recommender.scores) for recommender in recommenders]
+    return dict(zip(_names(runs), methods, strict=True))
 
 
 def measure_methods(
@@ -290,13 +306,14 @@ def comparison_table(summaries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
-    """What to call runs: by recipe, by folder, or by path, whatever tells them apart."""
+    """What to call runs: by recipe, by folder, by path, or by number: what tells them apart."""
     recipes = [run.config["recipe"] for run in runs]
     folders = [run.path.resolve().name for run in runs]
-    for names in (recipes, folders):
+    paths = [str(run.path) for run in runs]
+    for names in (recipes, folders, paths):
         if len(set(names)) == len(names):
             return names
-    return [str(run.path) for run in runs]
+    return [f"{path} ({number})" for number, path in enumerate(paths, 1)]
 
 
 def _check_comparable(first: Run, other: Run, part: str) -> None:

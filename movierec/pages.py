@@ -107,8 +107,8 @@ def _thumbnail(png: bytes) -> bytes:
     return sink.getvalue()
 
 
-def _as_webp(png: str) -> str:
-    """A picture without loss in a third of its length; both in base64."""
+def as_webp(png: str) -> str:
+    """A PNG as WebP, without loss in a third of its length; both in base64."""
     from PIL import Image
 
     sink = io.BytesIO()
@@ -156,7 +156,7 @@ def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
         template_name="basic",
         template_file="notebook.html.j2",
         extra_loaders=[jinja2.FileSystemLoader(templates)],
-        filters={"webp": _as_webp},
+        filters={"webp": as_webp},
     )
     shown = copy.deepcopy(notebook)
     shown.metadata["title"] = titles[source] or source.stem

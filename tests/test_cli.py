@@ -447,3 +447,51 @@ def test_recipe_best_is_trained_and_refuses_what_it_does_not_have(home: Path) ->
     message = refused(home, "train", "--recipe", "best", "--epochs", "3", "--run", "never")
     assert "got epochs 3, which the recipe 'best' does not have" in message
     assert not (home / "never").exists()
+
+
+# --- batches of notebooks ------------------------------------------------------------------------
+
+
+def test_parameters_of_the_notebooks_are_listed(home: Path):
+    done = movierec(home, "notebooks", "--parameters")
+    assert done.returncode == 0
+    assert re.search(r"^epochs: int +passes over the training rows.* \[0\]$", done.stdout, re.M)
+    listed = json.loads(movierec(home, "notebooks", "--parameters", "--json").stdout)
+    assert listed["data"] == {
+        "kind": "str",
+        "default": "sample",
+        "meaning": listed["data"]["meaning"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--grid", "epochs"], "got --grid 'epochs'; expected a setting and its values"),
+        (["--grid", "epoch=1"], "no notebook has a parameter 'epoch'; did you mean epochs"),
+        (["--grid", "recipe=best"], "got recipe 'best', which trains no network"),
+        (["--grid", "epochs=1", "--jobs", "0"], "got 0 jobs"),
+        (["--grid", "epochs=1", "--only", "03_training", "--only", "01_data"], "several --only"),
+        (["--jobs", "2"], "got --jobs without --grid"),
+        (["--only", "training"], "did you mean 03_training"),
+    ],
+)
+def test_bad_batch_is_refused_before_anything_starts(
+    home: Path, arguments: list[str], message: str
+):
+    done = movierec(home, "notebooks", "--run", "reports/never", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert not (home / "reports" / "never").exists()
+
+
+def test_two_runs_are_compared_on_a_page(home: Path):
+    run = "reports/small"
+    done = movierec(home, "compare", run, run, "--out", "pages/same.html", "--json")
+    result = json.loads(done.stdout)
+    assert result["held_out"]["the network"]["metrics"]["rmse"]["difference"] == 0
+    assert result["page"] == "pages/same.html"
+    assert (home / "pages" / "same.html").read_text().rstrip().endswith("</html>")
+    refused = movierec(home, "compare", run, "world")
+    assert refused.returncode == 2
+    assert "not a run folder" in refused.stderr

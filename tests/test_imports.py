@@ -97,6 +97,7 @@ MAY_IMPORT = {
     "kernels": {"pages"},
     "freshness": {"datasets"},
     "notebooks": {"files", "freshness", "kernels", "pages", "parameters", "runs"} | DATA,
+    "comparison": {"errors", "evaluation", "files", "metrics", "pages", "plots", "runs"},
     "sweep": {"errors", "files", "kernels", "notebooks", "pages", "parameters", "plots"},
     "doctor": {"datasets", "metadata", "runs"} | DATA,
     "cli": ALL,

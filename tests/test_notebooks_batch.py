@@ -18,7 +18,7 @@ from PIL import Image
 from movierec import notebooks
 from movierec.errors import InputError, NotebookError
 from movierec.notebooks import BatchResult, parameters_of, record, run_notebooks
-from movierec.pages import THUMBNAIL, _as_webp, with_equations, with_page_links
+from movierec.pages import THUMBNAIL, as_webp, with_equations, with_page_links
 
 PARAMETERS = """\
 data: str = "sample"  # the data set
@@ -147,7 +147,7 @@ def test_pictures_in_pages_are_small_and_the_same_to_the_pixel(batch: BatchResul
 def test_picture_that_can_be_seen_through_stays_so():
     sink = io.BytesIO()
     Image.new("RGBA", (3, 2), (1, 2, 3, 4)).save(sink, "PNG")
-    webp = base64.b64decode(_as_webp(base64.b64encode(sink.getvalue()).decode()))
+    webp = base64.b64decode(as_webp(base64.b64encode(sink.getvalue()).decode()))
     assert Image.open(io.BytesIO(webp)).convert("RGBA").getpixel((0, 0)) == (1, 2, 3, 4)
 
 
