@@ -8,6 +8,7 @@ several explorers may share it.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 import threading
@@ -47,7 +48,13 @@ MORE = ("film", "More like this")
 
 
 class FilmDetails(Protocol):
-    """Who knows more of films than the data does; `metadata.Metadata` is one."""
+    """Who knows more of films than the data does; `metadata.Metadata` is one.
+
+    Attributes:
+        attribution: what a page that shows the answers has to say.
+    """
+
+    attribution: str
 
     def known(self, movie_id: int) -> Details | None:
         """What is known by now, at once."""
@@ -334,6 +341,7 @@ class Explorer(ipywidgets.VBox):
         self.search = FilmSearch(recommender, movie_id)
         self._shown: dict[CardGrid, list[_Shown]] = {}
         self._lock = threading.RLock()  # answers about films come from other threads
+        self._loop = _running_loop()
         self._films = recommender.tables.movies.set_index("movie_id", drop=False)
         self._map: filmmap.FilmMap | None = None
         self._loading = False
@@ -344,7 +352,10 @@ class Explorer(ipywidgets.VBox):
             [self._for_you_tab(), self._film_tab(), self._person_tab(user_id), self._map_tab()],
             titles=TABS,
         )
-        super().__init__([_text(self._heading()), self.tuning, self.tabs])
+        parts = [_text(self._heading()), self.tuning, self.tabs]
+        if metadata is not None:
+            parts.append(_text(f'<p class="mr-subtitle">{escape(metadata.attribution)}</p>'))
+        super().__init__(parts)
         self.add_class("mr-explorer")
         self.tuning.watch(self._refresh)
         self.tabs.observe(self._refresh, "selected_index")
@@ -770,6 +781,12 @@ class Explorer(ipywidgets.VBox):
 
     def _arrived(self, movie_id: int, _: Details) -> None:
         """More is known of a film (told by another thread): its cards are drawn again."""
+        if self._loop is None:
+            self._draw_again(movie_id)
+        else:  # between two messages of the page, so that neither is lost in the other
+            self._loop.call_soon_threadsafe(self._draw_again, movie_id)
+
+    def _draw_again(self, movie_id: int) -> None:
         with self._lock:
             for grid, shown in self._shown.items():
                 if movie_id in grid.movie_ids:
@@ -914,6 +931,14 @@ def _row(*children: ipywidgets.Widget) -> ipywidgets.Box:
 
 def _panel(*children: ipywidgets.Widget) -> ipywidgets.Box:
     return ipywidgets.VBox(list(children)).add_class("mr-panel")
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    """The kernel's loop; None in a plain Python."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _text(html: str) -> ipywidgets.HTML:

@@ -394,6 +394,8 @@ def test_the_map_marks_the_film_its_like_and_the_visitors_films(view: Explorer):
 class Provider:
     """Answers when told to, as from another thread."""
 
+    attribution = "Posters by nobody."
+
     def __init__(self) -> None:
         self.answers: dict[int, Details] = {}
         self.asked: list[int] = []

@@ -1,0 +1,108 @@
+"""The explorer with somebody to ask for posters: its cards are there at once, and may fill in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from film_server import FilmServer, send, tmdb_film
+
+from movierec.metadata import Metadata
+from movierec.providers import Tmdb
+from movierec.recommend import Recommender
+from movierec.runs import Run
+from movierec.titles import title_forms
+from movierec.widgets import Explorer, explorer
+
+HOSTILE = "<img src=x onerror=alert(1)>“电影”"
+
+
+@pytest.fixture(scope="module")
+def recommender(small_best: Run) -> Recommender:
+    return small_best.recommender
+
+
+@pytest.fixture
+def server(recommender: Recommender) -> Iterator[FilmServer]:
+    running = FilmServer()
+    running.films = [
+        tmdb_film(film.movie_id, title_forms(film.title)[0], film.year, chinese=HOSTILE)
+        for film in recommender.tables.movies.itertuples()
+    ]
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def open_explorer(
+    server: FilmServer, recommender: Recommender, tmp_path: Path
+) -> Iterator[Callable[[], Explorer]]:
+    opened = []
+
+    def make() -> Explorer:
+        provider = Tmdb(
+            "key", "zh-CN", api=server.url, images=server.url, interval=0.0, backoff=0.01
+        )
+        opened.append(Metadata(provider, recommender.tables.movies, tmp_path))
+        return explorer(recommender, metadata=opened[-1])
+
+    yield make
+    for metadata in opened:
+        metadata.close()
+
+
+def _filled(page: Explorer) -> bool:
+    return all(card["poster"] for grid in (page.offered, page.list) for card in grid.cards)
+
+
+def _wait(true: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < ends, "it did not happen within 20 seconds"
+        time.sleep(0.01)
+
+
+def test_cards_are_there_at_once_and_fill_in(server, open_explorer, recommender):
+    server.faults["/3/"] = lambda handler: server.released.wait(20)
+    plain = explorer(recommender)
+
+    page = open_explorer()
+
+    assert page.list.cards == plain.list.cards
+    assert page.offered.cards == plain.offered.cards
+    assert page.list.cards
+    server.faults.clear()
+    server.released.set()
+    page.metadata.ask(page._films.loc[page.list.movie_ids], page._arrived)
+    _wait(lambda: _filled(page))
+    assert page.list.movie_ids == plain.list.movie_ids
+    assert page.list._poster(page.list.movie_ids[0]).startswith(b"\xff\xd8\xff")
+
+
+def test_what_a_provider_says_is_escaped_and_named(open_explorer):
+    page = open_explorer()
+    _wait(lambda: _filled(page))
+    for card in page.list.cards:
+        assert "<img" not in card["html"]
+        assert "&lt;img src=x onerror=alert(1)&gt;“电影”" in card["html"]
+    assert "not endorsed or certified by TMDB" in page.children[-1].value
+
+
+def test_without_a_provider_nobody_is_named(recommender):
+    page = explorer(recommender)
+    texts = [child.value for child in page.children if hasattr(child, "value")]
+    assert not any("TMDB" in text for text in texts)
+
+
+def test_a_provider_that_fails_changes_no_card(server, open_explorer, recommender, caplog):
+    server.faults["/3/"] = lambda handler: send(handler, b"<html>", kind="text/html")
+    page = open_explorer()
+    plain = explorer(recommender)
+    _wait(lambda: bool(caplog.records))
+    movie_id = page.offered.movie_ids[0]
+    for either in (page, plain):
+        either.offered.act("rate", movie_id, either.star_values[-1])
+    assert page.list.cards == plain.list.cards
+    assert page.rated.movie_ids == [movie_id]
