@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -44,9 +45,11 @@ def progress(silent: bool = False) -> Iterator[tuple[OnEpoch, Progress]]:
     mode = "off" if silent else mode
 
     def show_line(record: dict[str, float]) -> None:
+        losses = [f"train {record['train_loss']:.4f}"]
+        if not math.isnan(record["val_loss"]):  # as it is without validation rows
+            losses.append(f"validation {record['val_loss']:.4f}")
         print(
-            f"epoch {record['epoch']:2.0f}  train {record['train_loss']:.4f}  "
-            f"validation {record['val_loss']:.4f}  {record['seconds']:6.1f} s",
+            f"epoch {record['epoch']:2.0f}  {'  '.join(losses)}  {record['seconds']:6.1f} s",
             file=_progress_stream(),
             flush=True,
         )
@@ -63,7 +66,8 @@ def progress(silent: bool = False) -> Iterator[tuple[OnEpoch, Progress]]:
             bar.update(done - bar.n)
 
         def show_epoch(record: dict[str, float]) -> None:
-            bar_postfix["validation"] = f"{record['val_loss']:.4f}"
+            if not math.isnan(record["val_loss"]):
+                bar_postfix["validation"] = f"{record['val_loss']:.4f}"
 
         bar_postfix: dict[str, str] = {}
         yield show_epoch, show_steps

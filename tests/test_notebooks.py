@@ -205,3 +205,5 @@ def test_data_that_says_nothing_of_people_and_genres_is_told_of_too(tmp_path: Pa
     assert "says nothing about its users" in first
     assert "No film of this data set has a genre" in first
     assert report.notebooks[1].metrics["shapes_agree"] is True
+    shown = [output for name in NAMES[:2] for output in outputs(report, name)]
+    assert [output.text for output in shown if output.output_type == "stream"] == []  # no warning
