@@ -68,7 +68,7 @@ def film_card(
     names = [name for name in str(film.genres).split("|") if name in genres[1:]]
     numbers = [genres.index(name) for name in names] or [GREY]
     first, second = (genre_colour(n) for n in (numbers[0], numbers[min(1, len(numbers) - 1)]))
-    lines = [f'<h4 class="mr-name">{escape(title)}</h4>']
+    lines = [f'<h3 class="mr-name">{escape(title)}</h3>']
     if title != own:
         lines.append(f'<p class="mr-meta">{escape(own)}</p>')
     facts = " · ".join(filter(None, [year, ", ".join(names)]))
@@ -98,7 +98,7 @@ def styled(html: str) -> str:
 def static_grid(cards: Sequence[dict[str, Any]], label: str) -> str:
     """Cards as they are seen without a kernel; see `styled`."""
     items = "".join(f'<li class="mr-card">{card["html"]}</li>' for card in cards)
-    heading = f'<h3 class="mr-heading">{escape(label)}</h3>' if label else ""
+    heading = f'<h2 class="mr-heading">{escape(label)}</h2>' if label else ""
     return f'{heading}<ul class="mr-grid">{items}</ul>'
 
 

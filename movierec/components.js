@@ -82,7 +82,7 @@ function stars(values, given, title, chosen) {
 
 function renderCards({ model, el }) {
   const root = tag("section", "mr-root mr-cards");
-  const heading = tag("h3", "mr-heading");
+  const heading = tag("h2", "mr-heading");
   const status = tag("p", "mr-status", { role: "status" });
   const alarm = tag("p", "mr-alarm", { role: "alert" });
   const list = tag("ul", "mr-grid", { role: "list" });
@@ -163,7 +163,7 @@ function renderCards({ model, el }) {
       if (dialog.open) dialog.close();
       return;
     }
-    const name = tag("h3", "mr-heading", {}, title);
+    const name = tag("h2", "mr-heading", {}, title);
     const content = tag("div");
     content.innerHTML = html;
     const close = tag("button", "mr-button", { type: "button" }, "Close");

@@ -169,5 +169,6 @@ def _label(
     taken.append((left, left + length, below))
     return (
         f'<text x="{left:.0f}" y="{below:.0f}" font-size="{size}" fill="currentColor" '
-        f'font-weight="{700 if current else 400}" class="mr-map-title">{escape(text)}</text>'
+        f'font-weight="{700 if current else 400}" class="mr-map-title{" mr-map-here" * current}">'
+        f"{escape(text)}</text>"
     )

@@ -42,6 +42,7 @@ def _problem() -> str | None:
         recommender.also_liked(movie_id)
         recommender.similar(movie_id)
         recommender.find(recommender.title(movie_id))
+        recommender.raters(0)
         if settings() is not None:
             import movierec.providers  # noqa: F401
     except InputError as error:

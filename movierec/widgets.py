@@ -160,7 +160,7 @@ class Tuning(ipywidgets.VBox):
 
     def __init__(self, recommender: Recommender) -> None:
         self._recommender = recommender
-        self.toggle = ipywidgets.ToggleButton(False, description="Tune the lists", icon="sliders")
+        self.toggle = ipywidgets.ToggleButton(False, description="Tune the lists")
         self.adventure = Knob(
             "Adventurousness",
             {
@@ -206,9 +206,7 @@ class Tuning(ipywidgets.VBox):
             style=STYLE,
             layout=ipywidgets.Layout(width="15em"),
         )
-        self.again = ipywidgets.Button(
-            description="Draw again", tooltip="Takes the next seed", icon="refresh"
-        )
+        self.again = ipywidgets.Button(description="Draw again", tooltip="Takes the next seed")
         years = recommender.features.years[recommender.features.movies.used]
         years = years[np.isfinite(years)]
         first, last = (int(years.min()), int(years.max())) if len(years) else (0, 0)
@@ -229,7 +227,7 @@ class Tuning(ipywidgets.VBox):
             )
             for genre in recommender.features.genres[1:]
         ]
-        self.clear = ipywidgets.Button(description="All genres and years", icon="times")
+        self.clear = ipywidgets.Button(description="All genres and years")
         knobs = [self.adventure, self.variety]
         without = []
         if recommender.watching is None:
@@ -384,7 +382,7 @@ class Explorer(ipywidgets.VBox):
         self.age = _choice("Age", list(zip(AGE_BAND_NAMES, AGE_BANDS, strict=True)))
         self.job = _choice("Job", [(name, code) for code, name in enumerate(jobs)])
         self.offered = self._grid("Do you know these?")
-        self.other = ipywidgets.Button(description="Ask me about other films", icon="refresh")
+        self.other = ipywidgets.Button(description="Ask me about other films")
         self.search_to_rate = ipywidgets.Text(
             description="Rate a film of your own",
             placeholder="type a title",
@@ -432,7 +430,7 @@ class Explorer(ipywidgets.VBox):
         )
 
     def _film_tab(self) -> ipywidgets.Widget:
-        self.film = self._grid("", look="one")
+        self.film = self._grid("The film", look="one")
         self.similar = self._grid("Films like it")
         self.also = self._grid("People who like it also like")
         self.people = ipywidgets.HTML()
@@ -446,7 +444,7 @@ class Explorer(ipywidgets.VBox):
             style=STYLE,
             layout=ipywidgets.Layout(width="12em"),
         )
-        self.somebody = ipywidgets.Button(description="Somebody else", icon="random")
+        self.somebody = ipywidgets.Button(description="Somebody else")
         self.exclude_seen = ipywidgets.Checkbox(
             True, description="Leave out films they have rated", indent=False
         )
@@ -461,7 +459,7 @@ class Explorer(ipywidgets.VBox):
                 self.person,
                 self.person_list,
                 self.history,
-                _text('<h3 class="mr-heading">Would they like it?</h3>'),
+                _text('<h2 class="mr-heading">Would they like it?</h2>'),
                 self.search,
                 self.verdict,
             ]
@@ -889,7 +887,7 @@ class Explorer(ipywidgets.VBox):
     def _heading(self) -> str:
         tables = self.recommender.tables
         return (
-            '<h2 class="mr-title-line">Which film next?</h2>'
+            '<h1 class="mr-title-line">Which film next?</h1>'
             f'<p class="mr-subtitle">{escape(tables.name)}: {len(tables.users):,} people, '
             f"{len(tables.movies):,} films, {len(tables.ratings):,} ratings</p>"
         )
