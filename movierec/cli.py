@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import sys
 import time
 from contextlib import closing
@@ -739,9 +740,10 @@ def metadata_command(
     asked for again; after an interrupt, the same command goes on. Answers are kept in
     data/metadata.
     """
-    from movierec.metadata import configured
+    from movierec.metadata import configured, log
     from movierec.progress import counted
 
+    log.addHandler(logging.StreamHandler())  # of each film that fails, why
     run = _open(run_dir)
     movies = run.tables.movies
     # without a word from the environment it is TMDB, or a message that it needs a key

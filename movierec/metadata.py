@@ -297,7 +297,7 @@ class Metadata:
         asked = [(movie_id, self._films.get(movie_id, film)) for movie_id, film in _films(films)]
         with self._changed:
             now = time.monotonic()
-            if self._ending.is_set() or now < self._resting:
+            if self._ending.is_set() or self._resting == math.inf:
                 return
             self._wish += now - self._wished > ONE_WISH
             self._wished = now
@@ -389,7 +389,7 @@ class Metadata:
         try:
             return self.look_up(film)
         except ProviderError as error:
-            log.info("%s: %s", film.title, error)
+            log.warning("%s: %s", film.title, error)
             return error
 
     def close(self) -> None:
@@ -434,10 +434,13 @@ class Metadata:
                     log.exception("showing %s", film.title)
 
     def _next(self) -> Film | None:
-        """The film that is wanted most; waits for one; None at the end."""
+        """The film that is wanted most; waits for it; None at the end."""
         with self._changed:
-            while not self._waiting and not self._ending.is_set():
-                self._changed.wait()
+            while not self._ending.is_set():
+                rest = self._resting - time.monotonic()
+                if self._waiting and rest <= 0:
+                    break
+                self._changed.wait(rest if self._waiting else None)
             if self._ending.is_set():
                 return None
             film = min(self._waiting, key=self._waiting.__getitem__)
@@ -445,18 +448,19 @@ class Metadata:
             return film
 
     def _spare(self, film: Film, error: ProviderError) -> None:
-        """Leave a film alone for a while, and the provider too if it does not answer."""
+        """Leave a film alone for a while; or the provider, if it does not answer."""
         with self._changed:
             now = time.monotonic()
-            if error.kind == "bad":
-                self._spared[film] = now + SPARED
-                return
-            rest = min(REST * 2**self._failures, LONGEST_REST)
-            self._failures += 1
-            self._resting = math.inf if error.kind == "refused" else now + rest
-            for waiting in self._waiting:
-                self._wanted.pop(waiting, None)
-            self._waiting.clear()
+            match error.kind:
+                case "bad":
+                    self._spared[film] = now + SPARED
+                case "silent":  # what else is wanted waits until the rest is over
+                    self._resting = now + min(REST * 2**self._failures, LONGEST_REST)
+                    self._failures += 1
+                case "refused":
+                    self._resting = math.inf
+                    self._waiting.clear()
+                    self._wanted.clear()
 
     def _keep(self, film: Film, details: Details | None, seconds: float) -> None:
         try:

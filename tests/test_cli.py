@@ -108,6 +108,15 @@ def test_metadata_fetches_the_best_known_films_once(home, small_run, film_server
     assert film_server.seen == []
 
 
+def test_metadata_tells_which_films_failed_and_why(home, film_server) -> None:
+    film_server.faults["/3/movie/"] = lambda handler: send(handler, b"<html>", kind="text/html")
+    done = movierec(home, "metadata", "--language", "de-DE", "--limit", "6")
+    assert done.returncode == 0
+    assert "answered with text/html, not application/json" in done.stderr
+    assert re.search(r"^found +0$", done.stdout, re.MULTILINE)
+    assert not re.search(r"^failed +0$", done.stdout, re.MULTILINE)
+
+
 def test_metadata_tells_what_is_in_its_way(home, film_server, monkeypatch) -> None:
     assert "expected one such as en-US" in refused(home, "metadata", "--language", "klingon")
     film_server.faults["/3/"] = lambda handler: send(handler, {}, status=401)
