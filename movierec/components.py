@@ -122,7 +122,7 @@ class Knob(Component):
 
         Args:
             label: what it turns.
-            words: what the places say, each from its value on; ascending.
+            words: what the places say, each from its value on; ascending. None: the number.
             value: where it stands first.
             traits: `min`, `max`, `step`.
         """
@@ -140,7 +140,7 @@ class Knob(Component):
 
     def _say(self) -> str:
         reached = [text for start, text in self._words.items() if start <= self.value + 1e-9]
-        return reached[-1] if reached else ""
+        return reached[-1] if reached else f"{self.value:g}"
 
 
 class MapView(Component):

@@ -82,6 +82,7 @@ MAY_IMPORT = {
     "nursery": {"metadata", "plots", "providers", "runs", "forks", "errors"},
     "app": {"notebooks", "forks", "errors"},
     "components": set(),
+    "shapewidget": {"cards", "components", "features", "recipes", "shapes"},
     "cards": {"metadata", "titles"},
     "filmmap": {"cards", "recommend", "titles"},
     "visitor": {"datasets", "features", "newcomers", "people", "recommend", "vectors", "errors"},
