@@ -112,8 +112,15 @@ class ShapeExplorer(ipywidgets.VBox):
         return sum(layer.parameters for layer in self.layers)
 
     def static(self) -> str:
-        """The table as HTML that needs no kernel."""
-        return styled(self.answer.value)
+        """The layers that differ from the beginning as HTML that needs no kernel."""
+        before = {layer.layer: layer for layer in self._begun}
+        changed = [
+            layer
+            for layer in self.layers
+            if (old := before.get(layer.layer)) is None
+            or (old.shape, old.parameters) != (layer.shape, layer.parameters)
+        ]
+        return styled(self._table(changed))
 
     def _reset(self, _: Any = None) -> None:
         self._held = True  # one table, not one for each control
@@ -130,15 +137,17 @@ class ShapeExplorer(ipywidgets.VBox):
                 '<p role="status">Without a window the title says nothing: tick at least one.</p>'
             )
             return
+        self.answer.value = self._table(self.layers)
+
+    def _table(self, layers: list[LayerShape]) -> str:
         before = {layer.layer: layer for layer in self._begun}
-        rows = "".join(_line(layer, before.get(layer.layer)) for layer in self.layers)
-        begun = sum(layer.parameters for layer in self._begun)
-        change = self.parameters - begun
+        rows = "".join(_line(layer, before.get(layer.layer)) for layer in layers)
+        change = self.parameters - sum(layer.parameters for layer in self._begun)
         said = "as at the beginning" if not change else f"{change:+,} against the beginning"
         head = "".join(f'<th scope="col">{name}</th>' for name in LAYER_COLUMNS)
-        self.answer.value = (
+        return (
             f'<p role="status"><b>{self.parameters:,} parameters</b>, {said}.</p>'
-            '<div class="mr-scroll"><table class="mr-table"><caption>Each layer; what differs from '
+            '<div class="mr-scroll"><table class="mr-table"><caption>Layers; what differs from '
             f"the beginning is marked</caption><thead><tr>{head}</tr></thead>"
             f"<tbody>{rows}</tbody></table></div>"
         )

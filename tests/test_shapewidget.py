@@ -75,3 +75,12 @@ def test_every_window_fits_the_shortest_title(view: ShapeExplorer):
 def test_data_without_demographics_has_no_layers_for_them():
     sizes = replace(ONE_MILLION, genders=0, ages=0, jobs=0)
     assert "gender" not in shape_explorer(sizes).answer.value
+
+
+def test_the_twin_without_a_kernel_has_what_differs(view: ShapeExplorer):
+    view.filters.value = 10
+    twin = view.static()
+    assert f"{view.parameters:,} parameters" in twin
+    assert twin.count("<mark>") == len(marked(view))
+    assert "uid_embed_layer" not in twin
+    assert "conv_layer_5" in twin
