@@ -50,6 +50,7 @@ def film_card(
     given: float | None = None,
     why: str = "",
     plot: bool = False,
+    translated: bool = False,
 ) -> str:
     """A film as the body of a card.
 
@@ -61,16 +62,18 @@ def film_card(
         given: stars that the person has given.
         why: a sentence.
         plot: whether what the film is about is told, where the details know it.
+        translated: whether titles come in another language; there is then room for both, so that
+            nothing moves when one comes. In the data's own language its titles stay.
     """
     own = spoken_title(film.title)
-    title = (details and details.title) or own
+    title = (translated and details and details.title) or own
     year = "" if pd.isna(film.year) else str(int(film.year))
     names = [name for name in str(film.genres).split("|") if name in genres[1:]]
     numbers = [genres.index(name) for name in names] or [GREY]
     first, second = (genre_colour(n) for n in (numbers[0], numbers[min(1, len(numbers) - 1)]))
     lines = [f'<h3 class="mr-name">{escape(title)}</h3>']
-    if title != own:
-        lines.append(f'<p class="mr-meta">{escape(own)}</p>')
+    if translated:
+        lines.append(f'<p class="mr-meta mr-own">{escape(own) if title != own else "&nbsp;"}</p>')
     facts = " · ".join(filter(None, [year, ", ".join(names)]))
     lines.append(f'<p class="mr-meta">{escape(facts) or "year and genres unknown"}</p>')
     if given is not None:

@@ -52,9 +52,11 @@ class FilmDetails(Protocol):
 
     Attributes:
         attribution: what a page that shows the answers has to say.
+        language: of the titles, such as "zh-CN".
     """
 
     attribution: str
+    language: str
 
     def known(self, movie_id: int) -> Details | None:
         """What is known by now, at once."""
@@ -766,6 +768,7 @@ class Explorer(ipywidgets.VBox):
             card.given,
             card.why,
             plot=grid.look == "one",
+            translated=self.metadata is not None and self.metadata.language[:2] != "en",
         )
         return {
             "movie_id": movie_id,

@@ -395,6 +395,7 @@ class Provider:
     """Answers when told to, as from another thread."""
 
     attribution = "Posters by nobody."
+    language = "zh-CN"
 
     def __init__(self) -> None:
         self.answers: dict[int, Details] = {}
