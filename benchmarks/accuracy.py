@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 import movierec
@@ -46,6 +47,17 @@ def measured(data: str, path: str, recipe: str, *options: str) -> dict[str, Row]
     return rows
 
 
+def strangers(tables: Tables, recipe: str) -> tuple[npt.NDArray[np.int64], Recommender]:
+    """The ids of the protocol's new users, and a recommender that has never seen them."""
+    ids = np.random.default_rng(0).permutation(tables.users["user_id"].to_numpy())[:NEW_USERS]
+    known = ~tables.ratings["user_id"].isin(ids).to_numpy()
+    kept = tables.users[~tables.users["user_id"].isin(ids)]
+    with tempfile.TemporaryDirectory() as folder:
+        fewer = Tables(kept, tables.movies, tables.ratings[known], tables.name, tables.occupations)
+        run = movierec.train(fewer, recipe, run_dir=Path(folder, "run"), holdout="none")
+        return ids, run.recommender
+
+
 def new_users(tables: Tables, recipe: str, demographics: bool) -> Iterator[tuple[str, Row]]:
     """The protocol's new users: wholly absent from training, served from k ratings.
 
@@ -57,15 +69,9 @@ def new_users(tables: Tables, recipe: str, demographics: bool) -> Iterator[tuple
     Yields:
         For each k of `GIVEN` its name, and `rmse`, `ndcg` and `milliseconds` (a person's list).
     """
-    ids = np.random.default_rng(0).permutation(tables.users["user_id"].to_numpy())[:NEW_USERS]
-    known = ~tables.ratings["user_id"].isin(ids).to_numpy()
-    kept = tables.users[~tables.users["user_id"].isin(ids)]
-    with tempfile.TemporaryDirectory() as folder:
-        fewer = Tables(kept, tables.movies, tables.ratings[known], tables.name, tables.occupations)
-        run = movierec.train(fewer, recipe, run_dir=Path(folder, "run"), holdout="none")
-        rec = run.recommender
+    ids, rec = strangers(tables, recipe)
     people = tables.users.set_index("user_id")
-    by_user = tables.ratings[~known].groupby("user_id")
+    by_user = tables.ratings[tables.ratings["user_id"].isin(ids)].groupby("user_id")
     shuffled = []
     for user_id in ids:
         rows = by_user.get_group(user_id)
@@ -78,12 +84,12 @@ def new_users(tables: Tables, recipe: str, demographics: bool) -> Iterator[tuple
             told = people.loc[user_id, ["gender", "age", "occupation"]] if demographics else {}
             given = dict(zip(rows["movie_id"][:k], rows["rating"][:k], strict=True))
             persons.append(rec.new_user(given, **dict(told)))
-        row = _served(rec, persons, [rows.iloc[GIVEN[-1] :] for _, rows in shuffled])
+        row = served(rec, persons, [rows.iloc[GIVEN[-1] :] for _, rows in shuffled])
         spent = (pd.Timestamp.now() - began).total_seconds()
         yield f"{k} given", row | {"milliseconds": 1000 * spent / len(persons)}
 
 
-def _served(rec: Recommender, persons: list[Person], asked: list[pd.DataFrame]) -> Row:
+def served(rec: Recommender, persons: list[Person], asked: list[pd.DataFrame]) -> Row:
     """Errors on the rows asked for, and lists of ten against those liked."""
     stars = [rec.predict_for(p, rows["movie_id"]) for p, rows in zip(persons, asked, strict=True)]
     rating = np.concatenate([rows["rating"] for rows in asked])

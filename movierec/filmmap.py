@@ -9,6 +9,7 @@ Reference:
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -94,8 +95,17 @@ class FilmMap:
         )
 
 
+_MADE: weakref.WeakKeyDictionary[Recommender, FilmMap] = weakref.WeakKeyDictionary()
+
+
 def film_map(recommender: Recommender) -> FilmMap:
-    """Lay out all films that somebody has rated; takes a fraction of a second."""
+    """Lay out all films that somebody has rated; a fraction of a second, once a recommender."""
+    if recommender not in _MADE:
+        _MADE[recommender] = _laid_out(recommender)
+    return _MADE[recommender]
+
+
+def _laid_out(recommender: Recommender) -> FilmMap:
     features = recommender.features
     movie_idx = features.movies.used[recommender.rated_counts[features.movies.used] > 0]
     points = _plane(recommender.near[movie_idx])

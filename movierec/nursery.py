@@ -19,6 +19,7 @@ import pyarrow
 
 import movierec.plots  # noqa: F401
 from movierec.errors import InputError
+from movierec.filmmap import film_map
 from movierec.forks import RUN_VARIABLE
 from movierec.metadata import settings
 from movierec.runs import load_once
@@ -43,6 +44,7 @@ def _problem() -> str | None:
         recommender.similar(movie_id)
         recommender.find(recommender.title(movie_id))
         recommender.raters(0)
+        film_map(recommender)
         if settings() is not None:
             import movierec.providers  # noqa: F401
     except InputError as error:

@@ -11,6 +11,7 @@ import click
 import pytest
 from rich.console import Console
 
+from benchmarks.explorer import actions
 from benchmarks.measure import alternate, report, run_python
 
 QUIET = Console(quiet=True)
@@ -44,6 +45,12 @@ def test_lists_of_random_vectors_are_timed():
     assert set(found["movierec"]) == {"one", "all"}
     # a list of one takes milliseconds, those of all less than that many single ones
     assert 0 < found["movierec"]["all"] < 300 * found["movierec"]["one"]
+
+
+def test_every_action_of_the_explorer_is_timed(small_best):
+    found = actions(small_best.recommender)
+    assert len(found) > 15
+    assert all(row["milliseconds"] > 0 for rounds in found.values() for row in rounds)
 
 
 def test_methods_take_turns():

@@ -41,8 +41,14 @@ def test_films_that_resemble_each_other_lie_nearer_than_others(rec: Recommender,
     assert np.mean(near) < 0.6 * apart[apart > 0].mean()
 
 
+def small_best_again(rec: Recommender) -> Recommender:
+    parts = (rec.user_vectors, rec.movie_vectors, rec.newcomers, rec.watching)
+    return Recommender(rec.tables, rec.features, *parts)
+
+
 def test_it_is_the_same_each_time(rec: Recommender, plane: FilmMap):
-    again = film_map(rec)
+    assert film_map(rec) is plane  # laid out once
+    again = film_map(small_best_again(rec))
     assert again.svg == plane.svg
     np.testing.assert_array_equal(again.points, plane.points)
 

@@ -79,7 +79,7 @@ MAY_IMPORT = {
     "metadata": DATA | {"providers"},
     "providers": {"metadata", "titles", "errors"},
     "forks": {"nursery", "errors"},  # `nursery` in a fork alone
-    "nursery": {"metadata", "plots", "providers", "runs", "forks", "errors"},
+    "nursery": {"filmmap", "metadata", "plots", "providers", "runs", "forks", "errors"},
     "app": {"notebooks", "forks", "errors"},
     "components": set(),
     "shapewidget": {"cards", "components", "features", "recipes", "shapes"},
