@@ -15,6 +15,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
+import shutil
 import socket
 import struct
 import sys
@@ -26,6 +27,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jupyter_client.session import utcnow
+from jupyter_core.utils import run_sync
 from jupyter_server.base.handlers import FileFindHandler
 from jupyter_server.services.kernels.handlers import KernelHandler
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
@@ -158,7 +160,7 @@ class Places(AsyncMappingKernelManager):
         unconnected = not self._kernel_connections.get(kernel_id, 0)
         active = getattr(kernel, "last_activity", None)  # set when the kernel is watched
         if unconnected and active is not None and utcnow() - active > timedelta(seconds=AWAY):
-            await self.shutdown_kernel(kernel_id)
+            await self.shutdown_kernel(kernel_id, now=True)
         else:
             await super().cull_kernel_if_idle(kernel_id)
 
@@ -258,7 +260,9 @@ class Leave(Guarded, VoilaShutdownKernelHandler):
     async def post(self, kernel_id: str) -> None:
         if kernel_id not in self.kernel_manager:
             raise web.HTTPError(404)
-        await super().post(kernel_id)  # type: ignore[misc]
+        await self.kernel_manager.shutdown_kernel(kernel_id, now=True)
+        self.set_status(204)
+        self.finish()
 
 
 class Static(Guarded, web.StaticFileHandler):
@@ -335,6 +339,10 @@ class Page(Voila):
         finally:
             server.stop()
             self.stop()
+
+    def stop(self) -> None:
+        run_sync(self.kernel_manager.shutdown_all)(now=True)  # a visitor's kernel keeps nothing
+        shutil.rmtree(self.connection_dir)
 
     async def _announce(self) -> None:
         """Say where the page is, once the first visitors will see films at once."""

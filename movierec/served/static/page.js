@@ -26,7 +26,7 @@
   asleep.querySelector("button").addEventListener("click", () => window.location.reload());
   const look = async () => {
     if (document.hidden || !asleep.hidden) return;
-    const answer = await fetch(kernel, { method: "HEAD" }).catch(() => null);  // null: server gone
+    const answer = await fetch(kernel).catch(() => null);  // null: server gone
     if (answer === null || answer.status === 404) {
       loading.remove();
       asleep.hidden = false;
