@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from movierec import metadata
 from movierec.datasets import Tables, load_dataset
 from movierec.features import Features
 from movierec.recipes import BestRecipe
@@ -16,6 +17,9 @@ from movierec.runs import Run
 from movierec.simulate import Simulation, simulate
 
 PROJECT = Path(__file__).resolve().parents[1]
+
+for name in (*metadata.KEY_VARIABLES, metadata.PROVIDER_VARIABLE):
+    os.environ.pop(name, None)  # no test asks a real provider with somebody's key
 
 
 @pytest.fixture(scope="session")
