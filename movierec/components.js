@@ -4,6 +4,9 @@
 
 const PATIENCE = 10000; // milliseconds until a missing answer is said
 
+// JupyterLab's shortcuts of single keys, which would take Enter and the arrows from a notebook's cell
+const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
+
 function tag(name, classes = "", attributes = {}, text = "") {
   const element = document.createElement(name);
   if (classes) element.className = classes;
@@ -81,7 +84,7 @@ function stars(values, given, title, chosen) {
 }
 
 function renderCards({ model, el }) {
-  const root = tag("section", "mr-root mr-cards");
+  const root = tag("section", "mr-root mr-cards", OWN_KEYS);
   const heading = tag("h2", "mr-heading");
   const status = tag("p", "mr-status", { role: "status" });
   const alarm = tag("p", "mr-alarm", { role: "alert" });
@@ -198,7 +201,7 @@ function renderCards({ model, el }) {
 // --- knob ----------------------------------------------------------------------------------------
 
 function renderKnob({ model, el }) {
-  const label = tag("label", "mr-root mr-knob");
+  const label = tag("label", "mr-root mr-knob", OWN_KEYS);
   const name = tag("span", "mr-knob-name");
   const input = tag("input", "", { type: "range" });
   const says = tag("output", "mr-knob-says");
@@ -223,7 +226,7 @@ function renderKnob({ model, el }) {
 // --- map -----------------------------------------------------------------------------------------
 
 function renderMap({ model, el }) {
-  const root = tag("figure", "mr-root mr-map");
+  const root = tag("figure", "mr-root mr-map", OWN_KEYS);
   const frame = tag("div", "mr-map-frame");
   const alarm = tag("p", "mr-alarm", { role: "alert" });
   const tip = tag("div", "mr-tip", { "aria-hidden": "true" });
