@@ -147,8 +147,9 @@ class ShapeExplorer(ipywidgets.VBox):
         head = "".join(f'<th scope="col">{name}</th>' for name in LAYER_COLUMNS)
         return (
             f'<p role="status"><b>{self.parameters:,} parameters</b>, {said}.</p>'
-            '<div class="mr-scroll"><table class="mr-table mr-shapes"><caption>Layers; what differs from '
-            f"the beginning is marked</caption><thead><tr>{head}</tr></thead>"
+            '<div class="mr-scroll"><table class="mr-table mr-shapes">'
+            "<caption>Layers; what differs from the beginning is marked</caption>"
+            f"<thead><tr>{head}</tr></thead>"
             f"<tbody>{rows}</tbody></table></div>"
         )
 
