@@ -42,6 +42,7 @@ LIKENESS = 60.0  # a title less like the text than this (0 to 100) is no answer 
 PEOPLE = 8  # who like a film
 STYLE = {"description_width": "initial"}
 WIDE = ipywidgets.Layout(width="min(30em, 100%)")
+LIKED_BY_MANY = "watched and liked by many"  # the reason while nothing is known of somebody
 NOT_TOLD = ""  # a menu whose value is None would stand empty
 WHY = ("why", "Why this film?")
 MORE = ("film", "More like this")
@@ -816,6 +817,8 @@ class Explorer(ipywidgets.VBox):
         why = [""] * len(films)
         if person is not None and self.recommender.newcomers is not None:
             why = self.recommender.because_each(person, films["movie_id"])
+            nothing = "nothing that was rated speaks for it" if len(person.rated) else LIKED_BY_MANY
+            why = [text or nothing for text in why]
             if person.user_idx is not None:  # said to the person, and here shown to somebody else
                 why = [re.sub(r"^(\w+) you gave", r"\1 they gave", text) for text in why]
         stars = films["predicted" if "predicted" in films else "score"]

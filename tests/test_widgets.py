@@ -81,6 +81,7 @@ def test_it_opens_with_films_to_rate_and_films_to_see(view: Explorer):
     assert all(card["rate"] and card["given"] is None for card in view.offered.cards)
     expected = view.recommender.for_new_user(k=12, liking=view.tuning.liking.value)
     assert view.list.movie_ids == expected["movie_id"].tolist()
+    assert all("Watched and liked by many" in card["html"] for card in view.list.cards)
     assert view.rated.cards == []
     assert "None yet" in view.rated.status
 
