@@ -79,6 +79,16 @@ def test_numbers_that_are_not_finite_are_refused(number, place):
         rating_metrics(**values)
 
 
+def test_rating_errors_of_whole_numbers_do_not_wrap():
+    stars = np.array([1, 5], np.uint8), np.array([5, 1], np.uint8)
+    assert rating_metrics(*stars) == {"mse": 16.0, "rmse": 4.0, "mae": 4.0}
+
+
+def test_numbers_that_are_not_finite_are_counted():
+    with pytest.raises(InputError, match=r"\b2\b"):
+        rating_metrics([1, 2, 3, np.nan], [np.inf, 2, 3, 4])
+
+
 def test_lists_hold_the_best_films_that_were_not_seen():
     scores = fixed([[9, 5, 4, 3, 2, 1], [9, 1, 2, 3, 4, 5], [9, 1, 2, 3, 4, 5]])
     seen = rows((2, 5, 1), (0, 1, 1), (1, 4, 1), (2, 3, 1))
@@ -182,6 +192,25 @@ def test_diversity_is_the_mean_distance_of_genres_over_pairs():
     assert found[3:].isna().all()  # one film is no pair, nor is one with a film without genres
 
 
+def test_films_of_the_same_single_genre_are_no_distance_apart():
+    genres = np.array([[0], [1], [1], [2]])
+    train = Rows(np.array([1]), np.array([1]), np.array([5.0]))
+    lists = np.array([[1, 2], [1, 3]])
+    traits = list_traits(lists, np.array([4, 7]), train, genres)
+    assert traits["diversity@2"].tolist() == [0.0, 1.0]
+
+
+def test_metrics_of_lists_say_whose_they_are():
+    held_out = Rows(np.array([4, 7]), np.array([1, 2]), np.array([5.0, 4.0]))
+    lists, users = np.array([[1, 2], [1, 3]]), np.array([4, 7])
+    for table in (
+        list_metrics(lists, users, held_out),
+        list_traits(lists, users, held_out, np.array([[0], [1], [1], [2]])),
+    ):
+        assert table.index.tolist() == [4, 7]
+        assert table.index.name == "user_idx"
+
+
 def test_popularity_is_the_share_of_rated_films_with_fewer_ratings():
     found = traits([1], [2], [3], [4])["popularity@1"]
     assert found.tolist() == pytest.approx([5 / 6, 1 / 6, 3 / 6, 0])
@@ -225,6 +254,26 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say():
         low, high = intervals(frame, 0.9, 200, seed).loc["recall@10", ["low", "high"]]
         held += low <= 1 <= high
     assert 165 <= held <= 192  # four standard deviations about 180, a little less for skewness
+
+
+def test_intervals_are_as_wide_as_they_say():
+    """Of a mean over many users, 1.96 standard errors to either side."""
+    values = np.random.default_rng(0).normal(size=4_000)
+    found = intervals(pd.DataFrame({"ndcg@10": values}), resamples=20_000).loc["ndcg@10"]
+    error = values.std() / np.sqrt(len(values))
+    expected = [values.mean() - 1.96 * error, values.mean() + 1.96 * error]
+    assert [found["low"], found["high"]] == pytest.approx(expected, abs=0.05 * error)
+
+
+def test_intervals_name_metrics_alone_in_their_order():
+    errors = {"rows": [1, 2], "squared_error": [1.0, 4.0], "absolute_error": [1.0, 2.0]}
+    found = intervals(pd.DataFrame(errors | {"recall@10": [0.0, 1.0], "map@10": [0.0, 1.0]}))
+    assert found.index.tolist() == ["mse", "rmse", "mae", "recall@10", "map@10"]
+
+
+def test_draws_without_a_user_who_has_a_metric_say_nothing_of_it():
+    found = intervals(pd.DataFrame({"ndcg@10": [0.25, np.nan, np.nan], "map@10": [0.5, 0, 1]}))
+    assert found.loc["ndcg@10"].tolist() == [0.25, 0.25, 0.25]
 
 
 def test_intervals_are_repeatable_and_change_with_the_seed():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -130,6 +133,22 @@ def test_given_rows_are_held_out():
 def test_given_rows_that_cannot_be_held_out_are_refused(holdout, told):
     with pytest.raises(InputError, match=told):
         split(ratings_at([1] * 6), holdout)
+
+
+def test_one_row_and_all_rows_but_one_can_be_held_out():
+    ratings = pd.DataFrame({"user_id": [1, 2, 3], "timestamp": [1, 2, 3]})
+    for rows in ([2], [0, 1]):
+        train, test = split(ratings, rows)
+        assert test.tolist() == rows
+        assert sorted([*train, *test]) == [0, 1, 2]
+
+
+def test_checksum_of_given_rows_is_of_their_numbers_whatever_their_type():
+    """So that a run of another machine, or another year, can be told to have the same rows."""
+    expected = hashlib.sha256(struct.pack("<3q", 0, 5, 2**40)).hexdigest()
+    for kind in (np.int64, np.uint64, ">i8"):
+        told = holdout_record([5], 0, np.array([5, 0, 2**40], kind), 10)
+        assert told["holdout_sha256"] == expected
 
 
 def test_a_record_tells_given_rows_apart_by_a_checksum():
