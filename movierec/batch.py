@@ -107,6 +107,8 @@ def recommend_all(
         parts = list(_parts(files, part_size, out))
         missing = [part for part in parts if not part.out.exists()]
         there = len(parts) - len(missing)
+        if missing:
+            (out / DONE).unlink(missing_ok=True)  # somebody has removed parts since
         loads: dict[str, int] = {}
         making = (run_dir, job["run"], missing, k)
         made = _made_by_dask(*making, workers, scheduler) if several else _made_here(*making)
@@ -147,7 +149,7 @@ def _checksum(file: Path) -> str:
 def _begin(out: Path, job: dict[str, Any]) -> None:
     """Mark a new folder with its job, or see that it is of this job."""
     out.mkdir(exist_ok=True)
-    if not any(out.iterdir()):
+    if all(path.name.startswith(".") for path in out.iterdir()):  # half a file of a killed process
         write_whole(out / JOB, json.dumps(job, indent=2))
         return
     try:
@@ -241,11 +243,14 @@ def _recommender(run_dir: Path, run: str) -> Recommender:
 
 def _user_ids(part: Part) -> np.ndarray:
     """The ids of a part, without reading groups of rows that it has no share in."""
-    with pq.ParquetFile(part.users) as file:
-        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-        ends = np.cumsum(sizes)
-        groups = np.flatnonzero((ends > part.first) & (ends - sizes < part.last))
-        table = file.read_row_groups(groups.tolist(), columns=["user_id"])
+    try:
+        with pq.ParquetFile(part.users) as file:
+            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+            ends = np.cumsum(sizes)
+            groups = np.flatnonzero((ends > part.first) & (ends - sizes < part.last))
+            table = file.read_row_groups(groups.tolist(), columns=["user_id"])
+    except (OSError, pa.ArrowException) as error:  # its end was whole, or it would be told by now
+        raise InputError(f"{part.users} is damaged: {error}; write it anew") from error
     before = int(ends[groups[0]] - sizes[groups[0]])
     user_ids = table["user_id"].slice(part.first - before, part.last - part.first)
     if user_ids.null_count:

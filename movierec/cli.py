@@ -471,10 +471,14 @@ def for_users_command(
     from movierec.batch import recommend_all
     from movierec.progress import counted
 
-    with counted("parts") as on_part:
-        facts = recommend_all(
-            _open(run_dir).path, users, out, k, workers, scheduler, on_part=on_part
-        )
+    try:
+        with counted("parts") as on_part:
+            facts = recommend_all(
+                _open(run_dir).path, users, out, k, workers, scheduler, on_part=on_part
+            )
+    except KeyboardInterrupt:
+        print("\nmovierec: stopped; the same command goes on with what is missing", file=sys.stderr)
+        sys.exit(130)
     _print_facts({"out": str(out)} | facts, as_json)
 
 

@@ -698,6 +698,8 @@ def _parse_lines(
         if not match:
             _complain(source, name, number, line, expected)
         rows.append(match.groups())
+    if not rows:  # but white space that is no line's end, such as a form feed
+        _complain(source, name, 1, "", expected)
     values = zip(*rows, strict=True)
     return pd.DataFrame(
         {

@@ -34,6 +34,7 @@ in their last digits, and films whose scores differ by no more may change places
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -70,11 +71,13 @@ def export(run: Run, out: Path, formats: tuple[str, ...] = FORMATS) -> dict[str,
     Raises:
         InputError: an unknown format, a folder that is not empty, vectors too large for ONNX, or
             ONNX without the packages that write it (the extra `export`).
+        OSError: the folder cannot be written, or its disk is full.
     """
     if stray := set(formats) - set(FORMATS):
         raise InputError(f"got the format {min(stray)!r}; expected some of {', '.join(FORMATS)}")
     if "onnx" in formats:
         _check_onnx(run)
+    out = Path(os.path.abspath(out))  # "." has no name to write beside
     with alone(out):
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise InputError(f"{out} exists and is not empty; name a new folder with --out")

@@ -7,6 +7,8 @@ whose scores differ by no more may change places.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -123,11 +125,20 @@ def describe(graphs: Graphs) -> dict[str, dict[str, Any]]:
 
 
 def save(graphs: Graphs, folder: Path) -> None:
-    """Write all functions as the signatures of one SavedModel."""
+    """Write all functions as the signatures of one SavedModel.
+
+    Raises:
+        OSError: the disk is full.
+    """
     signatures = {
         name: function.get_concrete_function() for name, function in graphs.functions.items()
     }
-    tf.saved_model.save(graphs, str(folder), signatures=signatures)
+    try:
+        tf.saved_model.save(graphs, str(folder), signatures=signatures)
+    except tf.errors.ResourceExhaustedError as error:  # said of a full memory, too
+        if "No space left on device" not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
 
 
 def save_onnx(graphs: Graphs, folder: Path) -> None:

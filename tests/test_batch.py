@@ -130,6 +130,40 @@ def test_file_that_holds_no_users_is_refused(small_run, tmp_path, content):
     assert not (tmp_path / "out").exists()
 
 
+def test_file_whose_middle_is_damaged_is_told(small_run, users, tmp_path):
+    file = users / "a.parquet"
+    content = bytearray(file.read_bytes())
+    end = len(content) - 8 - int.from_bytes(content[-8:-4], "little")  # there its schema begins
+    content[4:end] = bytes(byte ^ 0x5A for byte in content[4:end])
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.parquet is damaged: [\s\S]*; write it anew"):
+        recommend_all(small_run.path, users, tmp_path / "out")
+    assert not (tmp_path / "out" / "_SUCCESS").exists()
+
+
+def test_folder_of_a_process_that_was_killed_at_once_can_be_used(small_run, users, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "._job.json.new").write_text('{"ru')
+    recommend_all(small_run.path, users, tmp_path / "out", 3)
+    check(small_run, users, tmp_path / "out", 3)
+
+
+def test_parts_that_somebody_removed_are_made_and_meanwhile_it_is_not_finished(
+    small_run, users, tmp_path, monkeypatch
+):
+    out = tmp_path / "out"
+    recommend_all(small_run.path, users, out, 3, part_size=64)
+    (out / "part-00001.parquet").unlink()
+    finished = []
+    make = batch._make
+    monkeypatch.setattr(
+        batch, "_make", lambda *a: (finished.append((out / "_SUCCESS").exists()), make(*a))[1]
+    )
+    assert recommend_all(small_run.path, users, out, 3, part_size=64)["made"] == 1
+    assert finished == [False]
+    check(small_run, users, out, 3)
+
+
 def test_several_workers_without_dask_say_what_to_install(small_run, users, tmp_path, monkeypatch):
     monkeypatch.setattr(batch, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"movierec\[batch\]"):

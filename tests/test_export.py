@@ -210,6 +210,15 @@ def test_export_that_fails_leaves_nothing(small_run, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_empty_folder_can_be_named_from_within(small_run, tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    export(small_run, Path("."), ("parquet",))
+    monkeypatch.chdir(tmp_path)
+    found = {path.name for path in (tmp_path / "out").iterdir()}
+    assert found == {"export.json", "movies.parquet", "users.parquet"}
+
+
 def test_unknown_format_is_named(small_run, tmp_path):
     with pytest.raises(InputError, match="'pickle'; expected some of parquet, savedmodel, onnx"):
         export(small_run, tmp_path / "out", ("pickle",))

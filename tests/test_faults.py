@@ -170,6 +170,37 @@ def test_full_disk_leaves_the_earlier_data(small_disk, small_tables):
     assert contents(small_disk) == before
 
 
+@pytest.mark.parametrize("form", ["parquet", "savedmodel", "onnx"])
+def test_export_to_a_full_disk_says_so_and_leaves_nothing(small_disk, small_run, form):
+    from movierec.export import export
+
+    (small_disk / "filler").write_bytes(b"x" * 200_000)
+    with pytest.raises(OSError, match="No space left"):
+        export(small_run, small_disk / "elsewhere", (form,))
+    assert os.listdir(small_disk) == ["filler"]
+
+
+def test_lists_that_fill_a_disk_keep_whole_parts_and_go_on_elsewhere(
+    small_disk, small_run, tmp_path
+):
+    import pandas as pd
+
+    from movierec.batch import recommend_all
+
+    users = tmp_path / "users.parquet"
+    small_run.tables.users[["user_id"]].to_parquet(users)
+    out = small_disk / "lists"
+    with pytest.raises(OSError, match="No space left"):
+        recommend_all(small_run.path, users, out, k=100, part_size=10)
+    parts = sorted(out.glob("part-*"))
+    assert 0 < len(parts) < 30
+    assert all(len(pd.read_parquet(part)) for part in parts)
+    assert not (out / "_SUCCESS").exists()
+    shutil.copytree(out, tmp_path / "lists")  # to where there is room
+    facts = recommend_all(small_run.path, users, tmp_path / "lists", k=100, part_size=10)
+    assert facts["made"] == 30 - len(parts)
+
+
 def test_read_only_disk_is_said_and_nothing_changes(small_disk, small_run, small_tables):
     (small_disk / "mine").write_text("x")
     make_read_only(small_disk)

@@ -11,6 +11,8 @@ end, whose result must be that of a job that was never disturbed.
 | checkpoint | writing checkpoints | one of them whole |
 | train | a training with checkpoints in each block, in place of an earlier run | the earlier run |
 | notebooks | a batch of two notebooks | a whole report, or none |
+| export | exports as Parquet, one after another | each whole, or not there |
+| lists | lists of many users, a user a part | whole parts, from which it goes on |
 """
 
 from __future__ import annotations
@@ -249,7 +251,70 @@ def notebooks(folder: Path) -> Job:
     return Job(batch, check, end)
 
 
-JOBS = {job.__name__: job for job in (data, run, checkpoint, train, notebooks)}
+def export(folder: Path) -> Job:
+    from movierec import export as exporting
+
+    source = folder / "run"
+
+    def step(number: int) -> Path:
+        out = folder / f"out-{os.getpid()}-{number}"
+        exporting.export(load_run(source), out, ("parquet",))
+        return out
+
+    def check() -> str:
+        found = list(folder.glob("out-*"))
+        for out in found:
+            assert {path.name for path in out.iterdir()} == {
+                "export.json",
+                "movies.parquet",
+                "users.parquet",
+            }
+            json.loads((out / "export.json").read_text())
+            assert len(pd.read_parquet(out / "users.parquet")) == len(WORLDS[0].users)
+            assert len(pd.read_parquet(out / "movies.parquet")) == len(WORLDS[0].movies)
+            shutil.rmtree(out)
+        return "some, whole" if found else "none yet"
+
+    def end() -> None:
+        step(0)
+        assert check() == "some, whole"
+
+    return Job(lambda: forever(step), check, end, begin=lambda: a_run(source, 0))
+
+
+def lists(folder: Path) -> Job:
+    from movierec.batch import recommend_all
+
+    out, source, users = folder / "lists", folder / "run", folder / "users.parquet"
+
+    def begin() -> None:
+        a_run(source, 0)
+        WORLDS[0].users[["user_id"]].to_parquet(users)
+
+    def work(place: Path = out) -> None:
+        recommend_all(source, users, place, 3, part_size=1)
+
+    def check() -> str:
+        parts = list(out.glob("part-*.parquet"))
+        for part in parts:
+            ranks = pd.read_parquet(part)["rank"].tolist()
+            assert ranks
+            assert ranks == list(range(1, len(ranks) + 1))
+        if (out / "_SUCCESS").exists():
+            assert len(parts) == len(WORLDS[0].users)
+            shutil.rmtree(out)  # so that the next life has something to do
+            return "finished"
+        return "some parts"
+
+    def end() -> None:
+        work()
+        work(folder / "undisturbed")
+        assert pd.read_parquet(out).equals(pd.read_parquet(folder / "undisturbed"))
+
+    return Job(work, check, end, begin)
+
+
+JOBS = {job.__name__: job for job in (data, run, checkpoint, train, notebooks, export, lists)}
 
 
 def in_a_child(work: Callable[[], object], seconds: float | None = None) -> tuple[int, str]:
@@ -303,6 +368,7 @@ def loop(name: str, kills: int, seed: int, longest: float) -> dict[str, int]:
 
 # seconds within which a job is killed: its undisturbed life or, if it has no end, several rounds
 LONGEST = {"data": 0.2, "run": 0.4, "checkpoint": 0.2, "train": 12.0, "notebooks": 8.0}
+LONGEST |= {"export": 5.0, "lists": 3.0}
 
 
 def main() -> None:
