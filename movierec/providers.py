@@ -395,6 +395,8 @@ class _Client:
         ends = time.monotonic() + LONGEST
         try:
             for _ in range(REDIRECTIONS + 1):
+                if not self.allows(url):
+                    raise self._bad("points to another host")
                 with self._session.get(
                     url,
                     params=settings,
@@ -406,8 +408,6 @@ class _Client:
                     if not answer.is_redirect:
                         return self._read(answer, pace, kind, most, ends)
                     url, settings = urljoin(url, answer.headers["Location"]), {}
-                if not self.allows(url):
-                    raise self._bad("redirected to another host")
             raise self._bad("redirected again and again")
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
             raise self._silent(f"did not answer within {self._silence:g} seconds") from None
@@ -437,10 +437,9 @@ class _Client:
         told = answer.headers.get("Content-Type", "").lower()
         if not told.startswith(kind):
             raise self._bad(f"answered with {clean(told, 40) or 'no content type'}, not {kind}")
-        if answer.headers.get("Content-Encoding", "identity") != "identity":
-            raise self._bad("packed its answer, which it was asked not to do")
         content = bytearray()
-        while chunk := answer.raw.read1(2**16):  # whatever has come; read() would wait
+        # read1: whatever has come, where read() would wait; and as it came, not unpacked
+        while chunk := answer.raw.read1(2**16):
             content += chunk
             if len(content) > most:
                 raise self._bad(f"answered with more than {most:,} bytes")

@@ -183,7 +183,8 @@ def test_the_latest_wish_comes_first_and_what_was_wanted_long_ago_is_forgotten(
     films.ask(many.iloc[6:], answers)
     server.faults.clear()
     server.released.set()
-    answers.wait(*order)
+    _until(lambda: not films._wanted)
+    films.close()
 
     assert [n for n in answers.came if n != 1] == order
 
@@ -268,6 +269,7 @@ BOMB = GZIP.compress(b" " * 2**24) + GZIP.flush()
 BAD = {
     "HTML": _say(HTML, kind="text/html"),
     "HTML called JSON": _say(HTML),
+    "JSON called HTML": _say({"results": [tmdb_film(603, "The Matrix", 1999)]}, kind="text/html"),
     "no content type": lambda handler: _write(handler, b"{}", Content_Type=""),
     "bad request": _say({}, status=400),
     "too long": _say(b" " * 2**21),
@@ -411,6 +413,19 @@ def test_who_wants_to_be_left_alone_for_long_is_not_waited_for(server, open_meta
     assert len(server.seen) == 1
 
 
+def test_who_gives_up_waiting_takes_no_turn(server, open_metadata):
+    cache = open_metadata(tmdb(server))._kept
+    cache.rest(100.0)
+    waits = [cache.turn(interval=50.0) for _ in range(5)]
+    assert max(waits) <= 100.0
+
+
+def test_a_clock_that_was_wrong_keeps_nobody_away_for_long(server, open_metadata):
+    cache = open_metadata(tmdb(server))._kept
+    cache._set_turn(time.time() + 1e9)
+    assert cache.turn(interval=1.0) <= metadata.LONGEST_PAUSE
+
+
 def test_processes_share_the_pace(server, open_metadata):
     made = [open_metadata(tmdb(server, interval=0.1)) for _ in range(2)]
     threads = [
@@ -478,7 +493,7 @@ def test_a_redirection_within_the_host_is_followed(server, open_metadata):
 def test_a_redirection_elsewhere_reaches_nobody(server, open_metadata):
     other = FilmServer()
     server.faults["/3/search/movie"] = _redirect(f"{other.url}/3/search/movie?query=The+Matrix")
-    with pytest.raises(ProviderError, match="redirected to another host"):
+    with pytest.raises(ProviderError, match="points to another host"):
         open_metadata(tmdb(server)).look_up(MATRIX)
     other.close()
     assert other.seen == []
@@ -553,6 +568,7 @@ def test_nothing_hides_in_a_picture():
 
 POSTER_FAULTS = {
     "HTML": _say(HTML, kind="text/html"),
+    "a picture called HTML": _say(picture(), kind="text/html"),
     "HTML called a picture": _say(HTML, kind="image/jpeg"),
     "SVG": _say(SVG, kind="image/svg+xml"),
     "gone": _say({}, status=404),
@@ -743,6 +759,29 @@ def test_douban_pictures_elsewhere_are_not_fetched(server, open_metadata, addres
     real = Douban()
     assert real._client.allows("https://img9.doubanio.com/view/p1.jpg")
     assert not real._client.allows(address)
+
+
+def test_no_other_host_is_reached_through_an_answer(server, open_metadata):
+    other = FilmServer()
+    address = f"{other.url}/view/photo/p1.jpg"
+    server.suggested = [suggested(server, img=address)]
+    provider = douban(server)
+    assert open_metadata(provider).look_up(MATRIX).poster is None
+    with pytest.raises(ProviderError, match="points to another host"):
+        provider.poster(address, open_metadata(provider)._pace)
+    server.faults["/view/photo/"] = _redirect(address)
+    server.suggested = [suggested(server, sub_title="Heat", year="1995")]
+    assert open_metadata(provider).look_up(HEAT).poster is None
+    other.close()
+    assert "/view/photo/s_ratio_poster/public/p1.jpg" in server.paths()
+    assert other.seen == []
+
+
+def test_the_picture_that_douban_has_for_films_without_one_is_none(server, open_metadata):
+    address = f"{server.url}/f/movie/pics/movie/movie_default_small.png"
+    server.suggested = [suggested(server, img=address)]
+    assert open_metadata(douban(server)).look_up(MATRIX).poster is None
+    assert server.paths() == ["/j/subject_suggest"]
 
 
 def test_douban_that_refuses_is_left_alone_for_an_hour(server, open_metadata):
