@@ -10,7 +10,7 @@ UV ?= uv
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: run test setup bench lab app check fuzz kills mutation format lock clean
+.PHONY: pictures run test setup bench lab app check fuzz kills mutation format lock clean
 
 # Each stamp file records a finished installation, so that a second `make` installs nothing.
 # Touching pyproject.toml (a new entry point, say) installs movierec anew.
@@ -48,6 +48,10 @@ lab: $(VENV)/.dev  ## JupyterLab on the notebooks
 
 app: $(VENV)/.dev  ## the page, on the newest run
 	$(BIN)/movierec app
+
+pictures: $(VENV)/.dev  ## README's pictures of the page, anew, on the sample; needs a browser
+	$(BIN)/movierec train --data sample --recipe best --run build/pictures
+	$(BIN)/python -m benchmarks pictures --run build/pictures
 
 check: $(VENV)/.dev  ## what CI checks besides the tests
 	$(BIN)/ruff format --check .

@@ -353,6 +353,83 @@ def lists(settings: dict[str, Any], recipes: tuple[str, ...]) -> None:
     report("lists-wide", "Lists from random vectors", columns, rounds, settings["out"], CONSOLE)
 
 
+run_option = click.option(
+    "--run",
+    "run_dir",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Run folder that the page shows.",
+)
+
+
+@cli.command()
+@run_option
+@click.option("--visitors", default=20, show_default=True, help="At once, for their memory.")
+@click.pass_obj
+def page(settings: dict[str, Any], run_dir: Path, visitors: int) -> None:
+    """The page in a browser: opening, each action, memory of the server with many visitors."""
+    from benchmarks.page import actions, crowd, openings
+
+    repeat, out = settings["repeat"], settings["out"]
+    methods = {
+        "a place waits": lambda: openings(run_dir, True),
+        "a place is made": lambda: openings(run_dir, False),
+    }
+    columns = {"first films": "first films"}
+    rounds = alternate(repeat, methods, CONSOLE)
+    report("page-opening", f"Opening the page, {run_dir}", columns, rounds, out, CONSOLE)
+    rounds = {}
+    for _ in range(repeat):
+        for name, row in actions(run_dir).items():
+            rounds.setdefault(name, []).append(row)
+    columns = {"action": "until its answer is seen"}
+    report("page-actions", f"Actions on the page, {run_dir}", columns, rounds, out, CONSOLE)
+    columns = {"alone": "alone, MiB", "all": "with all, MiB", "each": "each visitor, MiB"}
+    rounds = {f"{visitors} visitors": [crowd(run_dir, visitors)]}
+    report("page-memory", f"Memory of the page, {run_dir}", columns, rounds, out, CONSOLE)
+
+
+@cli.command()
+@run_option
+@click.option("--visitors", default=20, show_default=True, help="How many at once.")
+@click.option("--minutes", default=10.0, show_default=True, help="For how long.")
+@click.option("--pause", default=5.0, show_default=True, help="Seconds between actions, mean.")
+@click.pass_obj
+def soak(
+    settings: dict[str, Any], run_dir: Path, visitors: int, minutes: float, pause: float
+) -> None:
+    """Visitors who act at random for a while: time of actions, memory, errors."""
+    from benchmarks import soak as soaking
+
+    account = soaking.soak(run_dir, visitors, minutes, pause)
+    seconds = sorted(account.seconds)
+    row: Row = {
+        "actions": len(seconds),
+        "median": seconds[len(seconds) // 2],
+        "p95": seconds[int(0.95 * len(seconds))],
+        "first": account.memory[1][1],
+        "last": account.memory[-1][1],
+        "wrong": len(account.wrong),
+    }
+    columns = {"actions": "actions", "median": "median, s", "p95": "95 % within, s"}
+    columns |= {"first": "MiB at first", "last": "MiB at last", "wrong": "errors"}
+    title = f"{visitors} visitors for {minutes:g} minutes, {run_dir}"
+    report("soak", title, columns, {"the page": [row]}, settings["out"], CONSOLE)
+    if account.wrong:
+        raise click.ClickException("\n".join(account.wrong[:5]))
+
+
+@cli.command()
+@run_option
+@click.option("--folder", type=click.Path(path_type=Path), default=Path("docs"), show_default=True)
+def pictures(run_dir: Path, folder: Path) -> None:
+    """README's pictures of the page, anew; of a run of the sample."""
+    from benchmarks.page import pictures as take
+
+    for path in take(run_dir, folder):
+        CONSOLE.print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+
+
 def _turns_within(repeat: int, module: str, *given: str | Path) -> dict[str, list[Row]]:
     """Rounds of a process whose methods take turns within it."""
     rounds: dict[str, list[Row]] = {}

@@ -157,9 +157,10 @@ class Places(AsyncMappingKernelManager):
 
     async def cull_kernel_if_idle(self, kernel_id: str) -> None:
         kernel = self._kernels[kernel_id]
+        if not kernel.trait_has_value("last_activity"):
+            return  # it is about to start
         unconnected = not self._kernel_connections.get(kernel_id, 0)
-        active = getattr(kernel, "last_activity", None)  # set when the kernel is watched
-        if unconnected and active is not None and utcnow() - active > timedelta(seconds=AWAY):
+        if unconnected and utcnow() - kernel.last_activity > timedelta(seconds=AWAY):
             await self.shutdown_kernel(kernel_id, now=True)
         else:
             await super().cull_kernel_if_idle(kernel_id)

@@ -125,6 +125,9 @@ def _become_kernel(arguments: list[str], environment: dict[str, str], folder: st
     _bound_memory()
     # With its parent known, the kernel ends when that does, and writes no greeting.
     settings = [f"--IPKernelApp.parent_handle={os.getppid()}", "--HistoryManager.enabled=False"]
+    # Imported before there was a kernel, ipywidgets has not told one that pages may ask for the
+    # state of all widgets at once; without that they ask for each by itself.
+    settings.append("--IPKernelApp.extra_extensions=ipywidgets")
     IPKernelApp.launch_instance([*arguments, *settings])
 
 

@@ -29,6 +29,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from benchmarks.serving import Served, served
+from benchmarks.soak import soak
 from movierec.app import CONNECTIONS, LONGEST_BODY, LONGEST_MESSAGE, Page
 from movierec.runs import Run
 
@@ -383,6 +384,15 @@ except MemoryError:
 def test_memory_of_a_visitor_is_bounded():
     done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True)
     assert done.stdout == "refused\n", done.stderr
+
+
+def test_visitors_who_act_at_random_find_nothing_wrong(small_best):
+    """The short form of `python -m benchmarks soak`."""
+    account = soak(small_best.path, visitors=3, minutes=0.2, pause=0.2)
+    assert account.wrong == []
+    assert len(account.seconds) > 20
+    settled = [memory for seconds, memory in account.memory if seconds > 4]
+    assert max(settled) < 1.25 * settled[0]
 
 
 def test_run_folder_that_is_damaged_is_refused(small_best, tmp_path):

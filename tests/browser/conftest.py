@@ -71,6 +71,7 @@ class Visitor:
         self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.wrong.append(f"script: {error}"))
         self.page.on("response", self._answered)
+        self.page.on("websocket", lambda socket: socket.on("framereceived", self._came))
 
     def _said(self, message: playwright.ConsoleMessage) -> None:
         if message.type == "error" or (
@@ -81,6 +82,12 @@ class Visitor:
     def _answered(self, answer: playwright.Response) -> None:
         if answer.status >= 400:
             self.wrong.append(f"{answer.status} {answer.url}")
+
+    def _came(self, frame: str | bytes) -> None:
+        """A message of the kernel; what a callback raises comes as text that nobody shows."""
+        text = frame if isinstance(frame, str) else frame.decode("utf-8", errors="replace")
+        if "Traceback (most recent call last)" in text:
+            self.wrong.append(text[-2000:])
 
     def open(self, address: str) -> None:
         """Open an address, cut off from everything but its own server."""
