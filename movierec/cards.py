@@ -179,7 +179,7 @@ def _bars(caption: str, own: str, rows: list[tuple[str, float, float]], signed: 
             f'<td class="mr-bar-cell"><span class="mr-bar{" mr-both" * signed}" aria-hidden="true">'
             f'{bar}</span></td><td class="mr-number">{number}</td></tr>'
         )
-    unit = "adds, in stars" if signed else "percent"
+    unit = "adds, in stars" if signed else "%"
     return (
         f'<table class="mr-chart"><caption>{escape(caption)}</caption><thead><tr>'
         f'<th scope="col">film</th><th scope="col" class="mr-number">{own} stars</th>'
