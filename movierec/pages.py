@@ -139,6 +139,7 @@ def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
     """
     import jinja2
     from nbconvert import HTMLExporter
+    from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
     order = list(titles)
     place = order.index(source)
@@ -158,6 +159,8 @@ def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
         extra_loaders=[jinja2.FileSystemLoader(templates)],
         filters={"webp": as_webp},
     )
+    # lines that are printed one after the other are one block
+    exporter.register_preprocessor(CoalesceStreamsPreprocessor, enabled=True)
     shown = copy.deepcopy(notebook)
     shown.metadata["title"] = titles[source] or source.stem
     stems = {other.stem for other in order}

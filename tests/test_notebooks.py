@@ -98,6 +98,8 @@ def test_executed_notebooks_hold_no_stderr_and_no_control_characters(
 def test_training_shows_one_line_an_epoch(report: BatchResult) -> None:
     printed = "".join(o.text for o in outputs(report, "03_training") if o.output_type == "stream")
     assert re.findall(r"^epoch +(\d+) ", printed, flags=re.MULTILINE) == ["1", "2"]
+    page = (report.out_dir / "03_training.html").read_text("utf-8")
+    assert re.search(r"<pre>epoch +1 [^<\n]+\nepoch +2 ", page)  # in one block
 
 
 def test_report_and_run_agree(report: BatchResult, small_world: Simulation) -> None:
