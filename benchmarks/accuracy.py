@@ -89,13 +89,20 @@ def new_users(tables: Tables, recipe: str, demographics: bool) -> Iterator[tuple
         yield f"{k} given", row | {"milliseconds": 1000 * spent / len(persons)}
 
 
-def served(rec: Recommender, persons: list[Person], asked: list[pd.DataFrame]) -> Row:
-    """Errors on the rows asked for, and lists of ten against those liked."""
+def served(
+    rec: Recommender,
+    persons: list[Person],
+    asked: list[pd.DataFrame],
+    left_out: list[set[int]] | None = None,
+) -> Row:
+    """Errors on the rows asked for, and lists of ten against those liked, none `left_out`."""
     stars = [rec.predict_for(p, rows["movie_id"]) for p, rows in zip(persons, asked, strict=True)]
     rating = np.concatenate([rows["rating"] for rows in asked])
     lists, held_out = [], []
     for number, (person, rows) in enumerate(zip(persons, asked, strict=True)):
-        lists.append(rec.features.movies.encode(rec.for_user(person, k=10)["movie_id"]))
+        among = None if left_out is None else rec.where(deny=sorted(left_out[number]))
+        films = rec.for_user(person, k=10, among=among)["movie_id"]
+        lists.append(rec.features.movies.encode(films))
         films = rec.features.movies.encode(rows["movie_id"])
         held_out.append((np.full(len(films), number), films, rows["rating"].to_numpy()))
     users, films, given = (np.concatenate(column) for column in zip(*held_out, strict=True))

@@ -42,7 +42,7 @@ def asked(tables: Tables, recipe: str) -> Iterator[tuple[str, Row]]:
     answers: dict[tuple[str, int], list[dict[int, float]]] = {
         (name, count): [] for count in ASKED for name in orders
     }
-    held_out = []
+    held_out, met_by = [], []
     by_user = tables.ratings[tables.ratings["user_id"].isin(ids)].groupby("user_id")
     for user_id in ids[:PEOPLE]:
         rows = by_user.get_group(user_id)
@@ -53,11 +53,12 @@ def asked(tables: Tables, recipe: str) -> Iterator[tuple[str, Row]]:
         if len(rest) < LEFT:
             continue
         held_out.append(rest)
+        met_by.append(met)
         for name, steps in given.items():
             for count in ASKED:
                 answers[name, count].append(steps[count - 1][1])
     for (name, count), told in answers.items():
-        row = served(rec, [rec.new_user(ratings) for ratings in told], held_out)
+        row = served(rec, [rec.new_user(ratings) for ratings in told], held_out, met_by)
         known = float(np.mean([len(ratings) for ratings in told]))
         yield f"{count} films, {name}", row | {"known": known}
 
