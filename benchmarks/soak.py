@@ -159,17 +159,16 @@ def soak(run_dir: Path, visitors: int, minutes: float, pause: float = 2.0) -> Ac
     """
     account = Account()
     with served(run_dir, "--visitors", str(visitors), "--pool", "2") as page:
-        everybody = [Visitor(page, seed) for seed in range(visitors)]
         began = time.monotonic()
         until = began + 60 * minutes
 
-        def visit(visitor: Visitor) -> None:
+        def visit(seed: int) -> None:  # each opens and connects at once, as a page does
             try:
-                visitor.run(until, pause, account)
+                Visitor(page, seed).run(until, pause, account)
             except Exception as error:  # told at the end, with the others'
                 account.wrong.append(f"{type(error).__name__}: {error}")
 
-        threads = [threading.Thread(target=visit, args=(visitor,)) for visitor in everybody]
+        threads = [threading.Thread(target=visit, args=(seed,)) for seed in range(visitors)]
         for thread in threads:
             thread.start()
         while time.monotonic() < until:
