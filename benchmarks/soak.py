@@ -8,6 +8,7 @@ import re
 import threading
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,11 +50,15 @@ class Visitor:
             raise RuntimeError(f"no kernel in the page: {text[:500]}")
         self.kernel = found[1]
 
-    def run(self, until: float, pause: float, account: Account) -> None:
-        """Act until a time (of `time.monotonic`), with pauses about so long between."""
+    def run(
+        self, everybody: threading.Barrier, minutes: float, pause: float, account: Account
+    ) -> None:
+        """Once everybody is in, act for some minutes, with pauses of about `pause` seconds."""
         address = f"ws{self.page.url.removeprefix('http')}/api/kernels/{self.kernel}/channels"
         with connect(address, max_size=None, ping_timeout=PATIENCE) as socket:
             models = self._models(socket)
+            everybody.wait(10 * PATIENCE)
+            until = time.monotonic() + 60 * minutes
             while time.monotonic() < until:
                 comm, data = self._choose(models)
                 began = time.monotonic()
@@ -159,19 +164,22 @@ def soak(run_dir: Path, visitors: int, minutes: float, pause: float = 2.0) -> Ac
     """
     account = Account()
     with served(run_dir, "--visitors", str(visitors), "--pool", "2") as page:
-        began = time.monotonic()
-        until = began + 60 * minutes
+        everybody = threading.Barrier(visitors + 1)
 
         def visit(seed: int) -> None:  # each opens and connects at once, as a page does
             try:
-                Visitor(page, seed).run(until, pause, account)
+                Visitor(page, seed).run(everybody, minutes, pause, account)
             except Exception as error:  # told at the end, with the others'
+                everybody.abort()
                 account.wrong.append(f"{type(error).__name__}: {error}")
 
         threads = [threading.Thread(target=visit, args=(seed,)) for seed in range(visitors)]
         for thread in threads:
             thread.start()
-        while time.monotonic() < until:
+        with suppress(threading.BrokenBarrierError):  # what broke it is in the account
+            everybody.wait(10 * PATIENCE)
+        began = time.monotonic()
+        while time.monotonic() < began + 60 * minutes and any(t.is_alive() for t in threads):
             account.memory.append((time.monotonic() - began, memory(page)))
             time.sleep(60 * minutes / 20)
         for thread in threads:
