@@ -64,7 +64,11 @@ def served(run_dir: Path, *options: str, env: dict[str, str] | None = None) -> I
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
-            process.wait(STOPPING)
+            try:
+                process.wait(STOPPING)
+            except psutil.TimeoutExpired:
+                process.kill()  # its forks end with it
+                raise
 
 
 def _address(process: psutil.Popen, log: Path) -> str:
