@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 import sys
 import tempfile
 import time
@@ -63,7 +62,7 @@ def served(run_dir: Path, *options: str, env: dict[str, str] | None = None) -> I
             yield Served(_address(process, log), process, log)
         finally:
             if process.poll() is None:
-                process.send_signal(signal.SIGINT)
+                process.terminate()  # an interrupt is ignored where the caller ignores it
             try:
                 process.wait(STOPPING)
             except psutil.TimeoutExpired:

@@ -301,6 +301,15 @@ def test_visitor_who_sleeps_loses_the_place(small_best):
         assert there == 404
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Interrupts are heard by new processes, also where these tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left_when_the_server_ends(small_best, signal_number, tmp_path):
     environment = os.environ | {"TMPDIR": str(tmp_path)}

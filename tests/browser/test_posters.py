@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterator
@@ -89,7 +90,11 @@ def test_the_page_works_on_while_the_provider_does_not(visit, server, site):
     me = visit()
     expect(pictures(me)).to_have_count(6)
     server.faults["/3/"] = lambda handler: send(handler, b"<html>", kind="text/html")
-    me.page.get_by_role("button", name="Ask me about other films").click()
+    for _ in range(6):  # films that stand in lists have their pictures already, and may be offered
+        me.page.get_by_role("button", name="Ask me about other films").click()
+        with contextlib.suppress(AssertionError):
+            expect(pictures(me)).not_to_have_count(6, timeout=3_000)
+            break
     expect(pictures(me)).not_to_have_count(6)
     me.cards("Do you know these?").first.get_by_role("radio", name="5 stars").click()
     me.says("Films for you", "From your stars for 1 film")
