@@ -256,10 +256,13 @@ def _at_once(
 
     waiting, pending = list(combinations), set[Future[Combination]]()
     peak = 0  # bytes that the largest so far took; 0 before one was measured
+    free = 0  # bytes that were available when none of them ran: a kernel takes its share late
     with ThreadPoolExecutor(max_workers=jobs or os.cpu_count() or 1) as pool:
         try:
             while waiting or pending:
-                while waiting and len(pending) < (jobs or _room(peak, len(pending))):
+                if not pending:
+                    free = _available()
+                while waiting and len(pending) < (jobs or _room(peak, free)):
                     pending.add(pool.submit(in_a_thread, waiting.pop(0)))
                 ended, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in ended:
@@ -273,14 +276,18 @@ def _at_once(
             raise
 
 
-def _room(peak: int, running: int) -> int:
-    """How many may run, if each takes `peak` bytes and so many do already."""
+def _available() -> int:
+    """Bytes of memory that can be had."""
     import psutil
 
+    return int(psutil.virtual_memory().available)
+
+
+def _room(peak: int, free: int) -> int:
+    """How many may run at once, if each takes `peak` of the `free` bytes."""
     if not peak:
         return 1  # until it is known what one takes
-    more = (psutil.virtual_memory().available - SPARE) // peak
-    return max(1, min(os.cpu_count() or 1, running + int(more)))
+    return max(1, min(os.cpu_count() or 1, (free - SPARE) // peak))
 
 
 def _line(finished: Combination, number: int, of: int) -> str:

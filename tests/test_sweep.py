@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -13,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from movierec import sweep as sweeping
 from movierec.errors import InputError
-from movierec.sweep import SweepResult, parsed_grid, sweep
+from movierec.sweep import Combination, SweepResult, parsed_grid, sweep
 
 PARAMETERS = """\
 rate: float = 0.1  # learning rate
@@ -137,17 +139,32 @@ def test_interrupt_leaves_no_kernel_running_and_what_was_done(
     assert not (tmp_path / "out" / "runs" / "size=2" / "metrics.json").exists()
 
 
-def test_as_many_run_at_once_as_memory_and_cores_allow(monkeypatch: pytest.MonkeyPatch):
-    import psutil
-
+@pytest.mark.parametrize(
+    ("each", "at_once"),
+    [(2**30, 4), (2**28, 8), (2**33, 1)],  # of 5 GiB, 1 is left to others
+)
+def test_as_many_run_at_once_as_memory_and_cores_allow(
+    monkeypatch: pytest.MonkeyPatch, each: int, at_once: int
+):
     monkeypatch.setattr(sweeping.os, "cpu_count", lambda: 8)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: type("M", (), {"available": 5 * 2**30}))
-    room = sweeping._room
-    assert room(0, 0) == 1  # until one was measured
-    assert room(2**30, 0) == 4  # of 5 GiB, 1 is left to others
-    assert room(2**30, 2) == 6
-    assert room(2**28, 0) == 8
-    assert room(2**33, 0) == 1
+    # as long as they have not come to need it, all the memory seems to be there
+    monkeypatch.setattr(sweeping, "_available", lambda: 5 * 2**30)
+    lock, running, seen = threading.Lock(), 0, []
+
+    def run(one: Combination) -> Combination:
+        nonlocal running
+        with lock:
+            running += 1
+            seen.append(running)
+        time.sleep(0.05)
+        with lock:
+            running -= 1
+        return replace(one, peak_memory=each)
+
+    all_of_them = [Combination({"size": n}, Path(str(n))) for n in range(20)]
+    assert len(list(sweeping._at_once(all_of_them, run, None))) == 20
+    assert seen[:2] == [1, 1]  # the first alone: until then nobody knows what one takes
+    assert max(seen) == at_once
 
 
 def test_texts_become_a_grid():
