@@ -35,7 +35,7 @@ from movierec.metadata import Film, Found, Pace
 from movierec.titles import plain_title, title_forms
 
 SILENCE = 5.0  # seconds that a server may keep silent
-LONGEST = 15.0  # seconds that an answer may take in all
+LONGEST = 15.0  # seconds until the content of an answer must be there; headers are not covered
 TRIES = 3
 BACKOFF = 0.5  # seconds before the second try, twice that before the third, and as much by chance
 REDIRECTIONS = 3
@@ -360,6 +360,10 @@ class _Client:
     ) -> bytes | None:
         """What is at an address; None where it says that there is nothing.
 
+        The content may take `LONGEST` seconds. What comes before it, the status and the headers, is
+        only bounded in its silence: a server that sends it byte by byte, never silent for long,
+        holds a request for as long as http.client takes to read its limit of lines.
+
         Args:
             url: the address.
             pace: waited for before each request.
@@ -463,7 +467,7 @@ def _retry_after(text: str) -> float | None:
         return float(text)
     try:
         return max(parsedate_to_datetime(text).timestamp() - time.time(), 0.0)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year that no calendar has, for the second
         return None
 
 

@@ -413,6 +413,13 @@ def test_who_wants_to_be_left_alone_for_long_is_not_waited_for(server, open_meta
     assert len(server.seen) == 1
 
 
+def test_date_that_no_calendar_has_is_no_traceback(server, open_metadata):
+    date = f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT"
+    server.faults["/3/"] = _say({}, status=429, Retry_After=date)
+    with pytest.raises(ProviderError, match="answered with status 429"):
+        open_metadata(tmdb(server)).look_up(MATRIX)
+
+
 def test_who_gives_up_waiting_takes_no_turn(server, open_metadata):
     cache = open_metadata(tmdb(server))._kept
     cache.rest(100.0)
