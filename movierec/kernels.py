@@ -5,10 +5,12 @@ papermill is imported where it is used: loading it takes longer than many a note
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +23,7 @@ RUNNING = ".running-"  # how the folder of a notebook under way is called
 START_TIMEOUT = 300  # seconds until a kernel answers; the first start after an install is slow
 SAMPLING = 0.1  # seconds between two looks at the memory
 _RUNNING_NOW: set[int] = set()  # process ids of kernels
+_STOPPING = threading.Event()  # no kernel may run
 
 
 class Failure(NamedTuple):
@@ -117,15 +120,26 @@ def execute(source: Path, values: dict[str, Any], target: Path) -> Execution:
     return Execution(notebook, time.perf_counter() - began, memory.peak, failure)
 
 
-def stop_all() -> None:
-    """Kill the kernels of all notebooks that are being run, in whatever thread."""
+@contextlib.contextmanager
+def all_stopped() -> Iterator[None]:
+    """Kill the kernels of all notebooks, in whatever thread: now, and as they start in the block.
+
+    Wait in the block for the threads that run notebooks: one may be just about to start a kernel.
+    """
+    _STOPPING.set()
+    try:
+        for pid in list(_RUNNING_NOW):
+            _kill(pid)
+        yield
+    finally:
+        _STOPPING.clear()
+
+
+def _kill(pid: int) -> None:
     import psutil
 
-    for pid in list(_RUNNING_NOW):
-        try:
-            psutil.Process(pid).kill()
-        except psutil.NoSuchProcess:
-            continue
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(pid).kill()
 
 
 class _Memory:
@@ -136,6 +150,8 @@ class _Memory:
 
     def watch(self, pid: int) -> None:
         _RUNNING_NOW.add(pid)
+        if _STOPPING.is_set():  # asked after it was added: whoever sets it kills what is there
+            _kill(pid)
         threading.Thread(target=self._look, args=(pid,), daemon=True).start()
 
     def _look(self, pid: int) -> None:

@@ -30,7 +30,7 @@ import pandas as pd
 
 from movierec.errors import InputError, NotebookError
 from movierec.files import alone, write_whole
-from movierec.kernels import stop_all
+from movierec.kernels import all_stopped
 from movierec.notebooks import find_notebooks, run_notebooks
 from movierec.pages import rendered
 from movierec.parameters import check_data, checked_parameters, declared_parameters
@@ -209,7 +209,7 @@ def _check_folder(out_dir: Path) -> None:
         return
     try:
         json.loads((out_dir / METRICS).read_text("utf-8"))["grid"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{out_dir} exists and is not of a sweep; name a new folder with --run"
         ) from error
@@ -231,6 +231,9 @@ def _run(
         )
     except NotebookError as error:
         return Combination(settings, folder, failure=f"{error.ename}: {error.evalue}")
+    # a folder that another process writes to, a full disk, a kernel that does not answer
+    except (InputError, OSError, RuntimeError) as error:
+        return Combination(settings, folder, failure=f"{type(error).__name__}: {error}")
     [report] = result.notebooks
     return Combination(
         settings, folder, result.fresh, report.metrics, report.seconds, report.peak_memory
@@ -270,9 +273,8 @@ def _at_once(
                     peak = max(peak, finished.peak_memory or 0)
                     yield finished
         except BaseException:  # an interrupt, most often: no kernel is left to run on
-            for future in pending:
-                future.cancel()
-            stop_all()
+            with all_stopped():
+                pool.shutdown(cancel_futures=True)
             raise
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -13,8 +15,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from movierec import kernels
 from movierec import sweep as sweeping
 from movierec.errors import InputError
+from movierec.files import alone
 from movierec.sweep import Combination, SweepResult, parsed_grid, sweep
 
 PARAMETERS = """\
@@ -137,6 +141,49 @@ def test_interrupt_leaves_no_kernel_running_and_what_was_done(
     assert not [t for t in threading.enumerate() if t.name.startswith("ThreadPool")]
     assert (tmp_path / "out" / "runs" / "size=1" / "metrics.json").exists()
     assert not (tmp_path / "out" / "runs" / "size=2" / "metrics.json").exists()
+
+
+def test_kernel_that_starts_while_all_are_stopped_is_killed_too():
+    sleeping = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with subprocess.Popen(sleeping) as before, subprocess.Popen(sleeping) as late:
+        try:
+            kernels._Memory().watch(before.pid)
+            with kernels.all_stopped():
+                before.wait(10)
+                kernels._Memory().watch(late.pid)  # as its thread does once it is launched
+                late.wait(10)
+        finally:
+            before.kill()
+            late.kill()
+    with subprocess.Popen(sleeping) as after:
+        kernels._Memory().watch(after.pid)
+        with pytest.raises(subprocess.TimeoutExpired):
+            after.wait(0.3)
+        after.kill()
+
+
+def test_folder_that_is_locked_fails_its_combination_and_no_other(source: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    sweep(out, {"size": [2]}, {"rate": 1}, source, False)
+    with alone(out / "runs" / "size=1"):
+        result = sweep(out, {"size": [1, 3]}, {"rate": 1}, source, False)
+    locked, free = result.combinations
+    assert locked.failure.startswith("InputError: another process is writing to")
+    assert free.metrics is not None
+    assert free.metrics["validation_loss"] == 3
+    assert "another process is writing to" in result.index.read_text()
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("mute")])
+def test_full_disk_or_mute_kernel_fails_its_combination(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+):
+    def failing(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(sweeping, "run_notebooks", failing)
+    result = sweep(tmp_path / "out", {"size": [1]}, {}, source, False)
+    assert result.combinations[0].failure == f"{type(error).__name__}: {error}"
 
 
 @pytest.mark.parametrize(
