@@ -263,7 +263,8 @@ def index_page(
 
     Args:
         reports: the notebooks in order.
-        parameters, versions: by name, shown at the end.
+        parameters, versions: by name, shown at the end; parameters that are empty or 0, which leave
+            it to the recipe or the notebook, are not.
         note: a sentence above the notebooks.
     """
     from nbconvert.filters import markdown2html
@@ -279,9 +280,14 @@ def index_page(
         note=note,
         figures=figures,
         data=parameters.get("data", ""),
-        parameters=parameters,
+        parameters={name: value for name, value in parameters.items() if _says(name, value)},
         versions=versions,
     )
+
+
+def _says(name: str, value: Any) -> bool:
+    """Whether a parameter says something: nothing and 0 leave it to the recipe, but for a seed."""
+    return name == "seed" or bool(value)
 
 
 def rendered(template: str, **values: Any) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from movierec.errors import InputError
 from movierec.notebooks import BatchResult, find_notebooks, run_notebooks
+from movierec.pages import index_page
 from movierec.runs import Run, load_run
 from movierec.simulate import Simulation, simulate, write_ml1m
 from movierec.widgets import active_user
@@ -113,6 +114,12 @@ def test_report_and_run_agree(report: BatchResult, small_world: Simulation) -> N
     )
     assert recorded["04_evaluation"]["test_rmse"] == pytest.approx(run.metrics["test"]["rmse"])
     assert metrics["parameters"]["epochs"] == 2
+
+
+def test_a_report_names_the_parameters_that_say_something() -> None:
+    given = {"data": "sample", "path": "", "batch_size": 0, "learning_rate": 0.0, "epochs": 3}
+    page = index_page([], given | {"seed": 0}, {})
+    assert "<p>data = sample, epochs = 3, seed = 0</p>" in page
 
 
 @pytest.mark.parametrize("name", NAMES)
