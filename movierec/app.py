@@ -12,6 +12,7 @@ Reference:
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
 import os
@@ -20,8 +21,9 @@ import socket
 import struct
 import sys
 import tempfile
+import weakref
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -46,6 +48,7 @@ from movierec.notebooks import source_folder
 
 FILES = Path(__file__).parent / "served"
 AWAY = 120  # seconds without a connection after which a visitor is taken to have left
+LONGEST_ARRIVAL = 60  # seconds until a page that does not get ready is given up
 LONGEST_BODY = 64 * 2**10  # bytes of a request; nothing that the page sends has a body
 LONGEST_MESSAGE = 2 * 2**20  # bytes of a widget's message; a profile that is loaded is the longest
 MALFORMED = (AssertionError, AttributeError, LookupError, TypeError, ValueError, struct.error)
@@ -155,15 +158,22 @@ def _settings(idle_minutes: float, pool: int) -> Config:
 class Places(AsyncMappingKernelManager):
     """The visitors' kernels, each ended when its visitor has left or sleeps."""
 
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(**traits)
+        self._alone: weakref.WeakKeyDictionary[Any, datetime] = weakref.WeakKeyDictionary()
+
     async def cull_kernel_if_idle(self, kernel_id: str) -> None:
+        """Voilà asks only of kernels that have left the pool."""
         kernel = self._kernels[kernel_id]
         if not kernel.trait_has_value("last_activity"):
             return  # it is about to start
-        unconnected = not self._kernel_connections.get(kernel_id, 0)
-        if unconnected and utcnow() - kernel.last_activity > timedelta(seconds=AWAY):
+        if self._kernel_connections.get(kernel_id, 0):
+            self._alone.pop(kernel, None)
+        # Since when, and not since it last did anything: who reads for long does nothing either.
+        elif utcnow() - self._alone.setdefault(kernel, utcnow()) > timedelta(seconds=AWAY):
             await self.shutdown_kernel(kernel_id, now=True)
-        else:
-            await super().cull_kernel_if_idle(kernel_id)
+            return
+        await super().cull_kernel_if_idle(kernel_id)
 
 
 class Guarded(web.RequestHandler):
@@ -211,19 +221,58 @@ class NotFound(Guarded):
         raise web.HTTPError(404)
 
 
+class Doorman:
+    """The places as Voilà sees them for one request, with the kernel that the request was given."""
+
+    def __init__(self, places: Any) -> None:
+        self._places = places
+        self.kernel_id: str | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._places, name)
+
+    async def get_rendered_notebook(self, *args: Any, **kwargs: Any) -> Any:
+        """Hand out a kernel of the pool, whose time of idleness begins now."""
+        given = await self._places.get_rendered_notebook(*args, **kwargs)
+        self.kernel_id = given[2]
+        if self.kernel_id in self._places:
+            self._places.get_kernel(self.kernel_id).last_activity = utcnow()
+        return given
+
+    async def start_kernel(self, *args: Any, **kwargs: Any) -> str:
+        """Start a kernel where the pool has none."""
+        self.kernel_id = kernel_id = await self._places.start_kernel(*args, **kwargs)
+        return kernel_id
+
+
 class Visit(Guarded, TornadoVoilaHandler):
     """The page itself: a place for a visitor, if there is one."""
 
+    @property
+    def kernel_manager(self) -> Any:
+        if not hasattr(self, "_doorman"):
+            self._doorman = Doorman(super().kernel_manager)
+        return self._doorman
+
     async def get(self, path: str | None = None) -> None:
         page: Page = self.settings["page"]
-        if len(self.kernel_manager) + page.arriving >= page.room:
+        places = self.settings["kernel_manager"]
+        if len(places) + page.arriving >= page.room:
             self.set_status(503)
             self.set_header("Retry-After", "30")
             self.finish((FILES / "full.html").read_bytes())
             return
         page.arriving += 1
         try:
-            await super().get()  # type: ignore[misc]  # it is a coroutine
+            # a renderer that fails without the pool says nothing, and is waited for without end
+            async with asyncio.timeout(LONGEST_ARRIVAL):
+                await super().get()  # type: ignore[misc]  # it is a coroutine
+        except Exception as error:
+            if self.kernel_manager.kernel_id in places:
+                await places.shutdown_kernel(self.kernel_manager.kernel_id, now=True)
+            if isinstance(error, TimeoutError):
+                raise web.HTTPError(503) from error
+            raise
         finally:
             page.arriving -= 1
             RequestInfoSocketHandler._cache.clear()  # kept for a door that the page does not have

@@ -5,6 +5,7 @@ What the page looks like and does in a browser is tested in `tests/browser`.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -16,7 +17,9 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from http.client import HTTPConnection, HTTPResponse
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,12 +28,25 @@ import pytest
 
 pytest.importorskip("voila", reason="the page needs the extra `app`")
 
+from jupyter_client.session import utcnow
+from jupyter_server.services.kernels.kernelmanager import ServerKernelManager
+from tornado.web import HTTPError
+from voila.tornado.handler import TornadoVoilaHandler
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from benchmarks.serving import Served, served
 from benchmarks.soak import soak
-from movierec.app import CONNECTIONS, LONGEST_BODY, LONGEST_MESSAGE, Page
+from movierec.app import (
+    AWAY,
+    CONNECTIONS,
+    LONGEST_BODY,
+    LONGEST_MESSAGE,
+    Doorman,
+    Page,
+    Places,
+    Visit,
+)
 from movierec.runs import Run
 
 NOBODY = "00000000-0000-4000-8000-000000000000"  # a kernel's name that no kernel has
@@ -288,6 +304,86 @@ def test_nothing_was_wrong_in_all_this(page):
     said = page.said()
     assert "Traceback" not in said, said
     assert "not in this path" not in said
+
+
+LONG_AGO = timedelta(seconds=2 * AWAY)
+
+
+@pytest.fixture
+def places(monkeypatch: pytest.MonkeyPatch) -> Places:
+    """The places with one visitor, whose kernel did nothing for long, and who is not connected."""
+    places = Places(cull_idle_timeout=10 * AWAY, cull_connected=True)
+    kernel = ServerKernelManager(kernel_name="python3", last_activity=utcnow() - LONG_AGO)
+    kernel.execution_state = "idle"
+    places._kernels["k"], places._kernel_connections["k"] = kernel, 0
+
+    async def shutdown_kernel(kernel_id: str, now: bool = False) -> None:
+        del places._kernels[kernel_id]
+
+    monkeypatch.setattr(places, "shutdown_kernel", shutdown_kernel)
+    return places
+
+
+def test_kernel_that_waited_long_in_the_pool_is_not_ended_before_its_visitor_connects(places):
+    asyncio.run(places.cull_kernel_if_idle("k"))
+    assert "k" in places._kernels
+
+
+def test_visitor_who_read_for_long_and_lost_the_connection_has_time_to_come_back(
+    places, monkeypatch
+):
+    places._kernel_connections["k"] = 1
+    asyncio.run(places.cull_kernel_if_idle("k"))
+    places._kernel_connections["k"] = 0
+    asyncio.run(places.cull_kernel_if_idle("k"))
+    assert "k" in places._kernels
+    later = utcnow() + timedelta(seconds=AWAY + 1)
+    monkeypatch.setattr("movierec.app.utcnow", lambda: later)
+    asyncio.run(places.cull_kernel_if_idle("k"))
+    assert "k" not in places._kernels
+
+
+def test_time_without_a_connection_counts_from_the_last_one(places, monkeypatch):
+    asyncio.run(places.cull_kernel_if_idle("k"))
+    places._kernel_connections["k"] = 1
+    asyncio.run(places.cull_kernel_if_idle("k"))
+    later = utcnow() + timedelta(seconds=AWAY + 1)
+    monkeypatch.setattr("movierec.app.utcnow", lambda: later)
+    places._kernel_connections["k"] = 0
+    asyncio.run(places.cull_kernel_if_idle("k"))
+    assert "k" in places._kernels
+
+
+def test_kernel_that_is_handed_out_is_not_idle_from_before(places, monkeypatch):
+    async def get_rendered_notebook(notebook_name: str) -> tuple[None, list[str], str]:
+        return None, [], "k"
+
+    monkeypatch.setattr(places, "get_rendered_notebook", get_rendered_notebook, raising=False)
+    doorman = Doorman(places)
+    asyncio.run(doorman.get_rendered_notebook("app.ipynb"))
+    assert doorman.kernel_id == "k"
+    assert utcnow() - places.get_kernel("k").last_activity < timedelta(seconds=5)
+
+
+def test_page_that_never_gets_ready_is_given_up_and_its_place_is_free_again(places, monkeypatch):
+    async def hang(handler: Visit) -> None:
+        await handler.kernel_manager.start_kernel()
+        await asyncio.Event().wait()
+
+    async def start_kernel() -> str:
+        return "k"
+
+    monkeypatch.setattr(places, "start_kernel", start_kernel)
+    monkeypatch.setattr(TornadoVoilaHandler, "get", hang)
+    monkeypatch.setattr("movierec.app.LONGEST_ARRIVAL", 0.05)
+    page = SimpleNamespace(arriving=0, room=2)
+    visit = Visit.__new__(Visit)
+    visit.application = SimpleNamespace(settings={"page": page, "kernel_manager": places})
+    with pytest.raises(HTTPError) as refused:
+        asyncio.run(asyncio.wait_for(visit.get(), 5))
+    assert refused.value.status_code == 503
+    assert page.arriving == 0
+    assert "k" not in places._kernels
 
 
 def test_visitor_who_sleeps_loses_the_place(small_best):
