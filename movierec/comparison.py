@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from movierec.errors import InputError
 from movierec.evaluation import measure_runs
@@ -115,18 +114,29 @@ def _read_metrics(file: Path) -> Mapping[str, Any]:
         told = json.loads(file.read_text("utf-8"))
         notebooks = {
             str(name): {
-                "metrics": dict(entry["metrics"]),
+                "metrics": _of_usual_size(dict(entry["metrics"])),
                 "seconds": float(entry["seconds"]),
-                "peak_memory_bytes": int(entry["peak_memory_bytes"]),
+                "peak_memory_bytes": int(float(entry["peak_memory_bytes"])),
             }
             for name, entry in told["notebooks"].items()
         }
         return {"notebooks": notebooks, **{k: dict(told[k]) for k in ("parameters", "versions")}}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        *(OSError, ValueError, OverflowError),
+        *(KeyError, TypeError, AttributeError, RecursionError),
+    ) as error:
         raise InputError(
             f"{file} is not what a batch of notebooks writes ({type(error).__name__}: {error}); "
             "run `movierec notebooks` anew, or compare the run folders"
         ) from error
+
+
+def _of_usual_size(figures: dict[str, Any]) -> dict[str, Any]:
+    """The same, or OverflowError: Python writes whole numbers that no float holds."""
+    for value in figures.values():
+        if _is_number(value):
+            float(value)
+    return figures
 
 
 def _settings(first: _Side, second: _Side) -> dict[str, dict[str, list[Any]]]:
@@ -265,8 +275,8 @@ def _shown(value: Any, signed: bool = False) -> str:
         return "–"
     if not _is_number(value):
         return str(value)
-    if pd.isna(value):
-        return "–"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "–" if math.isnan(value) else str(value)
     sign = "+" if signed else ""
     if isinstance(value, int) or value == int(value):
         return format(int(value), f"{sign},")

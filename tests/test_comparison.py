@@ -118,6 +118,32 @@ def test_report_of_a_stranger_that_is_none_is_refused(small_run: Run, tmp_path: 
         compare_folders(folder, folder)
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"metrics": {"rows": 10**400}, "seconds": 1, "peak_memory_bytes": 1},
+        {"metrics": {}, "seconds": 1, "peak_memory_bytes": float("inf")},
+        {"metrics": {}, "seconds": 1, "peak_memory_bytes": 10**400},
+        {"metrics": {}, "seconds": 10**400, "peak_memory_bytes": 1},
+    ],
+)
+def test_figures_beyond_all_measure_are_refused(small_run: Run, tmp_path: Path, entry: dict):
+    folder = report(tmp_path / "a", small_run)
+    told = json.loads((folder / "metrics.json").read_text())
+    (folder / "metrics.json").write_text(json.dumps(told | {"notebooks": {"03_training": entry}}))
+    with pytest.raises(InputError, match="is not what a batch of notebooks writes"):
+        compare_folders(folder, folder)
+
+
+def test_losses_that_grew_out_of_hand_are_shown(small_run: Run, tmp_path: Path):
+    first = report(tmp_path / "a", small_run, loss=float("inf"), error=float("nan"))
+    second = report(tmp_path / "b", small_run, loss=2.0, error=1.0)
+    compare_folders(first, second, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "<td>inf</td><td>2</td><td>-inf</td>" in page
+    assert "<td>–</td><td>1</td><td>–</td>" in page
+
+
 def test_texts_of_a_stranger_are_shown_as_text(small_run: Run, tmp_path: Path):
     nasty = "<script>alert(1)</script>"
     folder = tmp_path / "run"
