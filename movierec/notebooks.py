@@ -354,7 +354,7 @@ def _notebooks_of(out_dir: Path) -> set[str]:
     try:
         names = json.loads((out_dir / "metrics.json").read_text("utf-8"))["notebooks"]
         return {name for name in names if NUMBERED.fullmatch(name)}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return set()
 
 
