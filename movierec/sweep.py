@@ -17,6 +17,7 @@ import hashlib
 import io
 import itertools
 import json
+import math
 import os
 import re
 import sys
@@ -437,4 +438,8 @@ def _page_of(one: Combination, out_dir: Path, notebook: str) -> str | None:
 def _shown(value: Any) -> str:
     if value is None or pd.isna(value):
         return ""
+    if isinstance(value, int):
+        return f"{value:,}"
+    if math.isinf(value):
+        return str(value)
     return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.4g}"

@@ -96,6 +96,17 @@ def test_table_and_json_hold_what_the_reports_recorded(swept: SweepResult):
     assert "came from <strong>rate=0.001, size=1</strong>" in page
 
 
+def test_loss_that_grew_out_of_hand_is_shown(tmp_path: Path):
+    losses = [2.0, float("inf"), float("nan")]
+    combinations = tuple(
+        Combination({"size": size}, tmp_path / str(size), False, {"loss": loss}, 1.0, 2**20)
+        for size, loss in enumerate(losses)
+    )
+    assert [sweeping._shown(loss) for loss in losses] == ["2", "inf", ""]
+    page = sweeping._report(tmp_path, combinations, "03_training").index.read_text()
+    assert ">inf<" in page
+
+
 def test_page_links_to_files_that_are_there(swept: SweepResult):
     links = re.findall(r'(?:href|src)="([^"]+)"', swept.index.read_text())
     assert "figures/sweep.png" in links
