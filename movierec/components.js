@@ -25,7 +25,6 @@ function messenger(model, root, alarm) {
     alarm.textContent = model.get("error");
   };
   model.on("change:answered", settle);
-  model.on("change:error", settle);
   return (action, movie_id, value = null) => {
     waiting += 1;
     root.setAttribute("aria-busy", "true");

@@ -15,7 +15,7 @@ import anywidget
 import traitlets
 
 _HERE = Path(__file__).parent
-SORRY = "Something went wrong here; the last step was not done. Try another, or reload the page."
+SORRY = "Something went wrong here: the last step may not be done, or not wholly. Reload the page."
 
 
 class Component(anywidget.AnyWidget):
@@ -50,11 +50,15 @@ class Component(anywidget.AnyWidget):
             case {"action": "close"}:
                 self.closed()
             case {"action": str(action), "movie_id": int(movie_id), "value": value}:
-                self.error = SORRY  # taken back if nothing raises
-                with self.hold_sync():
-                    self.act(action, movie_id, value)
-                    self.error = ""
-                    self.answered += 1
+                with self.hold_sync():  # one message, whatever comes of it
+                    try:
+                        self.act(action, movie_id, value)
+                        self.error = ""
+                    except BaseException:
+                        self.error = SORRY
+                        raise
+                    finally:
+                        self.answered += 1
 
     def send_poster(self, movie_id: int) -> None:
         """Answer a page that asks for a picture."""

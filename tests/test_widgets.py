@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.components import CardGrid, Component, Knob
+from movierec.components import SORRY, CardGrid, Component, Knob
 from movierec.datasets import Tables
 from movierec.errors import InputError
 from movierec.features import Features
@@ -541,6 +541,29 @@ def test_failure_in_a_callback_is_raised_and_said(view: Explorer, monkeypatch: p
     with pytest.raises(RuntimeError, match="broken"):
         view.offered._receive(None, {"action": "rate", "movie_id": film, "value": 3}, [])
     assert "Something went wrong" in view.offered.error
+
+
+def test_each_action_of_the_page_gets_one_answer_also_a_second_failure_in_a_row(
+    view: Explorer, monkeypatch: pytest.MonkeyPatch
+):
+    sent: list[dict[str, Any]] = []
+
+    def send(message: dict[str, Any], buffers: Any = None) -> None:
+        told = message["state"]
+        sent.append({name: told[name] for name in ("answered", "error") if name in told})
+
+    def broken(*args: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(view.offered, "_send", send)
+    first, second, third = view.offered.movie_ids[:3]
+    view.offered._receive(None, {"action": "rate", "movie_id": first, "value": 3}, [])
+    assert sent == [{"answered": 1}]  # and no word of a fault
+    monkeypatch.setattr(view.offered, "_on_action", broken)
+    for film in (second, third):
+        with pytest.raises(RuntimeError, match="broken"):
+            view.offered._receive(None, {"action": "rate", "movie_id": film, "value": 3}, [])
+    assert sent[1:] == [{"answered": 2, "error": SORRY}, {"answered": 3}]
 
 
 def test_every_control_is_labelled(view: Explorer):
