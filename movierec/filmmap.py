@@ -19,6 +19,7 @@ import numpy.typing as npt
 from scipy.sparse.linalg import svds
 
 from movierec.cards import genre_colour
+from movierec.datasets import Tables
 from movierec.recommend import Recommender
 from movierec.titles import spoken_title
 
@@ -95,14 +96,16 @@ class FilmMap:
         )
 
 
-_MADE: weakref.WeakKeyDictionary[Recommender, FilmMap] = weakref.WeakKeyDictionary()
+# with the tables that it shows: films and ratings can be added to a recommender
+_MADE: weakref.WeakKeyDictionary[Recommender, tuple[Tables, FilmMap]] = weakref.WeakKeyDictionary()
 
 
 def film_map(recommender: Recommender) -> FilmMap:
-    """Lay out all films that somebody has rated; a fraction of a second, once a recommender."""
-    if recommender not in _MADE:
-        _MADE[recommender] = _laid_out(recommender)
-    return _MADE[recommender]
+    """Lay out all films that somebody has rated; a fraction of a second, once for its data."""
+    made = _MADE.get(recommender)
+    if made is None or made[0] is not recommender.tables:
+        made = _MADE[recommender] = recommender.tables, _laid_out(recommender)
+    return made[1]
 
 
 def _laid_out(recommender: Recommender) -> FilmMap:

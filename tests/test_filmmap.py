@@ -6,11 +6,12 @@ import re
 from html import unescape
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from movierec.filmmap import HEIGHT, WIDTH, FilmMap, film_map, legend
 from movierec.recommend import Recommender
-from movierec.runs import Run
+from movierec.runs import Run, load_run
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,17 @@ def test_titles_do_not_lie_on_each_other(plane: FilmMap):
 def test_a_film_that_nobody_rated_is_no_mark_and_no_fault(plane: FilmMap):
     assert plane.marks(10**9, [10**9], [10**9], {10**9: "Nowhere"}) == ""
     assert plane.marks() == ""
+
+
+def test_a_film_with_its_first_rating_is_on_the_map_from_then_on(small_best: Run):
+    rec = load_run(small_best.path).recommender  # its own: it changes
+    assert film_map(rec) is film_map(rec)
+    new = int(rec.tables.movies["movie_id"].max()) + 1
+    rec.add_movies(pd.DataFrame({"movie_id": [new], "title": ["New (2001)"], "genres": ["Drama"]}))
+    assert new not in film_map(rec).movie_ids
+    user = int(rec.tables.users["user_id"].iloc[0])
+    rec.add_ratings(pd.DataFrame({"user_id": [user], "movie_id": [new], "rating": [4.0]}))
+    assert new in film_map(rec).movie_ids
 
 
 def test_the_legend_names_the_colours(rec: Recommender, plane: FilmMap):

@@ -84,7 +84,7 @@ MAY_IMPORT = {
     "components": set(),
     "shapewidget": {"cards", "components", "features", "recipes", "shapes"},
     "cards": {"metadata", "titles"},
-    "filmmap": {"cards", "recommend", "titles"},
+    "filmmap": {"cards", "datasets", "recommend", "titles"},
     "visitor": {"datasets", "features", "newcomers", "people", "recommend", "vectors", "errors"},
     "widgets": {"cards", "components", "datasets", "features", "filmmap", "metadata", "people"}
     | {"recommend", "titles", "visitor"}
