@@ -13,6 +13,7 @@ from rapidfuzz import fuzz, process
 from movierec.datasets import YEAR
 from movierec.errors import InputError
 
+LONGEST = 200  # characters of a search; comparing takes time in proportion
 ARTICLE = re.compile(
     r"^(.*), (the|a|an|le|la|les|l'|il|el|los|las|das|der|die|ein|eine)( .*)?$", re.IGNORECASE
 )
@@ -71,13 +72,15 @@ def find_movies(movies: pd.DataFrame, text: str, k: int = 10) -> pd.DataFrame:
 
     Args:
         movies: the movies table.
-        text: a title or part of one, with or without its year.
+        text: a title or part of one, with or without its year; what comes after `LONGEST`
+            characters does not count.
         k: how many films.
 
     Returns:
         `movie_id`, `title`, `year`, `genres` and `score` (likeness, 0 to 100), best first; equally
         good ones by likeness of the whole title, then by title.
     """
+    text = text[:LONGEST]
     year = YEAR.search(text)
     wanted = plain_title(text)
     titles = [plain_title(title) for title in movies["title"]]

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from movierec.errors import InputError
-from movierec.titles import find_movies, plain_title, resolve_movie, title_forms
+from movierec.titles import LONGEST, find_movies, plain_title, resolve_movie, title_forms
 
 TITLES = {
     3: "Silent Harbour, The (1984)",
@@ -127,3 +127,8 @@ def test_find_gives_k_films_and_no_more_than_there_are(movies):
 )
 def test_titles_in_one_are_taken_apart(title, forms):
     assert title_forms(title) == forms
+
+
+def test_what_is_too_long_for_a_title_is_cut(movies):
+    text = "silent harbour" + " and more" * 100
+    pd.testing.assert_frame_equal(find_movies(movies, text), find_movies(movies, text[:LONGEST]))
