@@ -308,7 +308,9 @@ class Metadata:
                 if film not in self._wanted or film in self._waiting:
                     place = (-self._wish, next(self._counter))
                     self._waiting[film] = min(place, self._waiting.get(film, place))
-                self._wanted.setdefault(film, []).append((movie_id, done))
+                callers = self._wanted.setdefault(film, [])
+                if (movie_id, done) not in callers:  # a page asks again with every list
+                    callers.append((movie_id, done))
             while len(self._waiting) > WAITING:
                 last = max(self._waiting, key=self._waiting.__getitem__)
                 del self._waiting[last], self._wanted[last]
