@@ -54,13 +54,19 @@ NOBODY = "00000000-0000-4000-8000-000000000000"  # a kernel's name that no kerne
 
 @pytest.fixture(scope="module")
 def page(small_best: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The page of a small run, in a world where TensorFlow cannot be imported."""
+    """The page of a small run, in a world where TensorFlow cannot be imported.
+
+    When the tests are done it is asked whether all was well: no error of its own, no TensorFlow.
+    """
     folder = tmp_path_factory.mktemp("without")
     (folder / "tensorflow.py").write_text("raise ImportError('not in this path')")
     path = os.pathsep.join([str(folder), *sys.path])
     environment = os.environ | {"PYTHONPATH": path}
     with served(small_best.path, "--pool", "1", env=environment) as page:
         yield page
+        said = page.said()
+        assert "Traceback" not in said, said
+        assert "not in this path" not in said
 
 
 def ask(page: Served, path: str, method: str = "GET", body: bytes | None = None, **headers: str):
@@ -297,13 +303,6 @@ def test_who_finds_no_place_is_told_and_who_leaves_makes_room(small_best):
         for kernel in kernels:
             leave(page, kernel)
         assert visit(page)[0] not in kernels
-
-
-def test_nothing_was_wrong_in_all_this(page):
-    """The server's word for the hostile tests above: no error of its own, and no TensorFlow."""
-    said = page.said()
-    assert "Traceback" not in said, said
-    assert "not in this path" not in said
 
 
 LONG_AGO = timedelta(seconds=2 * AWAY)
