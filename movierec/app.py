@@ -102,7 +102,8 @@ def serve(
         idle_minutes: a visitor who does nothing for so long loses the place.
 
     Raises:
-        InputError: the address or the port cannot be had, or a number is out of range.
+        InputError: the address or the port cannot be had, a number is out of range, or the first
+            visitors' kernels do not start.
     """
     if visitors_at_once < 1 or pool < 1 or idle_minutes <= 0:
         raise InputError(
@@ -335,6 +336,7 @@ class Page(Voila):
     template_paths: Any
     room: int
     arriving = 0
+    fault: Exception | None = None
 
     def answers_to(self, host: str) -> bool:
         """Whether a request may ask for this host; a name that somebody else made is a trick."""
@@ -389,6 +391,11 @@ class Page(Voila):
         finally:
             server.stop()
             self.stop()
+        if self.fault is not None:
+            raise InputError(
+                f"the page cannot be made ready ({type(self.fault).__name__}: {self.fault}); "
+                "`python -m movierec doctor` looks at the installation"
+            ) from self.fault
 
     def stop(self) -> None:
         run_sync(self.kernel_manager.shutdown_all)(now=True)  # a visitor's kernel keeps nothing
@@ -396,9 +403,14 @@ class Page(Voila):
 
     async def _announce(self) -> None:
         """Say where the page is, once the first visitors will see films at once."""
-        for places in list(self.kernel_manager._pools.values()):
-            for place in list(places):
-                await (await place)["task"]
+        try:
+            for places in list(self.kernel_manager._pools.values()):
+                for place in list(places):
+                    await (await place)["task"]
+        except Exception as error:
+            self.fault = error  # `listen` tells it and ends
+            self.ioloop.stop()
+            return
         shown = "localhost" if is_loopback(self.ip) else self.ip
         print(f"The page is at http://{shown}:{self.port}; Ctrl-C ends it.", file=sys.stderr)
 

@@ -44,14 +44,20 @@ def prepare(parent: Any) -> None:
         parent: the application whose settings hold for the factory of kernels.
 
     Raises:
-        InputError: the run folder is damaged.
+        InputError: the run folder is damaged, or what loads it fails otherwise.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["movierec.nursery"])
     receiver, sender = context.Pipe(duplex=False)
     first = context.Process(target=_tell_problem, args=(sender,), daemon=True)
-    first.start()
-    problem = receiver.recv()
+    try:
+        first.start()
+        sender.close()  # so that the end of the other side is noticed
+        problem = receiver.recv()
+    except (EOFError, ConnectionError) as error:
+        raise InputError(
+            "the process that loads the run ended without a word of its own; what it said is above"
+        ) from error
     first.join()
     if problem is not None:
         raise InputError(problem)

@@ -39,7 +39,8 @@ def _problem() -> str | None:
         recommender = load_once(os.environ[RUN_VARIABLE]).recommender
         row = recommender.tables.ratings[["user_id", "movie_id"]].iloc[0]
         user_id, movie_id = row.tolist()
-        recommender.because(user_id, int(recommender.for_user(user_id, 1)["movie_id"][0]))
+        recommender.for_user(user_id, 1)  # nothing, where they have rated every film
+        recommender.because(user_id, movie_id)
         recommender.also_liked(movie_id)
         recommender.similar(movie_id)
         recommender.find(recommender.title(movie_id))

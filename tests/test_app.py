@@ -30,7 +30,8 @@ pytest.importorskip("voila", reason="the page needs the extra `app`")
 
 from jupyter_client.session import utcnow
 from jupyter_server.services.kernels.kernelmanager import ServerKernelManager
-from tornado.web import HTTPError
+from tornado.netutil import bind_sockets
+from tornado.web import Application, HTTPError
 from voila.tornado.handler import TornadoVoilaHandler
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -47,6 +48,8 @@ from movierec.app import (
     Places,
     Visit,
 )
+from movierec.errors import InputError
+from movierec.forks import RUN_VARIABLE
 from movierec.runs import Run
 
 NOBODY = "00000000-0000-4000-8000-000000000000"  # a kernel's name that no kernel has
@@ -472,6 +475,38 @@ def test_page_answers_to_its_own_names(ip, host, answers):
     page = Page(ip=ip)
     page.names = {"localhost", "films.example"}
     assert page.answers_to(host) is answers
+
+
+def test_page_whose_first_kernels_do_not_start_says_why_and_ends(monkeypatch, capsys):
+    async def fail() -> None:
+        raise RuntimeError("no kernel starts")
+
+    page, ended = Page(), []
+    page.app, page.sockets = Application(), bind_sockets(0, "127.0.0.1")
+    page.kernel_manager = SimpleNamespace(_pools={"app.ipynb": [fail()]})
+    monkeypatch.setattr(Page, "stop", lambda page: ended.append(page))
+    with pytest.raises(InputError, match="no kernel starts"):
+        page.listen()
+    assert ended == [page]
+    assert "The page is at" not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="visitors are forked on Linux alone")
+def test_process_that_ends_while_it_loads_the_run_is_told_of():
+    code = """
+from movierec import forks
+from movierec.errors import InputError
+try:
+    forks.prepare(None)  # without MOVIEREC_RUN
+except InputError as error:
+    print(error)
+"""
+    environment = {name: value for name, value in os.environ.items() if name != RUN_VARIABLE}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=environment
+    )
+    assert "ended without a word" in done.stdout, done.stderr
+    assert RUN_VARIABLE in done.stderr
 
 
 FORKED = """
