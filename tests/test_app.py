@@ -509,6 +509,34 @@ except InputError as error:
     assert RUN_VARIABLE in done.stderr
 
 
+RATED_ALL = """
+import os
+import types
+import pandas as pd
+from movierec import runs
+rec = runs.load_run(os.environ["MOVIEREC_RUN"]).recommender
+user = int(rec.tables.ratings["user_id"].iloc[0])
+rated = rec.tables.ratings.query("user_id == @user")["movie_id"]
+left = rec.tables.movies.query("movie_id not in @rated")["movie_id"]
+rec.add_ratings(pd.DataFrame({"user_id": user, "movie_id": left, "rating": 3.0}))
+assert rec.for_user(user, 1).empty
+runs.load_once = lambda path: types.SimpleNamespace(recommender=rec)
+from movierec import nursery
+print(nursery.PROBLEM)
+"""
+
+
+def test_run_whose_first_user_has_rated_every_film_is_served(small_best):
+    done = subprocess.run(
+        [sys.executable, "-c", RATED_ALL],
+        env=os.environ | {RUN_VARIABLE: str(small_best.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "None\n", done.stderr
+
+
 FORKED = """
 import os, sys
 from movierec.forks import OWN_MEMORY, _bound_memory
