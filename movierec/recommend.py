@@ -711,6 +711,13 @@ class Recommender:
         return self
 
     @cached_property
+    def star_values(self) -> list[float]:
+        """The stars that can be given, ascending: whole ones, or halves where the data has them."""
+        step = 1.0 if np.all(np.mod(self.tables.ratings["rating"], 1) == 0) else 0.5
+        every = np.arange(self.lowest, self.highest + step / 2, step)
+        return [float(stars) for stars in every]
+
+    @cached_property
     def people(self) -> Vectors:
         """Users' vectors with the rest (see `newcomers`), float32 (user rows, d + 2).
 

@@ -258,15 +258,22 @@ def read_profile(recommender: Recommender, content: bytes) -> tuple[Visitor, int
             f"this file is no profile of movierec{', at' + place if place else ''}: "
             f"{_short(fault.message)}. Choose a file that was saved here"
         )
-    visitor = Visitor(
-        gender=profile.get("gender"), age=profile.get("age"), occupation=profile.get("occupation")
+    age, occupation = (
+        None if (told := profile.get(name)) is None else int(told) for name in ("age", "occupation")
     )
+    visitor = Visitor(gender=profile.get("gender"), age=age, occupation=occupation)
     titles = dict(
         zip(recommender.tables.movies["movie_id"], recommender.tables.movies["title"], strict=True)
     )
     for rating in profile["ratings"]:
         if titles.get(rating["movie_id"]) == rating["title"]:
-            visitor.ratings[rating["movie_id"]] = float(rating["stars"])
+            stars = float(rating["stars"])
+            if stars not in recommender.star_values:
+                raise InputError(
+                    f"this profile has a rating of {stars:g}; expected one of "
+                    f"{recommender.star_values}. Choose a file that was saved here"
+                )
+            visitor.ratings[int(rating["movie_id"])] = stars  # 1.0 is an integer of JSON Schema
     left_out = len({rating["movie_id"] for rating in profile["ratings"]}) - len(visitor.ratings)
     if profile["ratings"] and not visitor.ratings:
         raise InputError(
@@ -274,7 +281,9 @@ def read_profile(recommender: Recommender, content: bytes) -> tuple[Visitor, int
             f"{recommender.tables.name}; it was saved with other films"
         )
     known = set(titles) - set(visitor.ratings)
-    visitor.unknown = [film for film in dict.fromkeys(profile.get("unknown", [])) if film in known]
+    visitor.unknown = [
+        film for film in dict.fromkeys(map(int, profile.get("unknown", []))) if film in known
+    ]
     if not recommender.features.user_fields:
         visitor.gender = visitor.age = visitor.occupation = None
     elif visitor.age is not None:  # as the form tells it

@@ -346,9 +346,7 @@ class Explorer(ipywidgets.VBox):
         self._films = recommender.tables.movies.set_index("movie_id", drop=False)
         self._map: filmmap.FilmMap | None = None
         self._loading = False
-        step = 1.0 if np.all(np.mod(recommender.tables.ratings["rating"], 1) == 0) else 0.5
-        every = np.arange(recommender.lowest, recommender.highest + step / 2, step)
-        self.star_values = [float(stars) for stars in every]
+        self.star_values = recommender.star_values
         self.tabs = ipywidgets.Tab(
             [self._for_you_tab(), self._film_tab(), self._person_tab(user_id), self._map_tab()],
             titles=TABS,

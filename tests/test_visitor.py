@@ -254,6 +254,23 @@ def test_stars_that_the_data_does_not_have_are_refused(rec: Recommender):
         read_profile(rec, profile(rec, ratings=ratings))
 
 
+def test_stars_between_those_of_the_data_are_refused(rec: Recommender):
+    ratings = json.loads(profile(rec))["ratings"]
+    ratings[0]["stars"] = 3.7
+    with pytest.raises(InputError, match=r"rating of 3\.7; expected one of \[1\.0, 2\.0"):
+        read_profile(rec, profile(rec, ratings=ratings))
+
+
+def test_whole_numbers_that_are_written_with_a_point_become_integers(rec: Recommender):
+    ratings = json.loads(profile(rec))["ratings"]
+    ratings[0]["movie_id"] = float(ratings[0]["movie_id"])
+    other = float(rec.tables.movies["movie_id"][1])
+    content = profile(rec, ratings=ratings, unknown=[other], age=25.0, occupation=1.0)
+    visitor, _ = read_profile(rec, content)
+    told = [*visitor.ratings, *visitor.unknown, visitor.age, visitor.occupation]
+    assert [type(number) for number in told] == [int] * 4
+
+
 def test_the_message_about_a_hostile_file_is_short_and_plain(rec: Recommender):
     with pytest.raises(InputError) as caught:
         read_profile(rec, profile(rec, gender="\x1b[31m" + "x" * 5000))
