@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -33,7 +33,7 @@ def spoken_title(title: str) -> str:
     return text or title
 
 
-@cache
+@lru_cache(maxsize=2**18)  # all titles of the largest data set, and what is typed
 def plain_title(title: str) -> str:
     """A title as it is compared: no accents, no case, no year, its article in front.
 
