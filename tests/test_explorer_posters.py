@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from film_server import FilmServer, send, tmdb_film
 
-from movierec import providers
+from movierec import providers, widgets
 from movierec.metadata import Metadata
 from movierec.providers import Tmdb
 from movierec.recommend import Recommender
@@ -45,6 +45,8 @@ def open_explorer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Callable[[], Explorer]]:
     monkeypatch.setattr(providers, "LONGEST", 60.0)  # a machine that does much else is slow
+    # no kernel's loop: Playwright's, which stands still between its tests, would be taken for one
+    monkeypatch.setattr(widgets, "_running_loop", lambda: None)
     opened = []
 
     def make() -> Explorer:
