@@ -26,11 +26,15 @@ def spoken_title(title: str) -> str:
         >>> spoken_title("Matrix, The (1999)")
         'The Matrix'
     """
-    text = YEAR.sub("", title).strip()
-    if match := ARTICLE.match(text):
-        space = "" if match[2].endswith("'") else " "
-        text = f"{match[2]}{space}{match[1]}{match[3] or ''}"
-    return text or title
+    return _article_in_front(YEAR.sub("", title).strip()) or title
+
+
+def _article_in_front(text: str) -> str:
+    """Such as `The Matrix` for `Matrix, The`."""
+    if not (match := ARTICLE.match(text)):
+        return text
+    space = "" if match[2].endswith("'") else " "
+    return f"{match[2]}{space}{match[1]}{match[3] or ''}"
 
 
 @lru_cache(maxsize=2**18)  # all titles of the largest data set, and what is typed
@@ -41,9 +45,7 @@ def plain_title(title: str) -> str:
         >>> plain_title("Matrix, The (1999)")
         'the matrix'
     """
-    text = YEAR.sub("", title).strip()
-    if match := ARTICLE.match(text):
-        text = f"{match[2]} {match[1]}{match[3] or ''}"
+    text = _article_in_front(YEAR.sub("", title).strip())
     text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return " ".join(re.sub(r"[^\w\s]", " ", text.casefold()).split())
 
@@ -59,9 +61,7 @@ def title_forms(title: str) -> list[str]:
     forms = []
     for text in (main, *others):
         text = re.sub(r"^\s*a\.?k\.?a\.?:?\s", "", text, flags=re.IGNORECASE).strip()
-        if match := ARTICLE.match(text):
-            space = "" if match[2].endswith("'") else " "
-            text = f"{match[2]}{space}{match[1]}{match[3] or ''}"
+        text = _article_in_front(text)
         if text and text not in forms:
             forms.append(text)
     return forms or [title.strip()]
