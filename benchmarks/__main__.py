@@ -293,7 +293,7 @@ def accuracy(settings: dict[str, Any], recipes: tuple[str, ...], seeds: int, sma
 def newcomers(settings: dict[str, Any], recipe: str) -> None:
     """People and films that the training has never seen (the protocol's third part)."""
     from benchmarks.accuracy import new_films, new_users
-    from movierec.datasets import load_dataset
+    from movierec.data.datasets import load_dataset
 
     tables = load_dataset(settings["data"], settings["path"] or None)
     rows: dict[str, list[Row]] = {}
@@ -314,7 +314,7 @@ def explorer(settings: dict[str, Any], recipe: str) -> None:
     """What answers to the explorer's offers are worth, and how long its actions take."""
     from benchmarks.explorer import actions, asked
     from movierec import train
-    from movierec.datasets import load_dataset
+    from movierec.data.datasets import load_dataset
 
     tables = load_dataset(settings["data"], settings["path"] or None)
     columns = {"known": "known", "rmse": "RMSE", "ndcg": "NDCG@10"}

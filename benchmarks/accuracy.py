@@ -13,10 +13,10 @@ import pandas as pd
 
 import movierec
 from benchmarks.measure import Row, run_python
-from movierec.datasets import Tables
-from movierec.metrics import list_metrics, rating_metrics
-from movierec.people import Person
-from movierec.recommend import Recommender
+from movierec.data.tables import Tables
+from movierec.evaluation.metrics import list_metrics, rating_metrics
+from movierec.recommend.people import Person
+from movierec.recommend.recommender import Recommender
 from movierec.vectors import Rows
 
 NEW_USERS = 604

@@ -9,10 +9,10 @@ import numpy as np
 
 from benchmarks.accuracy import served, strangers
 from benchmarks.measure import Row
-from movierec.datasets import Tables
-from movierec.recommend import Recommender
-from movierec.visitor import Visitor, offers
-from movierec.widgets import FILM, FOR_YOU, MAP, PERSON, explorer
+from movierec.data.tables import Tables
+from movierec.explorer.visitor import Visitor, offers
+from movierec.explorer.widgets import FILM, FOR_YOU, MAP, PERSON, explorer
+from movierec.recommend.recommender import Recommender
 
 ASKED = (6, 12, 20, 30)  # films that somebody is asked about
 PEOPLE = 300  # of the protocol's new users

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from movierec.datasets import Tables
-from movierec.features import Features
-from movierec.recommend import Recommender
+from movierec.data.features import Features
+from movierec.data.tables import Tables
+from movierec.recommend.recommender import Recommender
 from movierec.runs import load_run
 
 K = 10

@@ -16,9 +16,9 @@ from collections.abc import Callable  # noqa: E402
 
 import numpy as np  # noqa: E402
 
-from movierec.datasets import load_dataset  # noqa: E402
-from movierec.metrics import rating_metrics  # noqa: E402
-from movierec.splits import split  # noqa: E402
+from movierec.data.datasets import load_dataset  # noqa: E402
+from movierec.data.splits import split  # noqa: E402
+from movierec.evaluation.metrics import rating_metrics  # noqa: E402
 
 Triples = tuple[np.ndarray, np.ndarray, np.ndarray]  # user ids, movie ids, stars
 Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -10,13 +10,13 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from movierec.datasets import Tables as Tables
-    from movierec.datasets import load_dataset as load_dataset
+    from movierec.data.datasets import load_dataset as load_dataset
+    from movierec.data.tables import Tables as Tables
     from movierec.errors import InputError as InputError
-    from movierec.evaluation import evaluate as evaluate
+    from movierec.evaluation.evaluate import evaluate as evaluate
     from movierec.pipeline import train as train
     from movierec.pipeline import train_or_load as train_or_load
-    from movierec.recommend import Recommender as Recommender
+    from movierec.recommend.recommender import Recommender as Recommender
     from movierec.runs import Run as Run
     from movierec.runs import load_run as load_run
 
@@ -27,11 +27,11 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "InputError": "errors",
-    "Recommender": "recommend",
+    "Recommender": "recommend.recommender",
     "Run": "runs",
-    "Tables": "datasets",
-    "evaluate": "evaluation",
-    "load_dataset": "datasets",
+    "Tables": "data.tables",
+    "evaluate": "evaluation.evaluate",
+    "load_dataset": "data.datasets",
     "load_run": "runs",
     "train": "pipeline",
     "train_or_load": "pipeline",

@@ -1,5 +1,5 @@
 """`python -m movierec` is the command line too."""
 
-from movierec.cli import main
+from movierec.cli.main import main
 
 main()

@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from movierec.attributes import movie_attributes, user_attributes
-from movierec.factors import Factors, fit_factors, without_doubt
-from movierec.features import Features
+from movierec.data.attributes import movie_attributes, user_attributes
+from movierec.data.features import Features
+from movierec.models.factors import Factors, fit_factors, without_doubt
+from movierec.models.watching import fit_watching, unwatched
 from movierec.progress import OnEpoch
 from movierec.recipes import BestRecipe
 from movierec.runs import Trained
 from movierec.vectors import Rows, pair_scores
-from movierec.watching import fit_watching, unwatched
 
 Array = npt.NDArray[np.float32]
 

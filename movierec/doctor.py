@@ -140,7 +140,8 @@ def _unusable_folders() -> Iterator[str]:
 
 
 def _data_sets() -> tuple[dict[str, str], list[str]]:
-    from movierec.datasets import NAMES, check_files, find_archive
+    from movierec.data.datasets import NAMES, find_archive
+    from movierec.data.sources import check_files
 
     found, faults = {}, []
     for name in NAMES:
@@ -155,7 +156,7 @@ def _data_sets() -> tuple[dict[str, str], list[str]]:
 
 
 def _posters() -> tuple[dict[str, str], list[str]]:
-    from movierec.metadata import settings
+    from movierec.explorer.metadata import settings
 
     try:
         chosen = settings()

@@ -12,9 +12,12 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from movierec.checkpoints import Checkpoint
-from movierec.datasets import Tables
-from movierec.distribution import (
+from movierec.data.features import Features
+from movierec.data.splits import split, validation_split
+from movierec.data.tables import Tables
+from movierec.errors import DivergedError, InputError
+from movierec.models.checkpoints import Checkpoint
+from movierec.models.distribution import (
     START_SECONDS,
     check_agreement,
     is_chief,
@@ -22,15 +25,12 @@ from movierec.distribution import (
     worker_count,
     workers,
 )
-from movierec.errors import DivergedError, InputError
-from movierec.features import Features
-from movierec.model import TwoTower, all_vectors
+from movierec.models.model import TwoTower, all_vectors
+from movierec.models.spectral import Matrix, leading_factors
+from movierec.models.training import fit
 from movierec.progress import OnEpoch, progress, say
 from movierec.recipes import NetworkConfig, Recipe, resolve_recipe, starting_at
 from movierec.runs import Run, Trained, encode_rows
-from movierec.spectral import Matrix, leading_factors
-from movierec.splits import split, validation_split
-from movierec.training import fit
 from movierec.vectors import Rows
 
 

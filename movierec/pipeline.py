@@ -22,15 +22,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from movierec import plots
-from movierec.attributes import movie_attributes, user_attributes
 from movierec.best import fit_best
-from movierec.checkpoints import Checkpoint, checkpoint_folder
-from movierec.datasets import Tables, load_dataset, validate_tables
+from movierec.data.attributes import movie_attributes, user_attributes
+from movierec.data.datasets import load_dataset
+from movierec.data.features import Features
+from movierec.data.splits import RowNumbers, holdout_record, split, validation_split
+from movierec.data.tables import Tables, validate_tables
 from movierec.errors import InputError
-from movierec.features import Features
+from movierec.evaluation.metrics import rating_metrics
 from movierec.files import alone
-from movierec.metrics import rating_metrics
-from movierec.newcomers import fill_newcomers, learn_newcomers
+from movierec.models.checkpoints import Checkpoint, checkpoint_folder
+from movierec.models.newcomers import fill_newcomers, learn_newcomers
 from movierec.paths import reports_dir
 from movierec.progress import progress, say
 from movierec.recipes import BestRecipe, Recipe, resolve_recipe, starting_at
@@ -45,7 +47,6 @@ from movierec.runs import (
     load_run,
     write_run,
 )
-from movierec.splits import RowNumbers, holdout_record, split, validation_split
 from movierec.vectors import Rows, pair_scores
 
 

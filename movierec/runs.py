@@ -41,15 +41,15 @@ import pyarrow.parquet as pq
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from movierec.datasets import Tables, validate_tables
+from movierec.data.features import Features
+from movierec.data.tables import Tables, validate_tables
 from movierec.errors import InputError
-from movierec.features import Features
 from movierec.files import alone
-from movierec.newcomers import Newcomers
+from movierec.models.newcomers import Newcomers
+from movierec.models.watching import Watching
 from movierec.paths import reports_dir
-from movierec.recommend import Recommender
+from movierec.recommend.recommender import Recommender
 from movierec.vectors import Rows
-from movierec.watching import Watching
 
 FORMAT = 2
 BEST = "best"  # the folder of recipe `best` in the report of a notebook batch

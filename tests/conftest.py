@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec import metadata
-from movierec.datasets import Tables, load_dataset
-from movierec.features import Features
+from movierec.data.datasets import load_dataset
+from movierec.data.features import Features
+from movierec.data.simulate import Simulation, simulate
+from movierec.data.tables import Tables
+from movierec.explorer import metadata
 from movierec.recipes import BestRecipe
 from movierec.runs import Run
-from movierec.simulate import Simulation, simulate
 
 PROJECT = Path(__file__).resolve().parents[1]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from movierec.ablation import measure_parts
+from movierec.evaluation.ablation import measure_parts
 from movierec.recipes import BestRecipe
 
 RECIPE = BestRecipe("best", factors=6, passes=8, members=2, watch_rank=40)

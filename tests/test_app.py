@@ -38,7 +38,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from benchmarks.serving import Served, served
 from benchmarks.soak import soak
-from movierec.app import (
+from movierec.errors import InputError
+from movierec.page.app import (
     AWAY,
     CONNECTIONS,
     LONGEST_BODY,
@@ -48,8 +49,7 @@ from movierec.app import (
     Places,
     Visit,
 )
-from movierec.errors import InputError
-from movierec.forks import RUN_VARIABLE
+from movierec.page.forks import RUN_VARIABLE
 from movierec.runs import Run
 
 NOBODY = "00000000-0000-4000-8000-000000000000"  # a kernel's name that no kernel has
@@ -188,7 +188,11 @@ def test_every_answer_closes_what_a_browser_leaves_open(page):
         *("/voila/api/contents", "/voila/api/themes/", "/login", "/logout", "/static/", "/tree"),
         *("/voila/templates/lab/static/voila.js", f"/voila/query/{NOBODY}", "/metrics"),
         *("/page/", "/voila/static/", "/voila/labextensions/", "/page/../app.py"),
-        *("/page/%2e%2e/index.html.j2", "/page/..%2f..%2fcli.py", "/voila/static/..%2f..%2fapp.py"),
+        *(
+            "/page/%2e%2e/index.html.j2",
+            "/page/..%2f..%2fdoctor.py",
+            "/voila/static/..%2f..%2fapp.py",
+        ),
         *("/voila/labextensions/..%2f..%2f..%2fetc%2fpasswd", "/page//etc/passwd", "/%00", "//x/"),
         *(f"/api/kernels/{NOBODY}", f"/api/kernels/{NOBODY}/channels"),
     ],
@@ -340,7 +344,7 @@ def test_visitor_who_read_for_long_and_lost_the_connection_has_time_to_come_back
     asyncio.run(places.cull_kernel_if_idle("k"))
     assert "k" in places._kernels
     later = utcnow() + timedelta(seconds=AWAY + 1)
-    monkeypatch.setattr("movierec.app.utcnow", lambda: later)
+    monkeypatch.setattr("movierec.page.app.utcnow", lambda: later)
     asyncio.run(places.cull_kernel_if_idle("k"))
     assert "k" not in places._kernels
 
@@ -350,7 +354,7 @@ def test_time_without_a_connection_counts_from_the_last_one(places, monkeypatch)
     places._kernel_connections["k"] = 1
     asyncio.run(places.cull_kernel_if_idle("k"))
     later = utcnow() + timedelta(seconds=AWAY + 1)
-    monkeypatch.setattr("movierec.app.utcnow", lambda: later)
+    monkeypatch.setattr("movierec.page.app.utcnow", lambda: later)
     places._kernel_connections["k"] = 0
     asyncio.run(places.cull_kernel_if_idle("k"))
     assert "k" in places._kernels
@@ -377,7 +381,7 @@ def test_page_that_never_gets_ready_is_given_up_and_its_place_is_free_again(plac
 
     monkeypatch.setattr(places, "start_kernel", start_kernel)
     monkeypatch.setattr(TornadoVoilaHandler, "get", hang)
-    monkeypatch.setattr("movierec.app.LONGEST_ARRIVAL", 0.05)
+    monkeypatch.setattr("movierec.page.app.LONGEST_ARRIVAL", 0.05)
     page = SimpleNamespace(arriving=0, room=2)
     visit = Visit.__new__(Visit)
     visit.application = SimpleNamespace(settings={"page": page, "kernel_manager": places})
@@ -494,7 +498,7 @@ def test_page_whose_first_kernels_do_not_start_says_why_and_ends(monkeypatch, ca
 @pytest.mark.skipif(sys.platform != "linux", reason="visitors are forked on Linux alone")
 def test_process_that_ends_while_it_loads_the_run_is_told_of():
     code = """
-from movierec import forks
+from movierec.page import forks
 from movierec.errors import InputError
 try:
     forks.prepare(None)  # without MOVIEREC_RUN
@@ -521,7 +525,7 @@ left = rec.tables.movies.query("movie_id not in @rated")["movie_id"]
 rec.add_ratings(pd.DataFrame({"user_id": user, "movie_id": left, "rating": 3.0}))
 assert rec.for_user(user, 1).empty
 runs.load_once = lambda path: types.SimpleNamespace(recommender=rec)
-from movierec import nursery
+from movierec.page import nursery
 print(nursery.PROBLEM)
 """
 
@@ -539,7 +543,7 @@ def test_run_whose_first_user_has_rated_every_film_is_served(small_best):
 
 FORKED = """
 import os, sys
-from movierec.forks import OWN_MEMORY, _bound_memory
+from movierec.page.forks import OWN_MEMORY, _bound_memory
 _bound_memory()
 kept = bytearray(OWN_MEMORY // 2)
 try:

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec import batch
-from movierec.batch import recommend_all
 from movierec.errors import InputError
+from movierec.serving import batch
+from movierec.serving.batch import recommend_all
 
 
 @pytest.fixture

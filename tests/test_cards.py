@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from movierec import cards
-from movierec.metadata import Details
+from movierec.explorer import cards
+from movierec.explorer.metadata import Details
 
 GENRES = ["", "Comedy", "Drama", "War"]
 HOSTILE = '"><script>alert(1)</script>'

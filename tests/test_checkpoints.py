@@ -15,17 +15,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec import files, pipeline, training
-from movierec.checkpoints import Checkpoint
-from movierec.datasets import Tables
+from movierec import files, pipeline
+from movierec.data.features import Features
+from movierec.data.simulate import simulate
+from movierec.data.tables import Tables
 from movierec.errors import InputError
-from movierec.features import Features
-from movierec.model import TwoTower
+from movierec.models import training
+from movierec.models.checkpoints import Checkpoint
+from movierec.models.model import TwoTower
+from movierec.models.training import Fit, fit
 from movierec.pipeline import train
 from movierec.recipes import RECIPES
 from movierec.runs import Run, encode_rows
-from movierec.simulate import simulate
-from movierec.training import Fit, fit
 
 SETTINGS: dict[str, Any] = {"recipe": "fast", "epochs": 3, "batch_size": 256}
 ROWS_PER_CALL = 1024  # several blocks an epoch
@@ -144,9 +145,9 @@ def test_the_state_that_counts_is_that_before_a_write_that_was_cut_off(
 KILLED = """
 import os, random, signal, sys, time
 from pathlib import Path
-from movierec import training
+from movierec.models import training
 from movierec.pipeline import train
-from movierec.simulate import simulate
+from movierec.data.simulate import simulate
 
 folder, settings, training.ROWS_PER_CALL = Path(sys.argv[1]), eval(sys.argv[2]), int(sys.argv[3])
 training.CHECKPOINT_SECONDS = 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from movierec.choosing import POOL, choose
 from movierec.errors import InputError
+from movierec.recommend.choosing import POOL, choose
 from movierec.vectors import unit_rows
 
 SCORES = np.array([3, -np.inf, 5, 4, 1, 2], dtype=np.float32)

@@ -14,10 +14,11 @@ import pandas as pd
 import pytest
 from film_server import FilmServer, send, tmdb_film
 
-from movierec import cli, datasets, splits
+from movierec.cli import training
+from movierec.data import datasets, splits
+from movierec.data.simulate import Simulation, write_ml1m
+from movierec.data.titles import title_forms
 from movierec.runs import Run, load_run
-from movierec.simulate import Simulation, write_ml1m
-from movierec.titles import title_forms
 
 
 @pytest.fixture(scope="module")
@@ -237,8 +238,8 @@ def test_train_on_an_official_fold_holds_out_its_rows(home: Path, small_world: S
 
 
 def test_the_command_line_offers_every_holdout() -> None:
-    assert cli.HOLDOUTS == splits.HOLDOUTS
-    assert cli.FOLDS == datasets.FOLDS
+    assert training.HOLDOUTS == splits.HOLDOUTS
+    assert training.FOLDS == datasets.FOLDS
 
 
 def test_train_without_holdout_has_no_test_figures(home: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from movierec.comparison import compare_folders
 from movierec.errors import InputError
-from movierec.evaluation import compare
+from movierec.evaluation.evaluate import compare
+from movierec.reporting.comparison import compare_folders
 from movierec.runs import Run, load_run
 
 

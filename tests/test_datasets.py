@@ -19,10 +19,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec import datasets
-from movierec.datasets import Tables, load_dataset, official_fold, validate_tables
+from movierec.data import datasets, download, sources
+from movierec.data.datasets import load_dataset, official_fold
+from movierec.data.simulate import write_ml1m
+from movierec.data.tables import Tables, validate_tables
 from movierec.errors import InputError
-from movierec.simulate import write_ml1m
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed.*socket:ResourceWarning")
 
@@ -545,7 +546,7 @@ def test_zip_that_claims_to_hold_more_than_it_can_is_not_unpacked(tmp_path, clai
 
 
 def test_zip_that_really_unpacks_to_a_multitude_is_refused_before_it_does(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "UNPACKED_ALWAYS", 2**20)
+    monkeypatch.setattr(sources, "UNPACKED_ALWAYS", 2**20)
     path = tmp_path / "set.zip"
     path.write_bytes(zipped(FORMS["csv"] | {"ratings.csv": b"1,1,1,1\n" * 2**20}))
     assert path.stat().st_size < 2**15  # an eighth of a thousandth of what it holds
@@ -716,7 +717,7 @@ def mirror(tmp_path, monkeypatch) -> Iterator[Mirror]:
 def archive(mirror, monkeypatch) -> bytes:
     """A small ML-1M whose checksum is taken for the published one."""
     content = zipped(FORMS["ml-1m"], "ml-1m/")
-    monkeypatch.setitem(datasets.ARCHIVES, "ml-1m", hashlib.md5(content).hexdigest())
+    monkeypatch.setitem(download.ARCHIVES, "ml-1m", hashlib.md5(content).hexdigest())
     return content
 
 
@@ -748,7 +749,7 @@ def test_file_of_a_wrong_checksum_is_removed_and_never_read(mirror, archive, tmp
     mirror.serve("ml-1m.zip", zipped(FORMS["csv"]))
     message = failed_download("ml-1m")
     assert f"could not download {mirror.url}/ml-1m.zip" in message
-    assert datasets.ARCHIVES["ml-1m"] in message
+    assert download.ARCHIVES["ml-1m"] in message
     for way in ("--from PATH", "MOVIEREC_MIRROR"):
         assert way in message
     assert files_in(tmp_path / "data") == []
@@ -779,7 +780,7 @@ def test_cut_connection_is_tried_again(mirror, archive, tmp_path):
 
 
 def test_server_that_sends_without_end_is_left(mirror, archive, tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "LARGEST", 100_000)
+    monkeypatch.setattr(download, "LARGEST", 100_000)
     mirror.answers["/sets/ml-1m.zip"] = [(200, b"x" * 20_000, 2**40)]
     mirror.dripping.add("/sets/ml-1m.zip")
     assert "the server sends more than 100,000 bytes" in failed_download("ml-1m")
@@ -787,7 +788,7 @@ def test_server_that_sends_without_end_is_left(mirror, archive, tmp_path, monkey
 
 
 def test_server_that_is_too_slow_is_left(mirror, archive, tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "SILENCE", 0.1)
+    monkeypatch.setattr(download, "SILENCE", 0.1)
     mirror.answers["/sets/ml-1m.zip"] = [(200, b"x", len(archive))]
     mirror.dripping.add("/sets/ml-1m.zip")
     message = failed_download("ml-1m")
@@ -796,7 +797,7 @@ def test_server_that_is_too_slow_is_left(mirror, archive, tmp_path, monkeypatch)
 
 
 def test_server_that_falls_silent_is_left(mirror, archive, tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "SILENCE", 0.1)
+    monkeypatch.setattr(download, "SILENCE", 0.1)
     monkeypatch.setattr(mirror.server.RequestHandlerClass, "do_GET", lambda _: PAUSE.wait(0.5))
     assert "could not download" in failed_download("ml-1m")
     assert files_in(tmp_path / "data") == []
@@ -813,7 +814,7 @@ def test_redirected_archive_is_believed_by_its_checksum_alone(mirror, archive, t
     other = mirror.url.replace("127.0.0.1", "localhost").replace("/sets", "/elsewhere")
     mirror.redirects["/sets/ml-1m.zip"] = f"{other}/a.zip"
     mirror.answers["/elsewhere/a.zip"] = [(200, archive + b"x", len(archive) + 1)]
-    assert datasets.ARCHIVES["ml-1m"] in failed_download("ml-1m")
+    assert download.ARCHIVES["ml-1m"] in failed_download("ml-1m")
     assert files_in(tmp_path / "data") == []
     mirror.answers["/elsewhere/a.zip"] = [(200, archive, len(archive))]
     assert len(load_dataset("ml-1m").ratings) == 4

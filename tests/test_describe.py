@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_series_equal
 
-from movierec.datasets import Tables, validate_tables
-from movierec.describe import (
+from movierec.data.describe import (
     dense_corner,
     genre_flags,
     genre_lift,
@@ -19,7 +18,8 @@ from movierec.describe import (
     sittings,
     user_groups,
 )
-from movierec.simulate import Simulation
+from movierec.data.simulate import Simulation
+from movierec.data.tables import Tables, validate_tables
 
 
 def test_users_are_told_apart_by_what_the_data_says_of_them(small_world: Simulation) -> None:

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from movierec import distribution
+from movierec.data.simulate import simulate
 from movierec.errors import InputError
+from movierec.models import distribution
 from movierec.pipeline import train
 from movierec.recipes import RECIPES, NetworkConfig
 from movierec.runs import load_run
-from movierec.simulate import simulate
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the workers are forked")
 
@@ -30,10 +30,12 @@ import dataclasses, json, os, signal, socket, sys
 from pathlib import Path
 import safetensors.numpy
 import tensorflow as tf
-from movierec import distribution, networks, pipeline, recipes, training
+from movierec import networks, pipeline, recipes
+from movierec.models import distribution
+from movierec.models import training
 from movierec.errors import WorkerLostError
 from movierec.recipes import NetworkConfig
-from movierec.simulate import simulate
+from movierec.data.simulate import simulate
 
 folder = Path(sys.argv[1])
 recipe = dataclasses.replace(recipes.RECIPES["fast"], network=NetworkConfig(title_dropout=0.0))

@@ -13,8 +13,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from movierec import doctor
+from movierec.data.simulate import write_ml1m
 from movierec.doctor import examine
-from movierec.simulate import write_ml1m
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def test_the_command_prints_json_loads_no_tensorflow_and_ends_with_0(tmp_path):
         "import sys\n"
         "sys.modules['tensorflow'] = sys.modules['keras'] = None  # an import of them fails\n"
         "sys.argv = ['movierec', 'doctor', *sys.argv[1:]]\n"
-        "from movierec.cli import main\n"
+        "from movierec.cli.main import main\n"
         "main()"
     )
     for option in ([], ["--json"]):

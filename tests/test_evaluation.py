@@ -8,9 +8,12 @@ import shutil
 import numpy as np
 import pytest
 
-from movierec import baselines
+from movierec.data.features import Features
+from movierec.data.simulate import Simulation
+from movierec.data.splits import split
 from movierec.errors import InputError
-from movierec.evaluation import (
+from movierec.evaluation.evaluate import (
+    baselines,
     compare,
     comparison_table,
     evaluate,
@@ -18,12 +21,9 @@ from movierec.evaluation import (
     measure,
     row_groups,
 )
-from movierec.features import Features
-from movierec.metrics import rating_metrics
+from movierec.evaluation.metrics import rating_metrics
 from movierec.pipeline import best_of
 from movierec.runs import Run, encode_rows
-from movierec.simulate import Simulation
-from movierec.splits import split
 from movierec.vectors import Rows
 
 # --- baselines -----------------------------------------------------------------------------------
@@ -232,7 +232,7 @@ def test_learned_rows_get_errors_but_no_lists(small_run):
 
 
 def test_ease_is_left_out_of_a_catalogue_too_large_for_it(small_run, monkeypatch):
-    monkeypatch.setattr("movierec.evaluation.EASE_FILMS", 149)
+    monkeypatch.setattr("movierec.evaluation.evaluate.EASE_FILMS", 149)
     result = evaluate(small_run)
     assert "EASE" not in result["baselines"]
     assert "up to 149 films; this catalogue has 150" in result["left_out"]["EASE"]

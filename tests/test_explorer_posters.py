@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from film_server import FilmServer, send, tmdb_film
 
-from movierec import providers, widgets
-from movierec.metadata import Metadata
-from movierec.providers import Tmdb
-from movierec.recommend import Recommender
+from movierec.data.titles import title_forms
+from movierec.explorer import providers, widgets
+from movierec.explorer.metadata import Metadata
+from movierec.explorer.providers import Tmdb
+from movierec.explorer.widgets import Explorer, explorer
+from movierec.recommend.recommender import Recommender
 from movierec.runs import Run
-from movierec.titles import title_forms
-from movierec.widgets import Explorer, explorer
 
 HOSTILE = "<img src=x onerror=alert(1)>“电影”"
 

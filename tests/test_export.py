@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from movierec import export as exporting
 from movierec.errors import InputError
-from movierec.export import export
+from movierec.serving import export as exporting
+from movierec.serving.export import export
 
 # Only Parquet, TensorFlow and ONNX Runtime: an import of movierec would fail.
 ELSEWHERE = """
@@ -183,9 +183,10 @@ def test_parquet_alone_needs_no_tensorflow(small_run, tmp_path):
     code = (
         "import sys, pathlib\n"
         "sys.modules['tensorflow'] = sys.modules['keras'] = None\n"
-        "import movierec.export, movierec\n"
+        "import movierec\n"
+        "from movierec.serving.export import export\n"
         f"run = movierec.load_run({str(small_run.path)!r})\n"
-        f"movierec.export.export(run, pathlib.Path({str(tmp_path / 'out')!r}), ('parquet',))"
+        f"export(run, pathlib.Path({str(tmp_path / 'out')!r}), ('parquet',))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     found = {path.name for path in (tmp_path / "out").iterdir()}

@@ -9,20 +9,20 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from movierec import factors
-from movierec.attributes import (
+from movierec.best import fit_best, fit_ratings
+from movierec.data.attributes import (
     MOST_PAIRED,
     SCALE,
     encode_people,
     movie_attributes,
     user_attributes,
 )
-from movierec.best import fit_best, fit_ratings
-from movierec.datasets import Tables
+from movierec.data.features import Features
+from movierec.data.tables import Tables
 from movierec.errors import InputError
-from movierec.factors import Side, fit_factors, ridge_regression, tower_inputs
-from movierec.features import Features
-from movierec.metrics import rating_metrics
+from movierec.evaluation.metrics import rating_metrics
+from movierec.models import factors
+from movierec.models.factors import Side, fit_factors, ridge_regression, tower_inputs
 from movierec.pipeline import train
 from movierec.recipes import BestRecipe
 from movierec.vectors import Rows, pair_scores

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from movierec.data.simulate import write_ml1m
 from movierec.errors import InputError
 from movierec.files import alone, write_whole
-from movierec.notebooks import run_notebooks
+from movierec.reporting.notebooks import run_notebooks
 from movierec.runs import Run, check_target, load_run
-from movierec.simulate import write_ml1m
 
 KILLS = Path(__file__).parent / "faults" / "kills.py"
 
@@ -172,7 +172,7 @@ def test_full_disk_leaves_the_earlier_data(small_disk, small_tables):
 
 @pytest.mark.parametrize("form", ["parquet", "savedmodel", "onnx"])
 def test_export_to_a_full_disk_says_so_and_leaves_nothing(small_disk, small_run, form):
-    from movierec.export import export
+    from movierec.serving.export import export
 
     (small_disk / "filler").write_bytes(b"x" * 200_000)
     with pytest.raises(OSError, match="No space left"):
@@ -185,7 +185,7 @@ def test_lists_that_fill_a_disk_keep_whole_parts_and_go_on_elsewhere(
 ):
     import pandas as pd
 
-    from movierec.batch import recommend_all
+    from movierec.serving.batch import recommend_all
 
     users = tmp_path / "users.parquet"
     small_run.tables.users[["user_id"]].to_parquet(users)

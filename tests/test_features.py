@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from movierec.datasets import AGE_BANDS, Tables
-from movierec.errors import InputError
-from movierec.features import (
+from movierec.data.features import (
     Features,
     IdVocabulary,
     joined_table,
     split_genres,
     title_words,
 )
+from movierec.data.tables import AGE_BANDS, Tables
+from movierec.errors import InputError
 
 
 def with_ages(tables: Tables, ages: list[int]) -> Tables:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.filmmap import HEIGHT, WIDTH, FilmMap, film_map, legend
-from movierec.recommend import Recommender
+from movierec.explorer.filmmap import HEIGHT, WIDTH, FilmMap, film_map, legend
+from movierec.recommend.recommender import Recommender
 from movierec.runs import Run, load_run
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import movierec
-from movierec import freshness
-from movierec.freshness import CALLED, what_changed
+from movierec.reporting import freshness
+from movierec.reporting.freshness import CALLED, what_changed
 
 NOW = dict.fromkeys(CALLED, "as ever")
 UNTOLD = "the one that is there does not say what it was made from"

@@ -7,7 +7,7 @@ from fuzz.readers import CORPUS, check, seeds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from movierec.datasets import Tables
+from movierec.data.tables import Tables
 
 CASES = sorted(CORPUS.iterdir())
 

@@ -12,108 +12,75 @@ import pytest
 import movierec
 
 PACKAGE = Path(movierec.__file__).parent
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+MODULES = sorted(
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    for path in PACKAGE.rglob("*.py")
+    if path.name != "__init__.py"
+)
 
-# what each module may import in house, wherever the import stands; the roles are design's
-ALL = set(MODULES) - {"cli", "__main__"}
-DATA = {"errors", "paths"}
-MAY_IMPORT = {
+# Rooms of the library, from the ground up: packages, and modules that stand by themselves. What
+# each may import in house, beside its own modules, wherever the import stands.
+MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "paths": set(),
-    "files": {"errors"},
-    "vectors": set(),
-    "spectral": {"vectors"},
-    "recipes": {"errors"},
-    "plots": set(),
-    "datasets": DATA | {"simulate"},  # `sample` is a data set too; loaded when it is asked for
-    "invented": {"datasets"},
-    "simulate": {"datasets", "invented", "files", "errors"},
-    "features": {"datasets", "errors"},
-    "describe": {"datasets", "features", "splits", "vectors"},
-    "splits": {"errors"},
-    "titles": {"datasets", "errors"},
-    "model": {"features", "recipes"},
-    "shapes": {"features", "recipes"},
-    "checkpoints": {"files", "errors"},
-    "distribution": {"errors"},
     "progress": set(),
-    "attributes": {"datasets", "features"},
-    "factors": {"recipes", "vectors"},
-    "watching": {"recipes", "vectors"},
-    "choosing": {"errors", "vectors"},
-    "ablation": {"baselines", "best", "evaluation", "recipes", "recommend", "vectors", "watching"},
-    "newcomers": {"factors", "vectors"},
-    "best": {
-        "attributes",
-        "factors",
-        "features",
-        "progress",
-        "recipes",
-        "runs",
-        "vectors",
-        "watching",
-    },
-    "training": {
-        "model",
-        "recipes",
-        "checkpoints",
-        "distribution",
-        "progress",
-        "vectors",
-        "errors",
-    },
-    "networks": ALL - {"pipeline", "evaluation", "widgets", "notebooks", "pages", "predictions"},
-    "metrics": {"vectors", "errors"},
-    "baselines": {"metrics", "vectors"},
-    "evaluation": {"baselines", "metrics", "datasets", "features", "vectors", "errors"},
-    "people": {"attributes", "datasets", "features", "vectors", "errors"},
-    "resemblance": {"attributes", "features", "vectors", "watching"},
-    "reasons": {"newcomers", "people", "vectors", "watching"},
-    "recommend": {"choosing", "datasets", "features", "growing", "newcomers", "people", "reasons"}
-    | {"resemblance", "titles", "vectors", "watching", "errors"},
-    "growing": {"attributes", "datasets", "errors", "features", "newcomers", "recommend"}
-    | {"watching"},
-    "runs": {"datasets", "features", "files", "newcomers", "recommend", "vectors", "watching"}
-    | DATA,
-    "pipeline": ALL - {"widgets", "notebooks", "pages", "predictions", "metadata", "doctor"},
-    "metadata": DATA | {"providers"},
-    "providers": {"metadata", "titles", "errors"},
-    "forks": {"nursery", "errors"},  # `nursery` in a fork alone
-    "nursery": {"filmmap", "metadata", "plots", "providers", "runs", "forks", "errors"},
-    "app": {"notebooks", "forks", "errors"},
-    "components": set(),
-    "shapewidget": {"cards", "components", "features", "recipes", "shapes"},
-    "cards": {"metadata", "titles"},
-    "filmmap": {"cards", "datasets", "recommend", "titles"},
-    "visitor": {"datasets", "features", "newcomers", "people", "recommend", "vectors", "errors"},
-    "widgets": {"cards", "components", "datasets", "features", "filmmap", "metadata", "people"}
-    | {"recommend", "titles", "visitor"}
-    | DATA,
-    "predictions": {"recommend", "features", "files", "errors"},
-    "graphs": {"networks", "recommend", "runs"},
-    "export": {"datasets", "features", "files", "graphs", "recommend", "runs", "vectors", "errors"},
-    "batch": {"choosing", "recommend", "runs", "files", "errors"},
-    "pages": {"files"} | DATA,
-    "parameters": {"datasets", "errors", "pages", "recipes", "runs"},
-    "kernels": {"pages"},
-    "freshness": {"datasets"},
-    "notebooks": {"files", "freshness", "kernels", "pages", "parameters", "runs"} | DATA,
-    "comparison": {"errors", "evaluation", "files", "metrics", "pages", "plots", "runs"},
-    "sweep": {"errors", "files", "kernels", "notebooks", "pages", "parameters", "plots"},
-    "doctor": {"datasets", "metadata", "runs"} | DATA,
-    "cli": ALL,
+    "vectors": set(),
+    "plots": set(),
+    "files": {"errors"},
+    "recipes": {"errors"},
+    "data": {"errors", "files", "paths", "vectors"},
+    "models": {"data", "errors", "files", "progress", "recipes", "vectors"},
+    "recommend": {"data", "errors", "models", "vectors"},
+    "runs": {"data", "errors", "files", "models", "paths", "recommend", "vectors"},
+    "best": {"data", "models", "progress", "recipes", "runs", "vectors"},
+    "networks": {"data", "errors", "models", "progress", "recipes", "runs", "vectors"},
+    "evaluation": {"best", "data", "errors", "models", "recipes", "recommend", "runs", "vectors"},
+    "pipeline": {"best", "data", "errors", "evaluation", "files", "models", "networks", "paths"}
+    | {"plots", "progress", "recipes", "runs", "vectors"},
+    "serving": {"data", "errors", "files", "networks", "recommend", "runs", "vectors"},
+    "explorer": {"data", "errors", "models", "paths", "recipes", "recommend", "vectors"},
+    "reporting": {"data", "errors", "evaluation", "files", "paths", "plots", "recipes", "runs"},
+    "page": {"errors", "explorer", "plots", "reporting", "runs"},
+    "doctor": {"data", "errors", "explorer", "paths", "runs"},
+    "cli": {"data", "doctor", "errors", "evaluation", "explorer", "files", "page", "paths"}
+    | {"pipeline", "progress", "recipes", "recommend", "reporting", "runs", "serving"},
     "__main__": {"cli"},
 }
+# modules whose role allows less than their room's
+NARROWER: dict[str, set[str]] = {
+    "data.tables": {"errors"},
+    "data.splits": {"errors"},
+    "data.features": {"data.tables", "errors"},  # the one door between ids and row numbers
+    "models.model": {"data.features", "recipes"},  # knows nothing of training
+    "models.shapes": {"data.features", "recipes"},
+    "models.training": {"errors", "models.checkpoints", "models.distribution", "models.model"}
+    | {"progress", "recipes", "vectors"},  # knows nothing of films
+    "models.factors": {"recipes", "vectors"},
+    "models.watching": {"recipes", "vectors"},
+    "evaluation.metrics": {"errors", "vectors"},
+    "evaluation.baselines": {"evaluation.metrics", "vectors"},
+    "explorer.components": set(),
+}
 TENSORFLOW = {"tensorflow", "keras"}
-MAY_IMPORT_TENSORFLOW = {"model", "distribution", "training", "networks", "graphs"}
+MAY_IMPORT_TENSORFLOW = {
+    "models.model",
+    "models.distribution",
+    "models.training",
+    "networks",
+    "serving.graphs",
+}
+
+
+def path_of(module: str) -> Path:
+    return PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
 
 
 def imports(module: str) -> list[tuple[str, bool]]:
-    """Modules that a module imports, each with whether the import stands at the top.
+    """What a module imports, each with whether the import stands at the top.
 
-    Imports under `if TYPE_CHECKING` never happen, and are left out.
+    Modules of the house come without `movierec.` before them. Imports under `if TYPE_CHECKING`
+    never happen, and are left out.
     """
-    tree = ast.parse((PACKAGE / f"{module}.py").read_text("utf-8"))
     found = []
 
     def visit(node: ast.AST, top: bool) -> None:
@@ -123,19 +90,24 @@ def imports(module: str) -> list[tuple[str, bool]]:
             found.extend((alias.name, top) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}: a relative import"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-            in_house = node.module == "movierec"
-            found.extend((name, top) for name in (names if in_house else [node.module]))
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}".removeprefix("movierec.")
+                outer = node.module.removeprefix("movierec.")
+                found.append((inner if inner in MODULES else outer, top))
         for child in ast.iter_child_nodes(node):
             visit(child, top and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
-    visit(tree, True)
-    return found
+    visit(ast.parse(path_of(module).read_text("utf-8")), True)
+    return [(name.removeprefix("movierec."), top) for name, top in found]
 
 
-def in_house(module: str) -> set[str]:
-    names = {name.split(".")[1] for name, _ in imports(module) if name.startswith("movierec.")}
+def in_house(module: str, top_only: bool = False) -> set[str]:
+    names = {name for name, top in imports(module) if top or not top_only}
     return names & set(MODULES)  # `from movierec import __version__` is no module
+
+
+def room(module: str) -> str:
+    return module.split(".")[0]
 
 
 def fresh(code: str) -> str:
@@ -144,29 +116,35 @@ def fresh(code: str) -> str:
     return done.stdout.strip()
 
 
-def test_every_module_has_a_line_in_the_table():
-    assert set(MODULES) <= set(MAY_IMPORT)
+def test_table_has_the_rooms_that_there_are():
+    assert set(MAY_IMPORT) == {room(module) for module in MODULES}
+    assert set(NARROWER) <= set(MODULES)
+
+
+def test_rooms_stand_on_rooms_below_them_alone():
+    below: set[str] = set()
+    for name, allowed in MAY_IMPORT.items():
+        assert allowed <= below, name
+        below.add(name)
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_module_imports_only_what_its_role_allows(module):
-    assert in_house(module) <= MAY_IMPORT[module]
+    if module in NARROWER:
+        assert in_house(module) <= NARROWER[module]
+    assert {room(name) for name in in_house(module)} <= MAY_IMPORT[room(module)] | {room(module)}
 
 
 def test_no_two_modules_need_each_other_to_load():
     """Imports at the top form no circle."""
-    needs = {
-        module: {name.split(".")[1] for name, top in imports(module) if top and "movierec." in name}
-        & set(MODULES)
-        for module in MODULES
-    }
+    needs = {module: in_house(module, top_only=True) for module in MODULES}
     while needs:
         free = {module for module, needed in needs.items() if not needed & set(needs)}
         assert free, f"a circle among {sorted(needs)}"
         needs = {module: needed for module, needed in needs.items() if module not in free}
 
 
-@pytest.mark.parametrize("module", ["__init__", *MODULES])
+@pytest.mark.parametrize("module", MODULES)
 def test_only_the_network_and_what_trains_it_import_tensorflow(module):
     names = {name.split(".")[0] for name, _ in imports(module)}
     assert module in MAY_IMPORT_TENSORFLOW or not names & TENSORFLOW
@@ -174,15 +152,14 @@ def test_only_the_network_and_what_trains_it_import_tensorflow(module):
 
 @pytest.mark.parametrize("module", sorted(set(MODULES) - MAY_IMPORT_TENSORFLOW))
 def test_nothing_else_loads_the_network_at_its_top(module):
-    top = {name.split(".")[1] for name, top in imports(module) if top and "movierec." in name}
-    assert not top & MAY_IMPORT_TENSORFLOW
+    assert not in_house(module, top_only=True) & MAY_IMPORT_TENSORFLOW
 
 
-@pytest.mark.parametrize("module", ["__init__", *MODULES])
+@pytest.mark.parametrize("module", MODULES)
 def test_no_module_can_unpickle(module):
     names = {name.split(".")[0] for name, _ in imports(module)}
     assert not names & {"pickle", "dill", "joblib", "cloudpickle", "shelve", "marshal"}
-    source = (PACKAGE / f"{module}.py").read_text("utf-8")
+    source = path_of(module).read_text("utf-8")
     assert "read_pickle" not in source
     assert "allow_pickle=True" not in source
 

@@ -19,11 +19,11 @@ import pytest
 from film_server import FilmServer, picture, send, tmdb_film
 from PIL import Image
 
-from movierec import metadata, providers
+from movierec.data.titles import title_forms
 from movierec.errors import InputError, ProviderError
-from movierec.metadata import Details, Film, Metadata, configured
-from movierec.providers import Douban, Tmdb, best_match, clean, redrawn
-from movierec.titles import title_forms
+from movierec.explorer import metadata, providers
+from movierec.explorer.metadata import Details, Film, Metadata, configured
+from movierec.explorer.providers import Douban, Tmdb, best_match, clean, redrawn
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJhdWQiOiJ0ZXN0In0.c2VjcmV0LXNlY3JldA"
 OLDER_KEY = "0123456789abcdef0123456789abcdef"
@@ -315,13 +315,13 @@ def test_an_answer_that_is_none_leaves_all_else_as_it_was(
     films, answers = open_metadata(tmdb(server, silence=silence)), Answers()
 
     films.ask(rows(1), answers)
-    _until(lambda: [line for line in caplog.records if line.name == "movierec.metadata"])
+    _until(lambda: [line for line in caplog.records if line.name == "movierec.explorer.metadata"])
     films.ask(rows(2), answers)
     answers.wait(2)
 
     assert films.known(1) is None
     assert 1 not in answers.came
-    (told,) = [line for line in caplog.records if line.name == "movierec.metadata"]
+    (told,) = [line for line in caplog.records if line.name == "movierec.explorer.metadata"]
     assert told.getMessage().startswith("Matrix, The (1999): TMDB ")
     assert told.exc_info is None
     assert server.paths().count("/3/search/movie") == 1 + (

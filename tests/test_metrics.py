@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from movierec.errors import InputError
-from movierec.metrics import (
+from movierec.evaluation.metrics import (
     calibration,
     difference,
     intervals,
@@ -106,7 +106,7 @@ def test_lists_do_not_depend_on_the_blocks_users_are_scored_in(monkeypatch):
     scores, films, users = fixed(rng.random((50, 20))), np.ones(20, bool), np.arange(0, 50, 3)
     seen = rng.integers(0, 50, 300).astype(np.int32), rng.integers(0, 20, 300).astype(np.int32)
     whole = top_lists(scores, users, seen, films, k=5)
-    monkeypatch.setattr("movierec.metrics.BLOCK_SCORES", 60)
+    monkeypatch.setattr("movierec.evaluation.metrics.BLOCK_SCORES", 60)
     assert np.array_equal(whole, top_lists(scores, users, seen, films, k=5))
 
 
@@ -219,7 +219,7 @@ def test_popularity_is_the_share_of_rated_films_with_fewer_ratings():
 def test_traits_do_not_depend_on_their_blocks(monkeypatch):
     lists = np.random.default_rng(0).integers(-1, 6, (20, 4))
     whole = traits(*lists.tolist())
-    monkeypatch.setattr("movierec.metrics.BLOCK_SCORES", 1)
+    monkeypatch.setattr("movierec.evaluation.metrics.BLOCK_SCORES", 1)
     pd.testing.assert_frame_equal(whole, traits(*lists.tolist()))
 
 

@@ -6,16 +6,16 @@ import keras
 import numpy as np
 import pytest
 
-from movierec.features import Features, Sizes
-from movierec.model import (
+from movierec.data.features import Features, Sizes
+from movierec.models.model import (
     FullWidthConv2D,
     TwoTower,
     all_vectors,
     movie_tower,
     user_tower,
 )
+from movierec.models.shapes import compare, derive
 from movierec.recipes import NetworkConfig
-from movierec.shapes import compare, derive
 
 ML_1M = Sizes(6041, 2, 7, 21, 3953, 19, 5217, 18, 15)
 ML_100K = Sizes(944, 2, 7, 21, 1683, 20, 2500, 19, 15)

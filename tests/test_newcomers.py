@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.attributes import encode_people, movie_attributes, user_attributes
+from movierec.data.attributes import encode_people, movie_attributes, user_attributes
+from movierec.data.simulate import simulate
 from movierec.errors import InputError
-from movierec.metrics import rating_metrics
-from movierec.newcomers import SIZES, _gain, learn_newcomers, new_movies, new_user
+from movierec.evaluation.metrics import rating_metrics
+from movierec.models.newcomers import SIZES, _gain, learn_newcomers, new_movies, new_user
 from movierec.pipeline import train
 from movierec.recipes import BestRecipe
 from movierec.runs import load_run
-from movierec.simulate import simulate
 
 TINY = BestRecipe("tiny", factors=6, passes=6, members=1, watch_rank=20)
 

@@ -12,12 +12,12 @@ from urllib.parse import unquote
 import nbformat
 import pytest
 
+from movierec.data.simulate import Simulation, simulate, write_ml1m
 from movierec.errors import InputError
-from movierec.notebooks import BatchResult, find_notebooks, run_notebooks
-from movierec.pages import index_page
+from movierec.explorer.widgets import active_user
+from movierec.reporting.notebooks import BatchResult, find_notebooks, run_notebooks
+from movierec.reporting.pages import index_page
 from movierec.runs import Run, load_run
-from movierec.simulate import Simulation, simulate, write_ml1m
-from movierec.widgets import active_user
 
 NAMES = ["01_data", "02_shapes", "03_training", "04_evaluation", "05_recommend", "06_solutions"]
 FINDINGS = {  # what the findings of a notebook say of what it records, as they write it

@@ -15,10 +15,10 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image
 
-from movierec import notebooks
 from movierec.errors import InputError, NotebookError
-from movierec.notebooks import BatchResult, parameters_of, record, run_notebooks
-from movierec.pages import THUMBNAIL, as_webp, with_equations, with_page_links
+from movierec.reporting import notebooks
+from movierec.reporting.notebooks import BatchResult, parameters_of, record, run_notebooks
+from movierec.reporting.pages import THUMBNAIL, as_webp, with_equations, with_page_links
 
 PARAMETERS = """\
 data: str = "sample"  # the data set
@@ -46,7 +46,7 @@ def write_notebook(path: Path, *cells: str, parameters: str = PARAMETERS) -> Non
 
 FIRST = [
     "import json, os, sys\nimport matplotlib.pyplot as plt\nimport ipywidgets\n"
-    "from movierec.notebooks import record",
+    "from movierec.reporting.notebooks import record",
     "plt.plot([1, 2])\nplt.show()",
     "ipywidgets.IntSlider()",
     "record(values=[data, epochs, rate, chatty], run_dir=run_dir, report_dir=report_dir)",
@@ -298,7 +298,7 @@ def test_memory_of_processes_that_a_notebook_starts_counts(tmp_path: Path):
 def reported(tmp_path: Path) -> Path:
     """A report in `out` of two notebooks in `source` on the data in `data`, some seconds old."""
     for name in ("01_one", "02_two"):
-        cell = "from movierec.notebooks import record\nrecord(n=open(path + '/u').read())"
+        cell = "from movierec.reporting.notebooks import record\nrecord(n=open(path + '/u').read())"
         write_notebook(tmp_path / "source" / f"{name}.ipynb", cell, parameters='path: str = "."')
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "u").write_text("1")

@@ -8,9 +8,9 @@ import nbformat
 import pytest
 from conftest import real_folder
 
-from movierec.datasets import Tables
-from movierec.notebooks import BatchResult, run_notebooks
+from movierec.data.tables import Tables
 from movierec.recipes import BestRecipe
+from movierec.reporting.notebooks import BatchResult, run_notebooks
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from conftest import PROJECT
 
-from movierec.notebooks import find_notebooks, source_folder
+from movierec.reporting.notebooks import find_notebooks, source_folder
 
 SOURCES = find_notebooks()
 LESSONS, APPENDIX = SOURCES[:-1], SOURCES[-1]
@@ -140,7 +140,7 @@ def test_pictures_are_described_in_words(path: Path) -> None:
 @each
 def test_equations_can_be_set(path: Path) -> None:
     """All of them: none is left as LaTeX on the pages, which load no script."""
-    from movierec.pages import with_equations
+    from movierec.reporting.pages import with_equations
 
     assert "$" not in re.sub(r"`[^`]*`", "", with_equations(prose(path)))
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
 from movierec import plots
-from movierec.features import Features
+from movierec.data.features import Features
 from movierec.recipes import NetworkConfig
 
 
@@ -279,7 +279,7 @@ def test_dot_product_ends_at_its_value(ax: Axes) -> None:
 def test_network_draws_every_operation_and_the_parameters_of_its_layers(
     small_features: Features,
 ) -> None:
-    from movierec.model import TwoTower  # here: the other tests need no TensorFlow
+    from movierec.models.model import TwoTower  # here: the other tests need no TensorFlow
 
     model = TwoTower(small_features, NetworkConfig(), seed=0)
     ax = Figure(figsize=(13, 15)).subplots()

@@ -15,11 +15,12 @@ from fuzz.readers import zipped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from movierec.datasets import MAX_ID, OCCUPATIONS_1M, Tables, load_dataset, validate_tables
-from movierec.features import TITLE_LENGTH, Features, split_genres, title_words
-from movierec.metrics import list_metrics, top_lists
-from movierec.recommend import Recommender
-from movierec.splits import split, validation_split
+from movierec.data.datasets import load_dataset
+from movierec.data.features import TITLE_LENGTH, Features, split_genres, title_words
+from movierec.data.splits import split, validation_split
+from movierec.data.tables import MAX_ID, OCCUPATIONS_1M, Tables, validate_tables
+from movierec.evaluation.metrics import list_metrics, top_lists
+from movierec.recommend.recommender import Recommender
 from movierec.vectors import Rows
 
 # letters of every script, separators and quotes among them, but no control characters

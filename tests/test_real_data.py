@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
-from movierec.datasets import FOLDS, GENRES_1M, Tables, load_dataset, official_fold, validate_tables
-from movierec.features import Features, joined_table, title_words
-from movierec.model import TwoTower, all_vectors
+from movierec.data.datasets import FOLDS, load_dataset, official_fold
+from movierec.data.features import Features, joined_table, title_words
+from movierec.data.simulate import write_ml1m
+from movierec.data.splits import split
+from movierec.data.tables import GENRES_1M, Tables, validate_tables
+from movierec.models.model import TwoTower, all_vectors
+from movierec.models.shapes import compare, derive
 from movierec.recipes import NetworkConfig
-from movierec.shapes import compare, derive
-from movierec.simulate import write_ml1m
-from movierec.splits import split
 
 
 @pytest.fixture(scope="module")

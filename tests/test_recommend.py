@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.datasets import AGE_BAND_NAMES, Tables
+from movierec.data.features import Features
+from movierec.data.tables import AGE_BAND_NAMES, Tables
 from movierec.errors import InputError
-from movierec.features import Features
-from movierec.recommend import FANS, Recommender
+from movierec.recommend.recommender import FANS, Recommender
 
 PEOPLE, FILMS = 40, 24
 # ids leave gaps, so that an id taken for a position, or a gap taken for a film, shows
@@ -172,7 +172,7 @@ def test_free_rows_and_gaps_are_never_films_or_people(checkerboard):
 @pytest.mark.parametrize("exclude_seen", [True, False])
 @pytest.mark.parametrize("block", [1024, 7])
 def test_many_users_get_what_each_would_get_alone(checkerboard, monkeypatch, exclude_seen, block):
-    monkeypatch.setattr("movierec.recommend.BLOCK", block)
+    monkeypatch.setattr("movierec.recommend.recommender.BLOCK", block)
     asked = USER_IDS[::-1].tolist()
     together = checkerboard.for_users(asked, k=5, exclude_seen=exclude_seen)
     assert together["user_id"].tolist() == [user for user in asked for _ in range(5)]

@@ -20,10 +20,10 @@ import pandas as pd
 import pytest
 import safetensors.numpy
 
-from movierec.attributes import movie_attributes, user_attributes
+from movierec.data.attributes import movie_attributes, user_attributes
+from movierec.data.features import Features
 from movierec.errors import InputError
-from movierec.features import Features
-from movierec.newcomers import learn_newcomers
+from movierec.models.newcomers import learn_newcomers
 from movierec.runs import (
     PARTS,
     Run,

@@ -8,10 +8,10 @@ from html import unescape
 
 import pytest
 
-from movierec.features import Sizes
+from movierec.data.features import Sizes
+from movierec.explorer.shapewidget import ShapeExplorer, shape_explorer
+from movierec.models.shapes import derive
 from movierec.recipes import NetworkConfig
-from movierec.shapes import derive
-from movierec.shapewidget import ShapeExplorer, shape_explorer
 
 ONE_MILLION = Sizes(6041, 2, 7, 21, 3953, 19, 5217, 18, 15)
 DOCUMENTED = NetworkConfig(mask_padding=False)

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.datasets import AGE_BANDS, GENRES_1M, Tables, load_dataset, validate_tables
+from movierec.data.datasets import load_dataset
+from movierec.data.invented import MOODS, plain_words
+from movierec.data.simulate import _NOISE, Simulation, _normal_cdf, simulate, write_ml1m
+from movierec.data.tables import AGE_BANDS, GENRES_1M, Tables, validate_tables
 from movierec.errors import InputError
-from movierec.invented import MOODS, plain_words
-from movierec.simulate import _NOISE, Simulation, _normal_cdf, simulate, write_ml1m
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from movierec.spectral import leading_factors
+from movierec.models.spectral import leading_factors
 from movierec.vectors import Rows
 
 USERS, MOVIES = 60, 40

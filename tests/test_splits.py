@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import train_test_split
 
+from movierec.data.splits import HOLDOUTS, holdout_record, split, validation_split
 from movierec.errors import InputError
-from movierec.splits import HOLDOUTS, holdout_record, split, validation_split
 
 
 def ratings_at(timestamps: list[int]) -> pd.DataFrame:

@@ -15,11 +15,11 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from movierec import kernels
-from movierec import sweep as sweeping
 from movierec.errors import InputError
 from movierec.files import alone
-from movierec.sweep import Combination, SweepResult, parsed_grid, sweep
+from movierec.reporting import kernels
+from movierec.reporting import sweep as sweeping
+from movierec.reporting.sweep import Combination, SweepResult, parsed_grid, sweep
 
 PARAMETERS = """\
 rate: float = 0.1  # learning rate
@@ -27,7 +27,7 @@ size: int = 2  # rows a step
 name: str = ""  # any text
 """
 TRAINING = """\
-from movierec.notebooks import record
+from movierec.reporting.notebooks import record
 if rate > 5:
     raise ValueError("the loss <grew> out of hand")
 record(validation_loss=rate * size, words=["no", "number"], epochs=size)

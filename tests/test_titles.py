@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from movierec.data.titles import LONGEST, find_movies, plain_title, resolve_movie, title_forms
 from movierec.errors import InputError
-from movierec.titles import LONGEST, find_movies, plain_title, resolve_movie, title_forms
 
 TITLES = {
     3: "Silent Harbour, The (1984)",

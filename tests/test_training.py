@@ -11,17 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec import baselines
-from movierec.datasets import Tables
+from movierec.data.simulate import simulate
+from movierec.data.splits import split
+from movierec.data.tables import Tables
 from movierec.errors import InputError
-from movierec.metrics import rating_metrics
+from movierec.evaluation.evaluate import baselines
+from movierec.evaluation.metrics import rating_metrics
+from movierec.models.training import Fit, fit, loss
 from movierec.networks import load_network, untrained_network
 from movierec.pipeline import train, train_or_load
 from movierec.recipes import RECIPES, NetworkConfig, Recipe, resolve_recipe
 from movierec.runs import encode_rows, load_run
-from movierec.simulate import simulate
-from movierec.splits import split
-from movierec.training import Fit, fit, loss
 from movierec.vectors import Rows
 
 QUICK = Recipe("quick", epochs=3, batch_size=64, learning_rate=0.01)

@@ -9,12 +9,13 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 
-from movierec import cli, pipeline
-from movierec.datasets import Tables
+from movierec import pipeline
+from movierec.cli.main import cli
+from movierec.data.simulate import simulate
+from movierec.data.tables import Tables
 from movierec.errors import InputError
 from movierec.pipeline import train
 from movierec.progress import progress
-from movierec.simulate import simulate
 
 SETTINGS: dict[str, Any] = {"recipe": "fast", "batch_size": 512}
 
@@ -59,7 +60,7 @@ def test_control_c_says_how_to_continue(monkeypatch: pytest.MonkeyPatch) -> None
         raise KeyboardInterrupt
 
     monkeypatch.setattr(pipeline, "train", interrupted)
-    result = CliRunner().invoke(cli.cli, ["train", "--data", "sample"])
+    result = CliRunner().invoke(cli, ["train", "--data", "sample"])
     assert result.exit_code == 130
     assert "continue with the same command and --resume" in result.stderr
 

@@ -211,7 +211,7 @@ def with_title(path: Path, title: str) -> None:
     movies.loc[0, ["title", "genres"]] = [title, "<b>&=War"]
     movies["year"] = movies["year"].astype("Int64")
     forge(path, "tables/movies.parquet", parquet(pa.Table.from_pandas(movies)))
-    from movierec.features import Features
+    from movierec.data.features import Features
 
     run = load_run(path)
     features = Features.fit(run.tables)

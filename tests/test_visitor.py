@@ -10,13 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from movierec.datasets import Tables
+from movierec.data.features import Features
+from movierec.data.tables import Tables
 from movierec.errors import InputError
-from movierec.features import Features
-from movierec.newcomers import SIZES, Newcomers
-from movierec.recommend import Recommender
-from movierec.runs import Run
-from movierec.visitor import (
+from movierec.explorer.visitor import (
     LARGEST,
     Visitor,
     known_chance,
@@ -24,6 +21,9 @@ from movierec.visitor import (
     read_profile,
     write_profile,
 )
+from movierec.models.newcomers import SIZES, Newcomers
+from movierec.recommend.recommender import Recommender
+from movierec.runs import Run
 
 ASKS = 8
 POPULAR, OTHERS = 12, 48  # films: the popular ones all say the same of a person

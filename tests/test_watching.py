@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from movierec.models.watching import USUAL_HISTORY, fit_watching, star_weights, unwatched
 from movierec.recipes import BestRecipe
 from movierec.vectors import Rows
-from movierec.watching import USUAL_HISTORY, fit_watching, star_weights, unwatched
 
 USERS, FILMS = 60, 12
 RECIPE = BestRecipe("small", watch_rank=3, watch_ridge=20.0)
@@ -55,7 +55,7 @@ def test_with_all_directions_the_model_is_exact(rows, monkeypatch):
         u, s, vt = everything(matrix.toarray(), full_matrices=False)
         return u, s, vt
 
-    monkeypatch.setattr("movierec.watching.svds", all_of_them)
+    monkeypatch.setattr("movierec.models.watching.svds", all_of_them)
     model = fit_watching(rows, USERS, FILMS, RECIPE)
     inverse = exact(rows, RECIPE.watch_ridge)
     found = -model.movies @ model.movies.T  # off the diagonal; on it, this less 1 / ridge

@@ -15,16 +15,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.components import SORRY, CardGrid, Component, Knob
-from movierec.datasets import Tables
+from movierec.data.features import Features
+from movierec.data.tables import Tables
+from movierec.data.titles import spoken_title
 from movierec.errors import InputError
-from movierec.features import Features
-from movierec.metadata import Details
-from movierec.recommend import Recommender
+from movierec.explorer.components import SORRY, CardGrid, Component, Knob
+from movierec.explorer.metadata import Details
+from movierec.explorer.visitor import write_profile
+from movierec.explorer.widgets import (
+    ASKED,
+    FILM,
+    FOR_YOU,
+    MAP,
+    PERSON,
+    Explorer,
+    explorer,
+    rated_films,
+)
+from movierec.recommend.recommender import Recommender
 from movierec.runs import Run
-from movierec.titles import spoken_title
-from movierec.visitor import write_profile
-from movierec.widgets import ASKED, FILM, FOR_YOU, MAP, PERSON, Explorer, explorer, rated_films
 
 
 def recommender_of(tables: Tables) -> Recommender:

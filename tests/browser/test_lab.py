@@ -18,7 +18,7 @@ if not os.environ.get("CI"):  # where they must be there
     pytest.importorskip("playwright", reason="see the group `test` in pyproject.toml")
 from playwright.sync_api import expect
 
-from movierec.notebooks import source_folder
+from movierec.reporting.notebooks import source_folder
 
 STARTING = 60.0  # seconds
 

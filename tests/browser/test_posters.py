@@ -12,8 +12,8 @@ from film_server import FilmServer, send, tmdb_film
 from playwright.sync_api import expect
 
 from benchmarks.serving import Served, served
+from movierec.data.titles import title_forms
 from movierec.runs import Run
-from movierec.titles import title_forms
 
 HOSTILE = "<img src=x onerror=alert(1)>“电影”"
 
@@ -99,4 +99,4 @@ def test_the_page_works_on_while_the_provider_does_not(visit, server, site):
     while "not application/json" not in site.said():  # told where the server was started
         assert time.monotonic() < until
         time.sleep(0.1)
-    assert "movierec.metadata: " in site.said()
+    assert "movierec.explorer.metadata: " in site.said()

@@ -36,15 +36,16 @@ import pandas as pd
 import pandera.pandas  # noqa: F401  # here and not in each child: a quarter second
 from nbformat.v4 import new_code_cell, new_notebook
 
-from movierec.attributes import movie_attributes, user_attributes
-from movierec.checkpoints import Checkpoint
-from movierec.datasets import Tables, load_dataset
+from movierec.data.attributes import movie_attributes, user_attributes
+from movierec.data.datasets import load_dataset
+from movierec.data.features import Features
+from movierec.data.simulate import simulate, write_ml1m
+from movierec.data.tables import Tables
 from movierec.errors import InputError
-from movierec.features import Features
-from movierec.newcomers import learn_newcomers
-from movierec.notebooks import run_notebooks
+from movierec.models.checkpoints import Checkpoint
+from movierec.models.newcomers import learn_newcomers
+from movierec.reporting.notebooks import run_notebooks
 from movierec.runs import Run, Trained, encode_rows, load_run, write_run
-from movierec.simulate import simulate, write_ml1m
 
 WORLDS = [simulate(n_users=30, n_movies=40, n_ratings=700, seed=seed).tables for seed in (0, 1)]
 
@@ -188,7 +189,8 @@ def checkpoint(folder: Path) -> Job:
 
 
 def train(folder: Path) -> Job:
-    from movierec import pipeline, training  # TensorFlow is loaded, but not started: children are
+    from movierec import pipeline
+    from movierec.models import training  # TensorFlow is loaded, but not started: children are
 
     training.ROWS_PER_CALL, training.CHECKPOINT_SECONDS = 128, 0
     settings = {"recipe": "fast", "epochs": 4, "batch_size": 64}
@@ -225,7 +227,7 @@ def notebooks(folder: Path) -> Job:
     for name in ("01_one", "02_two"):
         cells = [
             new_code_cell("x: int = 1", metadata={"tags": ["parameters"]}),
-            new_code_cell("from movierec.notebooks import record\nrecord(x=x)"),
+            new_code_cell("from movierec.reporting.notebooks import record\nrecord(x=x)"),
         ]
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
         nbformat.write(new_notebook(cells=cells, metadata=kernel), source / f"{name}.ipynb")
@@ -252,7 +254,7 @@ def notebooks(folder: Path) -> Job:
 
 
 def export(folder: Path) -> Job:
-    from movierec import export as exporting
+    from movierec.serving import export as exporting
 
     source = folder / "run"
 
@@ -283,7 +285,7 @@ def export(folder: Path) -> Job:
 
 
 def lists(folder: Path) -> Job:
-    from movierec.batch import recommend_all
+    from movierec.serving.batch import recommend_all
 
     out, source, users = folder / "lists", folder / "run", folder / "users.parquet"
 

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from movierec.datasets import Tables, load_dataset
+from movierec.data.datasets import load_dataset
+from movierec.data.features import Features
+from movierec.data.tables import Tables
 from movierec.errors import InputError
-from movierec.features import Features
 
 CORPUS = Path(__file__).parent / "corpus"
 LONGEST_MESSAGE = 1500  # characters: a message is to be read

@@ -1,0 +1,61 @@
+"""What commands print: facts, tables, and texts that no terminal obeys."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def print_facts(facts: dict[str, Any], as_json: bool) -> None:
+    """Print facts, one a line."""
+    if as_json:
+        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    for name, value in facts.items():
+        shown = f"{value:,.4g}" if isinstance(value, float) else value
+        shown = f"{value:,}" if type(value) is int else shown
+        print(f"{name.replace('_', ' '):<16} {'none' if value is None else shown}")
+
+
+def print_films(films: pd.DataFrame, heading: str, as_json: bool) -> None:
+    """Print a list of films as a table."""
+    if as_json:
+        print(films.to_json(orient="records", indent=2, force_ascii=False))
+        return
+    if "why" in films:  # which needs the room
+        films = films.drop(columns=["genres", "score"])
+    print_table(films.assign(year=films["year"].astype("string").fillna("")), heading)
+
+
+def print_table(frame: pd.DataFrame, heading: str, narrow: bool = False) -> None:
+    """Print a table, with lines between its columns unless it has to be narrow."""
+    import pandas as pd
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    style: Any = {"box": box.SIMPLE_HEAD, "padding": (0, 1, 0, 0)} if narrow else {}
+    table = Table(title=escape(printable(heading)), title_justify="left", **style)
+    for column in frame.columns:
+        table.add_column(column, justify="left" if frame[column].dtype == "str" else "right")
+    for row in frame.itertuples(index=False):
+        cells = ["" if pd.isna(cell) else cell for cell in row]
+        table.add_row(*(escape(_cell(cell)) for cell in cells))
+    # a pipe has no width; a terminal keeps its own
+    Console(width=None if sys.stdout.isatty() or not narrow else 120).print(table)
+
+
+def printable(text: str) -> str:
+    """A text without characters that a terminal would obey in place of showing them."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() else f"{value:.4f}"
+    return printable(str(value))

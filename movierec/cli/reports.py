@@ -1,0 +1,155 @@
+"""The commands of notebooks and reports."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from movierec.errors import InputError
+
+if TYPE_CHECKING:
+    from movierec.reporting.parameters import Parameter
+from movierec.cli.options import data_option, from_option, json_option, run_option
+from movierec.cli.printing import print_facts
+
+
+@click.command("notebooks")
+@data_option
+@from_option
+@run_option("Report folder; reports/NAME if not given.")
+@click.option(
+    "-p",
+    "parameters",
+    metavar="NAME VALUE",
+    type=(str, str),
+    multiple=True,
+    help="A notebook parameter; may be repeated. --parameters lists them.",
+)
+@click.option("--only", metavar="NOTEBOOK", multiple=True, help="Such as 03_training; repeatable.")
+@click.option("--force", is_flag=True, help="Run them even if the report is there and still true.")
+@click.option("--parameters", "listed", is_flag=True, help="List the parameters, and do no more.")
+@click.option(
+    "--grid",
+    metavar="NAME=V1,V2",
+    multiple=True,
+    help="Run the training notebook for each value; repeated, for each combination.",
+)
+@click.option(
+    "--jobs", type=int, help="Combinations at once; as cores and memory allow by default."
+)
+@json_option
+def notebooks_command(
+    data: str,
+    path: Path | None,
+    run_dir: Path | None,
+    parameters: tuple[tuple[str, str], ...],
+    only: tuple[str, ...],
+    force: bool,
+    listed: bool,
+    grid: tuple[str, ...],
+    jobs: int | None,
+    as_json: bool,
+) -> None:
+    """Run all notebooks through papermill and leave a report as HTML.
+
+    If DIR is a run folder that `movierec train` made, the notebooks report on that run; otherwise
+    03_training trains one into DIR/model. Where DIR holds the very report that would come out (the
+    same notebooks, parameters, data, code and versions), nothing is run.
+
+    With --grid, 03_training alone is run for each combination of values, and DIR holds a table and
+    a picture of all. The same command goes on with what is missing.
+    """
+    from movierec.paths import reports_dir
+    from movierec.reporting.notebooks import parameters_of, run_notebooks
+
+    if listed:
+        _print_parameters(parameters_of(), as_json)
+        return
+    settings: dict[str, object] = {"data": data, "path": str(path.absolute()) if path else ""}
+    settings |= dict(parameters)
+    if grid:
+        if len(only) > 1:
+            raise InputError("got --grid with several --only; one notebook is swept over")
+        _sweep(
+            run_dir or reports_dir() / f"{data}-sweep", grid, settings, only, jobs, force, as_json
+        )
+        return
+    if jobs is not None:
+        raise InputError("got --jobs without --grid; the notebooks of a report run in order")
+    result = run_notebooks(run_dir or reports_dir() / data, settings, only=only, force=force)
+    if result.fresh:
+        print("Nothing has changed since this report was made; --force runs it.", file=sys.stderr)
+    if as_json:
+        facts = {"report": str(result.out_dir), "index": str(result.index)}
+        print_facts(facts | {n.name: n.metrics for n in result.notebooks}, as_json)
+    else:
+        print(f"The report is in {result.out_dir}; begin with {result.index}")
+
+
+def _sweep(
+    out_dir: Path,
+    grid: tuple[str, ...],
+    settings: dict[str, object],
+    only: tuple[str, ...],
+    jobs: int | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    from movierec.reporting.sweep import NOTEBOOK, parsed_grid, sweep
+
+    values = parsed_grid(grid)
+    notebook = only[0] if only else NOTEBOOK
+    try:
+        result = sweep(out_dir, values, settings, notebook=notebook, jobs=jobs, force=force)
+    except KeyboardInterrupt:
+        print("\nmovierec: stopped; the same command goes on with what is missing", file=sys.stderr)
+        sys.exit(130)
+    if as_json:
+        print((result.out_dir / "metrics.json").read_text("utf-8"), end="")
+    else:
+        print(f"The sweep is in {result.out_dir}; open {result.index}")
+    if failed := [one.name for one in result.combinations if one.failure]:
+        print(f"movierec: {len(failed)} failed: {'; '.join(failed)}", file=sys.stderr)
+        sys.exit(1)
+
+
+@click.command("compare")
+@click.argument("first", metavar="FIRST", type=click.Path(path_type=Path))
+@click.argument("second", metavar="SECOND", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    metavar="PAGE.html",
+    type=click.Path(path_type=Path),
+    help="Where to write; reports/FIRST-SECOND.html if not given.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of the intervals.")
+@json_option
+def compare_command(first: Path, second: Path, out: Path | None, seed: int, as_json: bool) -> None:
+    """Compare two run folders or two reports of the notebooks, on one page of HTML.
+
+    What was set differently, what the notebooks recorded and took, and, where both held out the
+    same rows, the differences of errors and lists with intervals: SECOND less FIRST.
+    """
+    from movierec.paths import reports_dir
+    from movierec.reporting.comparison import compare_folders
+
+    name = "-".join(folder.resolve().name for folder in (first, second))
+    page = out or reports_dir() / f"{name}.html"
+    result = compare_folders(first, second, page, seed)
+    if as_json:
+        print(json.dumps(result | {"page": str(page)}, indent=2))
+    else:
+        print(f"The comparison is in {page}")
+
+
+def _print_parameters(parameters: dict[str, Parameter], as_json: bool) -> None:
+    if as_json:
+        told = {name: parameter._asdict() for name, parameter in parameters.items()}
+        print(json.dumps(told, indent=2))
+        return
+    for name, (kind, default, meaning) in parameters.items():
+        print(f"{name + ': ' + kind:<20} {meaning} [{default!r}]")

@@ -1,0 +1,141 @@
+"""The commands that let others use a run: exports, the page and its posters."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import closing
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+
+from movierec.cli.options import json_option, open_run, opened_run
+from movierec.cli.printing import print_facts
+from movierec.errors import InputError
+
+
+@click.command("export")
+@opened_run
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Where to write; a new folder.",
+)
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(["all", "parquet", "savedmodel", "onnx"]),
+    multiple=True,
+    default=("all",),
+    show_default=True,
+    help="May be repeated.",
+)
+@json_option
+def export_command(
+    run_dir: Path | None, out: Path, formats: tuple[str, ...], as_json: bool
+) -> None:
+    """Write a run for use without movierec: vectors as Parquet, functions as SavedModel and ONNX.
+
+    The functions are the towers of a network, and the best films of a user or a vector, with films
+    to leave out and k given at each call. export.json in DIR tells their inputs and outputs. ONNX
+    needs the extra `export`.
+    """
+    from movierec.serving.export import FORMATS, export
+
+    told = export(open_run(run_dir), out, FORMATS if "all" in formats else formats)
+    facts = {
+        "out": str(out),
+        "formats": ", ".join(told["formats"]),
+        "functions": ", ".join(told.get("functions", {})) or None,
+    }
+    print_facts(facts, as_json)
+
+
+@click.command("app")
+@opened_run
+@click.option("--ip", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8866, show_default=True, help="Port to listen on; 0: a free one.")
+@click.option(
+    "--host",
+    "hosts",
+    metavar="NAME",
+    multiple=True,
+    help="A name under which the page may be asked for, such as a proxy's; repeatable.",
+)
+@click.option(
+    "--visitors",
+    "visitors_at_once",
+    default=20,
+    show_default=True,
+    help="How many have a place at a time; further ones are asked to wait.",
+)
+@click.option("--pool", default=2, show_default=True, help="Places kept ready for who comes next.")
+@click.option(
+    "--idle",
+    "idle_minutes",
+    default=30.0,
+    show_default=True,
+    help="Minutes after which a visitor who does nothing loses the place.",
+)
+def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
+    """Serve the explorer as a page (needs the extra `app`).
+
+    On this machine only, unless --ip says otherwise: the page asks nobody who they are.
+    """
+    if find_spec("voila") is None:
+        raise InputError("the page needs Voilà; install it with `pip install 'movierec[app]'`")
+    from movierec.explorer import metadata
+    from movierec.page.app import is_loopback, serve
+
+    opened = open_run(run_dir)
+    if (posters := metadata.settings()) is not None:  # what is wrong there is told here
+        name, language = posters.provider, posters.language
+        print(f"movierec: posters and titles are asked of {name}, in {language}", file=sys.stderr)
+    if not is_loopback(ip):
+        print(
+            f"movierec: everybody who can reach {ip} can use the page, and what they send can be "
+            "read on the way; README.md tells how to put a proxy with a login before it",
+            file=sys.stderr,
+        )
+    serve(opened.path, ip=ip, **settings)
+
+
+@click.command("metadata")
+@opened_run
+@click.option("--provider", type=click.Choice(["tmdb", "douban"]), help="TMDB if it has a key.")
+@click.option("--language", metavar="CODE", help="Of the titles: en-US, zh-CN; Douban's is zh-CN.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the films with the most ratings.")
+@json_option
+def metadata_command(
+    run_dir: Path | None,
+    provider: str | None,
+    language: str | None,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """Fetch posters and titles of a run's films, so that its page has them from the start.
+
+    TMDB needs a key, in TMDB_TOKEN or TMDB_API_KEY. What is there already and not too old is not
+    asked for again; after an interrupt, the same command goes on. Answers are kept in
+    data/metadata.
+    """
+    from movierec.explorer.metadata import configured, log
+    from movierec.progress import counted
+
+    log.addHandler(logging.StreamHandler())  # of each film that fails, why
+    run = open_run(run_dir)
+    movies = run.tables.movies
+    # without a word from the environment it is TMDB, or a message that it needs a key
+    films = configured(movies, provider, language) or configured(movies, "tmdb", language)
+    assert films is not None
+    ratings = run.tables.ratings["movie_id"].value_counts()
+    order = movies["movie_id"].map(ratings).fillna(0).sort_values(ascending=False, kind="stable")
+    with closing(films), counted("films") as on_film:
+        counts = films.prefetch(movies.loc[order.index[:limit]], on_film)
+    provider = films.provider.label
+    facts = {"provider": provider, "language": films.language} | counts
+    print_facts(facts | {"kept_in": str(films.folder)}, as_json)

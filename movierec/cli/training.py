@@ -1,0 +1,201 @@
+"""The commands from data to a trained and measured run."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from movierec.cli import STARTED
+from movierec.cli.options import (
+    data_option,
+    from_option,
+    json_option,
+    k_option,
+    open_run,
+    run_option,
+)
+from movierec.cli.printing import print_facts, print_table
+from movierec.recipes import RECIPES, Recipe, resolve_recipe
+
+HOLDOUTS = ("random", "origin", "temporal", "last", "none")  # of splits, which loads pandas
+FOLDS = ("u1", "u2", "u3", "u4", "u5")  # of datasets
+
+
+@click.command("data")
+@click.argument("name")
+@from_option
+@json_option
+def data_command(name: str, path: Path | None, as_json: bool) -> None:
+    """Fetch a data set if it is not there, check it, and say what it holds.
+
+    Without --from, it is looked for in data/ and otherwise downloaded to it. `sample` is made by
+    simulation and written to data/sample in the form of MovieLens-1M.
+    """
+    from movierec.data.datasets import find_archive, load_dataset
+    from movierec.data.simulate import write_ml1m
+    from movierec.paths import data_dir
+
+    tables = load_dataset(name, path)
+    if name == "sample" and path is None:
+        place = data_dir() / "sample"
+        write_ml1m(tables, place)
+    else:
+        found = path or find_archive(name)
+        assert found is not None  # it was just read from there
+        place = found
+    ratings = tables.ratings
+    facts = {
+        "name": tables.name,
+        "path": str(place),
+        "users": len(tables.users),
+        "movies": len(tables.movies),
+        "movies_rated": int(ratings["movie_id"].nunique()),
+        "ratings": len(ratings),
+        "mean_rating": round(float(ratings["rating"].mean()), 4),
+        "lowest_rating": float(ratings["rating"].min()),
+        "highest_rating": float(ratings["rating"].max()),
+        "demographics": tables.has_demographics,
+    }
+    print_facts(facts, as_json)
+
+
+@click.command("train")
+@data_option
+@from_option
+@click.option("--recipe", type=click.Choice(list(RECIPES)), default="classic", show_default=True)
+@run_option("Where to write; reports/NAME-RECIPE if not given.")
+@click.option("--epochs", type=int, help="Passes over the training rows.")
+@click.option("--batch-size", type=int, help="Ratings a step.")
+@click.option("--learning-rate", type=float, help="Adam's step size.")
+@click.option("--seed", default=0, show_default=True, help="Of everything random in the training.")
+@click.option(
+    "--holdout",
+    type=click.Choice([*HOLDOUTS, *FOLDS]),
+    default="random",
+    show_default=True,
+    help="Which rows are held out for the test: random; origin, the source notebook's fifth; "
+    "temporal, the latest; last, each user's latest; none; or u1 to u5, ML-100K's official folds.",
+)
+@click.option(
+    "--holdout-fraction",
+    default=0.1,
+    show_default=True,
+    help="Part of the rows held out, if random or temporal.",
+)
+@click.option("--holdout-seed", default=0, show_default=True, help="Of the random holdout.")
+@click.option(
+    "--patience", type=int, help="Stop after so many epochs without a better validation loss."
+)
+@click.option(
+    "--tensorboard",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder for TensorBoard logs, each run in a folder of its name.",
+)
+@click.option(
+    "--start-from",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="An earlier run, whose network the training starts at.",
+)
+@click.option("--resume", is_flag=True, help="Continue an interrupted training of these settings.")
+@json_option
+def train_command(
+    data: str, path: Path | None, run_dir: Path | None, as_json: bool, **settings: Any
+) -> None:
+    """Train a network and write its run folder.
+
+    With --holdout none all rows are trained on, less the validation part that chooses the best
+    state. While it trains, DIR.partial holds a checkpoint: after an interrupt of any kind, the same
+    command with --resume ends with the numbers of a training that was never interrupted. With
+    TF_CONFIG in the environment, several workers train together; see
+    movierec/models/distribution.py.
+    """
+    changes = ("epochs", "batch_size", "learning_rate", "patience")
+    resolve_recipe(settings["recipe"], *(settings[name] for name in changes))  # TensorFlow is slow
+
+    from movierec.data.datasets import load_dataset, official_fold
+    from movierec.pipeline import train
+
+    loading = time.perf_counter()
+    tables = load_dataset(data, path)
+    if settings["holdout"] in FOLDS:
+        settings["holdout"] = official_fold(tables, path, settings["holdout"])
+    loaded = time.perf_counter()
+    try:
+        finished = train(tables, run_dir=run_dir, **settings)
+    except KeyboardInterrupt:
+        resumed = isinstance(RECIPES[settings["recipe"]], Recipe)
+        how = "continue with the same command and --resume" if resumed else "nothing was changed"
+        print(f"\nmovierec: stopped; {how}", file=sys.stderr)
+        sys.exit(130)
+    seconds = finished.seconds
+    rows = finished.info["rows"]
+    nothing = {"mse": None, "rmse": None, "mae": None}
+    facts = {
+        "run": str(finished.path),
+        **(finished.metrics["test"] or nothing),
+        "validation_mse": (finished.metrics["validation"] or nothing)["mse"],
+        "best_epoch": finished.best_epoch,
+        "seconds": round(seconds["train"], 3),
+        "start_seconds": round(loading - STARTED, 3),
+        "load_seconds": round(loaded - loading, 3),
+        "prepare_seconds": round(seconds["prepare"], 3),
+        "compile_seconds": round(seconds["compile"], 3),
+        "finish_seconds": round(seconds["finish"], 3),
+        "rows_trained": rows["train"],
+        "rows_validated": rows["validation"],
+        "rows_tested": rows["test"],
+    }
+    print_facts(facts, as_json)
+
+
+@click.command("evaluate")
+@click.option(
+    "--run",
+    "run_dirs",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Run folder; the newest below reports/ if not given. Several are compared.",
+)
+@k_option
+@click.option("--seed", default=0, show_default=True, help="Of the intervals.")
+@json_option
+def evaluate_command(run_dirs: tuple[Path, ...], k: int, seed: int, as_json: bool) -> None:
+    """Measure runs on the rows that they held out, beside what else could be used.
+
+    Several runs must share their data and their held-out rows; each is compared with the first.
+    Intervals hold the true value in 95 of 100 cases; they come from drawing users.
+    """
+    from movierec.evaluation.evaluate import compare, comparison_table, evaluate
+
+    opened = [open_run(path) for path in run_dirs or [None]]
+    if as_json and len(opened) == 1:
+        result = {"run": str(opened[0].path), **evaluate(opened[0], k=k, seed=seed)}
+    else:
+        result = compare(opened, k=k, seed=seed)
+    if as_json:
+        print(json.dumps(result, indent=2))
+        return
+    runs = {run["method"]: run for run in result["runs"]}
+    first, *others = runs
+    import pandas as pd
+
+    table = comparison_table(runs | result["baselines"])
+    lists = ("ndcg", "ndcg 95 %", "recall", "map", "mrr", "shown", "novelty", "diversity")
+    table = table.rename(columns=lambda name: name.replace(f"@{k}", ""))
+    table = table[[c for c in ("method", "rmse", "rmse 95 %", "mae", *lists) if c in table]]
+    tested = f"{runs[first]['rows_tested']:,} test rows, lists of {k} films"
+    print_table(table, f"{', '.join(str(run.path) for run in opened)}: {tested}", narrow=True)
+    for name in others:
+        table = pd.DataFrame(runs[name]["difference"]).T
+        table = table.rename_axis("metric").reset_index().astype({"metric": "str"})
+        print_table(table, f"{name} minus {first}, on the same users: 95 % interval, p-value")
+    for name, reason in result["left_out"].items():
+        print(f"{name} was left out: it {reason}.")

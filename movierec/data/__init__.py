@@ -1,0 +1,1 @@
+"""From raw files to encoded features: read, simulated, split, described."""

@@ -1,0 +1,113 @@
+"""The data sets by name: found on disk, downloaded or simulated, and read into tables."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from movierec.data.download import ARCHIVES, download
+from movierec.data.readers import read, read_ratings
+from movierec.data.sources import opened
+from movierec.data.tables import Tables
+from movierec.errors import InputError
+from movierec.paths import data_dir
+
+NAMES = ("sample", *ARCHIVES)
+FOLDS = ("u1", "u2", "u3", "u4", "u5")  # ML-100K's own splits, five disjoint fifths
+
+
+def load_dataset(name: str, path: str | os.PathLike[str] | None = None) -> Tables:
+    """Read a data set into tables; find it, or download it, when no path is given.
+
+    Without a path the data folder (`data_dir()`) is searched for a folder `NAME`, then for
+    `NAME.zip`; failing both, the archive is downloaded there and its checksum verified. The
+    simulated `sample` needs neither files nor network.
+
+    Args:
+        name: one of `NAMES`. With a path, the form is told by the files found there, and any
+            other name is accepted as a label for a user's own data.
+        path: a folder with the files (or with one folder that has them), or a zip.
+
+    Returns:
+        The validated tables.
+
+    Raises:
+        InputError: an unknown name, a missing or malformed file, a failed download.
+
+    Example:
+        >>> load_dataset("sample").ratings.columns.tolist()
+        ['user_id', 'movie_id', 'rating', 'timestamp']
+    """
+    if path is not None:
+        return read(Path(path), name)
+    if name == "sample":
+        from movierec.data.simulate import simulate
+
+        return simulate().tables
+    if name not in ARCHIVES:
+        raise InputError(
+            f"unknown data set {name!r}; expected one of {', '.join(NAMES)}, or your own data "
+            "with --from PATH (in Python: path=...)"
+        )
+    return read(find_archive(name) or download(name), name)
+
+
+def find_archive(name: str) -> Path | None:
+    """The folder or zip of a data set in `data_dir()`, or None."""
+    for candidate in (data_dir() / name, data_dir() / f"{name}.zip"):
+        if candidate.exists():
+            return candidate
+    return None
+
+
+def official_fold(
+    tables: Tables, path: str | os.PathLike[str] | None, fold: str
+) -> npt.NDArray[np.int64]:
+    """The test rows of one of ML-100K's five official folds.
+
+    Args:
+        tables: ML-100K, from `load_dataset`.
+        path: where they were read from, as in `load_dataset`.
+        fold: one of `FOLDS`.
+
+    Returns:
+        int64 (n,) row numbers of `tables.ratings`, in the order of `FOLD.test`.
+
+    Raises:
+        InputError: an unknown fold, a data set that has none, or a fold with a rating that the
+            tables do not have.
+
+    Example:
+        >>> tables = load_dataset("ml-100k")
+        >>> train(tables, holdout=official_fold(tables, None, "u1"))
+    """
+    if fold not in FOLDS:
+        raise InputError(f"unknown fold {fold!r}; expected one of {', '.join(FOLDS)}")
+    place = Path(path) if path is not None else find_archive(tables.name)
+    wanted = (
+        f"only ML-100K has the official folds {FOLDS[0]} to {FOLDS[-1]}, one {fold}.test a fold"
+    )
+    if place is None:
+        raise InputError(f"{tables.name} has no {fold}.test: {wanted}; choose another --holdout")
+
+    with opened(place, tables.name) as source:
+        if f"{fold}.test" not in source.names:
+            missing = source.where(f"{fold}.test")
+            raise InputError(f"{missing} is missing: {wanted}; choose another --holdout")
+        expected = "user id, movie id, rating, timestamp"
+        test = read_ratings(source, f"{fold}.test", expected, "\t")
+    known, asked = (
+        pd.MultiIndex.from_frame(frame[["user_id", "movie_id"]]) for frame in (tables.ratings, test)
+    )
+    rows = known.get_indexer(asked)
+    if (rows < 0).any():
+        user_id, movie_id = asked[int(np.argmax(rows < 0))]
+        raise InputError(
+            f"{fold}.test of {place} has a rating of movie {movie_id} by user {user_id} that the "
+            "ratings do not have; expected both from the same archive"
+        )
+    return rows.astype(np.int64)

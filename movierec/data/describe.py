@@ -1,0 +1,200 @@
+"""What the tables say of people, films and habits, and vectors of their likeness: for reading."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from movierec.data.features import GENDERS, split_genres
+from movierec.data.splits import RowNumbers
+from movierec.data.tables import AGE_BAND_NAMES, AGE_BANDS, Tables
+from movierec.vectors import top_k, unit_rows
+
+PAUSE = 3600  # seconds without a rating that end a sitting
+
+
+def user_groups(tables: Tables) -> dict[str, pd.Series]:
+    """What users are told apart by.
+
+    Args:
+        tables: any data set.
+
+    Returns:
+        Names by `user_id` (categories in their order, also those that nobody is of): `gender`,
+        `age band`, `occupation`. Empty where the data says nothing of its users.
+    """
+    if not tables.has_demographics:
+        return {}
+    users = tables.users.set_index("user_id")
+    band = np.maximum(np.searchsorted(AGE_BANDS, users["age"], side="right") - 1, 0)
+    codes = {
+        "gender": (users["gender"].map(GENDERS.index), GENDERS),
+        "age band": (band, AGE_BAND_NAMES),
+        "occupation": (users["occupation"], tables.occupations),
+    }
+    return {
+        name: pd.Series(pd.Categorical.from_codes(code, names, ordered=True), users.index)
+        for name, (code, names) in codes.items()
+    }
+
+
+def genre_flags(movies: pd.DataFrame) -> pd.DataFrame:
+    """Which film has which genre.
+
+    Args:
+        movies: with `movie_id` and `genres`.
+
+    Returns:
+        0 or 1 by `movie_id`, a column a genre in the order of the alphabet.
+    """
+    listed = movies.set_index("movie_id")["genres"].map(split_genres)
+    return listed.str.join("|").str.get_dummies().astype(np.int64)
+
+
+def genres_together(flags: pd.DataFrame) -> pd.DataFrame:
+    """Of the films of the row's genre, the part that also has the column's; 0 on the diagonal.
+
+    Args:
+        flags: from `genre_flags`.
+    """
+    both = flags.T @ flags
+    share = both.div(np.diag(both), axis=0)
+    return share.mask(np.eye(len(share), dtype=bool), 0.0)
+
+
+def genre_lift(ratings: pd.DataFrame, flags: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
+    """How much more, or less, of their ratings groups of people give to a genre than all people do.
+
+    Args:
+        ratings: with `user_id` and `movie_id`.
+        flags: from `genre_flags`.
+        group: of each user, by `user_id`, as in `user_groups`.
+
+    Returns:
+        Genres that were rated, by groups that rated: the group's share of ratings that go to the
+        genre divided by that of all, minus 1. So 0.5 is half as much again.
+    """
+    by_user = pd.crosstab(ratings["movie_id"], ratings["user_id"].map(group).rename("group"))
+    counts = flags.reindex(by_user.index).T @ by_user  # (genres, groups)
+    overall = counts.sum(axis=1) / len(ratings)
+    share = counts / by_user.sum()
+    return share.div(overall, axis=0).sub(1).loc[overall > 0]
+
+
+def sittings(ratings: pd.DataFrame, pause: int = PAUSE) -> pd.Series:
+    """How often each user sat down to rate.
+
+    Args:
+        ratings: with `user_id` and `timestamp` (Unix seconds).
+        pause: seconds without a rating that end a sitting.
+
+    Returns:
+        Sittings by `user_id`, 1 or more.
+    """
+    ordered = ratings[["user_id", "timestamp"]].sort_values(["user_id", "timestamp"])
+    gap = ordered.groupby("user_id")["timestamp"].diff()
+    return (gap.isna() | (gap > pause)).groupby(ordered["user_id"]).sum()
+
+
+def part_table(
+    ratings: pd.DataFrame, parts: dict[str, tuple[RowNumbers, RowNumbers]]
+) -> pd.DataFrame:
+    """What the parts of a split hold.
+
+    Args:
+        ratings: all of them.
+        parts: by name the numbers of a part's rows, and of the rows that are known when it is
+            predicted.
+
+    Returns:
+        By name: `ratings`, `mean rating` (stars), `users`, `films`, and the shares of its ratings
+        by `unknown users` and of `unknown films`, which have no row among those known.
+    """
+    rows = {}
+    for name, (own, known) in parts.items():
+        part, before = ratings.iloc[own], ratings.iloc[known]
+        rows[name] = {
+            "ratings": len(part),
+            "mean rating": part["rating"].mean(),
+            "users": part["user_id"].nunique(),
+            "films": part["movie_id"].nunique(),
+            "unknown users": 1 - part["user_id"].isin(before["user_id"]).mean(),
+            "unknown films": 1 - part["movie_id"].isin(before["movie_id"]).mean(),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def dense_corner(tables: Tables, users: int = 250, films: int = 250) -> Tables:
+    """The ratings that the most active people gave to the most rated films.
+
+    Few enough for short experiments, and all of them about people and films that are known well.
+
+    Args:
+        tables: any data set.
+        users, films: how many of each, where there are so many.
+
+    Returns:
+        Tables of these films, of the people who rated most of them, and of their ratings in the
+        order of the file.
+    """
+    ratings = tables.ratings
+    known = ratings["movie_id"].value_counts().index[:films]
+    ratings = ratings[ratings["movie_id"].isin(known)]
+    active = ratings["user_id"].value_counts().index[:users]
+    ratings = ratings[ratings["user_id"].isin(active)].reset_index(drop=True)
+    return dataclasses.replace(
+        tables,
+        users=tables.users[tables.users["user_id"].isin(active)].reset_index(drop=True),
+        movies=tables.movies[tables.movies["movie_id"].isin(known)].reset_index(drop=True),
+        ratings=ratings,
+    )
+
+
+def neighbours(
+    vectors: npt.NDArray[np.floating], names: Sequence[str], asked: Sequence[int], k: int = 3
+) -> pd.DataFrame:
+    """What points most nearly the same way.
+
+    Args:
+        vectors: (n, d).
+        names: (n,) what the vectors are of.
+        asked: positions of those whose neighbours are wanted.
+        k: how many neighbours, where there are so many.
+
+    Returns:
+        By the asked names, columns 1 to k: a neighbour's name with the cosine in brackets.
+    """
+    unit, k = unit_rows(np.asarray(vectors, dtype=np.float32)), min(k, len(vectors) - 1)
+    cosines = unit[list(asked)] @ unit.T  # (asked, n)
+    cosines[np.arange(len(asked)), list(asked)] = -np.inf
+    near = top_k(cosines, k) if k > 0 else np.zeros((len(asked), 0), dtype=np.int64)
+    told = [
+        [f"{names[n]} ({row[n]:.2f})" for n in found]
+        for row, found in zip(cosines, near, strict=True)
+    ]
+    columns = range(1, near.shape[1] + 1)
+    return pd.DataFrame(told, index=[names[n] for n in asked], columns=columns)
+
+
+def kinship(vectors: npt.NDArray[np.floating], flags: npt.NDArray, k: int = 10) -> float:
+    """How many of the things that point most nearly the same way have something in common.
+
+    Args:
+        vectors: (n, d).
+        flags: (n, kinds), above 0 for what a thing is.
+        k: neighbours of each, where there are so many.
+
+    Returns:
+        The share, 0 to 1, of pairs of a thing and a neighbour that are both of some kind. Random
+        vectors give the share among all pairs.
+    """
+    unit = unit_rows(np.asarray(vectors, dtype=np.float32))
+    cosines = unit @ unit.T
+    np.fill_diagonal(cosines, -np.inf)
+    near = top_k(cosines, min(k, len(unit) - 1))
+    of = (np.asarray(flags) > 0).astype(np.int64)
+    return float(np.take_along_axis((of @ of.T) > 0, near, axis=1).mean())

@@ -1,0 +1,241 @@
+"""Ids, demographics, genres and title words to indices, and back.
+
+This is the only place where a raw id (`_id`) becomes an encoded row number (`_idx`) or comes back.
+Index 0 always means "none": the unknown user, the unknown movie, the padding of genres and titles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from movierec.data.tables import AGE_BANDS, YEAR, Tables
+from movierec.errors import InputError
+
+GENDERS = ("F", "M")
+TITLE_LENGTH = 15  # words, the longest title of ML-1M
+MOST_GENRES = 1000  # each film has a slot for each genre: a genre a film would fill the memory
+NO_GENRES = "(no genres listed)"  # how the CSV sets write an empty list
+
+
+@dataclass(frozen=True)
+class IdVocabulary:
+    """Raw ids by row number.
+
+    Attributes:
+        kind: "user" or "movie", for messages.
+        ids: int64 (rows,), the raw id of each row; -1 for row 0 and for rows that no id uses.
+    """
+
+    kind: str
+    ids: npt.NDArray[np.int64]
+
+    @classmethod
+    def fit(cls, kind: str, ids: npt.ArrayLike) -> IdVocabulary:
+        """Number the ids.
+
+        Where the ids are nearly 1...n, as in ML-1M, an id is its own row number, as documented
+        (row 0 stays free, and so do the rows of the gaps). Elsewhere ids are numbered in order.
+        """
+        known = np.unique(np.asarray(ids, dtype=np.int64))
+        if known[0] >= 1 and known[-1] <= 2 * len(known):
+            rows = np.full(known[-1] + 1, -1, dtype=np.int64)
+            rows[known] = known
+        else:
+            rows = np.concatenate([[-1], known])
+        return cls(kind, rows)
+
+    def __len__(self) -> int:
+        """Number of rows, the free ones included: the height of an embedding matrix."""
+        return len(self.ids)
+
+    @cached_property
+    def used(self) -> npt.NDArray[np.int32]:
+        """The row numbers that belong to an id, ascending; so are their ids."""
+        return np.flatnonzero(self.ids >= 0).astype(np.int32)
+
+    def encode(self, ids: npt.ArrayLike) -> npt.NDArray[np.int32]:
+        """Row numbers of raw ids, same shape.
+
+        Raises:
+            InputError: an id that this vocabulary does not know.
+        """
+        wanted = np.asarray(ids)
+        if wanted.size and wanted.dtype.kind not in "iuf":
+            raise InputError(f"got {self.kind} ids of type {wanted.dtype}; expected whole numbers")
+        known = self.ids[self.used]
+        if wanted.dtype.kind in "iu" and np.array_equal(known, self.used):
+            # an id is its own row number: nothing to search for
+            rows = np.clip(wanted, known[0], known[-1]).astype(np.int32)
+        else:
+            rows = self.used[np.minimum(np.searchsorted(known, wanted), len(known) - 1)]
+        stray = self.ids[rows] != wanted
+        if np.any(stray):
+            unknown = np.unique(wanted[stray])
+            shown = ", ".join(map(str, unknown[:5])) + (" ..." if len(unknown) > 5 else "")
+            raise InputError(
+                f"unknown {self.kind} id {shown}; expected one of the {len(known)} {self.kind}s "
+                f"of this data, with ids from {known[0]} to {known[-1]}"
+            )
+        return rows
+
+    def decode(self, idx: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """Raw ids of row numbers, same shape; -1 for a free row."""
+        return self.ids[np.asarray(idx)]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the network needs to know of the data: the rows of each embedding matrix.
+
+    Zero genders, ages and jobs mean that the data has no demographics.
+    """
+
+    users: int
+    genders: int
+    ages: int
+    jobs: int
+    movies: int
+    genres: int
+    words: int
+    genre_slots: int
+    title_length: int
+
+
+@dataclass(frozen=True)
+class Features:
+    """The encoded tables, looked up by row number.
+
+    Attributes:
+        users, movies: the id vocabularies.
+        genres, words: names by index; index 0 is the padding, "".
+        user_fields: int32 (user rows,) each: `gender` (F 0, M 1), `age` (band 0...6), `job`
+            (occupation code); empty without demographics. Free rows hold 0.
+        movie_fields: int32 `genres` (movie rows, genre slots) and `title` (movie rows, title
+            length), padded with 0.
+        years: float32 (movie rows,), NaN where unknown and in free rows.
+        occupations: number of occupation codes.
+    """
+
+    users: IdVocabulary
+    movies: IdVocabulary
+    genres: list[str]
+    words: list[str]
+    user_fields: dict[str, npt.NDArray[np.int32]]
+    movie_fields: dict[str, npt.NDArray[np.int32]]
+    years: npt.NDArray[np.float32]
+    occupations: int = 0
+
+    @classmethod
+    def fit(cls, tables: Tables, title_length: int = TITLE_LENGTH) -> Features:
+        """Learn the vocabularies from the users and the catalogue, and encode both.
+
+        Args:
+            tables: validated tables.
+            title_length: words kept of a title; longer titles are cut.
+
+        Raises:
+            InputError: more than `MOST_GENRES` different genres.
+        """
+        titles = [title_words(title) for title in tables.movies["title"]]
+        genre_lists = [split_genres(genres) for genres in tables.movies["genres"]]
+        genres = ["", *sorted({genre for row in genre_lists for genre in row})]
+        if len(genres) - 1 > MOST_GENRES:
+            raise InputError(
+                f"the movies have {len(genres) - 1:,} different genres; expected {MOST_GENRES:,} "
+                "at most, in each film joined by |. Give the genres alone, without keywords"
+            )
+        words = ["", *dict.fromkeys(word for title in titles for word in title)]
+        users = IdVocabulary.fit("user", tables.users["user_id"])
+        movies = IdVocabulary.fit("movie", tables.movies["movie_id"])
+        movie_fields = {
+            "genres": _padded(genre_lists, genres, movies, max(len(genres) - 1, 1)),
+            "title": _padded(titles, words, movies, title_length),
+        }
+        years = np.full(len(movies), np.nan, dtype=np.float32)
+        years[movies.used] = tables.movies["year"].astype("Float32").to_numpy(na_value=np.nan)
+        user_fields = {}
+        if tables.has_demographics:
+            bands = np.searchsorted(AGE_BANDS, tables.users["age"], side="right") - 1
+            codes = {
+                "gender": tables.users["gender"].map(GENDERS.index),
+                "age": np.maximum(bands, 0),
+                "job": tables.users["occupation"],
+            }
+            for field, values in codes.items():
+                user_fields[field] = np.zeros(len(users), dtype=np.int32)
+                user_fields[field][users.used] = values
+        occupations = len(tables.occupations)
+        return cls(users, movies, genres, words, user_fields, movie_fields, years, occupations)
+
+    @property
+    def sizes(self) -> Sizes:
+        """The rows of each embedding matrix."""
+        known = bool(self.user_fields)
+        return Sizes(
+            users=len(self.users),
+            genders=len(GENDERS) * known,
+            ages=len(AGE_BANDS) * known,
+            jobs=self.occupations * known,
+            movies=len(self.movies),
+            genres=len(self.genres),
+            words=len(self.words),
+            genre_slots=self.movie_fields["genres"].shape[1],
+            title_length=self.movie_fields["title"].shape[1],
+        )
+
+
+def title_words(title: str) -> list[str]:
+    """The words of a title without its year: "Toy Story (1995)" gives ["Toy", "Story"]."""
+    return YEAR.sub("", title).split()
+
+
+def split_genres(genres: str) -> list[str]:
+    """The genres of a movie: "Animation|Comedy" gives ["Animation", "Comedy"]."""
+    listed = dict.fromkeys(genres.split("|"))  # a genre that stands there twice is one genre
+    return [genre for genre in listed if genre and genre != NO_GENRES]
+
+
+def _padded(
+    rows: list[list[str]], vocabulary: list[str], movies: IdVocabulary, width: int
+) -> npt.NDArray[np.int32]:
+    index = {entry: i for i, entry in enumerate(vocabulary)}
+    table = np.zeros((len(movies), width), dtype=np.int32)
+    for movie_idx, row in zip(movies.used, rows, strict=True):
+        table[movie_idx, : len(row)] = [index[entry] for entry in row[:width]]
+    return table
+
+
+def joined_table(
+    tables: Tables, features: Features, rows: slice | npt.NDArray[np.int64] = slice(None)
+) -> pd.DataFrame:
+    """The three tables joined on user and movie, encoded, as the source document prints them.
+
+    Training does not need it; it is for reading and saving.
+
+    Args:
+        tables: the tables that `features` was fitted on.
+        features: their encodings.
+        rows: which ratings to join, by position.
+
+    Returns:
+        One row a rating with `UserID`, `MovieID`, `ratings`, `Gender`, `Age`, `JobID` (where the
+        data has them), `Title` and `Genres` (lists of indices).
+    """
+    ratings = tables.ratings.iloc[rows]
+    user_idx = features.users.encode(ratings["user_id"])
+    movie_idx = features.movies.encode(ratings["movie_id"])
+    names = {"gender": "Gender", "age": "Age", "job": "JobID"}
+    columns: dict[str, object] = {
+        "UserID": ratings["user_id"].to_numpy(),
+        "MovieID": ratings["movie_id"].to_numpy(),
+        "ratings": ratings["rating"].to_numpy(),
+    }
+    columns |= {names[field]: values[user_idx] for field, values in features.user_fields.items()}
+    columns["Title"] = features.movie_fields["title"][movie_idx].tolist()
+    columns["Genres"] = features.movie_fields["genres"][movie_idx].tolist()
+    return pd.DataFrame(columns, index=ratings.index)

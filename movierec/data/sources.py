@@ -1,0 +1,174 @@
+"""A folder or a zip of data files, seen alike: nothing is ever unpacked to disk."""
+
+from __future__ import annotations
+
+import lzma
+import os
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from movierec.errors import InputError
+
+# Text packs to a fifth of its length or so. What claims far more is no data set but a trap for the
+# memory; a small archive may claim what any machine has.
+UNPACKED = 100  # times the length of the archive
+UNPACKED_ALWAYS = 2**27  # bytes
+
+
+@dataclass(frozen=True)
+class Source:
+    """The files of one data set by base name, from a folder or a zip."""
+
+    label: str
+    names: frozenset[str]
+    read: Callable[[str], bytes]
+
+    def where(self, name: str) -> str:
+        return f"{self.label}/{name}"
+
+
+def check_files(path: str | os.PathLike[str], name: str) -> str:
+    """Whether a folder or zip has all files of a form; their contents are not looked at.
+
+    Args:
+        path: the folder or zip.
+        name: the data set that it should be.
+
+    Returns:
+        The form: "ml-1m", "ml-100k" or "csv".
+
+    Raises:
+        InputError: a file is missing, or the zip is damaged.
+    """
+    with opened(Path(path), name) as source:
+        return form_of(source)
+
+
+@contextmanager
+def opened(path: Path, name: str) -> Iterator[Source]:
+    """The files of a folder or zip; a zip that turns out to be damaged is told as such."""
+    if not path.exists():
+        raise InputError(
+            f"{path} does not exist; expected a folder or zip with the files of {name}"
+        )
+    if path.is_dir():
+        yield _folder_source(path)
+        return
+    with _zip_faults(path):
+        archive = zipfile.ZipFile(path)
+    with archive:
+        yield _zip_source(archive, path)
+
+
+@contextmanager
+def _zip_faults(path: Path) -> Iterator[None]:
+    """All that the standard library raises on a damaged zip, as one message."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        struct.error,
+        EOFError,
+        RuntimeError,  # a password, or a method of packing that is not known here
+        OSError,
+        ValueError,  # a name that is no text, or a place in the file that cannot be
+    ) as error:
+        raise InputError(
+            f"{path} is not a readable zip ({shortened(str(error), 200)}); expected the archive "
+            "as GroupLens publishes it. Delete it and download it again, or give an unpacked folder"
+        ) from error
+
+
+# the files of each form by role; the CSV sets have no table of users
+FORMS: Mapping[str, Mapping[str, str]] = {
+    "ml-1m": {"users": "users.dat", "movies": "movies.dat", "ratings": "ratings.dat"},
+    "ml-100k": {
+        "users": "u.user",
+        "movies": "u.item",
+        "genres": "u.genre",
+        "occupations": "u.occupation",
+        "ratings": "u.data",
+    },
+    "csv": {"movies": "movies.csv", "ratings": "ratings.csv"},
+}
+
+
+def _folder_source(path: Path) -> Source:
+    def holds_a_form(folder: Path) -> bool:
+        return any((folder / files["ratings"]).exists() for files in FORMS.values())
+
+    if not holds_a_form(path):  # an archive unpacked into a folder of the same name
+        folders = [f for f in sorted(path.iterdir()) if f.is_dir() and not f.name.startswith(".")]
+        inner = [f for f in folders if holds_a_form(f)]  # a hidden one is of an unfinished writing
+        path = inner[0] if len(inner) == 1 else path
+
+    def read(name: str) -> bytes:
+        file = path / name
+        if not file.resolve().is_relative_to(path.resolve()):
+            raise InputError(
+                f"{file} is a link to {file.resolve()}, outside its folder; expected the file "
+                "itself, since a folder from elsewhere may point at anything. Copy it there"
+            )
+        try:
+            return file.read_bytes()
+        except OSError as error:
+            raise InputError(f"cannot read {file}: {error.strerror or error}") from error
+
+    return Source(str(path), frozenset(f.name for f in path.iterdir() if f.is_file()), read)
+
+
+def _zip_source(archive: zipfile.ZipFile, path: Path) -> Source:
+    members: dict[str, str] = {}
+    for member in archive.namelist():
+        parts = re.split(r"[/\\]", member)
+        if ".." in parts or member.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", member):
+            raise InputError(
+                f"{path} holds the entry {member!r}, which lies outside its folder; such an "
+                "archive is not to be trusted. Get the original from GroupLens"
+            )
+        if parts[-1] and parts[-1] not in members:
+            members[parts[-1]] = member
+    most = max(UNPACKED_ALWAYS, UNPACKED * path.stat().st_size)
+
+    def read(name: str) -> bytes:
+        with _zip_faults(path):
+            if (claimed := archive.getinfo(members[name]).file_size) > most:
+                raise InputError(
+                    f"{path} holds {name} of {claimed:,} bytes unpacked; expected {most:,} at most "
+                    "from an archive of its length. Get the original from GroupLens, or give an "
+                    "unpacked folder"
+                )
+            return archive.read(members[name])  # reads no more than was claimed
+
+    return Source(str(path), frozenset(members), read)
+
+
+def form_of(source: Source) -> str:
+    """The form whose files are there, all of them."""
+    form = next((f for f, files in FORMS.items() if files["ratings"] in source.names), None)
+    if form is None:
+        found = ", ".join(sorted(source.names)[:8]) or "no file"
+        raise InputError(
+            f"{source.label} has no ratings (found: {found}); expected ratings.dat (ML-1M form), "
+            "u.data (ML-100K form) or ratings.csv (CSV form)"
+        )
+    files = FORMS[form].values()
+    for file in files:
+        if file not in source.names:
+            raise InputError(f"{source.where(file)} is missing; expected {', '.join(files)}")
+    return form
+
+
+def shortened(text: str, length: int) -> str:
+    """A text of so many characters at most."""
+    return text if len(text) <= length else text[: length - 3] + "..."

@@ -1,0 +1,212 @@
+"""The three tables that every data set ends in, their schema, and MovieLens' own names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from movierec.errors import InputError
+
+AGE_BANDS = (1, 18, 25, 35, 45, 50, 56)  # first year of each band, as in ML-1M's users.dat
+AGE_BAND_NAMES = ("under 18", "18-24", "25-34", "35-44", "45-49", "50-55", "56 or over")
+OCCUPATIONS_1M = (
+    "other or not specified",
+    "academic/educator",
+    "artist",
+    "clerical/admin",
+    "college/grad student",
+    "customer service",
+    "doctor/health care",
+    "executive/managerial",
+    "farmer",
+    "homemaker",
+    "K-12 student",
+    "lawyer",
+    "programmer",
+    "retired",
+    "sales/marketing",
+    "scientist",
+    "self-employed",
+    "technician/engineer",
+    "tradesman/craftsman",
+    "unemployed",
+    "writer",
+)
+GENRES_1M = (
+    "Action",
+    "Adventure",
+    "Animation",
+    "Children's",
+    "Comedy",
+    "Crime",
+    "Documentary",
+    "Drama",
+    "Fantasy",
+    "Film-Noir",
+    "Horror",
+    "Musical",
+    "Mystery",
+    "Romance",
+    "Sci-Fi",
+    "Thriller",
+    "War",
+    "Western",
+)
+
+
+RATING_RANGE = (0.5, 5.0)  # stars, over all forms
+MAX_ID = 2**31 - 1
+YEAR = re.compile(r"\(([0-9]{4})\)\s*$")
+CONTROL = r"[\x00-\x1f\x7f-\x9f]"  # characters that a terminal would obey in place of showing them
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Users, movies and ratings of one data set, all of one schema.
+
+    Attributes:
+        users: `user_id` (int64); where the data has demographics also `gender` ("F" or "M"),
+            `age` (int64: years, or the first year of an ML-1M band), `occupation` (int64: a
+            position in `occupations`), `zip` (str). One row a user, ascending `user_id`.
+        movies: `movie_id` (int64), `title` (str, as in the file, with the year in brackets),
+            `genres` (str, joined by "|"), `year` (Int64, missing where the title has none); where
+            the data has links also `tmdb_id` and `imdb_id` (Int64, missing where there is none):
+            the film's number there. One row a movie, ascending `movie_id`.
+        ratings: `user_id`, `movie_id` (int64), `rating` (float32, stars), `timestamp` (int64, Unix
+            seconds). One row a rating, in the order of the file. Never two of one user and movie.
+        name: the data set's name.
+        occupations: the occupations' names by code; empty without demographics.
+    """
+
+    users: pd.DataFrame
+    movies: pd.DataFrame
+    ratings: pd.DataFrame
+    name: str = "custom"
+    occupations: tuple[str, ...] = ()
+
+    @property
+    def has_demographics(self) -> bool:
+        """Whether the users have gender, age and occupation."""
+        return "gender" in self.users.columns
+
+
+class RowError(InputError):
+    """A row that breaks the schema; the reader adds the file and the line."""
+
+    def __init__(self, table: str, row: int, got: str, expected: str) -> None:
+        super().__init__(f"{table}, row {row + 1}: {got}; expected {expected}")
+        self.table, self.row, self.expected = table, row, expected
+
+
+def validate_tables(tables: Tables) -> Tables:
+    """Check tables against the one schema of all data sets.
+
+    Args:
+        tables: users, movies and ratings; `year` is added to the movies where it is absent.
+
+    Returns:
+        The tables, with users and movies in ascending id order.
+
+    Raises:
+        InputError: a column is missing or of the wrong type, a value is out of range, an id is
+            doubled, a rating names an unknown user or movie, or rates a movie twice.
+    """
+    users, movies, ratings = tables.users, tables.movies, tables.ratings
+    if "title" in movies.columns and "year" not in movies.columns:
+        year = movies["title"].astype(str).str.extract(YEAR, expand=False)
+        movies = movies.assign(year=pd.to_numeric(year).astype("Int64"))
+    # ratings first: the users of a CSV set come from them, and a bad id is to be named there
+    for table, frame in (("ratings", ratings), ("movies", movies), ("users", users)):
+        _check(table, frame, len(tables.occupations))
+    for column, known in (("user_id", users["user_id"]), ("movie_id", movies["movie_id"])):
+        stray = ~np.isin(ratings[column].to_numpy(), known.to_numpy())
+        if stray.any():
+            row, kind = int(np.argmax(stray)), column.removesuffix("_id")
+            got = f"{column} {ratings[column].iloc[row]}"
+            expected = f"a {kind} of the {kind}s table ({got} is unknown; {stray.sum()} such rows)"
+            raise RowError("ratings", row, got, expected)
+    doubled = ratings.duplicated(["user_id", "movie_id"]).to_numpy()
+    if doubled.any():
+        row = int(np.argmax(doubled))
+        user_id, movie_id = ratings[["user_id", "movie_id"]].iloc[row]
+        got = f"a second rating of movie {movie_id} by user {user_id}"
+        expected = f"one rating a user and movie (this is {got}; {doubled.sum()} such rows)"
+        raise RowError("ratings", row, got, expected)
+    return Tables(
+        users.sort_values("user_id", ignore_index=True),
+        movies.sort_values("movie_id", ignore_index=True),
+        ratings,
+        tables.name,
+        tables.occupations,
+    )
+
+
+def _check(table: str, frame: pd.DataFrame, occupations: int) -> None:
+    """Check one table by its pandera schema, and say the first fault in one sentence."""
+    import pandera.errors
+    from pandera.pandas import Check, Column, DataFrameSchema  # imported late: a quarter second
+
+    def identifier(unique: bool = False) -> Column:
+        rule = Check.in_range(0, MAX_ID, error=f"a whole number from 0 to {MAX_ID}")
+        return Column("int64", rule, unique=unique, report_duplicates="exclude_first")
+
+    elsewhere = Column("Int64", Check.in_range(0, MAX_ID), nullable=True, required=False)
+    worded = Check(lambda texts: texts.str.strip().ne(""), error="a title")
+    plain = Check(
+        lambda texts: ~texts.str.contains(CONTROL), error="text without control characters"
+    )
+    lowest, highest = RATING_RANGE
+    schemas = {
+        "users": {"user_id": identifier(unique=True)},
+        "demographics": {
+            "gender": Column("str", Check.isin(["F", "M"], error="F or M")),
+            "age": Column("int64", Check.in_range(0, 130, error="years from 0 to 130")),
+            "occupation": Column(
+                "int64", Check.isin(range(occupations), error=f"a code below {occupations}")
+            ),
+            "zip": Column("str", plain),
+        },
+        "movies": {
+            "movie_id": identifier(unique=True),
+            "title": Column("str", [worded, plain]),
+            "genres": Column("str", plain),
+            "year": Column("Int64", nullable=True),
+            "tmdb_id": elsewhere,
+            "imdb_id": elsewhere,
+        },
+        "ratings": {
+            "user_id": identifier(),
+            "movie_id": identifier(),
+            "rating": Column(
+                "float32",
+                [
+                    Check.in_range(lowest, highest, error=f"{lowest:g} to {highest:g} stars"),
+                    Check(lambda stars: stars * 2 % 1 == 0, error="whole or half stars"),
+                ],
+            ),
+            "timestamp": Column("int64", Check.ge(0, error="Unix seconds, 0 or more")),
+        },
+    }
+    columns = schemas[table]
+    if table == "users" and "gender" in frame.columns:
+        columns |= schemas["demographics"]
+    if not len(frame):
+        raise InputError(f"{table}: no rows; expected at least one")
+    try:
+        # numbered anew: a label that stands twice in the index would name no row
+        DataFrameSchema(columns).validate(frame.reset_index(drop=True))
+    except pandera.errors.SchemaError as error:
+        cases, column = error.failure_cases, error.schema.name
+        by_row = isinstance(cases, pd.DataFrame) and cases["index"].notna().all()
+        if not by_row:  # not a row's fault: a column is missing or of the wrong type
+            names = ", ".join(columns)
+            raise InputError(f"{table}: {error}; expected the columns {names}") from error
+        row, value = int(cases["index"].iloc[0]), cases["failure_case"].tolist()[0]
+        rules = [check.error for check in columns[column].checks]
+        rule = getattr(error.check, "error", None) or next(iter(rules), "a text")
+        if error.check == "field_uniqueness":
+            rule = "an id that stands in one row only"
+        raise RowError(table, row, f"{column} {value!r}", f"{column}: {rule}") from error

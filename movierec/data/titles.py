@@ -1,0 +1,118 @@
+"""Find a film by what people type: an id, a title in either order of its article, with a slip."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from rapidfuzz import fuzz, process
+
+from movierec.data.tables import YEAR
+from movierec.errors import InputError
+
+LONGEST = 200  # characters of a search; comparing takes time in proportion
+ARTICLE = re.compile(
+    r"^(.*), (the|a|an|le|la|les|l'|il|el|los|las|das|der|die|ein|eine)( .*)?$", re.IGNORECASE
+)
+
+
+def spoken_title(title: str) -> str:
+    """A title as one says it: without its year, its article in front.
+
+    Example:
+        >>> spoken_title("Matrix, The (1999)")
+        'The Matrix'
+    """
+    return _article_in_front(YEAR.sub("", title).strip()) or title
+
+
+def _article_in_front(text: str) -> str:
+    """Such as `The Matrix` for `Matrix, The`."""
+    if not (match := ARTICLE.match(text)):
+        return text
+    space = "" if match[2].endswith("'") else " "
+    return f"{match[2]}{space}{match[1]}{match[3] or ''}"
+
+
+@lru_cache(maxsize=2**18)  # all titles of the largest data set, and what is typed
+def plain_title(title: str) -> str:
+    """A title as it is compared: no accents, no case, no year, its article in front.
+
+    Example:
+        >>> plain_title("Matrix, The (1999)")
+        'the matrix'
+    """
+    text = _article_in_front(YEAR.sub("", title).strip())
+    text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return " ".join(re.sub(r"[^\w\s]", " ", text.casefold()).split())
+
+
+def title_forms(title: str) -> list[str]:
+    """The titles that MovieLens packs into one, as they are spoken; the first is the main one.
+
+    Example:
+        >>> title_forms("City of Lost Children, The (Cité des enfants perdus, La) (1995)")
+        ['The City of Lost Children', 'La Cité des enfants perdus']
+    """
+    main, *others = re.split(r"[()]", YEAR.sub("", title))
+    forms = []
+    for text in (main, *others):
+        text = re.sub(r"^\s*a\.?k\.?a\.?:?\s", "", text, flags=re.IGNORECASE).strip()
+        text = _article_in_front(text)
+        if text and text not in forms:
+            forms.append(text)
+    return forms or [title.strip()]
+
+
+def find_movies(movies: pd.DataFrame, text: str, k: int = 10) -> pd.DataFrame:
+    """The films whose titles come nearest to a text.
+
+    Args:
+        movies: the movies table.
+        text: a title or part of one, with or without its year; what comes after `LONGEST`
+            characters does not count.
+        k: how many films.
+
+    Returns:
+        `movie_id`, `title`, `year`, `genres` and `score` (likeness, 0 to 100), best first; equally
+        good ones by likeness of the whole title, then by title.
+    """
+    text = text[:LONGEST]
+    year = YEAR.search(text)
+    wanted = plain_title(text)
+    titles = [plain_title(title) for title in movies["title"]]
+    whole = process.cdist([wanted], titles, scorer=fuzz.token_sort_ratio)[0]
+    part = process.cdist([wanted], titles, scorer=fuzz.partial_ratio)[0]
+    longer = np.array([len(title) >= len(wanted) for title in titles])
+    scores = np.maximum(whole, 0.9 * part * longer)  # "empire strikes" is a part of a long title
+    found = movies[["movie_id", "title", "year", "genres"]].assign(score=scores, whole=whole)
+    found["score"] += 5.0 * pd.Series(titles, index=movies.index).eq(wanted)  # before its sequels
+    if year:
+        found["score"] += 5.0 * movies["year"].eq(int(year[1])).fillna(False)
+    # "matrix" is a part of "The Matrix" and of its sequels, but nearest to the first as a whole
+    found = found.sort_values(["score", "whole", "title"], ascending=[False, False, True]).head(k)
+    found = found.drop(columns="whole").reset_index(drop=True)
+    return found.assign(score=found["score"].clip(upper=100))
+
+
+def resolve_movie(movies: pd.DataFrame, text: str) -> int:
+    """The id of the one film that a text names: an id, or a title with or without its year.
+
+    Raises:
+        InputError: no film has this id or title, or several have; with the nearest ones.
+    """
+    if text.strip().isdecimal() and int(text) in set(movies["movie_id"]):
+        return int(text)
+    year = YEAR.search(text)
+    same = movies["title"].map(plain_title).eq(plain_title(text))
+    if year:
+        same &= movies["year"].eq(int(year[1])).fillna(False).astype(bool)
+    if same.sum() == 1:
+        return int(movies.loc[same, "movie_id"].iloc[0])
+    near = movies[same] if same.any() else find_movies(movies, text, k=5)
+    listed = "; ".join(f"{row.movie_id} {row.title}" for row in near.itertuples())
+    fault = "several films are called" if same.any() else "no film has the id or title"
+    raise InputError(f"{fault} {text!r}; give an id or a full title, perhaps one of: {listed}")

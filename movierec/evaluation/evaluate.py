@@ -1,0 +1,336 @@
+"""How good a run is on its held-out rows, beside what else could be used.
+
+Every method goes the same way: predicted stars and a list of k films for each user (`Measured`),
+from them a value of each metric for each user (`Measured.by_user`), from these the means, their
+intervals, and paired differences of two methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from movierec.data.features import GENDERS
+from movierec.data.tables import AGE_BAND_NAMES
+from movierec.errors import InputError
+from movierec.evaluation.baselines import BASELINES, EASE_FILMS, Baseline
+from movierec.evaluation.metrics import (
+    LIKED,
+    K,
+    difference,
+    intervals,
+    list_metrics,
+    list_traits,
+    top_lists,
+)
+from movierec.vectors import Rows
+
+if TYPE_CHECKING:
+    from movierec.runs import Run
+
+BANDS = {"0": 0, "1–10": 10, "11–50": 50, "51–200": 200, "201–1000": 1000, "over 1000": np.inf}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one method did on held-out rows.
+
+    Attributes:
+        predicted: (rows,) predicted stars, within the stars of the data; None where the method
+            predicts none.
+        users: (listed,) rows of the users with a held-out like, ascending.
+        lists: int64 (listed, k) rows of the films shown to them, best first, -1 where there were
+            fewer; None where the method has no order of films.
+        by_user: a row a user with held-out rows, by `user_idx`: `rows`, sums over them of
+            `squared_error` (stars²) and `absolute_error` (stars), then the columns of
+            `list_metrics` and `list_traits`, missing for users who are shown no list.
+        films: films of the catalogue.
+    """
+
+    predicted: npt.NDArray[np.floating] | None
+    users: npt.NDArray[np.int32]
+    lists: npt.NDArray[np.int64] | None
+    by_user: pd.DataFrame
+    films: int
+
+    def summary(self, seed: int = 0) -> dict[str, Any]:
+        """The metrics of all users together.
+
+        Args:
+            seed: of the intervals.
+
+        Returns:
+            `mse`, `rmse`, `mae` where there are predictions; where there are lists, `ranking` with
+            the means of the columns of `list_metrics` and `list_traits`, `shown@k` (how many
+            different films the lists hold), `coverage@k` (their share of the catalogue) and
+            `users` (how many lists); `intervals` of all but the last three, [low, high] by name.
+            What no user has is left out, such as the diversity of lists of one film.
+        """
+        frame = intervals(self.by_user, seed=seed).dropna()
+        value = frame["value"].to_dict()
+        result: dict[str, Any] = {k: value.pop(k) for k in ("mse", "rmse", "mae") if k in value}
+        if self.lists is not None:
+            k = self.lists.shape[1]
+            shown = len(np.unique(self.lists[self.lists >= 0]))
+            counts = {f"shown@{k}": shown, f"coverage@{k}": shown / self.films}
+            result["ranking"] = value | counts | {"users": len(self.users)}
+        limits = frame[["low", "high"]].to_numpy().tolist()
+        return result | {"intervals": dict(zip(frame.index, limits, strict=True))}
+
+
+def known_and_held_out(run: Run, part: str = "test") -> tuple[Rows, Rows]:
+    """The rows that a method may learn from, and those of `part` that it is measured on.
+
+    The first are all rows outside `part` and outside the test: for the test, those of the loop and
+    those that chose the best state. For "train", which says nothing of new rows, they are the same.
+
+    Raises:
+        InputError: the run has no such rows.
+    """
+    parts = {"train", "validation"} - {part} if part != "train" else {"train"}
+    held_out = run.rows(part)
+    if not len(held_out.rating):
+        raise InputError(
+            f"{run.path} has no {part} rows, so it held no rows out to be evaluated on; train it "
+            "with --holdout random, or ask `movierec predict` for rows of your own"
+        )
+    return run.rows(*parts), held_out
+
+
+def row_groups(run: Run, train: Rows, held_out: Rows) -> pd.DataFrame:
+    """By what the held-out rows can be told apart.
+
+    Returns:
+        A row a held-out row: `rating` (stars given), `user_ratings` and `film_ratings` (bands of
+        the number of training ratings), `gender` and `age` (band) where the data has them, and
+        `genre` (a list of names; `groups["genre"].explode()` puts a row into each of its genres).
+    """
+    features = run.features
+    user, film = held_out.user_idx, held_out.movie_idx
+    groups: dict[str, Any] = {"rating": held_out.rating}
+    edges = [-1.0, *BANDS.values()]
+    for name, idx, trained, rows in (
+        ("user_ratings", user, train.user_idx, len(features.users)),
+        ("film_ratings", film, train.movie_idx, len(features.movies)),
+    ):
+        groups[name] = pd.cut(np.bincount(trained, minlength=rows)[idx], edges, labels=list(BANDS))
+    if fields := features.user_fields:
+        groups["gender"] = pd.Categorical.from_codes(fields["gender"][user], GENDERS)
+        groups["age"] = pd.Categorical.from_codes(fields["age"][user], AGE_BAND_NAMES, ordered=True)
+    names = [[features.genres[g] for g in row if g] for row in features.movie_fields["genres"]]
+    groups["genre"] = [names[movie] for movie in film]
+    return pd.DataFrame(groups)
+
+
+def measure(
+    runs: Sequence[Run], part: str = "test", k: int = K
+) -> tuple[dict[str, Measured], dict[str, str]]:
+    """Put runs and all baselines to the same held-out rows.
+
+    Baselines are fitted on the rows that the runs were given. Lists are made for the users with a
+    held-out like, from the films that they did not rate in training.
+
+    Args:
+        runs: one, or several that share their data and their held-out rows.
+        part: "test"; "validation", which flatters a run, since it has chosen the best state; or
+            "train", which is what was learned, and gets no lists.
+        k: length of a list.
+
+    Returns:
+        What was measured by method: runs by the names of their recipes, or where two have the same
+        by those of their folders, then the baselines by theirs; and the baselines left out, with
+        the reason.
+
+    Raises:
+        InputError: no rows of this part, runs that cannot be compared, k below 1.
+    """
+    first = runs[0]
+    methods = _as_methods(runs, part, k)
+    train, _ = known_and_held_out(first, part)
+    features = first.features
+    users, movies = len(features.users), len(features.movies)
+    films = features.movies.ids >= 0
+    left_out = {}
+    for name, fit in BASELINES.items():
+        if name == "EASE" and films.sum() > EASE_FILMS:
+            left_out[name] = (
+                f"needs a dense matrix of films by films, made up to {EASE_FILMS:,} films; this "
+                f"catalogue has {films.sum():,}"
+            )
+        else:
+            methods[name] = fit(train, users, movies)
+    return measure_methods(first, methods, part, k), left_out
+
+
+def measure_runs(runs: Sequence[Run], part: str = "test", k: int = K) -> dict[str, Measured]:
+    """Put runs to the same held-out rows, without baselines.
+
+    Args and Raises: see `measure`.
+
+    Returns:
+        What was measured by run, named as in `measure`.
+    """
+    return measure_methods(runs[0], _as_methods(runs, part, k), part, k)
+
+
+def _as_methods(runs: Sequence[Run], part: str, k: int) -> dict[str, Baseline]:
+    """Runs by name, seen to be comparable."""
+    if k != int(k) or k < 1:
+        raise InputError(f"got k = {k}; expected a whole number of films, 1 or more")
+    known_and_held_out(runs[0], part)  # which says so where there are no such rows
+    for other in runs[1:]:
+        _check_comparable(runs[0], other, part)
+    recommenders = [run.recommender for run in runs]
+    methods = [Baseline(recommender.stars, recommender.scores) for recommender in recommenders]
+    return dict(zip(_names(runs), methods, strict=True))
+
+
+def measure_methods(
+    run: Run, methods: Mapping[str, Baseline], part: str = "test", k: int = K
+) -> dict[str, Measured]:
+    """Put any methods to the held-out rows of a run.
+
+    Args:
+        run: whose rows, films and stars.
+        methods: by name, fitted on `known_and_held_out(run, part)[0]`.
+        part, k: as in `measure`.
+
+    Returns:
+        What was measured by method, without those that have nothing to show on these rows.
+    """
+    train, held_out = known_and_held_out(run, part)
+    features = run.features
+    films = features.movies.ids >= 0
+    lowest, highest = run.recommender.lowest, run.recommender.highest
+    listed = np.unique(held_out.user_idx[held_out.rating >= LIKED])
+    with_lists = len(listed) > 0 and part != "train"
+    genres = features.movie_fields["genres"]
+    seen = train.user_idx, train.movie_idx
+    rows = pd.Series(held_out.user_idx).value_counts().sort_index().rename("rows")
+    rows.index.name = "user_idx"
+
+    def measured(method: Baseline) -> Measured:
+        by_user, predicted, lists = rows.to_frame(), None, None
+        if method.predict is not None:
+            stars = method.predict(held_out.user_idx, held_out.movie_idx)
+            predicted = np.clip(stars, lowest, highest)
+            error = pd.Series(predicted.astype(np.float64) - held_out.rating)
+            by_user["squared_error"] = (error**2).groupby(held_out.user_idx).sum()
+            by_user["absolute_error"] = error.abs().groupby(held_out.user_idx).sum()
+        if method.scores is not None and with_lists:
+            lists = top_lists(method.scores, listed, seen, films, k)
+            by_user = by_user.join(list_metrics(lists, listed, held_out))
+            by_user = by_user.join(list_traits(lists, listed, train, genres))
+        return Measured(predicted, listed, lists, by_user, int(films.sum()))
+
+    # what is only known by its lists has nothing to show where there are none
+    asked = {n: m for n, m in methods.items() if m.predict is not None or with_lists}
+    return {name: measured(method) for name, method in asked.items()}
+
+
+def evaluate(run: Run, part: str = "test", k: int = K, seed: int = 0) -> dict[str, Any]:
+    """Measure a run on its held-out rows, with baselines fitted on the rows that it was given.
+
+    Args:
+        run: what to measure.
+        part: see `measure`.
+        k: length of a list.
+        seed: of the intervals.
+
+    Returns:
+        `mse`, `rmse`, `mae`, `ranking` (absent where no held-out film was liked) and `intervals`,
+        see `Measured.summary`; `baselines` by name, each with the same as far as it has them;
+        `left_out`, baselines that could not be fitted, with the reason; `rows_trained`,
+        `rows_tested`; `seconds` of the training, and of its other steps.
+
+    Raises:
+        InputError: as `measure`.
+    """
+    compared = compare([run], part, k, seed)
+    [own] = compared.pop("runs")
+    del own["run"], own["method"]
+    return own | compared
+
+
+def compare(runs: Sequence[Run], part: str = "test", k: int = K, seed: int = 0) -> dict[str, Any]:
+    """Measure several runs on the same held-out rows, beside the baselines.
+
+    Args:
+        runs, part, k: see `measure`.
+        seed: of the intervals.
+
+    Returns:
+        `runs`, a list with what `evaluate` says of each run, its folder as `run`, its name as
+        `method`, and, from the second one on, its `difference` to the first: by metric
+        `difference`, `low`, `high` and `p`, see `difference`; `baselines` and `left_out` as in
+        `evaluate`.
+
+    Raises:
+        InputError: as `measure`.
+    """
+    measured, left_out = measure(runs, part, k)
+    names = list(measured)[: len(runs)]
+    summaries = {name: found.summary(seed) for name, found in measured.items()}
+    results: list[dict[str, Any]] = []
+    for name, run in zip(names, runs, strict=True):
+        result = {"run": str(run.path), "method": name, **summaries.pop(name)}
+        if results:
+            pair = measured[name].by_user, measured[names[0]].by_user
+            result["difference"] = difference(*pair, seed=seed).dropna().to_dict("index")
+        result["rows_trained"] = run.info["rows"]["train"]
+        result["rows_tested"] = len(run.rows(part).rating)
+        result |= {f"{step}_seconds": t for step, t in run.seconds.items() if step != "train"}
+        results.append(result | {"seconds": run.seconds["train"]})
+    return {"runs": results, "baselines": summaries, "left_out": left_out}
+
+
+def comparison_table(summaries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Methods side by side.
+
+    Args:
+        summaries: `Measured.summary` by method.
+
+    Returns:
+        A row a method: `method`, the metrics that any of them has, and after the RMSE and the NDCG
+        their interval as a text, such as `rmse 95 %`.
+    """
+    rows = []
+    for name, summary in summaries.items():
+        row: dict[str, Any] = {"method": name}
+        for metric, value in {**summary, **summary.get("ranking", {})}.items():
+            if not isinstance(value, int | float):
+                continue
+            row[metric] = value
+            if metric == "rmse" or metric.startswith("ndcg"):
+                low, high = summary["intervals"][metric]
+                row[f"{metric} 95 %"] = f"{low:.3f}–{high:.3f}"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    """What to call runs: by recipe, by folder, by path, or by number: what tells them apart."""
+    recipes = [run.config["recipe"] for run in runs]
+    folders = [run.path.resolve().name for run in runs]
+    paths = [str(run.path) for run in runs]
+    for names in (recipes, folders, paths):
+        if len(set(names)) == len(names):
+            return names
+    return [f"{path} ({number})" for number, path in enumerate(paths, 1)]
+
+
+def _check_comparable(first: Run, other: Run, part: str) -> None:
+    same_films = np.array_equal(first.features.movies.ids, other.features.movies.ids)
+    same_users = np.array_equal(first.features.users.ids, other.features.users.ids)
+    pairs = zip(known_and_held_out(first, part), known_and_held_out(other, part), strict=True)
+    if same_films and same_users and all(all(map(np.array_equal, a, b)) for a, b in pairs):
+        return
+    raise InputError(
+        f"{first.path} and {other.path} have different data or different {part} rows; expected "
+        "runs of the same data and the same --holdout, which alone can be compared"
+    )

@@ -1,0 +1,327 @@
+"""New people and new films: vectors for whom the training has never seen.
+
+**People.** What the trained users' vectors look like is the prior: their mean given attributes and
+a history of n films, and their covariance about it, learned on the training users with their
+histories cut to n films at random. Each rating then moves the vector by Bayes' rule, exactly: with
+Gaussian noise that is one small linear system, the order of the ratings does not matter, and the
+result is a sum of one part for each rating, which is what an explanation shows.
+
+**Films.** A ridge regression from genres and year to the trained films' vectors, blended with the
+mean of each user's ratings.
+
+Both need two more columns than the trained vectors have, the *rest*:
+
+| column | a user's entry | a film's entry |
+| --- | --- | --- |
+| chosen | 0; for a new user, more the fewer ratings | stars above what others would give |
+| mean | mean of the user's ratings | 0; for a new film, the weight of that mean |
+
+Nothing here looks into a model: the vectors may come from a network or from factors.
+
+Reference:
+    Bishop (2006), Pattern Recognition and Machine Learning, section 2.3.3 (linear Gaussian models).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from movierec.models.factors import USER_SHRINK, ridge_regression
+from movierec.vectors import Rows, pair_scores
+
+Array = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.integer]
+
+SIZES = np.array([0, 1, 2, 3, 5, 8, 13, 20, 40, 80, 160])  # films in the cut histories
+RIDGE = 30.0  # of the tower of new users
+SOLVER_STEPS = 20
+MOST_ASKED = 10_000  # users that the tower is learnt from; each takes a row for each of `SIZES`
+SPREAD = 1.35  # trained vectors are drawn to their tower's output: people differ more than these
+SCALE = 0.3  # of the entries that are no films, as of attributes
+CHOSEN = 12.0  # ratings after which being chosen counts half
+DAMPING = 5.0  # ratings at the overall mean that each mean starts with
+MOVIE_RIDGE = 0.3  # of the regression of films
+MOVIE_WEIGHT = 0.85  # a film with n ratings counts n to this power there
+MEAN_SHARE = 0.4  # of a user's mean in the rating of a new film
+
+
+class Newcomers(NamedTuple):
+    """What is known of vectors before a user or a film has ratings; d entries each.
+
+    Attributes:
+        center: (d,), mean of the training users' vectors.
+        tower: (movie rows + attributes + 2, d), from a history and attributes to what a vector
+            differs from the center.
+        covariance: (sizes, d, d), of vectors about the tower's output, for histories of `SIZES`.
+        noise: (1,), variance of a rating about its prediction, stars squared.
+        user_rest: (user rows, 2), the columns "chosen" and "mean" of users.
+        movie_rest: (movie rows, 2), those of films.
+        movie_center: (d,), mean of the training films' vectors, by weight.
+        movie_tower: (attributes, d), from attributes to what a vector differs from it.
+    """
+
+    center: Array
+    tower: Array
+    covariance: Array
+    noise: Array
+    user_rest: Array
+    movie_rest: Array
+    movie_center: Array
+    movie_tower: Array
+
+
+class NewUser(NamedTuple):
+    """A new user's vector and where it comes from, `d + 2` entries with the rest.
+
+    Attributes:
+        vector: (d + 2,).
+        base: (d + 2,), the part that is there without ratings.
+        parts: (n, d + 2), what each rated film adds, by standing in the history and by its stars;
+            with the base they add up to the vector.
+    """
+
+    vector: Array
+    base: Array
+    parts: Array
+
+
+def learn_newcomers(
+    users: Array,
+    movies: Array,
+    user_attributes: Array,
+    movie_attributes: Array,
+    rows: Rows,
+    seed: int,
+) -> Newcomers:
+    """Learn what vectors are like before ratings are known.
+
+    Args:
+        users, movies: (user rows, d) and (movie rows, d) trained vectors.
+        user_attributes, movie_attributes: (user rows, a) and (movie rows, b).
+        rows: training ratings.
+        seed: of the films that stay in a cut history, and of the users learnt from where there are
+            more than `MOST_ASKED`.
+    """
+    known = np.unique(rows.user_idx)
+    center = users[known].mean(axis=0)
+    asked, heard = known, rows
+    if len(known) > MOST_ASKED:
+        asked = np.sort(np.random.default_rng(seed).choice(known, MOST_ASKED, replace=False))
+        heard = rows.take(np.flatnonzero(np.isin(rows.user_idx, asked)))
+    targets = users[asked] - center
+    inputs = _cut_histories(heard, asked, len(movies), user_attributes[asked], seed)
+    every = sp.vstack(inputs, format="csr")
+    start = np.zeros((every.shape[1], users.shape[1]), np.float32)
+    tower = ridge_regression(every, np.tile(targets, (len(SIZES), 1)), RIDGE, start, SOLVER_STEPS)
+    left = [targets - part @ tower for part in inputs]
+    covariance = np.stack([SPREAD * (each.T @ each) / len(asked) for each in left])
+    error = rows.rating - pair_scores(users, movies, rows.user_idx, rows.movie_idx)
+    noise = np.array([np.mean(error**2, dtype=np.float64)], np.float32)
+
+    mean = float(rows.rating.mean(dtype=np.float64))
+    user_rest = np.zeros((len(users), 2), np.float32)
+    user_rest[:, 1] = mean + _damped(rows.user_idx, rows.rating - mean, len(users))
+    film_mean = mean + _damped(rows.movie_idx, rows.rating - mean, len(movies))
+    movie_center, movie_tower = _film_regression(movies, movie_attributes, rows)
+    learned = Newcomers(
+        center,
+        tower,
+        covariance.astype(np.float32),
+        noise,
+        user_rest,
+        np.zeros((len(movies), 2), np.float32),
+        movie_center,
+        movie_tower,
+    )
+    nobody = np.zeros(0, np.int32), np.zeros(0, np.float32)
+    average = new_user(learned, movies, user_attributes[known].mean(axis=0), *nobody)
+    rated = np.bincount(rows.movie_idx, minlength=len(movies)) > 0
+    learned.movie_rest[:, 0] = np.where(rated, film_mean - movies @ average.base[:-2], 0)
+    return learned
+
+
+def new_user(
+    newcomers: Newcomers, movies: Array, attributes: Array, movie_idx: Indices, rating: Array
+) -> NewUser:
+    """The vector of a new user.
+
+    Args:
+        newcomers: the prior.
+        movies: (movie rows, d) trained vectors.
+        attributes: (a,), as `attributes.encode_people` gives.
+        movie_idx: (n,) rated films, each once; may be empty.
+        rating: (n,) their stars.
+    """
+    n, films = len(movie_idx), len(newcomers.movie_rest)
+    size = SCALE * np.array([np.log1p(n), np.sqrt(n / (n + USER_SHRINK))])
+    rest = np.concatenate([attributes, size]).astype(np.float32)
+    history = newcomers.tower[movie_idx] / np.sqrt(n + USER_SHRINK)  # (n, d)
+    base = newcomers.center + rest @ newcomers.tower[films:]
+    prior = base + history.sum(axis=0)
+    covariance = _covariance(newcomers, n)
+    rated = movies[movie_idx]  # (n, d)
+    gain = _gain(covariance, rated, newcomers.noise)
+    parts = history + (rating - rated @ prior)[:, None] * gain
+    mean = newcomers.user_rest[:, 1].mean()
+    chosen = CHOSEN / (n + CHOSEN)
+    whole = np.concatenate([base, [chosen, mean]]).astype(np.float32)
+    shifts = (rating - mean) / (n + DAMPING)
+    added = np.column_stack([parts, np.zeros(n), shifts]).astype(np.float32)
+    return NewUser(whole + added.sum(axis=0), whole, added)
+
+
+def left_to_learn(
+    newcomers: Newcomers, movies: Array, movie_idx: Indices
+) -> npt.NDArray[np.floating]:
+    """What is not known yet of a new user's vector: its covariance after some ratings.
+
+    It depends on which films were rated, not on their stars.
+
+    Args:
+        newcomers, movies: as in `new_user`.
+        movie_idx: (n,) rated films, each once; may be empty.
+
+    Returns:
+        (d, d).
+    """
+    covariance, rated = _covariance(newcomers, len(movie_idx)), movies[movie_idx]
+    return covariance - covariance @ rated.T @ _gain(covariance, rated, newcomers.noise)
+
+
+def updated_user(
+    newcomers: Newcomers,
+    movies: Array,
+    vector: Array,
+    before: Indices,
+    movie_idx: Indices,
+    rating: Array,
+) -> Array:
+    """The vector of a known user after further ratings.
+
+    The trained vector is where it starts; how far it can still move is what is left of the prior's
+    covariance after the ratings that it was trained on.
+
+    Args:
+        newcomers: the prior.
+        movies: (movie rows, d) trained vectors.
+        vector: (d + 2,), the user's with the rest.
+        before: (m,) films that they had rated.
+        movie_idx: (n,) films that they have rated since, each once.
+        rating: (n,) their stars.
+
+    Returns:
+        float32 (d + 2,).
+    """
+    covariance, rated = left_to_learn(newcomers, movies, before), movies[movie_idx]
+    moved = (rating - rated @ vector[:-2]) @ _gain(covariance, rated, newcomers.noise)
+    mean = vector[-1] + np.sum(rating - vector[-1]) / (len(before) + len(movie_idx) + DAMPING)
+    return np.concatenate([vector[:-2] + moved, [vector[-2], mean]]).astype(np.float32)
+
+
+def _gain(
+    covariance: npt.NDArray[np.floating], rated: Array, noise: Array
+) -> npt.NDArray[np.floating]:
+    """How far each rating's surprise moves the vector.
+
+    Args:
+        covariance: (d, d), of the vector before the ratings.
+        rated: (n, d), vectors of the rated films.
+        noise: variance of a rating.
+
+    Returns:
+        (n, d): G = (R C R' + noise)^-1 R C, by a system of n equations or, for long histories, of
+        d: G' = (noise + C R'R)^-1 C R'.
+    """
+    n, d = rated.shape
+    spread = rated @ covariance  # (n, d)
+    if n <= d:
+        return np.linalg.solve(spread @ rated.T + noise * np.eye(n), spread)
+    return np.linalg.solve(noise * np.eye(d) + spread.T @ rated, spread.T).T
+
+
+def _covariance(newcomers: Newcomers, n: int) -> npt.NDArray[np.floating]:
+    """Of vectors about the tower's output, for a history of n films; (d, d)."""
+    place = np.interp(n, SIZES, np.arange(len(SIZES)))
+    low = min(int(place), len(SIZES) - 2)
+    share = place - low
+    return (1 - share) * newcomers.covariance[low] + share * newcomers.covariance[low + 1]
+
+
+def new_movies(newcomers: Newcomers, attributes: Array) -> Array:
+    """The vectors of new films, with the rest.
+
+    Args:
+        newcomers: the regression.
+        attributes: (n, b), as `attributes.movie_attributes` gives.
+
+    Returns:
+        float32 (n, d + 2).
+    """
+    vectors = newcomers.movie_center + attributes @ newcomers.movie_tower
+    rest = np.tile(np.array([0, MEAN_SHARE], np.float32), (len(vectors), 1))
+    return np.concatenate([(1 - MEAN_SHARE) * vectors, rest], axis=1).astype(np.float32)
+
+
+def fill_newcomers(
+    newcomers: Newcomers,
+    users: Array,
+    movies: Array,
+    user_attributes: Array,
+    movie_attributes: Array,
+    rows: Rows,
+) -> None:
+    """Give users and films without ratings, in place, the vectors that newcomers have.
+
+    Args:
+        newcomers: whose rests are changed too.
+        users, movies: (user rows, d) and (movie rows, d); the rows without ratings are written.
+        user_attributes, movie_attributes, rows: as in `learn_newcomers`.
+    """
+    unrated = np.bincount(rows.movie_idx, minlength=len(movies)) == 0
+    vectors = new_movies(newcomers, movie_attributes[unrated])
+    movies[unrated], newcomers.movie_rest[unrated] = vectors[:, :-2], vectors[:, -2:]
+    nobody = np.zeros(0, np.int32), np.zeros(0, np.float32)
+    for row in np.flatnonzero(np.bincount(rows.user_idx, minlength=len(users)) == 0):
+        vector = new_user(newcomers, movies, user_attributes[row], *nobody).vector
+        users[row], newcomers.user_rest[row] = vector[:-2], vector[-2:]
+
+
+def _cut_histories(
+    rows: Rows, known: Indices, movies: int, attributes: Array, seed: int
+) -> list[sp.csr_array]:
+    """The tower's inputs of all known users, for histories of each of `SIZES`."""
+    rng = np.random.default_rng(seed)
+    order = np.lexsort((rng.random(len(rows.user_idx)), rows.user_idx))  # shuffled within a user
+    films, who = rows.movie_idx[order], np.searchsorted(known, rows.user_idx[order])
+    counts = np.bincount(who, minlength=len(known))
+    place = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    inputs = []
+    for size in SIZES:
+        kept = place < size
+        count = np.minimum(counts, size).astype(np.float32)
+        values = ((count + USER_SHRINK) ** -0.5)[who[kept]]
+        history = sp.csr_array((values, (who[kept], films[kept])), shape=(len(known), movies))
+        sized = np.column_stack([np.log1p(count), np.sqrt(count / (count + USER_SHRINK))])
+        extra = np.concatenate([attributes, SCALE * sized], axis=1).astype(np.float32)
+        inputs.append(sp.hstack([history, sp.csr_array(extra)], format="csr"))
+    return inputs
+
+
+def _film_regression(movies: Array, attributes: Array, rows: Rows) -> tuple[Array, Array]:
+    """Weighted mean of the rated films' vectors, and the ridge regression about it."""
+    count = np.bincount(rows.movie_idx, minlength=len(movies))
+    weight = count**MOVIE_WEIGHT / np.mean(count[count > 0] ** MOVIE_WEIGHT)
+    center = np.average(movies, axis=0, weights=weight)
+    weighed = attributes * weight[:, None]
+    square = attributes.T @ weighed + MOVIE_RIDGE * np.eye(attributes.shape[1])
+    tower = np.linalg.solve(square, weighed.T @ (movies - center))
+    return center.astype(np.float32), tower.astype(np.float32)
+
+
+def _damped(idx: Indices, offset: Array, rows: int) -> npt.NDArray[np.float64]:
+    """Means of offsets by row, damped towards 0."""
+    return np.bincount(idx, offset, rows) / (np.bincount(idx, minlength=rows) + DAMPING)

@@ -1,0 +1,1 @@
+"""Vectors in, films out: lists, reasons, new people and new films."""

@@ -1,0 +1,87 @@
+"""Somebody to recommend to, and what they tell of themselves as numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from movierec.data.attributes import encode_people
+from movierec.data.features import GENDERS, Features
+from movierec.data.tables import AGE_BANDS
+from movierec.errors import InputError
+from movierec.vectors import Vectors
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody to recommend to: a user of the data, or somebody new.
+
+    Attributes:
+        name: for messages and headings.
+        vector: (d + 2,), whose product with a film's is the predicted rating.
+        rated: (n,) movie rows of the films that are not to be recommended.
+        stars: (n,) given to them.
+        profile: (r,), what they watch, where the run knows that.
+        popular: weight of a film's popularity beside the profile.
+        base, parts: of somebody new, see `newcomers.NewUser`; None for a user of the data.
+        user_idx: row of a user of the data; None for somebody new.
+    """
+
+    name: str
+    vector: Vectors
+    rated: npt.NDArray[np.int32]
+    stars: npt.NDArray[np.float32]
+    profile: Vectors | None = None
+    popular: float = 0.0
+    base: Vectors | None = None
+    parts: Vectors | None = None
+    user_idx: int | None = None
+
+
+def told_attributes(
+    features: Features,
+    gender: str | None = None,
+    age: float | None = None,
+    occupation: int | None = None,
+) -> npt.NDArray[np.float32]:
+    """The attributes of somebody new; what is not told stands as the mean of all users.
+
+    Args:
+        features: the encodings.
+        gender: "F" or "M".
+        age: in years.
+        occupation: code, from 0.
+
+    Returns:
+        float32 (attributes,), as `attributes.user_attributes` has for each user.
+
+    Raises:
+        InputError: a value that the data does not know, or one that it has no room for.
+    """
+    told = {"gender": gender, "age": age, "occupation": occupation}
+    if not features.user_fields:
+        if stray := [name for name, value in told.items() if value is not None]:
+            raise InputError(f"got {stray[0]}, but the data has no demographics; leave it out")
+        return np.zeros(0, np.float32)
+    if gender is not None and gender not in GENDERS:
+        raise InputError(f"got gender {gender!r}; expected one of {', '.join(GENDERS)}")
+    if age is not None and not (isinstance(age, int | float | np.number) and 0 < age < 130):
+        raise InputError(f"got age {age!r}; expected a number of years")
+    if occupation is not None and occupation not in range(features.occupations):
+        raise InputError(
+            f"got occupation {occupation!r}; expected a code, 0 to {features.occupations - 1}"
+        )
+    band = None if age is None else max(int(np.searchsorted(AGE_BANDS, age, "right")) - 1, 0)
+    code = None if gender is None else GENDERS.index(gender)
+    job = None if occupation is None else int(occupation)
+    return encode_people(features, code, band, job)[0]
+
+
+def known_attributes(features: Features, user_idx: int) -> npt.NDArray[np.float32]:
+    """The attributes of a user of the data, float32 (attributes,)."""
+    if not (fields := features.user_fields):
+        return np.zeros(0, np.float32)
+    codes = (fields[name][[user_idx]] for name in ("gender", "age", "job"))
+    return encode_people(features, *codes)[0]

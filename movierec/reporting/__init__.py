@@ -1,0 +1,1 @@
+"""Notebooks run in batches, and the reports that come of them."""

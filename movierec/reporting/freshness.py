@@ -1,0 +1,119 @@
+"""What a report was made from, and whether it would come out the same if it were made again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from movierec.data.datasets import find_archive
+
+SIMULATED = "sample"  # made by the code, whatever lies in the data folder
+CODE = ("*.py", "*.j2", "*.css", "*.js", "*.html")  # of these files the package consists
+
+# what each entry of `made_from` is called when it is what has changed
+CALLED = {
+    "notebooks": "the notebooks",
+    "parameters": "the parameters",
+    "data": "the data",
+    "run": "the run",
+    "code": "the code of movierec",
+    "versions": "the installed versions",
+}
+
+
+def made_from(
+    sources: Iterable[Path],
+    parameters: Mapping[str, Any],
+    versions: Mapping[str, str],
+    run: Path | None,
+) -> dict[str, Any]:
+    """All that the numbers of a report depend on, as far as it can be told in advance.
+
+    Args:
+        sources: the notebooks.
+        parameters: as the notebooks get them; of these `path`, or else `data`, names the data.
+        versions: of the packages.
+        run: a run folder that is reported on.
+
+    Returns:
+        JSON, with the keys of `CALLED`. `data` is None if it has yet to be downloaded, or is
+        simulated.
+    """
+    name = str(parameters.get("data") or SIMULATED)
+    place = parameters.get("path") or (find_archive(name) if name != SIMULATED else None)
+    return {
+        "notebooks": {source.stem: checksum([source]) for source in sources},
+        "parameters": dict(parameters),
+        "data": _data(Path(place)) if place else None,
+        "run": checksum([run / "run.json"]) if run else None,
+        "code": _code(Path(__file__).parents[1]),
+        "versions": dict(versions),
+    }
+
+
+def _code(package: Path) -> str:
+    """Checksum of all that Python or a page loads from the package."""
+    return checksum(sorted(file for ending in CODE for file in package.rglob(ending)), package)
+
+
+def checksum(files: Iterable[Path], folder: Path | None = None) -> str:
+    """SHA-256 of the names and the contents of files.
+
+    Args:
+        files: in an order that is the same each time.
+        folder: from which they are named; by default each has the name without folders.
+    """
+    total = hashlib.sha256()
+    for file in files:
+        name = file.name if folder is None else file.relative_to(folder).as_posix()
+        with file.open("rb") as content:
+            total.update(f"{name}\0".encode())
+            total.update(hashlib.file_digest(content, "sha256").digest())
+    return total.hexdigest()
+
+
+def _data(place: Path) -> str:
+    """Checksum of a zip, or of a folder's files and its folders': a reader takes no deeper ones."""
+    if place.is_file():
+        return checksum([place])
+    files = (path for level in ("*", "*/*") for path in place.glob(level) if path.is_file())
+    return checksum(sorted(files), place)
+
+
+def what_changed(report: Path, now: Mapping[str, Any]) -> str | None:
+    """Why a report has to be made anew, in words; None if it is still true.
+
+    Args:
+        report: the folder.
+        now: what it would be made from, by `made_from`.
+    """
+    try:
+        told = json.loads((report / "metrics.json").read_text("utf-8"))
+        before, files = told["made_from"], told["files"].items()
+        left = {name: expected for name, expected in files if _stays_within(name)}
+        changed = [called for key, called in CALLED.items() if before[key] != now[key]]
+    except FileNotFoundError:
+        return "there is none yet"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return "the one that is there does not say what it was made from"
+    if len(left) < len(files):
+        return "it names files outside of its folder"
+    if changed:
+        return f"{' and '.join(changed)} changed"
+    for name, expected in left.items():
+        file = report / name
+        try:
+            kept = file.is_file() and checksum([file]) == expected
+        except OSError as error:
+            return f"{name} cannot be read ({type(error).__name__})"
+        if not kept:
+            return f"{name} is no longer as the batch left it"
+    return None
+
+
+def _stays_within(name: str) -> bool:
+    path = Path(name)
+    return not path.anchor and ".." not in path.parts

@@ -1,0 +1,1 @@
+"""A run at work elsewhere: exports, lists of a large user base, predictions for a file."""

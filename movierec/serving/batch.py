@@ -1,0 +1,258 @@
+"""The best films of a large user base: from Parquet to Parquet, part by part, by several workers.
+
+| in the folder | what it is |
+| --- | --- |
+| `part-00000.parquet`, ... | `user_id`, `rank` (from 1), `movie_id`, `score`, as `for_users` |
+| `_job.json` | what the parts were made from |
+| `_SUCCESS` | written last: all parts are there |
+
+Readers of Parquet folders skip names that begin with an underscore. Each part is written whole. A
+job that was interrupted, started again, makes only the parts that are missing.
+
+Workers are processes of Dask. A part depends on no other, so that an engine has only to hand out
+calls: Dask does that on one machine without a service to be set up, in pure Python, and the same
+job runs on a cluster (`scheduler`), whose workers must see the same folders and have movierec
+installed. Ray brings daemons of its own, and Spark a JVM.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import os
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from movierec.errors import InputError
+from movierec.files import alone, write_whole
+from movierec.recommend.choosing import check_choice
+from movierec.recommend.recommender import Recommender
+from movierec.runs import load_run
+
+PART = 20_000  # users; their lists take seconds
+JOB, DONE = "_job.json", "_SUCCESS"
+
+
+class Part(NamedTuple):
+    """Some rows of a file of users."""
+
+    users: Path
+    first: int
+    last: int  # the first row that is no longer part of it
+    out: Path
+
+
+def recommend_all(
+    run_dir: Path,
+    users: Path,
+    out: Path,
+    k: int = 10,
+    workers: int = 1,
+    scheduler: str | None = None,
+    part_size: int = PART,
+    on_part: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Write the best films of each user; films that they have rated are left out.
+
+    Args:
+        run_dir: a run folder.
+        users: a Parquet file with a column `user_id`, or a folder of such files.
+        out: a new folder, or that of the same job, interrupted.
+        k: how many films.
+        workers: processes on this machine; with one, this process does it all, without Dask.
+        scheduler: address of a Dask cluster, in place of `workers`.
+        part_size: users a part.
+        on_part: called with the number of parts that are there and of all.
+
+    Returns:
+        `users`, `parts`, `made` (parts that this call wrote), and `loads` (how often a process that
+        wrote some of them read the run).
+
+    Raises:
+        InputError: users that cannot be read or that the run does not know, a setting out of range,
+            a folder of something else, or workers without Dask (the extra `batch`).
+    """
+    check_choice(k)
+    for name, value in (("workers", workers), ("part size", part_size)):
+        if value < 1:
+            raise InputError(f"got {name} {value}; expected 1 or more")
+    several = workers > 1 or scheduler is not None
+    if several and find_spec("distributed") is None:
+        raise InputError(
+            "several workers need Dask; install it with `pip install 'movierec[batch]'`, or leave "
+            "out --workers and --scheduler"
+        )
+    run_dir = load_run(run_dir).path.absolute()  # before a cluster is started
+    files = _files(users.absolute())
+    job: dict[str, Any] = {
+        "run": _checksum(run_dir / "run.json"),
+        "users": {file.name: _checksum(file) for file in files},
+        "k": k,
+        "part_size": part_size,
+    }
+    out = out.absolute()
+    with alone(out):
+        _begin(out, job)
+        parts = list(_parts(files, part_size, out))
+        missing = [part for part in parts if not part.out.exists()]
+        there = len(parts) - len(missing)
+        if missing:
+            (out / DONE).unlink(missing_ok=True)  # somebody has removed parts since
+        loads: dict[str, int] = {}
+        making = (run_dir, job["run"], missing, k)
+        made = _made_by_dask(*making, workers, scheduler) if several else _made_here(*making)
+        for process, loaded in made:
+            there += 1
+            loads[process] = loaded
+            if on_part:
+                on_part(there, len(parts))
+        write_whole(out / DONE, b"")
+    return {
+        "users": sum(part.last - part.first for part in parts),
+        "parts": len(parts),
+        "made": len(missing),
+        "loads": sum(loads.values()),
+    }
+
+
+def _files(users: Path) -> list[Path]:
+    files = sorted(users.glob("*.parquet")) if users.is_dir() else [users]
+    if not files:
+        raise InputError(f"{users} holds no Parquet files; expected some with a column user_id")
+    for file in files:
+        try:
+            schema = pq.read_schema(file)
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{file} cannot be read as Parquet: {error}") from error
+        if "user_id" not in schema.names or not pa.types.is_integer(schema.field("user_id").type):
+            found = ", ".join(f"{field.name} ({field.type})" for field in schema)
+            raise InputError(f"{file} has the columns {found}; expected user_id, whole numbers")
+    return files
+
+
+def _checksum(file: Path) -> str:
+    with file.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def _begin(out: Path, job: dict[str, Any]) -> None:
+    """Mark a new folder with its job, or see that it is of this job."""
+    out.mkdir(exist_ok=True)
+    if all(path.name.startswith(".") for path in out.iterdir()):  # half a file of a killed process
+        write_whole(out / JOB, json.dumps(job, indent=2))
+        return
+    try:
+        found = json.loads((out / JOB).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{out} exists and is not of such a job; name a new folder with --out"
+        ) from error
+    if found != job:
+        differs = [key for key in job if not isinstance(found, dict) or found.get(key) != job[key]]
+        raise InputError(
+            f"{out} was begun with another {differs[0].replace('_', ' ')}; name a new folder with "
+            "--out, or give the same command again"
+        )
+
+
+def _parts(files: list[Path], part_size: int, out: Path) -> Iterator[Part]:
+    number = 0
+    for file in files:
+        rows = pq.read_metadata(file).num_rows
+        for first in range(0, rows, part_size):
+            last = min(first + part_size, rows)
+            yield Part(file, first, last, out / f"part-{number:05}.parquet")
+            number += 1
+
+
+def _made_here(run_dir: Path, run: str, parts: list[Part], k: int) -> Iterator[tuple[str, int]]:
+    """Make all parts; yields for each what `_make` returns."""
+    for part in parts:
+        yield _make(run_dir, run, part, k)
+
+
+def _made_by_dask(
+    run_dir: Path, run: str, parts: list[Part], k: int, workers: int, scheduler: str | None
+) -> Iterator[tuple[str, int]]:
+    """Make all parts on a cluster, in whatever order; yields for each what `_make` returns."""
+    if not parts:
+        return
+    from distributed import Client, LocalCluster, as_completed
+
+    with ExitStack() as stack:
+        cluster: Any = scheduler
+        if scheduler is None:
+            # Dask gives NumPy one thread a process, so that workers do not fight over the cores
+            local = LocalCluster(
+                n_workers=min(workers, len(parts)),
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,  # what a worker raises, this process raises too
+            )
+            cluster = stack.enter_context(local)
+        try:
+            client = stack.enter_context(Client(cluster, timeout="20s"))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"no Dask scheduler answers at {scheduler}: {error}; expected an address such as "
+                "tcp://host:8786"
+            ) from error
+        calls = [client.submit(_make, run_dir, run, part, k, pure=False) for part in parts]
+        for call in as_completed(calls):
+            yield call.result()
+
+
+def _make(run_dir: Path, run: str, part: Part, k: int) -> tuple[str, int]:
+    """Write a part.
+
+    Returns:
+        Which process did, and how often it has read a run so far.
+    """
+    recommender = _recommender(run_dir, run)
+    user_ids = _user_ids(part)
+    best, scores = recommender.top(recommender.features.users.encode(user_ids), k)
+    rows, ranks = np.nonzero(best >= 0)
+    columns = {
+        "user_id": user_ids[rows],
+        "rank": (ranks + 1).astype(np.int32),
+        "movie_id": recommender.features.movies.decode(best[rows, ranks]),
+        "score": recommender.shown(scores[rows, ranks]),
+    }
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink)
+    write_whole(part.out, sink.getvalue())
+    return f"{platform.node()}:{os.getpid()}", _recommender.cache_info().misses
+
+
+@lru_cache(maxsize=1)
+def _recommender(run_dir: Path, run: str) -> Recommender:
+    """The recommender of the run with this checksum, read once by each process."""
+    return load_run(run_dir).recommender
+
+
+def _user_ids(part: Part) -> np.ndarray:
+    """The ids of a part, without reading groups of rows that it has no share in."""
+    try:
+        with pq.ParquetFile(part.users) as file:
+            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+            ends = np.cumsum(sizes)
+            groups = np.flatnonzero((ends > part.first) & (ends - sizes < part.last))
+            table = file.read_row_groups(groups.tolist(), columns=["user_id"])
+    except (OSError, pa.ArrowException) as error:  # its end was whole, or it would be told by now
+        raise InputError(f"{part.users} is damaged: {error}; write it anew") from error
+    before = int(ends[groups[0]] - sizes[groups[0]])
+    user_ids = table["user_id"].slice(part.first - before, part.last - part.first)
+    if user_ids.null_count:
+        raise InputError(f"{part.users} has rows without a user_id; leave them out")
+    return user_ids.to_numpy()

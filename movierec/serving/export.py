@@ -1,0 +1,192 @@
+"""A run for use elsewhere: Parquet, a SavedModel and ONNX graphs that need no movierec.
+
+| in the folder | what it is |
+| --- | --- |
+| `export.json` | what the folder holds and how to use it: inputs and outputs of each function |
+| `movies.parquet` | `movie_id`, `movie_idx`, `title`, `year`, `genres`, and the vectors |
+| `users.parquet` | `user_id`, `user_idx`, `rated` (rows of the films rated), and the vectors |
+| `vocabularies.json` | genres and title words by index, for the towers of a network |
+| `savedmodel/` | every function as a signature |
+| `onnx/NAME.onnx` | each function as a graph |
+
+The functions know users and films by row number, `user_idx` and `movie_idx`, which the Parquet
+files translate. They are:
+
+| function | takes | gives |
+| --- | --- | --- |
+| `top_k` | `user_idx` (B,), `exclude` (B, E), `k` () | the best films |
+| `top_k_for_vector` | `vector` (B, d), `exclude`, `k`; for `best` `profile` (B, r) | the same |
+| `user_tower`, `movie_tower` (networks only) | the fields of `model`'s towers | `vector` (B, d) |
+
+Whole numbers are int32, vectors float32. `exclude` holds the rows of films that are left out,
+filled up with 0, which is no film; `k` is chosen at each call. A `vector` is one of
+`users.parquet`, what `user_tower` gives, or a `recommend.Person`'s; a `profile` is one of
+`users.parquet`, or a `Person`'s with its `popular` behind it.
+
+The best films are (B, k) each, best first: `movie_id` int64, `movie_idx` int32, `score` float32 as
+`Recommender.for_users` shows it, and for `best` `predicted` float32, the predicted stars. Where no
+film is left, the id is -1, the row 0, and the rest -inf.
+
+The order is that of `Recommender`: sums of floats are taken in another order, so that scores differ
+in their last digits, and films whose scores differ by no more may change places.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from movierec.data.features import GENDERS
+from movierec.data.tables import AGE_BANDS
+from movierec.errors import InputError
+from movierec.files import alone
+from movierec.recommend.recommender import EVEN, LIKING, STEEPNESS
+from movierec.runs import Run
+from movierec.vectors import Vectors
+
+FORMATS = ("parquet", "savedmodel", "onnx")
+LARGEST_ONNX = 2**31 - 2**24  # bytes of arrays; a graph and all it holds must stay below 2 GiB
+
+
+def export(run: Run, out: Path, formats: tuple[str, ...] = FORMATS) -> dict[str, Any]:
+    """Write a run for use elsewhere, whole or not at all.
+
+    Args:
+        run: of any recipe.
+        out: a new folder.
+        formats: some of `FORMATS`.
+
+    Returns:
+        What `export.json` holds.
+
+    Raises:
+        InputError: an unknown format, a folder that is not empty, vectors too large for ONNX, or
+            ONNX without the packages that write it (the extra `export`).
+        OSError: the folder cannot be written, or its disk is full.
+    """
+    if stray := set(formats) - set(FORMATS):
+        raise InputError(f"got the format {min(stray)!r}; expected some of {', '.join(FORMATS)}")
+    if "onnx" in formats:
+        _check_onnx(run)
+    out = Path(os.path.abspath(out))  # "." has no name to write beside
+    with alone(out):
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise InputError(f"{out} exists and is not empty; name a new folder with --out")
+        folder = out.with_name(f".{out.name}.writing")
+        shutil.rmtree(folder, ignore_errors=True)  # left by a process that was killed
+        folder.mkdir()
+        try:
+            told = _write(run, folder, formats)
+            folder.rename(out)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    return told
+
+
+def _check_onnx(run: Run) -> None:
+    missing = [package for package in ("onnx", "tf2onnx") if find_spec(package) is None]
+    if missing:
+        raise InputError(
+            f"ONNX needs {' and '.join(missing)}; install with `pip install 'movierec[export]'`, "
+            "or choose other formats"
+        )
+    recommender = run.recommender
+    size = recommender.people.nbytes + recommender.films.nbytes
+    if recommender.watching is not None:
+        size += recommender.profiles.nbytes + recommender.watched.nbytes
+    if size > LARGEST_ONNX:
+        raise InputError(
+            f"the vectors take {size / 2**30:.1f} GiB and an ONNX graph holds less than 2; choose "
+            "--format savedmodel or parquet"
+        )
+
+
+def _write(run: Run, folder: Path, formats: tuple[str, ...]) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "dataset": run.info["dataset"],
+        "recipe": run.config["recipe"],
+        "movierec": run.info["versions"]["movierec"],
+        "lowest_rating": run.recommender.lowest,
+        "highest_rating": run.recommender.highest,
+        "formats": list(formats),
+        "score": "the product of the vectors of a user and a film: the predicted rating",
+    }
+    if run.recommender.watching is not None:
+        told["score"] = (
+            f"max(watch, 1e-6) ** {1 - LIKING:g} * like ** {LIKING:g}, where watch is the product "
+            "of the user's profile and the film's watched, like = 1 / (1 + exp(-"
+            f"{STEEPNESS:g} * (rating - {EVEN:g}))), and rating is the product of the vectors"
+        )
+    if "parquet" in formats:
+        _write_parquet(run, folder)
+    if "savedmodel" in formats or "onnx" in formats:
+        from movierec.serving import graphs  # TensorFlow takes seconds
+
+        built = graphs.Graphs(run)
+        told["functions"] = graphs.describe(built)
+        if "savedmodel" in formats:
+            graphs.save(built, folder / "savedmodel")
+        if "onnx" in formats:
+            (folder / "onnx").mkdir()
+            graphs.save_onnx(built, folder / "onnx")
+        if "network" in run.config:
+            _write_json(folder / "vocabularies.json", _vocabularies(run))
+    _write_json(folder / "export.json", told)
+    return told
+
+
+def _write_parquet(run: Run, folder: Path) -> None:
+    recommender, features = run.recommender, run.features
+    users, movies = features.users.used, features.movies.used
+    films = {
+        "movie_id": features.movies.decode(movies),
+        "movie_idx": movies,
+        "title": run.tables.movies["title"],
+        "year": run.tables.movies["year"],
+        "genres": run.tables.movies["genres"],
+        "vector": _lists(recommender.films[movies]),
+    }
+    user_ids = features.users.decode(users)
+    rated = [recommender.seen(user_idx)[0] for user_idx in users]
+    people = {
+        "user_id": user_ids,
+        "user_idx": users,
+        "rated": pa.array(rated, pa.list_(pa.int32())),
+        "vector": _lists(recommender.people[users]),
+    }
+    if recommender.watching is not None:
+        films["watched"] = _lists(recommender.watched[movies])
+        people["profile"] = _lists(recommender.profiles[users])
+    for name, columns in (("movies", films), ("users", people)):
+        arrays = {
+            key: pa.Array.from_pandas(value) if isinstance(value, pd.Series) else value
+            for key, value in columns.items()
+        }
+        pq.write_table(pa.table(arrays), folder / f"{name}.parquet")
+
+
+def _lists(matrix: Vectors) -> pa.Array:
+    """The rows of a matrix as lists of one length."""
+    flat = pa.array(np.ascontiguousarray(matrix).ravel())
+    return pa.FixedSizeListArray.from_arrays(flat, matrix.shape[1])
+
+
+def _vocabularies(run: Run) -> dict[str, Any]:
+    features = run.features
+    found: dict[str, Any] = {"genres": features.genres, "words": features.words}
+    if features.user_fields:
+        found |= {"genders": GENDERS, "age_bands": AGE_BANDS, "jobs": run.tables.occupations}
+    return found
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -1,0 +1,173 @@
+"""What a run computes as TensorFlow functions that need no movierec: towers, and the best films.
+
+Each becomes a signature of a SavedModel and an ONNX graph. The numbers are those of the run; sums
+are taken in another order than in NumPy, so that scores differ in their last digits, and films
+whose scores differ by no more may change places.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from movierec.networks import load_network
+from movierec.recommend.recommender import EVEN, LIKING, STEEPNESS, Recommender
+from movierec.runs import Run
+
+Tensors = dict[str, tf.Tensor]
+
+OPSET = 18  # of ONNX; read by ONNX Runtime from 1.14 on
+
+
+class Graphs(tf.Module):
+    """The functions of a run; `export` tells their inputs and outputs.
+
+    Attributes:
+        functions: by name, each from a dict of tensors to a dict of tensors; their inputs are those
+            of their `input_signature`.
+    """
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(name="movierec")
+        self._lists = _Lists(run.recommender)
+        k = tf.TensorSpec((), tf.int32, name="k")
+        exclude = tf.TensorSpec((None, None), tf.int32, name="exclude")
+        user_idx = tf.TensorSpec((None,), tf.int32, name="user_idx")
+        names = ["vector"] if self._lists.profiles is None else ["vector", "profile"]
+        given = {name: tf.TensorSpec((None, None), tf.float32, name=name) for name in names}
+        self.functions = {
+            "top_k": _function(
+                self._lists.of_rows, {"user_idx": user_idx, "exclude": exclude, "k": k}
+            ),
+            "top_k_for_vector": _function(
+                self._lists.of_vectors, given | {"exclude": exclude, "k": k}
+            ),
+        }
+        if "network" in run.config:
+            network = load_network(run)
+            # a module saves the variables that it holds, and Keras' are hidden from it
+            self._weights = [variable.value for variable in network.trainable_variables]
+            for tower in (network.user_tower, network.movie_tower):
+                fields = {
+                    field.name: tf.TensorSpec((None, *field.shape[1:]), tf.int32, name=field.name)
+                    for field in tower.inputs
+                }
+                self.functions[tower.name] = _function(_vector(tower), fields)
+
+
+class _Lists(tf.Module):
+    """The best films of users, as `Recommender.top` has them."""
+
+    def __init__(self, recommender: Recommender) -> None:
+        super().__init__()
+        self.users, self.movies = _kept(recommender.people), _kept(recommender.films)
+        self.profiles = self.watched = None
+        if recommender.watching is not None:
+            self.profiles, self.watched = _kept(recommender.profiles), _kept(recommender.watched)
+        self.ids = _kept(recommender.features.movies.ids)
+        self.lowest, self.highest = recommender.lowest, recommender.highest
+
+    def of_rows(self, given: Tensors) -> Tensors:
+        """Of users of the data: `user_idx` (B,), `exclude` (B, E), `k` ()."""
+        found = {"vector": tf.gather(self.users, given["user_idx"])}
+        if self.profiles is not None:
+            found["profile"] = tf.gather(self.profiles, given["user_idx"])
+        return self.of_vectors(found | {"exclude": given["exclude"], "k": given["k"]})
+
+    def of_vectors(self, given: Tensors) -> Tensors:
+        """Of anybody: `vector` (B, d), `exclude` (B, E), `k` (), with watching `profile` (B, r)."""
+        stars = _product(given["vector"], self.movies)  # (B, m)
+        order = stars
+        if self.watched is not None:
+            watch = tf.maximum(_product(given["profile"], self.watched), 1e-6)
+            like = tf.math.log_sigmoid(STEEPNESS * (stars - EVEN))
+            order = tf.exp((1 - LIKING) * tf.math.log(watch) + LIKING * like)
+        order = tf.where(self.ids[None] >= 0, order, -np.inf)
+        # (B, E) -> (B * E, 2): the place in the matrix of each film that is left out
+        exclude = given["exclude"]
+        row = tf.broadcast_to(tf.range(tf.shape(exclude)[0])[:, None], tf.shape(exclude))
+        place = tf.reshape(tf.stack([row, exclude], axis=2), (-1, 2))
+        never = tf.fill((tf.size(exclude),), np.float32(-np.inf))
+        order = tf.tensor_scatter_nd_update(order, place, never)
+        k = tf.minimum(given["k"], self.ids.shape[0])
+        score, movie_idx = tf.math.top_k(order, k)  # (B, k); ties by position, as in `top_k`
+        movie_idx = tf.where(score > -np.inf, movie_idx, 0)  # row 0 has the id -1
+        result = {"movie_id": tf.gather(self.ids, movie_idx), "movie_idx": movie_idx}
+        stars = tf.clip_by_value(
+            tf.gather(stars, movie_idx, batch_dims=1), self.lowest, self.highest
+        )
+        stars = tf.where(score > -np.inf, stars, -np.inf)
+        shown = {"score": stars}
+        return result | (shown if self.watched is None else {"score": score, "predicted": stars})
+
+
+def describe(graphs: Graphs) -> dict[str, dict[str, Any]]:
+    """Type and shape of what each function takes and gives; a size that is free is null."""
+    told = {}
+    for name, function in graphs.functions.items():
+        takes = function.input_signature[0]
+        gives = function.get_concrete_function().structured_outputs
+        told[name] = {
+            kind: {
+                key: {"type": spec.dtype.name, "shape": spec.shape.as_list()}
+                for key, spec in specs.items()
+            }
+            for kind, specs in (("takes", takes), ("gives", gives))
+        }
+    return told
+
+
+def save(graphs: Graphs, folder: Path) -> None:
+    """Write all functions as the signatures of one SavedModel.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    signatures = {
+        name: function.get_concrete_function() for name, function in graphs.functions.items()
+    }
+    try:
+        tf.saved_model.save(graphs, str(folder), signatures=signatures)
+    except tf.errors.ResourceExhaustedError as error:  # said of a full memory, too
+        if "No space left on device" not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from error
+
+
+def save_onnx(graphs: Graphs, folder: Path) -> None:
+    """Write each function as `NAME.onnx`."""
+    import tf2onnx
+
+    for name, function in graphs.functions.items():
+        tf2onnx.convert.from_function(
+            function,
+            input_signature=function.input_signature,
+            opset=OPSET,
+            output_path=str(folder / f"{name}.onnx"),
+        )
+
+
+def _function(function: Callable[[Tensors], Tensors], takes: dict[str, tf.TensorSpec]) -> Any:
+    return tf.function(function, input_signature=[takes])
+
+
+def _vector(tower: keras.Model) -> Callable[[Tensors], Tensors]:
+    return lambda fields: {"vector": tower(fields, training=False)}
+
+
+def _kept(array: np.ndarray) -> tf.Variable:
+    """An array that a SavedModel keeps in its variables: a constant is bound to 2 GiB in all."""
+    return tf.Variable(array, trainable=False)
+
+
+def _product(vectors: tf.Tensor, matrix: tf.Variable) -> tf.Tensor:
+    """(B, up to d) and (m, d) to (B, m); entries that a vector lacks are 0."""
+    lacking = matrix.shape[1] - tf.shape(vectors)[1]
+    return tf.matmul(tf.pad(vectors, [[0, 0], [0, lacking]]), matrix, transpose_b=True)
