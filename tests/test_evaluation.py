@@ -12,8 +12,8 @@ from movierec.data.features import Features
 from movierec.data.simulate import Simulation
 from movierec.data.splits import split
 from movierec.errors import InputError
+from movierec.evaluation import baselines
 from movierec.evaluation.evaluate import (
-    baselines,
     compare,
     comparison_table,
     evaluate,

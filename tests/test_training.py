@@ -15,7 +15,7 @@ from movierec.data.simulate import simulate
 from movierec.data.splits import split
 from movierec.data.tables import Tables
 from movierec.errors import InputError
-from movierec.evaluation.evaluate import baselines
+from movierec.evaluation import baselines
 from movierec.evaluation.metrics import rating_metrics
 from movierec.models.training import Fit, fit, loss
 from movierec.networks import load_network, untrained_network
