@@ -106,21 +106,8 @@ def train(
         >>> run.recommender.for_user(1, k=5)
     """
     settings = resolve_recipe(recipe, epochs, batch_size, learning_rate, patience)
-    if isinstance(settings, BestRecipe) and start_from is not None:
-        raise InputError(
-            f"the recipe {settings.name!r} is fitted from all ratings anew and starts from no run; "
-            "leave the start out, or name another recipe"
-        )
-    if isinstance(settings, BestRecipe) and tensorboard is not None:
-        raise InputError(
-            f"the recipe {settings.name!r} writes no TensorBoard logs; leave them out: its history "
-            "is in the run folder, in history.csv"
-        )
-    if isinstance(settings, BestRecipe) and os.environ.get("TF_CONFIG"):
-        raise InputError(
-            f"the recipe {settings.name!r} trains on one machine; unset TF_CONFIG, or name another "
-            "recipe"
-        )
+    if isinstance(settings, BestRecipe):
+        _check_best(settings, start_from, tensorboard)
     path = (
         Path(run_dir) if run_dir is not None else reports_dir() / f"{tables.name}-{settings.name}"
     )
@@ -137,6 +124,25 @@ def train(
             resume=resume,
             tensorboard=tensorboard,
             start_from=None if start_from is None else load_run(start_from),
+        )
+
+
+def _check_best(settings: BestRecipe, start_from: object, tensorboard: object) -> None:
+    """Refuse what only the training of a network can do."""
+    if start_from is not None:
+        raise InputError(
+            f"the recipe {settings.name!r} is fitted from all ratings anew and starts from no run; "
+            "leave the start out, or name another recipe"
+        )
+    if tensorboard is not None:
+        raise InputError(
+            f"the recipe {settings.name!r} writes no TensorBoard logs; leave them out: its history "
+            "is in the run folder, in history.csv"
+        )
+    if os.environ.get("TF_CONFIG"):
+        raise InputError(
+            f"the recipe {settings.name!r} trains on one machine; unset TF_CONFIG, or name another "
+            "recipe"
         )
 
 
@@ -190,32 +196,27 @@ def _train(
     path.parent.mkdir(parents=True, exist_ok=True)
     data = _Data(tables, features, rows, learned, chosen, test, rows.mapped(learned, path.parent))
     info = {"config": config, "data_sha256": data_sha256}
-    loading = time.perf_counter()
+    to_choose = rows.take(chosen)
     if isinstance(settings, BestRecipe):
-        if resume and checkpoint.exists():
-            raise InputError(
-                f"the training to be resumed from {checkpoint.folder} was begun with another "
-                "recipe; name that, or train without --resume to begin anew"
-            )
         if resume:
-            say(f"the recipe {settings.name!r} keeps no checkpoint; training from the beginning")
+            _check_nothing_to_resume(settings, checkpoint)
+        prepared = time.perf_counter() - began
         with progress() as (show_epoch, _):
-            part = rows.take(chosen)
-            trained = fit_best(features, data.learned_rows, part, settings, seed, show_epoch)
-        _write(path, data, trained, info, seed, loading - began, fill=True)
+            trained = fit_best(features, data.learned_rows, to_choose, settings, seed, show_epoch)
+        _write(path, data, trained, info, seed, prepared, fill=True)
         checkpoint.remove()  # of another recipe, whose run this one replaces
         return load_run(path)
     from movierec.networks import train_network  # here: it loads TensorFlow, which takes seconds
 
-    prepared = time.perf_counter()
+    prepared = time.perf_counter() - began
 
     def finish(trained: Trained) -> None:
-        _write(path, data, trained, info, seed, prepared - began, fill=False)
+        _write(path, data, trained, info, seed, prepared, fill=False)
 
     train_network(
         features,
         data.learned_rows,
-        rows.take(chosen),
+        to_choose,
         settings,
         seed,
         checkpoint,
@@ -225,6 +226,16 @@ def _train(
         finish,
     )
     return load_run(path)
+
+
+def _check_nothing_to_resume(settings: BestRecipe, checkpoint: Checkpoint) -> None:
+    """Recipe `best` keeps no checkpoint, and takes over none of another recipe."""
+    if checkpoint.exists():
+        raise InputError(
+            f"the training to be resumed from {checkpoint.folder} was begun with another recipe; "
+            "name that, or train without --resume to begin anew"
+        )
+    say(f"the recipe {settings.name!r} keeps no checkpoint; training from the beginning")
 
 
 class _Data(NamedTuple):
