@@ -1,4 +1,4 @@
-"""Write a file whole or not at all, and a folder by one process at a time."""
+"""Write a file whole or not at all, a folder by one process at a time, and nothing outside it."""
 
 from __future__ import annotations
 
@@ -40,6 +40,11 @@ def write_whole(path: Path, content: bytes | str) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def leads_out(path: Path, folder: Path) -> bool:
+    """Whether a path below a folder that may be anybody's is a link to something outside of it."""
+    return not path.resolve().is_relative_to(folder.resolve())
 
 
 @contextmanager

@@ -44,7 +44,7 @@ from safetensors import SafetensorError
 from movierec.data.features import Features
 from movierec.data.tables import Tables, validate_tables
 from movierec.errors import InputError
-from movierec.files import alone
+from movierec.files import alone, leads_out
 from movierec.models.newcomers import Newcomers
 from movierec.models.watching import Watching
 from movierec.paths import reports_dir
@@ -321,6 +321,11 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         with alone(folder):
             _recover(folder)
     if not is_run(folder) and is_run(folder / "model"):
+        if leads_out(folder / "model", folder):
+            raise InputError(
+                f"{folder / 'model'} is a link that leads out of {folder}; name the run folder "
+                "itself, if you trust it"
+            )
         folder = folder / "model"
     if not folder.is_dir():
         raise InputError(f"{path} does not exist; expected a run folder, as `movierec train` makes")
@@ -351,11 +356,10 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     for text in (info["dataset"], info["config"]["recipe"], *info["occupations"]):
         if not isinstance(text, str) or not text.isprintable():
             raise run._damaged(f"run.json names something {text!r}")
-    place = folder.resolve()
     for name in info["files"]:
         if name not in _FILES and not _PICTURE.fullmatch(name):
             raise run._damaged(f"run.json lists {name!r}, which is no file of a run")
-        if not (folder / name).resolve().is_relative_to(place):
+        if leads_out(folder / name, folder):
             raise run._damaged(f"{name} is a link that leads out of it")
         if not (folder / name).is_file():
             raise run._damaged(f"{name} is missing")

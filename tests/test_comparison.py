@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -30,7 +31,7 @@ def other_run(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def report(folder: Path, run: Run, **recorded: Any) -> Path:
     """A report as the notebooks leave it, as far as it is read here."""
     shutil.copytree(run.path, folder / "model")
-    entry = {"metrics": recorded, "seconds": 12.5, "peak_memory_bytes": 300 * 2**20}
+    entry = {"metrics": recorded, "seconds": 12.5, "peak_memory_bytes": 300 * 2**20, "figures": []}
     told = {
         "notebooks": {"03_training": entry},
         "parameters": {"epochs": run.config["epochs"], "data": "small"},
@@ -126,13 +127,32 @@ def test_report_of_a_stranger_that_is_none_is_refused(small_run: Run, tmp_path: 
         {"metrics": {}, "seconds": 1, "peak_memory_bytes": 10**400},
         {"metrics": {}, "seconds": 10**400, "peak_memory_bytes": 1},
     ],
+    ids=["metrics", "endless memory", "memory", "seconds"],
 )
 def test_figures_beyond_all_measure_are_refused(small_run: Run, tmp_path: Path, entry: dict):
     folder = report(tmp_path / "a", small_run)
     told = json.loads((folder / "metrics.json").read_text())
+    entry |= {"figures": []}
     (folder / "metrics.json").write_text(json.dumps(told | {"notebooks": {"03_training": entry}}))
     with pytest.raises(InputError, match="is not what a batch of notebooks writes"):
         compare_folders(folder, folder)
+
+
+@pytest.mark.parametrize("name", ["model", "best"])
+def test_link_out_of_a_report_is_not_followed(small_run: Run, tmp_path: Path, name: str):
+    folder = report(tmp_path / "a", small_run)
+    (folder / "model").rename(tmp_path / "elsewhere")
+    (folder / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=f"{name} is a link that leads out of"):
+        compare_folders(folder, small_run.path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a pipe of this kind is a thing of POSIX")
+def test_pipe_in_the_place_of_figures_is_not_waited_for(small_run: Run, tmp_path: Path):
+    folder = report(tmp_path / "a", small_run)
+    (folder / "metrics.json").unlink()
+    os.mkfifo(folder / "metrics.json")
+    assert compare_folders(folder, folder)["figures"] == {}
 
 
 def test_losses_that_grew_out_of_hand_are_shown(small_run: Run, tmp_path: Path):

@@ -24,6 +24,7 @@ from movierec.data.datasets import load_dataset, official_fold
 from movierec.data.simulate import write_ml1m
 from movierec.data.tables import Tables, validate_tables
 from movierec.errors import InputError
+from movierec.files import alone
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed.*socket:ResourceWarning")
 
@@ -644,6 +645,42 @@ def test_column_of_another_type_is_named(plain_tables):
         validate_tables(Tables(plain_tables.users, plain_tables.movies, ratings))
 
 
+# --- files that end too early --------------------------------------------------------------------
+
+SIDE = 1000  # people and films, each of whom has rated each: a million rows
+LINES = {
+    "ml-1m": ("ratings.dat", b"%04d::%04d::4::978300760\n", b""),
+    "csv": ("ratings.csv", b"%04d,%04d,4.5,978300760\n", b"userId,movieId,rating,timestamp\n"),
+}
+
+
+@pytest.mark.parametrize("form", LINES)
+def test_file_of_a_million_rows_cut_in_the_middle_is_read_to_its_last_line_or_refused_there(
+    form, tmp_path
+):
+    name, line, header = LINES[form]
+    others = {
+        "movies.csv": b"movieId,title,genres\n" + b"".join(b"%d,x,\n" % i for i in range(SIDE))
+    }
+    if form == "ml-1m":
+        others = {
+            "movies.dat": b"".join(b"%d::x::\n" % i for i in range(SIDE)),
+            "users.dat": b"".join(b"%d::F::25::4::1\n" % i for i in range(SIDE)),
+        }
+    path = write_folder(tmp_path / "set", others)
+    whole = header + b"".join(line % (i, j) for i in range(SIDE) for j in range(SIDE))
+    middle = len(header) + len(line % (0, 0)) * (SIDE**2 // 2)
+    (path / name).write_bytes(whole[: middle + 8])  # within the next line's second number
+    with pytest.raises(InputError) as caught:
+        load_dataset("mine", path)
+    cut = whole[middle : middle + 8].decode()
+    assert f"{name}, line {SIDE**2 // 2 + 1 + bool(header)}: got '{cut}'; " in str(caught.value)
+    (path / name).write_bytes(whole[:middle])
+    ratings = load_dataset("mine", path).ratings
+    assert len(ratings) == SIDE**2 // 2
+    assert ratings[["user_id", "movie_id"]].iloc[-1].tolist() == [SIDE // 2 - 1, SIDE - 1]
+
+
 # --- downloads, from a server on this machine ----------------------------------------------------
 
 
@@ -737,6 +774,22 @@ def test_download_comes_from_the_mirror_once(mirror, archive, tmp_path):
     assert len(load_dataset("ml-1m").ratings) == 4
     assert mirror.asked == ["/sets/ml-1m.zip"]
     assert files_in(tmp_path / "data") == ["ml-1m.zip"]
+
+
+def test_what_a_killed_download_had_received_goes_with_the_next(mirror, archive, tmp_path):
+    left = tmp_path / "data" / ".ml-1m.zip.partial" / "tmpabcdefgh"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(archive[:100])
+    mirror.serve("ml-1m.zip", archive)
+    assert len(load_dataset("ml-1m").ratings) == 4
+    assert files_in(tmp_path / "data") == ["ml-1m.zip"]
+
+
+def test_second_download_of_the_same_says_that_another_is_under_way(mirror, archive, tmp_path):
+    mirror.serve("ml-1m.zip", archive)
+    with alone(tmp_path / "data" / "ml-1m.zip"):
+        assert "another process is writing to" in failed_download("ml-1m")
+    assert mirror.asked == []
 
 
 def test_mirror_address_may_end_in_a_slash(mirror, archive, monkeypatch):

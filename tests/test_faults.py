@@ -22,10 +22,11 @@ KILLS = Path(__file__).parent / "faults" / "kills.py"
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kill -9 is a thing of POSIX systems")
 def test_killed_writers_leave_the_earlier_or_the_new_state():
-    command = [sys.executable, str(KILLS), "data", "run", "checkpoint", "--kills", "4"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    kinds = ["data", "download", "preparation", "run", "checkpoint", "posters"]
+    command = [sys.executable, str(KILLS), *kinds, "--kills", "4"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
-    assert re.findall(r"^(\w+) +4 kills", done.stdout, re.M) == ["data", "run", "checkpoint"]
+    assert re.findall(r"^(\w+) +4 kills", done.stdout, re.M) == kinds
 
 
 @pytest.mark.parametrize("look", ["load", "train"])

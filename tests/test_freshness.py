@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,20 @@ def test_report_is_true_until_one_of_its_files_is_another(tmp_path: Path):
 def test_names_that_leave_the_folder_are_not_followed(tmp_path: Path, name: str):
     folder = report(tmp_path, **{name: "of what is there"})
     assert what_changed(folder, NOW) == "it names files outside of its folder"
+
+
+def test_link_out_of_the_folder_is_not_followed(tmp_path: Path):
+    (tmp_path / "out").mkdir()
+    folder = report(tmp_path / "out")
+    (folder / "page.html").rename(tmp_path / "page.html")
+    (folder / "page.html").symlink_to(tmp_path / "page.html")
+    assert what_changed(folder, NOW) == "it names files outside of its folder"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a pipe of this kind is a thing of POSIX")
+def test_pipe_in_the_place_of_a_report_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "metrics.json")
+    assert what_changed(tmp_path, NOW) == "there is none yet"
 
 
 @pytest.mark.parametrize("told", ["[" * 100_000, "{", "[]", '{"made_from": 1}', "\0"])

@@ -372,6 +372,49 @@ def test_report_that_is_no_longer_true_is_made_anew_and_says_why(
     assert again(reported).fresh
 
 
+def test_report_that_was_altered_by_hand_is_made_anew(
+    reported: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    file = reported / "out" / "metrics.json"
+    told = json.loads(file.read_text())
+    monkeypatch.setattr(notebooks, "_run", lambda *_: "made anew")
+    entry = told["notebooks"]["01_one"]
+    wrong: list[Any] = [None, [], {"01_one": entry}]
+    wrong += [told["notebooks"] | {"01_one": {**entry, key: "much"}} for key in entry]
+    wrong += [told["notebooks"] | {"01_one": {**entry, "metrics": {"n": 10**400}}}]
+    for notebooks_told in wrong:
+        file.write_text(json.dumps(told | {"notebooks": notebooks_told}))
+        assert again(reported, progress=True) == "made anew", notebooks_told
+        told_of = "The report is made anew: metrics.json is no longer as the batch left it.\n"
+        assert capsys.readouterr().err == told_of
+    file.write_text(json.dumps(told))
+    assert again(reported).fresh
+
+
+@pytest.mark.parametrize("name", ["figures", "model", "best"])
+def test_link_out_of_a_report_is_not_followed(tmp_path: Path, name: str):
+    write_notebook(tmp_path / "source" / "01_one.ipynb")
+    mine = tmp_path / "mine" / "01_one_1.png"
+    for folder in (tmp_path / "out", mine.parent):
+        folder.mkdir()
+    mine.write_text("mine")
+    (tmp_path / "out" / name).symlink_to(mine.parent)
+    with pytest.raises(InputError, match=f"{name} is a link that leads out of"):
+        run_notebooks(tmp_path / "out", source_dir=tmp_path / "source")
+    assert list(mine.parent.iterdir()) == [mine]
+
+
+def test_what_a_killed_batch_left_goes_and_what_a_link_of_that_name_leads_to_stays(tmp_path: Path):
+    write_notebook(tmp_path / "source" / "01_one.ipynb")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "out" / ".running-a").mkdir(parents=True)
+    (tmp_path / "out" / ".running-a" / "01_one.ipynb").write_text("{")
+    (tmp_path / "out" / ".running-b").symlink_to(tmp_path / "mine")
+    run_notebooks(tmp_path / "out", source_dir=tmp_path / "source", progress=False)
+    assert not list((tmp_path / "out").glob(".*"))
+    assert (tmp_path / "mine").is_dir()
+
+
 def test_only_the_notebooks_that_are_asked_for_are_run(reported: Path):
     result = again(reported, only=["02_two"])
     assert [report.name for report in result.notebooks] == ["02_two"]

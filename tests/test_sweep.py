@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -262,6 +263,26 @@ def test_folder_of_something_else_is_refused_and_kept(source: Path, tmp_path: Pa
     with pytest.raises(InputError, match="is not of a sweep; name a new folder"):
         sweep(tmp_path, {"size": [1]}, {}, source)
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]
+
+
+@pytest.mark.parametrize("name", ["figures", "runs", "runs/size=1"])
+def test_link_out_of_a_sweep_is_not_followed(source: Path, tmp_path: Path, name: str):
+    for folder in (tmp_path / "out" / "runs", tmp_path / "mine"):
+        folder.mkdir(parents=True)
+    (tmp_path / "out" / "metrics.json").write_text('{"grid": {}, "runs": []}')
+    if name == "runs":
+        (tmp_path / "out" / "runs").rmdir()
+    (tmp_path / "out" / name).symlink_to(tmp_path / "mine")
+    with pytest.raises(InputError, match=r"leads out of .* by a link"):
+        sweep(tmp_path / "out", {"size": [1]}, {}, source)
+    assert list((tmp_path / "mine").iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a pipe of this kind is a thing of POSIX")
+def test_pipe_in_the_place_of_a_sweep_is_not_waited_for(source: Path, tmp_path: Path):
+    os.mkfifo(tmp_path / "metrics.json")
+    with pytest.raises(InputError, match="is not of a sweep"):
+        sweep(tmp_path, {"size": [1]}, {}, source)
 
 
 def test_texts_make_folder_names_that_stay_in_the_folder(source: Path, tmp_path: Path):

@@ -85,6 +85,12 @@ def test_link_out_of_a_run_folder_is_not_followed(copy, tmp_path, name):
     assert "is a link that leads out of it" in complaint(copy)
 
 
+def test_run_that_a_link_of_a_report_leads_to_is_not_loaded(small_run, tmp_path):
+    (tmp_path / "model").symlink_to(small_run.path)
+    with pytest.raises(InputError, match="model is a link that leads out of"):
+        load_run(tmp_path)
+
+
 def test_whole_write_does_not_follow_a_link_that_waits_for_it(tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("mine")

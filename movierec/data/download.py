@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from movierec.errors import InputError
+from movierec.files import alone
 from movierec.paths import DATA_VARIABLE, data_dir
 
 MIRROR_VARIABLE = "MOVIEREC_MIRROR"
@@ -34,13 +36,15 @@ def download(name: str) -> Path:
 
     The mirror setting is the environment variable `MOVIEREC_MIRROR`: an address that has
     `NAME.zip`. A broken transfer is tried again three times; a file of the wrong checksum is
-    removed, never used.
+    removed, never used. A process that is killed meanwhile leaves no `NAME.zip`, and what it has
+    received goes with the next download.
 
     Returns:
         The zip's path.
 
     Raises:
-        InputError: the download failed, with the local way and the mirror setting named.
+        InputError: the download failed, with the local way and the mirror setting named; or another
+            process is downloading the same.
     """
     import pooch
     import requests
@@ -55,16 +59,26 @@ def download(name: str) -> Path:
 
     url = f"{mirror.rstrip('/')}/{name}.zip"
     folder = data_dir()
+    archive = folder / f"{name}.zip"
+    receiving = folder / f".{archive.name}.partial"
     try:
         md5 = ARCHIVES[name] or _published_md5(url)
         fetcher = pooch.create(
-            path=folder,
+            path=receiving,  # pooch names what it receives at random: nobody would find it again
             base_url="",
-            registry={f"{name}.zip": f"md5:{md5}"},
-            urls={f"{name}.zip": url},
+            registry={archive.name: f"md5:{md5}"},
+            urls={archive.name: url},
             retry_if_failed=3,
         )
-        return Path(fetcher.fetch(f"{name}.zip", downloader=receive))
+        with alone(archive):
+            try:
+                shutil.rmtree(receiving, ignore_errors=True)  # of a process that was killed
+                os.replace(fetcher.fetch(archive.name, downloader=receive), archive)
+            finally:
+                shutil.rmtree(receiving, ignore_errors=True)
+        return archive
+    except InputError:
+        raise
     except (requests.RequestException, ValueError) as error:
         raise InputError(
             f"could not download {url}: {error}. If you have the data, give its folder or zip "

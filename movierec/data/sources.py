@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from movierec.errors import InputError
+from movierec.files import leads_out
 
 # Text packs to a fifth of its length or so. What claims far more is no data set but a trap for the
 # memory; a small archive may claim what any machine has.
@@ -114,7 +115,7 @@ def _folder_source(path: Path) -> Source:
 
     def read(name: str) -> bytes:
         file = path / name
-        if not file.resolve().is_relative_to(path.resolve()):
+        if leads_out(file, path):
             raise InputError(
                 f"{file} is a link to {file.resolve()}, outside its folder; expected the file "
                 "itself, since a folder from elsewhere may point at anything. Copy it there"

@@ -14,8 +14,8 @@ from typing import Any
 from movierec.errors import InputError
 from movierec.evaluation.evaluate import measure_runs
 from movierec.evaluation.metrics import difference
-from movierec.files import write_whole
-from movierec.reporting.pages import as_webp, rendered
+from movierec.files import leads_out, write_whole
+from movierec.reporting.pages import as_webp, recorded_before, rendered
 from movierec.runs import BEST, Run, is_run, load_run
 
 K = 10  # films a list
@@ -98,6 +98,11 @@ def _opened(path: Path) -> _Side:
     runs: dict[str, Run] = {}
     for kind, folders in places.items():
         for folder in folders:
+            if leads_out(folder, path):
+                raise InputError(
+                    f"{folder} is a link that leads out of {path}; compare the run folder itself, "
+                    "if you trust it"
+                )
             if is_run(folder) and (run := load_run(folder)).has_network == (kind == "network"):
                 runs.setdefault(kind, run)
     if not runs:
@@ -108,18 +113,11 @@ def _opened(path: Path) -> _Side:
 
 def _read_metrics(file: Path) -> Mapping[str, Any]:
     """What a report tells; a file of somebody else may hold anything."""
-    if not file.exists():
+    if not file.is_file():  # a pipe would be waited for
         return {}
     try:
         told = json.loads(file.read_text("utf-8"))
-        notebooks = {
-            str(name): {
-                "metrics": _of_usual_size(dict(entry["metrics"])),
-                "seconds": float(entry["seconds"]),
-                "peak_memory_bytes": int(float(entry["peak_memory_bytes"])),
-            }
-            for name, entry in told["notebooks"].items()
-        }
+        notebooks = {str(name): recorded_before(entry) for name, entry in told["notebooks"].items()}
         return {"notebooks": notebooks, **{k: dict(told[k]) for k in ("parameters", "versions")}}
     except (
         *(OSError, ValueError, OverflowError),
@@ -129,14 +127,6 @@ def _read_metrics(file: Path) -> Mapping[str, Any]:
             f"{file} is not what a batch of notebooks writes ({type(error).__name__}: {error}); "
             "run `movierec notebooks` anew, or compare the run folders"
         ) from error
-
-
-def _of_usual_size(figures: dict[str, Any]) -> dict[str, Any]:
-    """The same, or OverflowError: Python writes whole numbers that no float holds."""
-    for value in figures.values():
-        if _is_number(value):
-            float(value)
-    return figures
 
 
 def _settings(first: _Side, second: _Side) -> dict[str, dict[str, list[Any]]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from movierec.data.datasets import find_archive
+from movierec.files import leads_out
 
 SIMULATED = "sample"  # made by the code, whatever lies in the data folder
 CODE = ("*.py", "*.j2", "*.css", "*.js", "*.html")  # of these files the package consists
@@ -90,13 +91,13 @@ def what_changed(report: Path, now: Mapping[str, Any]) -> str | None:
         report: the folder.
         now: what it would be made from, by `made_from`.
     """
+    if not (report / "metrics.json").is_file():  # a pipe would be waited for
+        return "there is none yet"
     try:
         told = json.loads((report / "metrics.json").read_text("utf-8"))
         before, files = told["made_from"], told["files"].items()
-        left = {name: expected for name, expected in files if _stays_within(name)}
+        left = {name: expected for name, expected in files if _stays_within(name, report)}
         changed = [called for key, called in CALLED.items() if before[key] != now[key]]
-    except FileNotFoundError:
-        return "there is none yet"
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return "the one that is there does not say what it was made from"
     if len(left) < len(files):
@@ -114,6 +115,6 @@ def what_changed(report: Path, now: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _stays_within(name: str) -> bool:
+def _stays_within(name: str, report: Path) -> bool:
     path = Path(name)
-    return not path.anchor and ".." not in path.parts
+    return not path.anchor and ".." not in path.parts and not leads_out(report / path, report)

@@ -19,7 +19,7 @@ from typing import Any
 
 from movierec import __version__
 from movierec.errors import InputError, NotebookError
-from movierec.files import alone, write_whole
+from movierec.files import alone, leads_out, write_whole
 from movierec.reporting.freshness import checksum, made_from, what_changed
 from movierec.reporting.kernels import RUNNING, execute
 from movierec.reporting.pages import (
@@ -30,6 +30,7 @@ from movierec.reporting.pages import (
     notebook_page,
     read_notebook,
     recorded,
+    recorded_before,
     save_figures,
     title_and_question,
 )
@@ -173,7 +174,9 @@ def run_notebooks(
         origin = made_from(batch.sources, batch.shown, versions, batch.run)
         stale = "it was asked for" if force else what_changed(batch.out_dir, origin)
         if stale is None:
-            return _as_left(batch)
+            if (left := _as_left(batch)) is not None:
+                return left
+            stale = "metrics.json is no longer as the batch left it"
         if progress and (batch.out_dir / "metrics.json").exists():
             print(f"The report is made anew: {stale}.", file=sys.stderr)
         return _run(batch, origin, progress)
@@ -186,6 +189,12 @@ def _planned(
     sources, note = _chosen(find_notebooks(source_dir), only), ""
     if out_dir == sources[0].parent.resolve():
         raise InputError(f"{out_dir} holds the source notebooks; give another folder for reports")
+    for name in ("figures", "model", BEST):
+        if leads_out(out_dir / name, out_dir):
+            raise InputError(
+                f"{out_dir / name} is a link that leads out of {out_dir}, and files there would be "
+                "replaced; remove it, or name another folder for the report"
+            )
     has_run = (out_dir / "run.json").exists()
     model_dir = out_dir if has_run else out_dir / "model"
     best_dir = out_dir / BEST
@@ -300,24 +309,27 @@ def _metrics(batch: _Batch, reports: list[NotebookReport], origin: dict[str, Any
     return json.dumps(collected, indent=2) + "\n"
 
 
-def _as_left(batch: _Batch) -> BatchResult:
-    """The result of the batch that made the report which is there."""
-    told = json.loads((batch.out_dir / "metrics.json").read_text("utf-8"))["notebooks"]
+def _as_left(batch: _Batch) -> BatchResult | None:
+    """The result of the batch that made the report which is there; None if it does not say it."""
     reports = []
-    for source in batch.sources:
-        title, question = title_and_question(read_notebook(source))
-        entry = told[source.stem]
-        reports.append(
-            NotebookReport(
-                source.stem,
-                title,
-                question,
-                entry["seconds"],
-                entry["peak_memory_bytes"],
-                entry["metrics"],
-                tuple(entry["figures"]),
+    try:
+        told = json.loads((batch.out_dir / "metrics.json").read_text("utf-8"))["notebooks"]
+        for source in batch.sources:
+            entry = recorded_before(told[source.stem])
+            title, question = title_and_question(read_notebook(source))
+            reports.append(
+                NotebookReport(
+                    source.stem,
+                    title,
+                    question,
+                    entry["seconds"],
+                    entry["peak_memory_bytes"],
+                    entry["metrics"],
+                    entry["figures"],
+                )
             )
-        )
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
+        return None
     return BatchResult(batch.out_dir, batch.out_dir / "index.html", tuple(reports), fresh=True)
 
 
@@ -338,8 +350,11 @@ def parameters_of(source_dir: Path | None = None) -> dict[str, Parameter]:
 def _remove_earlier_report(out_dir: Path, stems: list[str]) -> None:
     """Remove what earlier batches made, of these notebooks and of others that they name."""
     earlier = _notebooks_of(out_dir)
-    for left in out_dir.glob(f"{RUNNING}*"):
-        shutil.rmtree(left)  # by a process that was killed
+    for left in out_dir.glob(f"{RUNNING}*"):  # by a process that was killed
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left)
+        else:  # of somebody else
+            left.unlink()
     for name in ("index.html", "metrics.json"):
         (out_dir / name).unlink(missing_ok=True)
     for stem in {*stems, *OF_NETWORKS, *earlier}:

@@ -52,6 +52,33 @@ class NotebookReport:
         return f"figures/{self.name}_thumbnail.webp" if self.figures else ""
 
 
+def recorded_before(entry: Any) -> dict[str, Any]:
+    """What `metrics.json` says of a notebook, where somebody else may have written it.
+
+    Args:
+        entry: what stands there under the notebook's name.
+
+    Returns:
+        `seconds`, `peak_memory_bytes`, `metrics` and `figures`, each of the type that a batch
+        writes; no number is beyond what a float holds.
+
+    Raises:
+        KeyError, TypeError, ValueError, OverflowError, AttributeError: anything else.
+    """
+    metrics, figures = dict(entry["metrics"]), entry["figures"]
+    for value in metrics.values():
+        if isinstance(value, int):
+            float(value)  # Python writes whole numbers that no float holds
+    if not isinstance(figures, list) or not all(isinstance(name, str) for name in figures):
+        raise TypeError("figures are not a list of names")
+    return {
+        "seconds": float(entry["seconds"]),
+        "peak_memory_bytes": int(float(entry["peak_memory_bytes"])),
+        "metrics": metrics,
+        "figures": tuple(figures),
+    }
+
+
 def read_notebook(path: Path) -> Any:
     """A notebook file in the current format."""
     import nbformat

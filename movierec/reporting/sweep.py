@@ -30,7 +30,7 @@ from typing import Any
 import pandas as pd
 
 from movierec.errors import InputError, NotebookError
-from movierec.files import alone, write_whole
+from movierec.files import alone, leads_out, write_whole
 from movierec.reporting.kernels import all_stopped
 from movierec.reporting.notebooks import find_notebooks, run_notebooks
 from movierec.reporting.pages import rendered
@@ -147,7 +147,7 @@ def sweep(
         raise InputError(f"got {jobs} jobs; expected 1 or more")
     combinations = _combinations(out_dir, grid, parameters or {}, source_dir, notebook)
     with alone(out_dir):
-        _check_folder(out_dir)
+        _check_folder(out_dir, combinations)
         out_dir.mkdir(exist_ok=True)
         if not (out_dir / METRICS).exists():  # a folder that is not finished can be told, too
             write_whole(out_dir / METRICS, json.dumps({"grid": {}, "runs": []}) + "\n")
@@ -204,16 +204,23 @@ def _folder_name(settings: Mapping[str, Any]) -> str:
     return f"{plain[:80]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def _check_folder(out_dir: Path) -> None:
-    """Refuse a folder that holds something else than a sweep."""
+def _check_folder(out_dir: Path, combinations: Sequence[Combination]) -> None:
+    """Refuse a folder that holds something else than a sweep, or a link to somewhere else."""
+    for path in (out_dir / "figures", *(combination.folder for combination in combinations)):
+        if leads_out(path, out_dir):
+            raise InputError(
+                f"{path} leads out of {out_dir} by a link, and files there would be replaced; "
+                "remove the link, or name a new folder with --run"
+            )
     if not out_dir.exists() or (out_dir.is_dir() and not any(out_dir.iterdir())):
         return
+    refusal = InputError(f"{out_dir} exists and is not of a sweep; name a new folder with --run")
+    if not (out_dir / METRICS).is_file():  # a pipe would be waited for
+        raise refusal
     try:
         json.loads((out_dir / METRICS).read_text("utf-8"))["grid"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(
-            f"{out_dir} exists and is not of a sweep; name a new folder with --run"
-        ) from error
+        raise refusal from error
 
 
 def _run(

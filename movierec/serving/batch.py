@@ -152,12 +152,13 @@ def _begin(out: Path, job: dict[str, Any]) -> None:
     if all(path.name.startswith(".") for path in out.iterdir()):  # half a file of a killed process
         write_whole(out / JOB, json.dumps(job, indent=2))
         return
+    refusal = InputError(f"{out} exists and is not of such a job; name a new folder with --out")
+    if not (out / JOB).is_file():  # a pipe would be waited for
+        raise refusal
     try:
         found = json.loads((out / JOB).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{out} exists and is not of such a job; name a new folder with --out"
-        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise refusal from error
     if found != job:
         differs = [key for key in job if not isinstance(found, dict) or found.get(key) != job[key]]
         raise InputError(

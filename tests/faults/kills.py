@@ -7,25 +7,35 @@ end, whose result must be that of a job that was never disturbed.
 | job | what is killed | what must hold after each kill |
 | --- | --- | --- |
 | data | writing a world in place of another, again and again | whole, or told as incomplete |
+| download | downloading an archive, again and again | whole, or not there |
+| preparation | reading, encoding and mapping the rows of a world | nothing left beside the world |
 | run | writing one or another run folder | one of the two whole |
 | checkpoint | writing checkpoints | one of them whole |
 | train | a training with checkpoints in each block, in place of an earlier run | the earlier run |
 | notebooks | a batch of two notebooks | a whole report, or none |
 | export | exports as Parquet, one after another | each whole, or not there |
 | lists | lists of many users, a user a part | whole parts, from which it goes on |
+| sweep | a notebook for each of three settings, one after the other | whole reports, or none |
+| posters | keeping what a provider says of films | each film whole, or unknown |
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 import traceback
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,10 +52,12 @@ from movierec.data.features import Features
 from movierec.data.simulate import simulate, write_ml1m
 from movierec.data.tables import Tables
 from movierec.errors import InputError
+from movierec.explorer.metadata import JPEG, Details, Film, Found, Metadata, Pace, _Cache
 from movierec.models.checkpoints import Checkpoint
 from movierec.models.newcomers import learn_newcomers
 from movierec.reporting.notebooks import run_notebooks
 from movierec.runs import Run, Trained, encode_rows, load_run, write_run
+from movierec.vectors import Rows
 
 WORLDS = [simulate(n_users=30, n_movies=40, n_ratings=700, seed=seed).tables for seed in (0, 1)]
 
@@ -62,12 +74,14 @@ class Job:
         check: looks at what a kill left, and gives it a name.
         end: works to the end, and looks at the result.
         begin: makes what is there before.
+        over: called in the first process, after all.
     """
 
     work: Callable[[], object]
     check: Callable[[], str]
     end: Callable[[], object]
     begin: Callable[[], object] = lambda: None
+    over: Callable[[], object] = lambda: None
 
 
 def same(one: Tables, other: Tables) -> bool:
@@ -100,6 +114,88 @@ def data(folder: Path) -> Job:
         forever(lambda _: write_ml1m(WORLDS[1], place))
 
     return Job(work, check, end, begin=lambda: write_ml1m(WORLDS[0], place))
+
+
+def download(folder: Path) -> Job:
+    import pooch
+    import requests  # noqa: F401  # here and not in each child
+
+    name, served, place = "ml-latest-small", folder / "served", folder / "data"
+    for one in (served, place):
+        one.mkdir()
+    archive, received = served / f"{name}.zip", place / f"{name}.zip"
+    ratings = WORLDS[0].ratings.set_axis(["userId", "movieId", "rating", "timestamp"], axis=1)
+    movies = WORLDS[0].movies.rename(columns={"movie_id": "movieId"})
+    with zipfile.ZipFile(archive, "w") as sink:
+        sink.writestr("ratings.csv", ratings.to_csv(index=False))
+        sink.writestr("movies.csv", movies[["movieId", "title", "genres"]].to_csv(index=False))
+        sink.writestr("README", random.Random(0).randbytes(2**25))  # so that it takes a while
+    checksum = hashlib.md5(archive.read_bytes()).hexdigest()
+    archive.with_name(f"{name}.zip.md5").write_text(checksum)
+    serve = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
+    server = subprocess.Popen(
+        [*serve, "--directory", str(served)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert server.stdout is not None
+    port = re.search(r"port (\d+)", server.stdout.readline())
+    assert port is not None
+    os.environ["MOVIEREC_MIRROR"] = f"http://127.0.0.1:{port[1]}"
+    os.environ |= {"MOVIEREC_DATA": str(place), "NO_PROXY": "127.0.0.1"}
+    pooch.get_logger().setLevel("ERROR")
+
+    def step(_: int) -> None:
+        received.unlink(missing_ok=True)
+        with open(os.devnull, "w") as unseen, contextlib.redirect_stderr(unseen):  # the bar
+            load_dataset(name)
+
+    def check() -> str:
+        hidden = {f".{received.name}.{ending}" for ending in ("partial", "lock")}
+        left = set(os.listdir(place))
+        assert left <= {received.name, *hidden}, left
+        assert len(list(place.glob(".*.partial/*"))) <= 1  # nothing piles up
+        if received.name not in left:
+            return "none yet" if not left else "none yet, with what it had received"
+        assert hashlib.md5(received.read_bytes()).hexdigest() == checksum
+        assert load_dataset(name).ratings.equals(WORLDS[0].ratings)
+        return "whole"
+
+    def end() -> None:
+        step(0)
+        assert os.listdir(place) == [received.name]
+        assert check() == "whole"
+
+    def over() -> None:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+
+    return Job(lambda: forever(step), check, end, over=over)
+
+
+def preparation(folder: Path) -> Job:
+    source, work = folder / "world", folder / "work"
+    work.mkdir()
+
+    def step(_: int) -> Rows:
+        tables = load_dataset("mine", source)
+        rows = encode_rows(tables, Features.fit(tables))
+        return rows.mapped(np.arange(len(rows.rating)), work)
+
+    def check() -> str:
+        assert os.listdir(work) == []
+        assert of_worlds(load_dataset("mine", source)) == "world 0"
+        return "nothing left"
+
+    def end() -> None:
+        check()
+        undisturbed = encode_rows(WORLDS[0], Features.fit(WORLDS[0]))
+        for one, other in zip(step(0), undisturbed, strict=True):
+            assert np.array_equal(one, other)
+
+    return Job(lambda: forever(step), check, end, begin=lambda: write_ml1m(WORLDS[0], source))
 
 
 def forever(step: Callable[[int], object]) -> None:
@@ -253,6 +349,103 @@ def notebooks(folder: Path) -> Job:
     return Job(batch, check, end)
 
 
+def sweep(folder: Path) -> Job:
+    from movierec.reporting.sweep import sweep as sweeping
+
+    source, out = folder / "source", folder / "out"
+    source.mkdir()
+    cells = [
+        new_code_cell("x: int = 1", metadata={"tags": ["parameters"]}),
+        new_code_cell(
+            "from movierec.reporting.notebooks import record\nrecord(validation_loss=x / 4, seed=x)"
+        ),
+    ]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    nbformat.write(new_notebook(cells=cells, metadata=kernel), source / "03_training.ipynb")
+    grid = {"x": [1, 2, 3]}
+
+    def work(place: Path = out) -> None:
+        sweeping(place, grid, source_dir=source, progress=False, jobs=1)
+
+    def recorded(place: Path) -> list[dict[str, float]]:
+        return [one["metrics"] for one in json.loads((place / "metrics.json").read_text())["runs"]]
+
+    def check() -> str:
+        whole = 0
+        for report in out.glob("runs/*/metrics.json"):
+            [entry] = json.loads(report.read_text())["notebooks"].values()
+            assert f"x={entry['metrics']['seed']}" == report.parent.name
+            assert (report.parent / "03_training.html").read_text().rstrip().endswith("</html>")
+            whole += 1
+        if not (out / "metrics.json").exists() or not recorded(out):
+            return f"{whole} of 3 reports"
+        assert whole == 3
+        assert recorded(out) == [{"validation_loss": x / 4, "seed": x} for x in grid["x"]]
+        assert (out / "index.html").read_text().rstrip().endswith("</html>")
+        shutil.rmtree(out)  # so that the next life has something to do
+        return "whole sweep"
+
+    def end() -> None:
+        work()
+        work(folder / "undisturbed")
+        assert recorded(out) == recorded(folder / "undisturbed")
+        assert check() == "whole sweep"
+
+    return Job(work, check, end)
+
+
+class Knowing:
+    """A provider that knows every film, and says of each what nobody says of another."""
+
+    name, label, language, attribution, interval = "sure", "Sure", "en-US", "", 0.0
+
+    def look_up(self, film: Film, pace: Pace) -> Found:
+        return Found(film.title, film.title * 50, f"poster of {film.title}")
+
+    def poster(self, url: str, pace: Pace) -> bytes:
+        return JPEG + url.encode() * 500
+
+    def close(self) -> None:
+        pass
+
+
+def posters(folder: Path) -> Job:
+    films = [Film(f"Film {number} (1999)", 1999) for number in range(400)]
+    provider = Knowing()
+
+    def expected(film: Film) -> Details:
+        url = f"poster of {film.title}"
+        return Details(film.title, film.title * 50, provider.poster(url, None), provider.label)
+
+    def kept() -> int:
+        cache, known = _Cache(folder, provider), 0
+        for film in films:
+            if (entry := cache.get(film)) is not None:
+                assert entry.details == expected(film)
+                known += 1
+        cache.close()
+        return known
+
+    def work() -> None:
+        metadata = Metadata(provider, WORLDS[0].movies, folder)
+        for film in films:
+            metadata.look_up(film)
+        metadata.close()
+
+    def check() -> str:
+        if (known := kept()) == len(films):
+            shutil.rmtree(folder)  # so that the next life has something to do
+            folder.mkdir()
+        return {0: "none yet", len(films): "all"}.get(known, "some, whole")
+
+    def end() -> None:
+        work()
+        assert kept() == len(films)
+        assert os.listdir(folder) == ["answers.sqlite"]
+
+    return Job(work, check, end)
+
+
 def export(folder: Path) -> Job:
     from movierec.serving import export as exporting
 
@@ -316,7 +509,8 @@ def lists(folder: Path) -> Job:
     return Job(work, check, end, begin)
 
 
-JOBS = {job.__name__: job for job in (data, run, checkpoint, train, notebooks, export, lists)}
+KINDS = (data, download, preparation, run, checkpoint, train, notebooks, sweep, export, lists)
+JOBS = {job.__name__: job for job in (*KINDS, posters)}
 
 
 def in_a_child(work: Callable[[], object], seconds: float | None = None) -> tuple[int, str]:
@@ -356,21 +550,25 @@ def loop(name: str, kills: int, seed: int, longest: float) -> dict[str, int]:
         return code, answer
 
     job = JOBS[name](folder)
-    done(job.begin)
-    killed = 0
-    while killed < kills:
-        code, _ = done(job.work, moments.uniform(0, longest))
-        killed += code != 0
-        _, state = done(job.check)
-        found[state] = found.get(state, 0) + 1
-    done(job.end)
+    try:
+        done(job.begin)
+        killed = 0
+        while killed < kills:
+            code, _ = done(job.work, moments.uniform(0, longest))
+            killed += code != 0
+            _, state = done(job.check)
+            found[state] = found.get(state, 0) + 1
+        done(job.end)
+    finally:
+        job.over()
     shutil.rmtree(folder)
     return found
 
 
 # seconds within which a job is killed: its undisturbed life or, if it has no end, several rounds
-LONGEST = {"data": 0.2, "run": 0.4, "checkpoint": 0.2, "train": 12.0, "notebooks": 8.0}
-LONGEST |= {"export": 5.0, "lists": 3.0}
+LONGEST = {"data": 0.2, "run": 0.4, "checkpoint": 0.2, "train": 12.0, "notebooks": 16.0}
+LONGEST |= {"export": 5.0, "lists": 3.0, "download": 2.0, "preparation": 0.5, "sweep": 12.0}
+LONGEST |= {"posters": 0.5}
 
 
 def main() -> None:
@@ -385,7 +583,7 @@ def main() -> None:
         found = loop(name, arguments.kills, arguments.seed, LONGEST[name])
         states = ", ".join(f"{state}: {times}" for state, times in sorted(found.items()))
         print(
-            f"{name:<11}{arguments.kills} kills, {time.perf_counter() - began:.0f} s; {states}",
+            f"{name:<12}{arguments.kills} kills, {time.perf_counter() - began:.0f} s; {states}",
             flush=True,
         )
 
