@@ -908,6 +908,15 @@ def test_full_disk_while_downloading_is_said(mirror, archive, tmp_path, monkeypa
     assert files_in(tmp_path / "data") == []
 
 
+def test_archive_that_fills_a_disk_leaves_nothing_there(mirror, small_disk, monkeypatch):
+    content = b"x" * 2**20
+    monkeypatch.setitem(download.ARCHIVES, "ml-1m", hashlib.md5(content).hexdigest())
+    monkeypatch.setenv("MOVIEREC_DATA", str(small_disk / "data"))
+    mirror.serve("ml-1m.zip", content)
+    assert f"no space left on the disk of {small_disk / 'data'}" in failed_download("ml-1m")
+    assert files_in(small_disk / "data") == []
+
+
 def test_data_folder_that_is_a_file_is_said(mirror, archive, tmp_path):
     (tmp_path / "data").write_text("x")
     assert str(tmp_path / "data") in failed_download("ml-1m")

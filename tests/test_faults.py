@@ -7,15 +7,22 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from movierec.data.simulate import write_ml1m
 from movierec.errors import InputError
 from movierec.files import alone, write_whole
+from movierec.reporting.comparison import compare_folders
 from movierec.reporting.notebooks import run_notebooks
+from movierec.reporting.sweep import sweep
 from movierec.runs import Run, check_target, load_run
+from movierec.serving.batch import recommend_all
+from movierec.serving.export import export
 
 KILLS = Path(__file__).parent / "faults" / "kills.py"
 
@@ -116,22 +123,6 @@ def test_workers_that_do_not_write_need_no_lock(held, small_tables, monkeypatch)
 # --- disks ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of a quarter MiB; its `remount` makes it read-only."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    try:
-        made = subprocess.run(mount, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        made = False
-    if not made:
-        pytest.skip("no right to mount a small disk here")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
 def make_read_only(disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
 
@@ -173,8 +164,6 @@ def test_full_disk_leaves_the_earlier_data(small_disk, small_tables):
 
 @pytest.mark.parametrize("form", ["parquet", "savedmodel", "onnx"])
 def test_export_to_a_full_disk_says_so_and_leaves_nothing(small_disk, small_run, form):
-    from movierec.serving.export import export
-
     (small_disk / "filler").write_bytes(b"x" * 200_000)
     with pytest.raises(OSError, match="No space left"):
         export(small_run, small_disk / "elsewhere", (form,))
@@ -185,8 +174,6 @@ def test_lists_that_fill_a_disk_keep_whole_parts_and_go_on_elsewhere(
     small_disk, small_run, tmp_path
 ):
     import pandas as pd
-
-    from movierec.serving.batch import recommend_all
 
     users = tmp_path / "users.parquet"
     small_run.tables.users[["user_id"]].to_parquet(users)
@@ -202,15 +189,46 @@ def test_lists_that_fill_a_disk_keep_whole_parts_and_go_on_elsewhere(
     assert facts["made"] == 30 - len(parts)
 
 
-def test_read_only_disk_is_said_and_nothing_changes(small_disk, small_run, small_tables):
-    (small_disk / "mine").write_text("x")
+@pytest.fixture
+def writers(small_disk, small_run, small_tables, tmp_path) -> dict[str, Callable[[], object]]:
+    """All that writes into a folder, on the small disk."""
+    users, source = tmp_path / "users.parquet", tmp_path / "source"
+    small_run.tables.users[["user_id"]].to_parquet(users)
+    source.mkdir()
+    cells = [new_code_cell("x: int = 1", metadata={"tags": ["parameters"]})]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    nbformat.write(new_notebook(cells=cells, metadata=kernel), source / "03_training.ipynb")
+    runs = small_run.path, small_run.path
+    return {
+        "train": lambda: train_into(small_run, small_disk / "run"),
+        "data": lambda: write_ml1m(small_tables, small_disk / "world"),
+        "notebooks": lambda: run_notebooks(small_disk / "report", source_dir=source),
+        "sweep": lambda: sweep(small_disk / "sweep", {"x": [1]}, source_dir=source),
+        "export": lambda: export(small_run, small_disk / "export", ("parquet",)),
+        "lists": lambda: recommend_all(small_run.path, users, small_disk / "lists"),
+        "comparison": lambda: compare_folders(*runs, small_disk / "page.html"),
+        "one file": lambda: write_whole(small_disk / "mine", "theirs"),
+    }
+
+
+WRITERS = ["train", "data", "notebooks", "sweep", "export", "lists", "comparison", "one file"]
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_full_disk_is_said_and_what_was_there_stays(small_disk, writers, writer):
+    (small_disk / "mine").write_text("mine")
+    with pytest.raises(OSError, match="No space left"):
+        (small_disk / "filler").write_bytes(b"x" * 2**20)
+    before = contents(small_disk)
+    with pytest.raises((InputError, OSError), match=r"No space left|the disk is full"):
+        writers[writer]()
+    assert contents(small_disk) == before
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_read_only_disk_is_said_and_nothing_changes(small_disk, writers, writer):
+    (small_disk / "mine").write_text("mine")
     make_read_only(small_disk)
-    for attempt in (
-        lambda: train_into(small_run, small_disk / "run"),
-        lambda: run_notebooks(small_disk / "report"),
-    ):
-        with pytest.raises(InputError, match="could not be written: Read-only file system"):
-            attempt()
-    with pytest.raises(OSError, match="Read-only"):
-        write_whole(small_disk / "mine", "y")
-    assert contents(small_disk) == {"mine": b"x"}
+    with pytest.raises((InputError, OSError), match="Read-only file system"):
+        writers[writer]()
+    assert contents(small_disk) == {"mine": b"mine"}

@@ -841,6 +841,17 @@ def test_a_disk_that_fails_later_takes_nothing_from_the_page(server, open_metada
     films.ask(rows(2), answers)  # and nothing is raised
 
 
+def test_a_full_disk_takes_nothing_from_the_page(server, small_disk, caplog):
+    films, answers = Metadata(tmdb(server), MOVIES, small_disk), Answers()
+    with pytest.raises(OSError, match="No space left"):
+        (small_disk / "filler").write_bytes(b"x" * 2**20)
+    films.ask(rows(1), answers)
+    _until(lambda: "disk is full" in caplog.text)
+    assert films.known(1) is None
+    films.ask(rows(2), answers)  # and nothing is raised
+    films.close()
+
+
 def test_a_page_whose_callback_fails_keeps_no_other_from_its_picture(server, open_metadata, caplog):
     def failing(movie_id: int, details: Details) -> None:
         raise RuntimeError("the card is gone")
