@@ -156,7 +156,7 @@ def _data_sets() -> tuple[dict[str, str], list[str]]:
 
 
 def _posters() -> tuple[dict[str, str], list[str]]:
-    from movierec.explorer.metadata import settings
+    from movierec.metadata.settings import settings
 
     try:
         chosen = settings()

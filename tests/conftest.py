@@ -15,13 +15,13 @@ from movierec.data.datasets import load_dataset
 from movierec.data.features import Features
 from movierec.data.simulate import Simulation, simulate
 from movierec.data.tables import Tables
-from movierec.explorer import metadata
+from movierec.metadata.settings import KEY_VARIABLES, PROVIDER_VARIABLE
 from movierec.recipes import BestRecipe
 from movierec.runs import Run
 
 PROJECT = Path(__file__).resolve().parents[1]
 
-for name in (*metadata.KEY_VARIABLES, metadata.PROVIDER_VARIABLE):
+for name in (*KEY_VARIABLES, PROVIDER_VARIABLE):
     os.environ.pop(name, None)  # no test asks a real provider with somebody's key
 
 

@@ -6,11 +6,17 @@ import io
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+import pandas as pd
 from PIL import Image
+
+from movierec.data.titles import title_forms
+
+HOSTILE = "<img src=x onerror=alert(1)>“电影”"  # a title that must stay text
 
 
 def picture(kind: str = "JPEG", size: tuple[int, int] = (342, 513), colour: str = "teal") -> bytes:
@@ -119,6 +125,20 @@ class FilmServer:
             send(handler, films)
         else:
             send(handler, {"success": False}, status=404)
+
+
+@contextmanager
+def serving(movies: pd.DataFrame, chinese: str) -> Iterator[FilmServer]:
+    """A server that has these films as TMDB, all under one Chinese title."""
+    server = FilmServer()
+    server.films = [
+        tmdb_film(film.movie_id, title_forms(film.title)[0], film.year, chinese=chinese)
+        for film in movies.itertuples()
+    ]
+    try:
+        yield server
+    finally:
+        server.close()
 
 
 def send(

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from movierec.explorer import cards
-from movierec.explorer.metadata import Details
+from movierec.metadata.provider import Details
 
 GENRES = ["", "Comedy", "Drama", "War"]
 HOSTILE = '"><script>alert(1)</script>'

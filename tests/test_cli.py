@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from film_server import FilmServer, send, tmdb_film
+from film_server import FilmServer, send, serving
 
 from movierec.cli import training
 from movierec.data import datasets, splits
@@ -76,15 +76,10 @@ def test_help_names_every_command(home: Path) -> None:
 @pytest.fixture
 def film_server(small_run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[FilmServer]:
     """A server that has every other film of the small run, as TMDB, and is asked in its place."""
-    running = FilmServer()
-    running.films = [
-        tmdb_film(film.movie_id, title_forms(film.title)[0], film.year, chinese="电影")
-        for film in small_run.tables.movies.iloc[::2].itertuples()
-    ]
-    monkeypatch.setenv("TMDB_TOKEN", "secret.token")
-    monkeypatch.setenv("MOVIEREC_TMDB_MIRROR", running.url)
-    yield running
-    running.close()
+    with serving(small_run.tables.movies.iloc[::2], chinese="电影") as server:
+        monkeypatch.setenv("TMDB_TOKEN", "secret.token")
+        monkeypatch.setenv("MOVIEREC_TMDB_MIRROR", server.url)
+        yield server
 
 
 def test_metadata_fetches_the_best_known_films_once(home, small_run, film_server) -> None:

@@ -8,17 +8,14 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from film_server import FilmServer, send, tmdb_film
+from film_server import HOSTILE, FilmServer, send, serving
 
-from movierec.data.titles import title_forms
-from movierec.explorer import providers, widgets
-from movierec.explorer.metadata import Metadata
-from movierec.explorer.providers import Tmdb
+from movierec.explorer import widgets
 from movierec.explorer.widgets import Explorer, explorer
+from movierec.metadata.metadata import Metadata
+from movierec.metadata.tmdb import Tmdb
 from movierec.recommend.recommender import Recommender
 from movierec.runs import Run
-
-HOSTILE = "<img src=x onerror=alert(1)>“电影”"
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +25,8 @@ def recommender(small_best: Run) -> Recommender:
 
 @pytest.fixture
 def server(recommender: Recommender) -> Iterator[FilmServer]:
-    running = FilmServer()
-    running.films = [
-        tmdb_film(film.movie_id, title_forms(film.title)[0], film.year, chinese=HOSTILE)
-        for film in recommender.tables.movies.itertuples()
-    ]
-    yield running
-    running.close()
+    with serving(recommender.tables.movies, chinese=HOSTILE) as server:
+        yield server
 
 
 @pytest.fixture
@@ -44,7 +36,9 @@ def open_explorer(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Callable[[], Explorer]]:
-    monkeypatch.setattr(providers, "LONGEST", 60.0)  # a machine that does much else is slow
+    monkeypatch.setattr(
+        "movierec.metadata.client.LONGEST", 60.0
+    )  # a machine that does much else is slow
     # no kernel's loop: Playwright's, which stands still between its tests, would be taken for one
     monkeypatch.setattr(widgets, "_running_loop", lambda: None)
     opened = []

@@ -38,11 +38,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipeline": {"best", "data", "errors", "evaluation", "files", "models", "networks", "paths"}
     | {"plots", "progress", "recipes", "runs", "vectors"},
     "serving": {"data", "errors", "files", "networks", "recommend", "runs", "vectors"},
-    "explorer": {"data", "errors", "models", "paths", "recipes", "recommend", "vectors"},
+    "metadata": {"data", "errors", "paths"},
+    "explorer": {"data", "errors", "metadata", "models", "recipes", "recommend", "vectors"},
     "reporting": {"data", "errors", "evaluation", "files", "paths", "plots", "recipes", "runs"},
-    "page": {"errors", "explorer", "plots", "reporting", "runs"},
-    "doctor": {"data", "errors", "explorer", "paths", "runs"},
-    "cli": {"data", "doctor", "errors", "evaluation", "explorer", "files", "page", "paths"}
+    "page": {"errors", "explorer", "metadata", "plots", "reporting", "runs"},
+    "doctor": {"data", "errors", "metadata", "paths", "runs"},
+    "cli": {"data", "doctor", "errors", "evaluation", "files", "metadata", "page", "paths"}
     | {"pipeline", "progress", "recipes", "recommend", "reporting", "runs", "serving"},
     "__main__": {"cli"},
 }
@@ -60,6 +61,9 @@ NARROWER: dict[str, set[str]] = {
     "evaluation.metrics": {"errors", "vectors"},
     "evaluation.baselines": {"evaluation.metrics", "vectors"},
     "explorer.components": set(),
+    "metadata.provider": set(),
+    "metadata.untrusted": {"errors"},
+    "metadata.client": {"errors", "metadata.provider", "metadata.untrusted"},
 }
 TENSORFLOW = {"tensorflow", "keras"}
 MAY_IMPORT_TENSORFLOW = {

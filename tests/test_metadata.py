@@ -21,9 +21,22 @@ from PIL import Image
 
 from movierec.data.titles import title_forms
 from movierec.errors import InputError, ProviderError
-from movierec.explorer import metadata, providers
-from movierec.explorer.metadata import Details, Film, Metadata, configured
-from movierec.explorer.providers import Douban, Tmdb, best_match, clean, redrawn
+from movierec.metadata.answers import KEPT, KEPT_NOTHING, KEPT_PARTLY
+from movierec.metadata.cache import LONGEST_PAUSE
+from movierec.metadata.client import TRIES
+from movierec.metadata.douban import Douban
+from movierec.metadata.matching import best_match
+from movierec.metadata.metadata import Metadata, configured
+from movierec.metadata.prefetch import prefetch
+from movierec.metadata.provider import Details, Film
+from movierec.metadata.settings import (
+    KEY_VARIABLES,
+    LANGUAGE_VARIABLE,
+    MIRROR_VARIABLE,
+    PROVIDER_VARIABLE,
+)
+from movierec.metadata.tmdb import Tmdb
+from movierec.metadata.untrusted import clean, redrawn
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJhdWQiOiJ0ZXN0In0.c2VjcmV0LXNlY3JldA"
 OLDER_KEY = "0123456789abcdef0123456789abcdef"
@@ -131,7 +144,7 @@ def test_what_is_kept_is_known_to_the_next_process_without_a_network(server, ope
 def test_titles_come_in_the_language_that_is_asked_for(server, open_metadata):
     films = open_metadata(tmdb(server, "zh-CN"))
 
-    details = films.look_up(MATRIX)
+    details = films.answers.look_up(MATRIX)
 
     assert details.title == "黑客帝国"
     assert details.overview == "黑客帝国。"
@@ -157,19 +170,32 @@ def test_the_number_in_the_data_goes_before_a_search(server, open_metadata, film
 def test_many_who_want_the_same_film_make_one_request(server, open_metadata):
     films, everybody = open_metadata(tmdb(server)), [Answers() for _ in range(10)]
     for answers in everybody:
-        films.ask(rows(1, 1), answers)
+        films.ask(rows(1), answers)
     for answers in everybody:
         answers.wait(1)
     assert server.paths().count("/3/search/movie") == 1
+
+
+def test_a_page_that_asks_again_before_the_answer_is_called_once(server, open_metadata):
+    films, page, last = open_metadata(tmdb(server)), Answers(), Answers()
+    server.faults["query=The+Matrix"] = lambda handler: server.released.wait(5)  # asked again later
+    films.ask(rows(1), page)
+    _until(lambda: server.seen)
+    films.ask(rows(1, 1), page)
+    films.ask(rows(1), last)
+    server.faults.clear()
+    server.released.set()
+    last.wait(1)  # after all who asked before
+    assert len(page.came[1]) == 1
 
 
 @pytest.mark.parametrize(("pause", "order"), [(0.0, [7, 8, 2]), (9.0, [2, 3, 4])])
 def test_the_latest_wish_comes_first_and_what_was_wanted_long_ago_is_forgotten(
     server, open_metadata, monkeypatch, pause, order
 ):
-    monkeypatch.setattr(metadata, "ONE_WISH", pause)
-    monkeypatch.setattr(metadata, "WAITING", 3)
-    monkeypatch.setattr(metadata, "THREADS", 1)
+    monkeypatch.setattr("movierec.metadata.metadata.ONE_WISH", pause)
+    monkeypatch.setattr("movierec.metadata.metadata.WAITING", 3)
+    monkeypatch.setattr("movierec.metadata.metadata.THREADS", 1)
     server.films = [tmdb_film(number, f"Film {number}x", 2000) for number in range(1, 9)]
     numbers = [film["id"] for film in server.films]
     titles = [f"Film {number}x (2000)" for number in numbers]
@@ -193,21 +219,21 @@ def test_a_film_that_the_provider_does_not_have_is_asked_for_again_only_later(
     server, open_metadata, monkeypatch
 ):
     films = open_metadata(tmdb(server))
-    assert films.look_up(NOBODY) is None
+    assert films.answers.look_up(NOBODY) is None
     asked = len(server.seen)
-    assert films.look_up(NOBODY) is None
+    assert films.answers.look_up(NOBODY) is None
     assert len(server.seen) == asked
 
-    monkeypatch.setattr(time, "time", lambda now=time.time: now() + metadata.KEPT_NOTHING)
-    films.look_up(NOBODY)
+    monkeypatch.setattr(time, "time", lambda now=time.time: now() + KEPT_NOTHING)
+    films.answers.look_up(NOBODY)
     assert len(server.seen) > asked
 
 
 def test_an_answer_expires(server, open_metadata, monkeypatch):
     films = open_metadata(tmdb(server))
-    films.look_up(MATRIX)
+    films.answers.look_up(MATRIX)
     assert films.known(1)
-    monkeypatch.setattr(time, "time", lambda now=time.time: now() + metadata.KEPT)
+    monkeypatch.setattr(time, "time", lambda now=time.time: now() + KEPT)
     assert films.known(1) is None
 
 
@@ -215,7 +241,7 @@ def test_films_looked_up_beforehand_are_counted_and_known(server, open_metadata)
     films, told = open_metadata(tmdb(server)), []
     server.faults["/poster949"] = lambda handler: send(handler, {}, status=404)
 
-    counts = films.prefetch(MOVIES, lambda *state: told.append(state))
+    counts = prefetch(films.answers, MOVIES, lambda *state: told.append(state))
 
     assert counts == {"films": 3, "found": 2, "posters": 1, "failed": 0}
     assert told == [(1, 3), (2, 3), (3, 3)]
@@ -308,41 +334,43 @@ def test_an_answer_that_is_none_leaves_all_else_as_it_was(
     server, open_metadata, monkeypatch, caplog, fault
 ):
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(metadata, "REST", 0.0)
-    monkeypatch.setattr(providers, "LONGEST", 0.4)
+    monkeypatch.setattr("movierec.metadata.metadata.REST", 0.0)
+    monkeypatch.setattr("movierec.metadata.client.LONGEST", 0.4)
     server.faults["query=The+Matrix"] = (BAD | SILENT)[fault]
     silence = 0.2 if fault == "silent" else 3.0
     films, answers = open_metadata(tmdb(server, silence=silence)), Answers()
 
     films.ask(rows(1), answers)
-    _until(lambda: [line for line in caplog.records if line.name == "movierec.explorer.metadata"])
+    _until(lambda: [line for line in caplog.records if line.name == "movierec.metadata.metadata"])
     films.ask(rows(2), answers)
     answers.wait(2)
 
     assert films.known(1) is None
     assert 1 not in answers.came
-    (told,) = [line for line in caplog.records if line.name == "movierec.explorer.metadata"]
+    (told,) = [line for line in caplog.records if line.name == "movierec.metadata.metadata"]
     assert told.getMessage().startswith("Matrix, The (1999): TMDB ")
     assert told.exc_info is None
     assert server.paths().count("/3/search/movie") == 1 + (
-        providers.TRIES if fault in SILENT else 4 if fault == "redirected for ever" else 1
+        TRIES if fault in SILENT else 4 if fault == "redirected for ever" else 1
     )
     server.faults.clear()
-    assert open_metadata(tmdb(server)).look_up(MATRIX).title == "The Matrix"  # nothing was kept
+    assert (
+        open_metadata(tmdb(server)).answers.look_up(MATRIX).title == "The Matrix"
+    )  # nothing was kept
 
 
 def test_nobody_at_the_address(server, open_metadata, caplog):
     server.close()
     films = open_metadata(tmdb(server))
     with pytest.raises(ProviderError, match="TMDB could not be reached") as caught:
-        films.look_up(MATRIX)
+        films.answers.look_up(MATRIX)
     assert caught.value.kind == "silent"
 
 
 def test_a_provider_that_fails_is_left_alone_and_then_asked_again(
     server, open_metadata, monkeypatch, caplog
 ):
-    monkeypatch.setattr(metadata, "REST", 0.4)
+    monkeypatch.setattr("movierec.metadata.metadata.REST", 0.4)
     server.faults["/3/"] = _say({}, status=500)
     films, answers = open_metadata(tmdb(server)), Answers()
     films.ask(rows(1), answers)
@@ -358,8 +386,8 @@ def test_a_provider_that_fails_is_left_alone_and_then_asked_again(
 
 
 def test_a_key_that_is_refused_is_not_tried_again(server, open_metadata, monkeypatch, caplog):
-    monkeypatch.setattr(metadata, "REST", 0.0)
-    monkeypatch.setattr(metadata, "THREADS", 1)
+    monkeypatch.setattr("movierec.metadata.metadata.REST", 0.0)
+    monkeypatch.setattr("movierec.metadata.metadata.THREADS", 1)
     server.faults["/3/"] = _say({"status_code": 7, "success": False}, status=401)
     films, answers = open_metadata(tmdb(server)), Answers()
     films.ask(MOVIES, answers)
@@ -383,13 +411,13 @@ def test_a_film_with_a_bad_answer_is_spared(server, open_metadata, caplog):
 def test_retry_after_is_honoured_by_all_who_share_the_cache(server, open_metadata):
     server.faults["query=The+Matrix"] = _say({}, status=429, Retry_After="1")
     ours, theirs = open_metadata(tmdb(server)), open_metadata(tmdb(server))
-    thread = threading.Thread(target=lambda: _silenced(ours.look_up, MATRIX))
+    thread = threading.Thread(target=lambda: _silenced(ours.answers.look_up, MATRIX))
     thread.start()
     _until(lambda: server.seen)
     time.sleep(0.05)
     server.faults.clear()
 
-    theirs.look_up(HEAT)
+    theirs.answers.look_up(HEAT)
     thread.join()
 
     first, *later = (at for *_, at in server.seen)
@@ -406,9 +434,9 @@ def test_who_wants_to_be_left_alone_for_long_is_not_waited_for(server, open_meta
     films = open_metadata(tmdb(server))
     began = time.monotonic()
     with pytest.raises(ProviderError, match="left alone for 3600 seconds"):
-        films.look_up(MATRIX)
+        films.answers.look_up(MATRIX)
     with pytest.raises(ProviderError, match="left alone"):
-        films.look_up(HEAT)
+        films.answers.look_up(HEAT)
     assert time.monotonic() - began < 2
     assert len(server.seen) == 1
 
@@ -417,26 +445,26 @@ def test_date_that_no_calendar_has_is_no_traceback(server, open_metadata):
     date = f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT"
     server.faults["/3/"] = _say({}, status=429, Retry_After=date)
     with pytest.raises(ProviderError, match="answered with status 429"):
-        open_metadata(tmdb(server)).look_up(MATRIX)
+        open_metadata(tmdb(server)).answers.look_up(MATRIX)
 
 
 def test_who_gives_up_waiting_takes_no_turn(server, open_metadata):
-    cache = open_metadata(tmdb(server))._kept
+    cache = open_metadata(tmdb(server)).answers._kept
     cache.rest(100.0)
     waits = [cache.turn(interval=50.0) for _ in range(5)]
     assert max(waits) <= 100.0
 
 
 def test_a_clock_that_was_wrong_keeps_nobody_away_for_long(server, open_metadata):
-    cache = open_metadata(tmdb(server))._kept
+    cache = open_metadata(tmdb(server)).answers._kept
     cache._set_turn(time.time() + 1e9)
-    assert cache.turn(interval=1.0) <= metadata.LONGEST_PAUSE
+    assert cache.turn(interval=1.0) <= LONGEST_PAUSE
 
 
 def test_processes_share_the_pace(server, open_metadata):
     made = [open_metadata(tmdb(server, interval=0.1)) for _ in range(2)]
     threads = [
-        threading.Thread(target=films.look_up, args=[film])
+        threading.Thread(target=films.answers.look_up, args=[film])
         for films, film in zip(made, (MATRIX, HEAT), strict=True)
     ]
     for thread in threads:
@@ -462,13 +490,13 @@ def test_a_key_goes_to_the_provider_and_nowhere_else(
     provider = tmdb(server, key=key)
     films = open_metadata(provider)
 
-    films.look_up(MATRIX)
+    films.answers.look_up(MATRIX)
     server.faults["/3/"] = _say({}, status=500)
     with pytest.raises(ProviderError) as caught:
-        films.look_up(HEAT)
+        films.answers.look_up(HEAT)
     server.close()
     with pytest.raises(ProviderError) as unreached:
-        films.look_up(NOBODY)
+        films.answers.look_up(NOBODY)
 
     (_, query, headers, _), (_, picture_query, picture_headers, _), *_ = server.seen
     if key == TOKEN:
@@ -486,7 +514,7 @@ def test_a_key_goes_to_the_provider_and_nowhere_else(
 
 def test_a_key_with_a_line_end_is_refused_without_showing_it(server, open_metadata):
     with pytest.raises(ProviderError, match="has characters that no key has") as caught:
-        open_metadata(tmdb(server, key="secret\r\nHost: elsewhere")).look_up(MATRIX)
+        open_metadata(tmdb(server, key="secret\r\nHost: elsewhere")).answers.look_up(MATRIX)
     assert "secret" not in str(caught.value)
     assert caught.value.kind == "refused"
 
@@ -494,14 +522,14 @@ def test_a_key_with_a_line_end_is_refused_without_showing_it(server, open_metada
 def test_a_redirection_within_the_host_is_followed(server, open_metadata):
     server.faults["/3/search/movie"] = _redirect("/moved")
     server.faults["/moved"] = _say({"results": [tmdb_film(603, "The Matrix", 1999)]})
-    assert open_metadata(tmdb(server)).look_up(MATRIX).title == "The Matrix"
+    assert open_metadata(tmdb(server)).answers.look_up(MATRIX).title == "The Matrix"
 
 
 def test_a_redirection_elsewhere_reaches_nobody(server, open_metadata):
     other = FilmServer()
     server.faults["/3/search/movie"] = _redirect(f"{other.url}/3/search/movie?query=The+Matrix")
     with pytest.raises(ProviderError, match="points to another host"):
-        open_metadata(tmdb(server)).look_up(MATRIX)
+        open_metadata(tmdb(server)).answers.look_up(MATRIX)
     other.close()
     assert other.seen == []
 
@@ -598,7 +626,7 @@ def test_without_its_poster_a_film_has_its_text_and_is_asked_for_again_soon(
     assert answers.came[1] == [Details("The Matrix", "What happens in The Matrix.", None, "TMDB")]
     assert answers.came[2][0].poster
 
-    monkeypatch.setattr(time, "time", lambda now=time.time: now() + metadata.KEPT_PARTLY)
+    monkeypatch.setattr(time, "time", lambda now=time.time: now() + KEPT_PARTLY)
     assert films.known(1) is None
     assert films.known(2)
 
@@ -609,7 +637,7 @@ def test_without_its_poster_a_film_has_its_text_and_is_asked_for_again_soon(
 )
 def test_a_poster_is_asked_of_no_other_place(server, open_metadata, path):
     server.films[0]["poster_path"] = path
-    details = open_metadata(tmdb(server)).look_up(MATRIX)
+    details = open_metadata(tmdb(server)).answers.look_up(MATRIX)
     assert details.poster is None
     assert server.paths() == ["/3/search/movie"]
 
@@ -630,7 +658,7 @@ def test_script_in_an_answer_stays_text(server, open_metadata):
     hostile = "The Matrix<img src=x onerror=alert(1)>"
     server.films[0] |= {"title": hostile, "overview": "</p><script>alert(1)</script>"}
     server.faults["/3/search/movie"] = _say({"results": [server.films[0]]})
-    details = open_metadata(tmdb(server)).look_up(MATRIX)
+    details = open_metadata(tmdb(server)).answers.look_up(MATRIX)
     assert details.title == hostile
     assert details.overview == "</p><script>alert(1)</script>"
 
@@ -701,10 +729,10 @@ def test_no_film_of_the_catalogue_is_taken_for_another(real_1m):
 
 def test_a_wrong_film_is_none(server, open_metadata):
     server.films = [tmdb_film(604, "The Matrix", 2003)]
-    assert open_metadata(tmdb(server)).look_up(MATRIX) is None
+    assert open_metadata(tmdb(server)).answers.look_up(MATRIX) is None
     server.faults["/3/movie/603"] = _say(tmdb_film(604, "The Matrix Reloaded", 2003))
     with pytest.raises(ProviderError, match="another film"):
-        open_metadata(tmdb(server)).look_up(Film("Matrix, The (1999)", 1999, tmdb_id=603))
+        open_metadata(tmdb(server)).answers.look_up(Film("Matrix, The (1999)", 1999, tmdb_id=603))
 
 
 # --- Douban ------------------------------------------------------------------------------------
@@ -735,7 +763,7 @@ def test_douban_gives_chinese_titles_and_posters(server, open_metadata, imdb_id)
     server.suggested = [suggested(server)]
     films = open_metadata(douban(server))
 
-    details = films.look_up(Film("Matrix, The (1999)", 1999, imdb_id=imdb_id))
+    details = films.answers.look_up(Film("Matrix, The (1999)", 1999, imdb_id=imdb_id))
 
     assert (details.title, details.overview, details.source) == ("黑客帝国", None, "Douban")
     assert details.poster
@@ -759,7 +787,7 @@ def test_douban_gives_chinese_titles_and_posters(server, open_metadata, imdb_id)
 )
 def test_douban_pictures_elsewhere_are_not_fetched(server, open_metadata, address):
     server.suggested = [suggested(server, img=address)]
-    details = open_metadata(douban(server)).look_up(MATRIX)
+    details = open_metadata(douban(server)).answers.look_up(MATRIX)
     assert details.title == "黑客帝国"
     assert details.poster is None
     assert server.paths() == ["/j/subject_suggest"]
@@ -773,12 +801,12 @@ def test_no_other_host_is_reached_through_an_answer(server, open_metadata):
     address = f"{other.url}/view/photo/p1.jpg"
     server.suggested = [suggested(server, img=address)]
     provider = douban(server)
-    assert open_metadata(provider).look_up(MATRIX).poster is None
+    assert open_metadata(provider).answers.look_up(MATRIX).poster is None
     with pytest.raises(ProviderError, match="points to another host"):
-        provider.poster(address, open_metadata(provider)._pace)
+        provider.poster(address, open_metadata(provider).answers._pace)
     server.faults["/view/photo/"] = _redirect(address)
     server.suggested = [suggested(server, sub_title="Heat", year="1995")]
-    assert open_metadata(provider).look_up(HEAT).poster is None
+    assert open_metadata(provider).answers.look_up(HEAT).poster is None
     other.close()
     assert "/view/photo/s_ratio_poster/public/p1.jpg" in server.paths()
     assert other.seen == []
@@ -787,7 +815,7 @@ def test_no_other_host_is_reached_through_an_answer(server, open_metadata):
 def test_the_picture_that_douban_has_for_films_without_one_is_none(server, open_metadata):
     address = f"{server.url}/f/movie/pics/movie/movie_default_small.png"
     server.suggested = [suggested(server, img=address)]
-    assert open_metadata(douban(server)).look_up(MATRIX).poster is None
+    assert open_metadata(douban(server)).answers.look_up(MATRIX).poster is None
     assert server.paths() == ["/j/subject_suggest"]
 
 
@@ -795,7 +823,7 @@ def test_douban_that_refuses_is_left_alone_for_an_hour(server, open_metadata):
     server.faults["/j/"] = _say(HTML, status=403, kind="text/html")
     for _ in range(2):
         with pytest.raises(ProviderError, match="left alone for 3600 seconds"):
-            open_metadata(douban(server)).look_up(MATRIX)
+            open_metadata(douban(server)).answers.look_up(MATRIX)
     assert len(server.seen) == 1
 
 
@@ -807,7 +835,7 @@ def test_a_damaged_cache_is_begun_anew(server, open_metadata, tmp_path, caplog):
     (tmp_path / "cache" / "answers.sqlite").write_bytes(HTML * 100)
     films = open_metadata(tmdb(server))
     assert "damaged" in caplog.text
-    films.look_up(MATRIX)
+    films.answers.look_up(MATRIX)
     assert films.known(1)
 
 
@@ -815,7 +843,7 @@ def test_a_cache_of_somebody_else_shows_nothing_that_was_not_written_here(
     server, open_metadata, tmp_path
 ):
     films = open_metadata(tmdb(server))
-    films.look_up(MATRIX)
+    films.answers.look_up(MATRIX)
     with sqlite3.connect(tmp_path / "cache" / "answers.sqlite") as db:
         db.execute("UPDATE answers SET title = x'3C', overview = x'00', poster = ?", [SVG])
     db.close()
@@ -825,7 +853,7 @@ def test_a_cache_of_somebody_else_shows_nothing_that_was_not_written_here(
 def test_without_a_place_on_the_disk_answers_are_kept_in_memory(server, tmp_path, caplog):
     (tmp_path / "file").write_text("")
     films = Metadata(tmdb(server), MOVIES, tmp_path / "file" / "cache")
-    films.look_up(MATRIX)
+    films.answers.look_up(MATRIX)
     assert films.known(1).title == "The Matrix"
     assert "kept in memory" in caplog.text
     films.close()
@@ -833,8 +861,8 @@ def test_without_a_place_on_the_disk_answers_are_kept_in_memory(server, tmp_path
 
 def test_a_disk_that_fails_later_takes_nothing_from_the_page(server, open_metadata, caplog):
     films, answers = open_metadata(tmdb(server)), Answers()
-    films._keeping._db.execute("DROP TABLE answers")
-    films._keeping._db.execute("CREATE VIEW answers AS SELECT 1 WHERE 0")
+    films.answers._keeping._db.execute("DROP TABLE answers")
+    films.answers._keeping._db.execute("CREATE VIEW answers AS SELECT 1 WHERE 0")
     films.ask(rows(1), answers)
     _until(lambda: caplog.records)
     assert films.known(1) is None
@@ -882,7 +910,7 @@ def test_a_closed_one_ends_at_once_and_calls_nobody(server, open_metadata):
 
 def test_what_is_known_is_told_at_once(server, open_metadata):
     films = open_metadata(tmdb(server))
-    films.look_up(MATRIX)
+    films.answers.look_up(MATRIX)
     times = []
     for _ in range(200):
         began = time.perf_counter()
@@ -896,8 +924,8 @@ def test_what_is_known_is_told_at_once(server, open_metadata):
 
 @pytest.fixture
 def environment(monkeypatch, tmp_path) -> pytest.MonkeyPatch:
-    names = (*metadata.KEY_VARIABLES, metadata.PROVIDER_VARIABLE, metadata.LANGUAGE_VARIABLE)
-    for name in (*names, metadata.MIRROR_VARIABLE):
+    names = (*KEY_VARIABLES, PROVIDER_VARIABLE, LANGUAGE_VARIABLE)
+    for name in (*names, MIRROR_VARIABLE):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MOVIEREC_DATA", str(tmp_path))
     return monkeypatch
@@ -907,14 +935,14 @@ def test_without_a_key_nothing_is_asked(environment):
     assert configured(MOVIES) is None
 
 
-@pytest.mark.parametrize("name", metadata.KEY_VARIABLES)
+@pytest.mark.parametrize("name", KEY_VARIABLES)
 def test_a_key_turns_tmdb_on(environment, tmp_path, name):
     environment.setenv(name, f" {TOKEN}\n")
     environment.setenv("MOVIEREC_LANGUAGE", "zh-CN")
     films = configured(MOVIES)
-    assert (films.provider.name, films.provider.key) == ("tmdb", TOKEN)
+    assert (films.answers.provider.name, films.answers.provider.key) == ("tmdb", TOKEN)
     assert films.language == "zh-CN"
-    assert films.provider.api == "https://api.themoviedb.org"
+    assert films.answers.provider.api == "https://api.themoviedb.org"
     assert "not endorsed or certified by TMDB" in films.attribution
     assert (tmp_path / "metadata" / "answers.sqlite").exists()
     films.close()
@@ -925,7 +953,7 @@ def test_a_key_turns_tmdb_on(environment, tmp_path, name):
 def test_douban_needs_to_be_named_and_no_key(environment):
     environment.setenv("MOVIEREC_METADATA", "douban")
     films = configured(MOVIES)
-    assert films.provider.name == "douban"
+    assert films.answers.provider.name == "douban"
     films.close()
 
 

@@ -20,7 +20,6 @@ from movierec.data.tables import Tables
 from movierec.data.titles import spoken_title
 from movierec.errors import InputError
 from movierec.explorer.components import SORRY, CardGrid, Component, Knob
-from movierec.explorer.metadata import Details
 from movierec.explorer.visitor import write_profile
 from movierec.explorer.widgets import (
     ASKED,
@@ -32,6 +31,7 @@ from movierec.explorer.widgets import (
     explorer,
     rated_films,
 )
+from movierec.metadata.provider import Details
 from movierec.recommend.recommender import Recommender
 from movierec.runs import Run
 

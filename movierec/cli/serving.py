@@ -88,11 +88,11 @@ def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
     """
     if find_spec("voila") is None:
         raise InputError("the page needs Voilà; install it with `pip install 'movierec[app]'`")
-    from movierec.explorer import metadata
+    from movierec.metadata.settings import settings as chosen
     from movierec.page.app import is_loopback, serve
 
     opened = open_run(run_dir)
-    if (posters := metadata.settings()) is not None:  # what is wrong there is told here
+    if (posters := chosen()) is not None:  # what is wrong there is told here
         name, language = posters.provider, posters.language
         print(f"movierec: posters and titles are asked of {name}, in {language}", file=sys.stderr)
     if not is_loopback(ip):
@@ -123,10 +123,13 @@ def metadata_command(
     asked for again; after an interrupt, the same command goes on. Answers are kept in
     data/metadata.
     """
-    from movierec.explorer.metadata import configured, log
+    from movierec.metadata.metadata import configured
+    from movierec.metadata.prefetch import prefetch
     from movierec.progress import counted
 
-    log.addHandler(logging.StreamHandler())  # of each film that fails, why
+    logging.getLogger("movierec.metadata").addHandler(
+        logging.StreamHandler()
+    )  # of each film that fails, why
     run = open_run(run_dir)
     movies = run.tables.movies
     # without a word from the environment it is TMDB, or a message that it needs a key
@@ -135,7 +138,7 @@ def metadata_command(
     ratings = run.tables.ratings["movie_id"].value_counts()
     order = movies["movie_id"].map(ratings).fillna(0).sort_values(ascending=False, kind="stable")
     with closing(films), counted("films") as on_film:
-        counts = films.prefetch(movies.loc[order.index[:limit]], on_film)
-    provider = films.provider.label
+        counts = prefetch(films.answers, movies.loc[order.index[:limit]], on_film)
+    provider = films.answers.provider.label
     facts = {"provider": provider, "language": films.language} | counts
-    print_facts(facts | {"kept_in": str(films.folder)}, as_json)
+    print_facts(facts | {"kept_in": str(films.answers.folder)}, as_json)

@@ -31,7 +31,7 @@ from movierec.explorer.visitor import Visitor, offers, read_profile, write_profi
 from movierec.recommend.recommender import LIKING, Recommender
 
 if TYPE_CHECKING:
-    from movierec.explorer.metadata import Details
+    from movierec.metadata.provider import Details
     from movierec.recommend.people import Person
 
 FOR_YOU, FILM, PERSON, MAP = range(4)
@@ -49,7 +49,7 @@ MORE = ("film", "More like this")
 
 
 class FilmDetails(Protocol):
-    """Who knows more of films than the data does; `metadata.Metadata` is one.
+    """Who knows more of films than the data does; `Metadata` is one.
 
     Attributes:
         attribution: what a page that shows the answers has to say.

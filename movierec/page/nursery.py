@@ -17,10 +17,11 @@ import ipykernel.kernelapp  # noqa: F401
 import ipywidgets  # noqa: F401
 import pyarrow
 
+import movierec.metadata.metadata
 import movierec.plots  # noqa: F401
 from movierec.errors import InputError
 from movierec.explorer.filmmap import film_map
-from movierec.explorer.metadata import settings
+from movierec.metadata.settings import settings
 from movierec.page.forks import RUN_VARIABLE
 from movierec.runs import load_once
 
@@ -47,7 +48,8 @@ def _problem() -> str | None:
         recommender.raters(0)
         film_map(recommender)
         if settings() is not None:
-            import movierec.explorer.providers  # noqa: F401
+            import movierec.metadata.douban
+            import movierec.metadata.tmdb  # noqa: F401
     except InputError as error:
         return str(error)
     return None

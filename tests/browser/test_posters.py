@@ -8,25 +8,17 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from film_server import FilmServer, send, tmdb_film
+from film_server import HOSTILE, FilmServer, send, serving
 from playwright.sync_api import expect
 
 from benchmarks.serving import Served, served
-from movierec.data.titles import title_forms
 from movierec.runs import Run
-
-HOSTILE = "<img src=x onerror=alert(1)>“电影”"
 
 
 @pytest.fixture(scope="module")
 def server(small_best: Run) -> Iterator[FilmServer]:
-    running = FilmServer()
-    running.films = [
-        tmdb_film(film.movie_id, title_forms(film.title)[0], film.year, chinese=HOSTILE)
-        for film in small_best.tables.movies.itertuples()
-    ]
-    yield running
-    running.close()
+    with serving(small_best.tables.movies, chinese=HOSTILE) as server:
+        yield server
 
 
 @pytest.fixture
@@ -99,4 +91,4 @@ def test_the_page_works_on_while_the_provider_does_not(visit, server, site):
     while "not application/json" not in site.said():  # told where the server was started
         assert time.monotonic() < until
         time.sleep(0.1)
-    assert "movierec.explorer.metadata: " in site.said()
+    assert "movierec.metadata.metadata: " in site.said()

@@ -52,7 +52,9 @@ from movierec.data.features import Features
 from movierec.data.simulate import simulate, write_ml1m
 from movierec.data.tables import Tables
 from movierec.errors import InputError
-from movierec.explorer.metadata import JPEG, Details, Film, Found, Metadata, Pace, _Cache
+from movierec.metadata.answers import Answers
+from movierec.metadata.cache import JPEG, Cache
+from movierec.metadata.provider import Details, Film, Found, Pace
 from movierec.models.checkpoints import Checkpoint
 from movierec.models.newcomers import learn_newcomers
 from movierec.reporting.notebooks import run_notebooks
@@ -418,7 +420,7 @@ def posters(folder: Path) -> Job:
         return Details(film.title, film.title * 50, provider.poster(url, None), provider.label)
 
     def kept() -> int:
-        cache, known = _Cache(folder, provider), 0
+        cache, known = Cache(folder, provider), 0
         for film in films:
             if (entry := cache.get(film)) is not None:
                 assert entry.details == expected(film)
@@ -427,10 +429,10 @@ def posters(folder: Path) -> Job:
         return known
 
     def work() -> None:
-        metadata = Metadata(provider, WORLDS[0].movies, folder)
+        answers = Answers(provider, folder)
         for film in films:
-            metadata.look_up(film)
-        metadata.close()
+            answers.look_up(film)
+        answers.close()
 
     def check() -> str:
         if (known := kept()) == len(films):
