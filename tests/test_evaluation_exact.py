@@ -1,0 +1,494 @@
+"""A whole evaluation beside a second one in plain loops, on a run whose vectors are drawn."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from functools import partial
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from movierec.data.tables import AGE_BAND_NAMES, AGE_BANDS
+from movierec.errors import InputError
+from movierec.evaluation import baselines
+from movierec.evaluation.baselines import Baseline
+from movierec.evaluation.evaluate import (
+    BANDS,
+    Measured,
+    compare,
+    comparison_table,
+    evaluate,
+    known_and_held_out,
+    measure,
+    measure_methods,
+    measure_runs,
+    row_groups,
+)
+from movierec.evaluation.metrics import K, difference, intervals
+from movierec.recommend.recommender import EVEN, LIKING, POPULAR, STEEPNESS
+from movierec.runs import Run
+from movierec.vectors import Rows
+
+LENGTH = 4  # of the lists
+DRAWS = 20  # of users, for each interval: what they are is tested elsewhere
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch):
+    for name, function in (("intervals", intervals), ("difference", difference)):
+        monkeypatch.setattr(
+            f"movierec.evaluation.evaluate.{name}", partial(function, resamples=DRAWS)
+        )
+
+
+# --- a second implementation ---------------------------------------------------------------------
+# rows as `write_drawn_run` makes them: a film's id is its row, people are numbered from 1
+
+
+def triples(run: Run, *parts: str) -> list[tuple[int, int, float]]:
+    ratings = run.tables.ratings[np.isin(run.part, parts)]
+    return [
+        (int(user) // 3, int(movie), float(stars))
+        for user, movie, stars in ratings[["user_id", "movie_id", "rating"]].itertuples(index=False)
+    ]
+
+
+def stars(run: Run, user: int, film: int) -> float:
+    rec = run.recommender
+    rest = rec.newcomers.user_rest[user] @ rec.newcomers.movie_rest[film]
+    return float(rec.user_vectors[user] @ rec.movie_vectors[film] + rest)
+
+
+def score(run: Run, user: int, film: int) -> float:
+    watching = run.recommender.watching
+    if watching is None:
+        return stars(run, user, film)
+    watch = float(watching.users[user] @ watching.movies[film] / watching.own[film])
+    if not watching.users[user].any():
+        watch += POPULAR * float(watching.liked[film])
+    like = 1 / (1 + math.exp(-STEEPNESS * (stars(run, user, film) - EVEN)))
+    return max(watch, 1e-6) ** (1 - LIKING) * like**LIKING
+
+
+def films_of(run: Run) -> list[int]:
+    return run.tables.movies["movie_id"].tolist()
+
+
+def expected_list(run: Run, user: int, known: list[tuple[int, int, float]], k: int) -> list[int]:
+    seen = {film for someone, film, _ in known if someone == user}
+    left = [film for film in films_of(run) if film not in seen]
+    best = sorted(left, key=lambda film: -score(run, user, film))[:k]
+    return best + [-1] * (k - len(best))
+
+
+def expected_ranking(
+    run: Run, user: int, films: list[int], known: list, held_out: list
+) -> dict[str, float]:
+    k = len(films)
+    liked = {film for someone, film, stars in held_out if someone == user and stars >= 4}
+    rated = {film for someone, film, _ in held_out if someone == user}
+    hits = [film in liked for film in films]
+    ranks = [rank for rank, hit in enumerate(hits, 1) if hit]
+    ideal = min(k, len(liked))
+    films = [film for film in films if film >= 0]
+    people = len({someone for someone, _, _ in known})
+    raters = {f: sum(film == f for _, film, _ in known) for f in films_of(run)}
+    counts = [count for count in raters.values() if count]
+    genres = run.tables.movies.set_index("movie_id")["genres"].replace("(no genres listed)", "")
+    sets = [set(genres[film].split("|")) - {""} for film in films]
+    distances = [1 - len(a & b) / len(a | b) for a, b in combinations([s for s in sets if s], 2)]
+    fewer = [
+        np.mean([(count < raters[film]) + 0.5 * (count == raters[film]) for count in counts])
+        for film in films
+    ]
+    return {
+        f"ndcg@{k}": sum(1 / math.log2(rank + 1) for rank in ranks)
+        / sum(1 / math.log2(rank + 1) for rank in range(1, ideal + 1)),
+        f"recall@{k}": len(ranks) / ideal,
+        f"precision@{k}": len(ranks) / k,
+        f"map@{k}": sum(n / rank for n, rank in enumerate(ranks, 1)) / ideal,
+        f"mrr@{k}": 1 / ranks[0] if ranks else 0.0,
+        f"watched@{k}": sum(film in rated for film in films) / k,
+        f"novelty@{k}": float(np.mean([math.log2(people / max(raters[f], 1)) for f in films])),
+        f"diversity@{k}": float(np.mean(distances)) if distances else math.nan,
+        f"popularity@{k}": float(np.mean(fewer)),
+    }
+
+
+def mean(values: list[float]) -> float:
+    return float(np.mean([value for value in values if not math.isnan(value)]))
+
+
+# --- what is measured ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["drawn_run", "drawn_plain_run"])
+@pytest.mark.parametrize(
+    ("part", "known"), [("test", ("train", "validation")), ("validation", ("train",))]
+)
+def test_errors_and_lists_are_those_of_plain_loops(kind, part, known, request):
+    run = request.getfixturevalue(kind)
+    [(name, found)] = measure_runs([run], part, LENGTH).items()
+    assert name == run.config["recipe"]
+    before, held_out = triples(run, *known), triples(run, part)
+
+    guesses = [min(max(stars(run, user, film), 1), 5) for user, film, _ in held_out]
+    np.testing.assert_allclose(found.predicted, guesses, rtol=1e-5)
+    assert 0 < sum(guess in (1, 5) for guess in guesses) < len(guesses)
+    by_user = found.by_user
+    assert by_user.index.tolist() == sorted({user for user, _, _ in held_out})
+    assert by_user.index.name == "user_idx"
+    for user, row in by_user.iterrows():
+        errors = [
+            guess - given
+            for (someone, _, given), guess in zip(held_out, guesses, strict=True)
+            if someone == user
+        ]
+        assert row["rows"] == len(errors)
+        assert row["squared_error"] == pytest.approx(sum(e**2 for e in errors), rel=1e-5)
+        assert row["absolute_error"] == pytest.approx(sum(map(abs, errors)), rel=1e-5)
+
+    likers = sorted({user for user, _, given in held_out if given >= 4})
+    assert 0 < len(likers) < len(by_user)
+    assert found.users.tolist() == likers
+    assert found.films == len(films_of(run))
+    for user, films in zip(likers, found.lists.tolist(), strict=True):
+        assert films == expected_list(run, user, before, LENGTH)
+        expected = expected_ranking(run, user, films, before, held_out)
+        assert by_user.loc[user, list(expected)].to_dict() == pytest.approx(expected, nan_ok=True)
+    others = by_user.index.difference(likers)
+    assert (
+        by_user.loc[others]
+        .drop(columns=["rows", "squared_error", "absolute_error"])
+        .isna()
+        .all(axis=None)
+    )
+
+
+def test_summary_is_the_mean_of_all_rows_and_of_all_lists(drawn_run):
+    found = measure_runs([drawn_run], "test", LENGTH)["best"]
+    summary = found.summary()
+    held_out, before = triples(drawn_run, "test"), triples(drawn_run, "train", "validation")
+    errors = [min(max(stars(drawn_run, u, f), 1), 5) - given for u, f, given in held_out]
+    assert summary["mse"] == pytest.approx(np.mean(np.square(errors)), rel=1e-5)
+    assert summary["rmse"] == pytest.approx(np.mean(np.square(errors)) ** 0.5, rel=1e-5)
+    assert summary["mae"] == pytest.approx(np.mean(np.abs(errors)), rel=1e-5)
+    lists = {int(u): expected_list(drawn_run, int(u), before, LENGTH) for u in found.users}
+    each = [expected_ranking(drawn_run, u, films, before, held_out) for u, films in lists.items()]
+    expected = {name: mean([ranking[name] for ranking in each]) for name in each[0]}
+    different = {film for films in lists.values() for film in films}
+    expected |= {f"shown@{LENGTH}": len(different), f"coverage@{LENGTH}": len(different) / 24}
+    assert summary["ranking"] == pytest.approx(expected | {"users": len(lists)})
+    assert set(summary) == {"mse", "rmse", "mae", "ranking", "intervals"}
+
+
+def test_intervals_are_those_of_the_seed(drawn_run):
+    found = measure_runs([drawn_run], "test", LENGTH)["best"]
+    for seed in (0, 3):
+        expected = intervals(found.by_user, resamples=DRAWS, seed=seed)
+        limits = found.summary(seed)["intervals"]
+        assert list(limits) == expected.index.tolist()
+        for name, (low, high) in limits.items():
+            assert (low, high) == (expected.loc[name, "low"], expected.loc[name, "high"])
+    assert found.summary() == found.summary(0) != found.summary(3)
+    assert evaluate(drawn_run, k=LENGTH, seed=3)["intervals"] == found.summary(3)["intervals"]
+    assert evaluate(drawn_run, k=LENGTH)["intervals"] == found.summary(0)["intervals"]
+
+
+def test_places_without_a_film_are_neither_shown_nor_covered():
+    by_user = pd.DataFrame({"rows": [1], "squared_error": [4.0], "absolute_error": [2.0]})
+    lists = np.array([[4, -1, -1], [4, 0, -1]])
+    found = Measured(np.array([3.0]), np.array([1, 2], np.int32), lists, by_user, films=8)
+    ranking = found.summary()["ranking"]
+    assert ranking == {"shown@3": 2, "coverage@3": 0.25, "users": 2}
+
+
+def test_learned_rows_are_compared_with_themselves_and_get_no_lists(drawn_run):
+    known, held_out = known_and_held_out(drawn_run, "train")
+    assert all(map(np.array_equal, known, held_out))
+    assert len(held_out.rating) == len(triples(drawn_run, "train"))
+    measured, left_out = measure([drawn_run], "train", LENGTH)
+    assert left_out == {}
+    assert all(found.lists is None for found in measured.values())
+    assert all(found.predicted is not None for found in measured.values())
+    assert set(baselines.BASELINES) - set(measured) == {"most often liked", "EASE"}
+    assert "ranking" not in measured["best"].summary()
+
+
+def test_baselines_learn_from_the_rows_before_the_held_out_ones(drawn_run):
+    for part in ("test", "validation"):
+        known, held_out = known_and_held_out(drawn_run, part)
+        measured, _ = measure([drawn_run], part, LENGTH)
+        assert list(measured) == ["best", *baselines.BASELINES]
+        for name in ("user mean", "factor model", "EASE"):
+            fitted = baselines.BASELINES[name](known, 31, 49)
+            [again] = measure_methods(drawn_run, {name: fitted}, part, LENGTH).values()
+            pd.testing.assert_frame_equal(measured[name].by_user, again.by_user)
+        guess = float(np.mean(known.rating, dtype=np.float64))
+        assert measured["global mean"].predicted == pytest.approx(
+            np.full(len(held_out.rating), guess)
+        )
+
+
+def test_usual_length_of_a_list_and_usual_part(drawn_run):
+    assert measure([drawn_run])[0]["best"].lists.shape[1] == K
+    assert measure_runs([drawn_run])["best"].lists.shape[1] == K
+    method = {"same": Baseline(drawn_run.recommender.stars, drawn_run.recommender.scores)}
+    usual = measure_methods(drawn_run, method)["same"]
+    asked = measure_runs([drawn_run], "test", K)["best"]
+    pd.testing.assert_frame_equal(usual.by_user, asked.by_user)
+    pd.testing.assert_frame_equal(measure_runs([drawn_run])["best"].by_user, asked.by_user)
+    assert evaluate(drawn_run) == evaluate(drawn_run, "test", K, 0)
+
+
+def test_methods_show_what_they_have(drawn_run):
+    """Stars alone, an order alone, and nothing at all."""
+    rec = drawn_run.recommender
+    methods = {"stars": Baseline(rec.stars), "order": Baseline(scores=rec.scores)}
+    found = measure_methods(drawn_run, methods, "test", LENGTH)
+    assert found["stars"].lists is None
+    assert found["order"].predicted is None
+    assert "rmse" not in found["order"].summary()
+    assert found["order"].by_user["rows"].sum() == len(triples(drawn_run, "test"))
+    assert list(measure_methods(drawn_run, methods, "train", LENGTH)) == ["stars"]
+
+
+def test_predictions_are_brought_within_the_stars_of_the_data(drawn_run):
+    far = Baseline(lambda user_idx, movie_idx: np.where(user_idx % 2, 9.0, -3.0))
+    found = measure_methods(drawn_run, {"far": far}, "test", LENGTH)["far"]
+    expected = [5.0 if user % 2 else 1.0 for user, _, _ in triples(drawn_run, "test")]
+    assert found.predicted.tolist() == expected
+
+
+def test_film_with_id_0_is_a_film(write_drawn_run, tmp_path, monkeypatch):
+    """Ids begin where the data begins them."""
+    run = write_drawn_run(tmp_path / "run", ids_from=0)
+    assert run.tables.movies["movie_id"].min() == run.tables.users["user_id"].min() == 0
+    rows = run.features.movies.ids
+    assert rows[1] == 0
+    first = Baseline(scores=lambda users: -np.tile(np.arange(len(rows)), (len(users), 1)))
+    found = measure_methods(run, {"first": first}, "test", 24)["first"]
+    assert found.films == 24
+    known = {user for user, film in zip(*known_and_held_out(run)[0][:2], strict=True) if film == 1}
+    for user, films in zip(found.users.tolist(), found.lists.tolist(), strict=True):
+        assert (films[0] == 1) == (user not in known)
+    assert not known.issuperset(found.users.tolist())
+    monkeypatch.setattr("movierec.evaluation.evaluate.EASE_FILMS", 23)
+    assert "this catalogue has 24" in measure([run], k=LENGTH)[1]["EASE"]
+
+
+def test_where_nobody_likes_what_is_held_out_there_are_no_lists(drawn_run, tmp_path):
+    run = Run(drawn_run.path, drawn_run.info)
+    low = run.tables.ratings["rating"] < 4
+    run.__dict__["part"] = np.where(low & (drawn_run.part == "test"), "test", "train")
+    measured, _ = measure([run], "test", LENGTH)
+    assert measured["best"].lists is None
+    assert measured["best"].users.tolist() == []
+    assert "EASE" not in measured
+    # one liked row makes one list
+    first = int(np.flatnonzero(run.tables.ratings["rating"] == 4)[0])
+    run.__dict__["part"][first] = "test"
+    measured, _ = measure([run], "test", LENGTH)
+    assert measured["best"].lists.shape == (1, LENGTH)
+    assert "EASE" in measured
+
+
+def test_ease_is_left_out_of_more_films_than_it_can_hold(drawn_run, monkeypatch):
+    monkeypatch.setattr("movierec.evaluation.evaluate.EASE_FILMS", 24)
+    assert "EASE" in measure([drawn_run], k=LENGTH)[0]
+    monkeypatch.setattr("movierec.evaluation.evaluate.EASE_FILMS", 23)
+    measured, left_out = measure([drawn_run], k=LENGTH)
+    assert set(baselines.BASELINES) - set(measured) == {"EASE"}
+    assert list(left_out) == ["EASE"]
+    assert "up to 23 films; this catalogue has 24" in left_out["EASE"]
+    assert evaluate(drawn_run, k=LENGTH)["left_out"] == left_out
+
+
+# --- runs beside each other ----------------------------------------------------------------------
+
+
+def test_evaluation_says_all_of_a_run(drawn_run):
+    result = evaluate(drawn_run, "validation", LENGTH)
+    measured, _ = measure([drawn_run], "validation", LENGTH)
+    assert result.pop("baselines") == {
+        name: measured[name].summary() for name in baselines.BASELINES
+    }
+    assert result == measured["best"].summary() | {
+        "rows_trained": len(triples(drawn_run, "train")),
+        "rows_tested": len(triples(drawn_run, "validation")),
+        "prepare_seconds": 1.0,
+        "compile_seconds": 2.0,
+        "finish_seconds": 4.0,
+        "seconds": 3.0,
+        "left_out": {},
+    }
+
+
+def test_runs_are_compared_with_the_first(drawn_run, drawn_plain_run, tmp_path):
+    shutil.copytree(drawn_run.path, tmp_path / "twin")
+    runs = [drawn_run, drawn_plain_run]
+    result = compare(runs, "test", LENGTH, seed=2)
+    assert set(result) == {"runs", "baselines", "left_out"}
+    assert list(result["baselines"]) == list(baselines.BASELINES)
+    first, second = result["runs"]
+    assert [run["method"] for run in result["runs"]] == ["best", "fast"]
+    assert [run["run"] for run in result["runs"]] == [str(run.path) for run in runs]
+    assert "difference" not in first
+    measured = measure_runs(runs, "test", LENGTH)
+    pair = measured["fast"].by_user, measured["best"].by_user
+    expected = difference(*pair, resamples=DRAWS, seed=2).dropna().to_dict("index")
+    assert second["difference"] == expected
+    for metric in ("mse", "mae"):
+        assert expected[metric]["difference"] == pytest.approx(second[metric] - first[metric])
+    usual = compare(runs)["runs"][1]
+    assert usual["difference"] == compare(runs, "test", K, 0)["runs"][1]["difference"]
+    assert f"ndcg@{K}" in usual["difference"]
+
+
+@pytest.mark.parametrize("function", [measure, measure_runs, compare])
+@pytest.mark.parametrize("k", [0, -1, 2.5])
+def test_length_of_a_list_is_a_whole_number_above_0(drawn_run, function, k):
+    with pytest.raises(InputError, match=f"got k = {k}; expected a whole number of films, 1"):
+        function([drawn_run], "test", k)
+
+
+def test_lists_of_one_film_are_allowed(drawn_run):
+    assert measure_runs([drawn_run], "test", 1)["best"].lists.shape[1] == 1
+
+
+def test_run_without_held_out_rows_says_what_to_do(drawn_run):
+    run = Run(drawn_run.path, drawn_run.info)
+    run.__dict__["part"] = np.full(len(drawn_run.part), "train")
+    for part in ("test", "validation"):
+        with pytest.raises(InputError, match=f"has no {part} rows.*--holdout random"):
+            known_and_held_out(run, part)
+        with pytest.raises(InputError, match=f"has no {part} rows"):
+            compare([run], part)
+    assert len(known_and_held_out(run, "train")[0].rating) == len(run.part)
+
+
+@pytest.mark.parametrize("changed", ["part", "movies", "users"])
+def test_only_runs_of_the_same_data_and_rows_are_compared(drawn_run, tmp_path, changed):
+    shutil.copytree(drawn_run.path, tmp_path / "other")
+    other = Run(tmp_path / "other", drawn_run.info)
+    assert len(measure_runs([drawn_run, other], "test", LENGTH)) == 2
+    if changed == "part":
+        # another row of the same user and film count, so that only the order tells them apart
+        other.__dict__["part"] = np.roll(drawn_run.part, 1)
+    else:
+        vocabulary = getattr(other.features, changed)
+        ids = np.where(vocabulary.ids >= 0, vocabulary.ids + 1, -1)
+        vocabulary.__dict__["ids"] = ids
+        other.__dict__["tables"] = other.tables
+        other.tables.ratings[f"{changed[:-1]}_id"] += 1
+    for runs in ([drawn_run, other], [drawn_run, drawn_run, other]):
+        with pytest.raises(InputError, match=r"different data or different test rows.*holdout"):
+            compare(runs, "test", LENGTH)
+
+
+def test_runs_that_differ_in_the_asked_part_alone_are_not_compared(drawn_run):
+    """Rows moved between train and validation: the test may be compared, the validation not."""
+    other = Run(drawn_run.path, drawn_run.info)
+    moved = drawn_run.part.copy()
+    moved[np.flatnonzero(moved == "train")[:5]] = "validation"
+    other.__dict__["part"] = moved
+    assert len(compare([drawn_run, other], "test", LENGTH)["runs"]) == 2
+    with pytest.raises(InputError, match="different validation rows"):
+        compare([drawn_run, other], "validation", LENGTH)
+    twin = Run(drawn_run.path, drawn_run.info)
+    assert len(compare([drawn_run, twin], "validation", LENGTH)["runs"]) == 2
+
+
+def test_runs_go_by_what_tells_them_apart(drawn_run, drawn_plain_run, tmp_path):
+    def named(*runs: Run) -> list[str]:
+        return list(measure_runs(runs, "test", LENGTH))
+
+    places = [tmp_path / place for place in ("a/x", "a/y", "b/x")]
+    copies = []
+    for place in places:
+        shutil.copytree(drawn_run.path, place)
+        copies.append(Run(place, drawn_run.info))
+    assert named(drawn_run, drawn_plain_run) == ["best", "fast"]
+    assert named(copies[0], copies[1]) == ["x", "y"]
+    assert named(copies[0], copies[2]) == [str(places[0]), str(places[2])]
+    assert named(*copies) == [str(place) for place in places]
+    assert named(copies[0], copies[0]) == [f"{places[0]} (1)", f"{places[0]} (2)"]
+
+
+# --- groups and tables ---------------------------------------------------------------------------
+
+
+def test_groups_of_rows_are_those_of_plain_look_ups(drawn_run):
+    train, held_out = known_and_held_out(drawn_run)
+    groups = row_groups(drawn_run, train, held_out)
+    rows = triples(drawn_run, "test")
+    users = drawn_run.tables.users.set_index("user_id")
+    films = drawn_run.tables.movies.set_index("movie_id")
+    assert groups.columns.tolist() == [
+        "rating", "user_ratings", "film_ratings", "gender", "age", "genre",
+    ]  # fmt: skip
+    assert len(groups) == len(rows)
+    for group, (user, film, given) in zip(groups.itertuples(), rows, strict=True):
+        assert group.rating == given
+        person = users.loc[3 * user]
+        assert group.gender == person["gender"]
+        band = max(n for n, first in enumerate(AGE_BANDS) if first <= person["age"])
+        assert group.age == AGE_BAND_NAMES[band]
+        names = films.loc[film, "genres"]
+        assert sorted(group.genre) == ([] if names.startswith("(") else names.split("|"))
+    assert groups["age"].cat.ordered
+    assert groups["age"].cat.categories.tolist() == list(AGE_BAND_NAMES)
+
+
+def test_bands_of_ratings_hold_their_ends(drawn_run):
+    """People and films with so many training ratings that each band has its first and its last."""
+    counts = [0, 1, 10, 11, 50, 51, 200, 201, 1000, 1001]
+    expected = [
+        "0", "1–10", "1–10", "11–50", "11–50", "51–200", "51–200", "201–1000", "201–1000",
+        "over 1000",
+    ]  # fmt: skip
+    place = np.arange(1, 11)
+    repeated = np.repeat(place, counts)
+    films = np.repeat(2 * place[::-1], counts[::-1])
+    train = Rows(repeated, films, np.ones(len(repeated), np.float32))
+    held_out = Rows(place, 2 * place, np.ones(10, np.float32))
+    groups = row_groups(drawn_run, train, held_out)
+    assert groups["user_ratings"].tolist() == expected
+    assert groups["film_ratings"].tolist() == expected
+    assert groups["film_ratings"].cat.categories.tolist() == list(BANDS)
+
+
+def test_film_that_nobody_rated_in_training_is_in_the_lowest_band(drawn_run):
+    """Whether or not others of higher number were rated."""
+    one = np.array([1]), np.array([2]), np.ones(1, np.float32)
+    held_out = Rows(np.array([1, 30]), np.array([2, 48]), np.ones(2, np.float32))
+    groups = row_groups(drawn_run, Rows(*one), held_out)
+    assert groups["user_ratings"].tolist() == groups["film_ratings"].tolist() == ["1–10", "0"]
+
+
+def test_people_who_tell_nothing_are_not_grouped_by_it(drawn_run):
+    run = Run(drawn_run.path, drawn_run.info)
+    run.features.user_fields.clear()
+    groups = row_groups(run, *known_and_held_out(run))
+    assert groups.columns.tolist() == ["rating", "user_ratings", "film_ratings", "genre"]
+
+
+def test_table_has_a_row_a_method_and_intervals_of_two_metrics():
+    first = {
+        "rmse": 0.9, "mae": 0.7, "left_out": {}, "ranking": {"ndcg@4": 0.25, "users": 3},
+        "intervals": {"rmse": [0.8, 1.0], "mae": [0.6, 0.8], "ndcg@4": [0.2, 0.30049]},
+    }  # fmt: skip
+    second = {"ranking": {"ndcg@4": 0.5}, "intervals": {"ndcg@4": [0.4, 0.6]}}
+    table = comparison_table({"this": first, "other": second, "no lists": {"mae": 0.75}})
+    assert table.columns.tolist() == [
+        "method", "rmse", "rmse 95 %", "mae", "ndcg@4", "ndcg@4 95 %", "users",
+    ]  # fmt: skip
+    assert table["method"].tolist() == ["this", "other", "no lists"]
+    assert table["rmse"].tolist() == pytest.approx([0.9, math.nan, math.nan], nan_ok=True)
+    assert table["rmse 95 %"][0] == "0.800–1.000"
+    assert table["ndcg@4 95 %"].tolist()[:2] == ["0.200–0.300", "0.400–0.600"]
+    assert table["ndcg@4"].tolist()[:2] == [0.25, 0.5]
+    assert table["mae"].tolist()[::2] == [0.7, 0.75]

@@ -1,0 +1,83 @@
+"""Which films resemble each other, against the formulas written out film by film."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from movierec.data.attributes import movie_attributes
+from movierec.data.features import Features
+from movierec.data.tables import Tables
+from movierec.recommend.resemblance import near_vectors, title_rows
+
+KNOWN = 0.03  # weight of genres and year, and of the title, beside what is watched together
+
+
+def cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+def test_without_vectors_of_watching_only_directions_count(drawn_plain_run):
+    rec = drawn_plain_run.recommender
+    vectors = rec.movie_vectors.copy()
+    vectors[4] = 0
+    near = near_vectors(rec.features, vectors, None)
+    assert near.dtype == np.float32
+    assert not near[4].any()
+    for first, second in ((2, 6), (6, 48), (10, 12)):
+        assert near[first] @ near[second] == pytest.approx(
+            cosine(vectors[first], vectors[second]), abs=1e-6
+        )
+
+
+def test_what_is_watched_together_counts_and_a_little_what_films_are(drawn_run):
+    """Genres and year count by the cosine of what sets films apart from the mean of all films."""
+    rec = drawn_run.recommender
+    near = near_vectors(rec.features, rec.movie_vectors, rec.watching)
+    known = movie_attributes(rec.features).astype(float)
+    ids = drawn_run.tables.movies["movie_id"].to_numpy()
+    known = known - known[ids].mean(axis=0)
+    watched = rec.watching.near
+    for first in (2, 14, 16):
+        for second in (2, 6, 20, 48):
+            expected = watched[first] @ watched[second] + KNOWN * cosine(
+                known[first], known[second]
+            )
+            assert near[first] @ near[second] == pytest.approx(expected, abs=1e-5)
+
+
+def test_titles_are_words_by_their_rarity(drawn_run):
+    """Length 1, each word by its count and the log of how many films there are to one with it."""
+    rows = title_rows(drawn_run.features)
+    titles = drawn_run.tables.movies["title"].tolist()
+    split = [title.rsplit(" (", 1)[0].split() for title in titles]
+    words = drawn_run.features.words
+    assert rows.shape == (49, len(words))
+    dense = rows.toarray()
+    for film, row in zip(2 * np.arange(1, 25), split, strict=True):
+        weights = {}
+        for word in set(row):
+            having = sum(word in other for other in split)
+            weights[words.index(word)] = row.count(word) * math.log(len(split) / having)
+        length = math.sqrt(sum(weight**2 for weight in weights.values()))
+        expected = np.zeros(len(words))
+        for place, weight in weights.items():
+            expected[place] = weight / length
+        assert dense[film] == pytest.approx(expected, abs=1e-6)
+    assert not dense[1::2].any()  # rows of no film
+
+
+def test_title_of_no_word_or_of_a_word_that_all_have_is_like_none(plain_tables):
+    movies = plain_tables.movies
+    features = Features.fit(plain_tables)
+    assert not title_rows(features).toarray()[5].any()  # "(1960)"
+    tables = Tables(
+        plain_tables.users,
+        movies.assign(title=["The (1950)", "The", "The (1960)", "The", "The"]),
+        plain_tables.ratings,
+    )
+    same = title_rows(Features.fit(tables)).toarray()
+    assert np.isfinite(same).all()
+    assert not same.any()
