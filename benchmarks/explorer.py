@@ -10,8 +10,8 @@ import numpy as np
 from benchmarks.accuracy import served, strangers
 from benchmarks.measure import Row
 from movierec.data.tables import Tables
+from movierec.explorer.explorer import FILM, FOR_YOU, MAP, PERSON, explorer
 from movierec.explorer.visitor import Visitor, offers
-from movierec.explorer.widgets import FILM, FOR_YOU, MAP, PERSON, explorer
 from movierec.recommend.recommender import Recommender
 
 ASKED = (6, 12, 20, 30)  # films that somebody is asked about
@@ -114,14 +114,18 @@ def actions(rec: Recommender) -> dict[str, list[Row]]:
     measure("open", lambda _: explorer(rec), turns=5)
     view = explorer(rec)
     films = rec.tables.movies["movie_id"].tolist()
-    measure("give stars", lambda n: view.act("rate", view.offered.movie_ids[0], 1.0 + n % 5))
-    measure("don't know it", lambda _: view.act("unknown", view.offered.movie_ids[0]))
-    measure("ask about others", lambda _: view.other.click())
-    measure("why this film", lambda n: view.act("why", view.list.movie_ids[n % 6]))
+    measure(
+        "give stars", lambda n: view.act("rate", view.for_you.offered.movie_ids[0], 1.0 + n % 5)
+    )
+    measure("don't know it", lambda _: view.act("unknown", view.for_you.offered.movie_ids[0]))
+    measure("ask about others", lambda _: view.for_you.others.click())
+    measure("why this film", lambda n: view.act("why", view.for_you.list.movie_ids[n % 6]))
     typed = "the matrix reloaded"
-    measure("type a film to rate", lambda n: _set(view.search_to_rate, typed[: n % 18 + 1]))
-    view.search_to_rate.value = ""
-    measure("tell one's age", lambda n: _set(view.age, view.age.options[n % 7 + 1][1]))
+    measure("type a film to rate", lambda n: _set(view.for_you.title, typed[: n % 18 + 1]))
+    view.for_you.title.value = ""
+    measure(
+        "tell one's age", lambda n: _set(view.for_you.age, view.for_you.age.options[n % 7 + 1][1])
+    )
     measure("adventurousness", lambda n: _set(view.tuning.adventure, (n % 9 + 1) / 5))
     measure("draw again", lambda _: view.tuning.again.click())
     measure("variety", lambda n: _set(view.tuning.variety, (n % 9) / 10))
@@ -129,25 +133,28 @@ def actions(rec: Recommender) -> dict[str, list[Row]]:
     boxes = view.tuning.genres
     measure("a genre", lambda n: _set(boxes[n % len(boxes)], not boxes[n % len(boxes)].value))
     view.tuning.clear.click()
-    measure("take back", lambda _: view.act("back", view.rated.movie_ids[0]), turns=5)
+    measure("take back", lambda _: view.act("back", view.for_you.rated.movie_ids[0]), turns=5)
     view.tabs.selected_index = FILM
     measure("type a title", lambda n: _set(view.search.text, typed[: n % 18 + 1]))
     measure("another film", lambda n: view.act("film", films[31 * n % len(films)]))
     view.tabs.selected_index = PERSON
-    measure("another person", lambda _: view.somebody.click())
+    measure("another person", lambda _: view.person.somebody.click())
     counts = rec.tables.ratings["user_id"].value_counts()
     busy = [int(user) for user in counts.index[: TURNS + 1]]
-    measure("a person with 1,000 ratings and more", lambda n: _set(view.user, busy[n]))
-    measure("why, for them", lambda n: view.act("why", view.person_list.movie_ids[n % 6]))
+    measure("a person with 1,000 ratings and more", lambda n: _set(view.person.user, busy[n]))
+    measure("why, for them", lambda n: view.act("why", view.person.list.movie_ids[n % 6]))
     view.tuning.k.value = 24
     view.tabs.selected_index = FOR_YOU
-    measure("24 films: give stars", lambda n: view.act("rate", view.offered.movie_ids[0], 3.0))
+    measure(
+        "24 films: give stars", lambda n: view.act("rate", view.for_you.offered.movie_ids[0], 3.0)
+    )
     view.tuning.k.value = 12
     began = time.perf_counter()
     view.tabs.selected_index = MAP
     rounds["open the map"] = [{"milliseconds": 1000 * (time.perf_counter() - began)}]
     measure(
-        "a film on the map", lambda n: view.act("film", view.map.ids[31 * n % len(view.map.ids)])
+        "a film on the map",
+        lambda n: view.act("film", view.map.view.ids[31 * n % len(view.map.view.ids)]),
     )
     return rounds
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from film_server import HOSTILE, FilmServer, send, serving
 
-from movierec.explorer import widgets
-from movierec.explorer.widgets import Explorer, explorer
+from movierec.explorer import gallery
+from movierec.explorer.explorer import Explorer, explorer
 from movierec.metadata.metadata import Metadata
 from movierec.metadata.tmdb import Tmdb
 from movierec.recommend.recommender import Recommender
@@ -40,7 +40,7 @@ def open_explorer(
         "movierec.metadata.client.LONGEST", 60.0
     )  # a machine that does much else is slow
     # no kernel's loop: Playwright's, which stands still between its tests, would be taken for one
-    monkeypatch.setattr(widgets, "_running_loop", lambda: None)
+    monkeypatch.setattr(gallery, "_running_loop", lambda: None)
     opened = []
 
     def make() -> Explorer:
@@ -62,7 +62,9 @@ def open_explorer(
 
 
 def _filled(page: Explorer) -> bool:
-    return all(card["poster"] for grid in (page.offered, page.list) for card in grid.cards)
+    return all(
+        card["poster"] for grid in (page.for_you.offered, page.for_you.list) for card in grid.cards
+    )
 
 
 def _wait(true: Callable[[], bool]) -> None:
@@ -78,22 +80,22 @@ def test_cards_are_there_at_once_and_fill_in(server, open_explorer, recommender)
 
     page = open_explorer()
 
-    assert page.list.movie_ids == plain.list.movie_ids
-    for card in [*page.offered.cards, *page.list.cards]:
+    assert page.for_you.list.movie_ids == plain.for_you.list.movie_ids
+    for card in [*page.for_you.offered.cards, *page.for_you.list.cards]:
         assert not card["poster"]
         assert card["title"] in unescape(card["html"])
     server.faults.clear()
     server.released.set()
-    page.metadata.ask(page._films.loc[page.list.movie_ids], page._arrived)
+    page._session.gallery.ask(page.for_you.list.movie_ids)
     _wait(lambda: _filled(page))
-    assert page.list.movie_ids == plain.list.movie_ids
-    assert page.list._poster(page.list.movie_ids[0]).startswith(b"\xff\xd8\xff")
+    assert page.for_you.list.movie_ids == plain.for_you.list.movie_ids
+    assert page.for_you.list._poster(page.for_you.list.movie_ids[0]).startswith(b"\xff\xd8\xff")
 
 
 def test_what_a_provider_says_is_escaped_and_named(open_explorer):
     page = open_explorer()
     _wait(lambda: _filled(page))
-    for card in page.list.cards:
+    for card in page.for_you.list.cards:
         assert "<img" not in card["html"]
         assert "&lt;img src=x onerror=alert(1)&gt;“电影”" in card["html"]
     assert "not endorsed or certified by TMDB" in page.children[-1].value
@@ -108,12 +110,12 @@ def test_without_a_provider_nobody_is_named(recommender):
 def test_a_provider_that_fails_changes_no_card(server, open_explorer, recommender, caplog):
     server.faults["/3/"] = lambda handler: send(handler, b"<html>", kind="text/html")
     page = open_explorer()
-    before = [*page.offered.cards, *page.list.cards]
+    before = [*page.for_you.offered.cards, *page.for_you.list.cards]
     _wait(lambda: bool(caplog.records))
-    assert [*page.offered.cards, *page.list.cards] == before
+    assert [*page.for_you.offered.cards, *page.for_you.list.cards] == before
     plain = explorer(recommender)
-    movie_id = page.offered.movie_ids[0]
+    movie_id = page.for_you.offered.movie_ids[0]
     for either in (page, plain):
-        either.offered.act("rate", movie_id, either.star_values[-1])
-    assert page.list.movie_ids == plain.list.movie_ids
-    assert page.rated.movie_ids == [movie_id]
+        either.for_you.offered.act("rate", movie_id, either.recommender.star_values[-1])
+    assert page.for_you.list.movie_ids == plain.for_you.list.movie_ids
+    assert page.for_you.rated.movie_ids == [movie_id]

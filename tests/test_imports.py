@@ -61,6 +61,7 @@ NARROWER: dict[str, set[str]] = {
     "evaluation.metrics": {"errors", "vectors"},
     "evaluation.baselines": {"evaluation.metrics", "vectors"},
     "explorer.components": set(),
+    "explorer.layout": set(),
     "metadata.provider": set(),
     "metadata.untrusted": {"errors"},
     "metadata.client": {"errors", "metadata.provider", "metadata.untrusted"},

@@ -14,7 +14,7 @@ import pytest
 
 from movierec.data.simulate import Simulation, simulate, write_ml1m
 from movierec.errors import InputError
-from movierec.explorer.widgets import active_user
+from movierec.explorer.people import active_user
 from movierec.reporting.notebooks import BatchResult, find_notebooks, run_notebooks
 from movierec.reporting.pages import index_page
 from movierec.runs import Run, load_run

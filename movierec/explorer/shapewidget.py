@@ -14,6 +14,7 @@ import ipywidgets
 from movierec.data.features import Sizes
 from movierec.explorer.cards import styled
 from movierec.explorer.components import Knob
+from movierec.explorer.layout import row
 from movierec.models.shapes import LayerShape, derive
 from movierec.recipes import NetworkConfig
 
@@ -63,7 +64,7 @@ class ShapeExplorer(ipywidgets.VBox):
                 words in config.windows,
                 description=f"{words} word{'s' * (words > 1)}",
                 indent=False,
-                layout=ipywidgets.Layout(width="auto"),
+                layout={"width": "auto"},
             )
             for words in range(1, WIDEST + 1)
         ]
@@ -81,9 +82,9 @@ class ShapeExplorer(ipywidgets.VBox):
         self._held = False
         super().__init__(
             [
-                _row(*self._knobs),
+                row(*self._knobs),
                 ipywidgets.HTML("<b>Windows of the title's convolution</b>"),
-                _row(*self.windows, self.again),
+                row(*self.windows, self.again),
                 self.answer,
             ]
         )
@@ -173,7 +174,3 @@ def _line(layer: LayerShape, before: LayerShape | None) -> str:
 
 def _slider(label: str, value: int, low: int, high: int) -> Knob:
     return Knob(label, {}, min(max(value, low), high), min=low, max=high, step=1)
-
-
-def _row(*children: ipywidgets.Widget) -> ipywidgets.Box:
-    return ipywidgets.Box(list(children)).add_class("mr-row")

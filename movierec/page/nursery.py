@@ -1,8 +1,8 @@
 """What visitors' processes have loaded when they are forked; see `forks`.
 
 Importing this module loads the run that the environment variable MOVIEREC_RUN names: the standard
-library's forkserver can only be told modules to import. `widgets` is not among them, since a widget
-belongs to the kernel that it was made in.
+library's forkserver can only be told modules to import. What makes widgets is not among them,
+since a widget belongs to the kernel that it was made in.
 """
 
 from __future__ import annotations

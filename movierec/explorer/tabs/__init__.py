@@ -1,0 +1,1 @@
+"""The explorer's tabs: each holds its controls, fills its lists, and does what is done in it."""
