@@ -1,4 +1,8 @@
-"""The command line, run as a process: what it prints, and how it ends."""
+"""The command line: what it prints, and how it ends.
+
+A start of Python, pandas and TensorFlow takes longer than most commands, so most tests call `main`
+in the process of the tests; those of streams and of the exit status start processes.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,12 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from commands import movierec
 from film_server import FilmServer, send, serving
 
 from movierec.cli import training
@@ -31,7 +36,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, small_world: Simulation, smal
     return folder
 
 
-def movierec(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def process(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command as a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "movierec", *map(str, arguments)],
         cwd=home,
@@ -42,16 +48,16 @@ def movierec(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def answer(home: Path, *arguments: str):
+def answer(home: Path, *arguments: str, run: Callable = movierec):
     """What a command prints with --json; nothing else may stand on its output."""
-    done = movierec(home, *arguments, "--json")
+    done = run(home, *arguments, "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def refused(home: Path, *arguments: str) -> str:
+def refused(home: Path, *arguments: str, run: Callable = movierec) -> str:
     """The message of a command that must end with exit status 2 and without a traceback."""
-    done = movierec(home, *arguments)
+    done = run(home, *arguments)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
@@ -59,7 +65,7 @@ def refused(home: Path, *arguments: str) -> str:
 
 
 def test_help_names_every_command(home: Path) -> None:
-    text = movierec(home, "--help").stdout
+    text = process(home, "--help").stdout
     for command in (
         "data",
         "train",
@@ -165,7 +171,8 @@ def test_bad_data_is_refused_with_file_line_and_text(home: Path, tmp_path: Path)
     for name in ("users.dat", "movies.dat", "ratings.dat"):
         content = (home / "world" / name).read_bytes()
         (tmp_path / name).write_bytes(content + b"1::1::9::1\n" * (name == "ratings.dat"))
-    message = refused(home, "train", "--data", "ml-1m", "--from", str(tmp_path), "--run", "bad")
+    source = ("--data", "ml-1m", "--from", str(tmp_path))
+    message = refused(home, "train", *source, "--run", "bad", run=process)
     assert "ratings.dat, line 12001: got '1::1::9::1'" in message
     assert not (home / "bad").exists()
 
@@ -173,14 +180,14 @@ def test_bad_data_is_refused_with_file_line_and_text(home: Path, tmp_path: Path)
 def test_train_gives_figures_and_a_run_folder(home: Path) -> None:
     source = ("--data", "ml-1m", "--from", "world")
     settings = ("--recipe", "fast", "--epochs", "1", "--holdout", "origin", "--run", "trained")
-    facts = answer(home, "train", *source, *settings)
+    facts = answer(home, "train", *source, *settings, run=process)
     assert facts["rows_tested"] == 2400
     assert facts["rows_trained"] + facts["rows_validated"] == 9600
     assert facts["rmse"] == pytest.approx(facts["mse"] ** 0.5)
     assert 0 < facts["mae"] < facts["rmse"] < 3
     assert min(facts[f"{step}_seconds"] for step in ("start", "load", "prepare", "compile")) > 0
     assert facts["seconds"] > 0
-    measured = answer(home, "evaluate", "--run", "trained")
+    measured = answer(home, "evaluate", "--run", "trained", run=process)
     assert measured["mse"] == pytest.approx(facts["mse"])
     assert measured["baselines"]["biases"]["rmse"] > 0
 
@@ -264,7 +271,7 @@ def test_settings_out_of_range_are_refused(home: Path, arguments: tuple, told: s
 def test_predict_adds_a_rating_to_each_line(home: Path, small_run: Run) -> None:
     pairs = small_run.tables.ratings[["user_id", "movie_id"]].head(5).assign(note="a, b")
     pairs.to_csv(home / "pairs.csv", index=False)
-    printed = movierec(home, "predict", "pairs.csv")
+    printed = process(home, "predict", "pairs.csv")
     assert printed.stdout.splitlines()[0] == "user_id,movie_id,note,rating"
     assert movierec(home, "predict", "pairs.csv", "--out", "rated.csv").stdout == ""
     rated = pd.read_csv(home / "rated.csv")
@@ -281,7 +288,7 @@ def test_predict_names_the_line_of_an_unknown_id(home: Path) -> None:
 
 
 def test_recommend_answers_by_the_newest_run(home: Path, small_run: Run) -> None:
-    films = answer(home, "recommend", "for-user", "1", "-k", "4")
+    films = answer(home, "recommend", "for-user", "1", "-k", "4", run=process)
     expected = small_run.recommender.for_user(1, k=4)
     assert [film["movie_id"] for film in films] == expected["movie_id"].tolist()
     assert set(films[0]) == {"movie_id", "title", "year", "genres", "score"}
