@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from movierec.cli.main import main
-from movierec.explorer import metadata
 
 
 def movierec(home: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -20,7 +20,8 @@ def movierec(home: Path, *arguments: object) -> subprocess.CompletedProcess[str]
     """
     printed, told, status = io.StringIO(), io.StringIO(), 0
     given = ["movierec", *map(str, arguments)]
-    handlers = list(metadata.log.handlers)
+    log = logging.getLogger("movierec.metadata")
+    handlers = list(log.handlers)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
         patch.setattr("sys.argv", given)
@@ -30,5 +31,5 @@ def movierec(home: Path, *arguments: object) -> subprocess.CompletedProcess[str]
                 main()
             except SystemExit as end:
                 status = end.code
-    metadata.log.handlers[:] = handlers  # of the command's
+    log.handlers[:] = handlers  # of the command's
     return subprocess.CompletedProcess(given, status, printed.getvalue(), told.getvalue())
