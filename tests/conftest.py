@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from movierec.data.attributes import movie_attributes
 from movierec.data.datasets import load_dataset
 from movierec.data.features import Features
 from movierec.data.simulate import Simulation, simulate
@@ -143,7 +144,7 @@ def _write_drawn_run(
         user_rest=np.column_stack([drawn(users), 3 + drawn(users, scale=0.3)]),
         movie_rest=np.column_stack([3 + drawn(movies, scale=0.5), drawn(movies, scale=0.2)]),
         movie_center=drawn(d),
-        movie_tower=drawn(5, d),
+        movie_tower=drawn(movie_attributes(features).shape[1], d),
     )
     if recipe == "best":
         watching = Watching(

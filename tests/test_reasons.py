@@ -177,6 +177,27 @@ def test_what_counts_neither_way_is_not_named(drawn_plain_run, monkeypatch):
     assert because(rec, person, [4, 6], 2) == ["", ""]
 
 
+def test_what_counts_the_same_stands_by_film(drawn_run, monkeypatch):
+    """Twenty films that count by turns for and against, all of them as much."""
+    rec = drawn_run.recommender
+    person = rec.new_user(dict.fromkeys(range(8, 48, 2), 3))
+    film = rec.films[4] / np.linalg.norm(rec.films[4]) ** 2
+    sign = np.resize([1.0, -1.0], 20)
+    ground = ground_of(rec, person)._replace(parts=sign[:, None] * np.ones(20)[:, None] * film)
+    same = ground.parts @ film
+    assert len(set(np.abs(same))) == 1
+    monkeypatch.setattr("movierec.recommend.reasons.ground_of", lambda *_: ground)
+    frame = explain(rec, person, 4)
+    assert frame["movie_id"].dropna().tolist() == list(range(8, 48, 2))
+    plain = rec.watching
+    monkeypatch.setattr(rec, "watching", None)
+    titles = rec.tables.movies.set_index("movie_id")["title"]
+    [text] = because(rec, person, [4], 9)
+    named = [f"{titles[film]} 3 stars" for film in range(8, 44, 4)]
+    assert text == f"because you gave {' and '.join(named)}, though {titles[10]} 3 stars"
+    monkeypatch.setattr(rec, "watching", plain)
+
+
 def test_one_film_or_several_and_the_usual_number_of_reasons(drawn_run):
     rec = drawn_run.recommender
     assert rec.because(3, 4) == rec.because(3, 4, 2) == rec.because_each(3, [4])[0]
@@ -187,6 +208,9 @@ def test_one_film_or_several_and_the_usual_number_of_reasons(drawn_run):
         rec.because(3, 5)
     with pytest.raises(InputError, match="unknown movie id 5"):
         rec.explain(3, 5)
+    with pytest.raises(InputError, match=r"unknown movie id 4\.5"):
+        rec.because(3, 4.5)
+    assert rec.because_each(3, []) == []
 
 
 def test_runs_without_newcomers_cannot_explain(drawn_run):

@@ -83,7 +83,10 @@ def with_ratings(
         )
     }
     if users is not None:
-        changes["users"] = pd.concat([rec.tables.users, users], ignore_index=True)
+        everybody = pd.concat([rec.tables.users, users], ignore_index=True)
+        if "zip" in everybody:  # which nothing is worked out from
+            everybody["zip"] = everybody["zip"].fillna("")
+        changes["users"] = everybody
     tables: Tables = validate_tables(dataclasses.replace(rec.tables, **changes))
     features = Features.fit(tables, title_length=rec.features.sizes.title_length)
     old, here = rec.features.users, features.users

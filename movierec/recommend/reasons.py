@@ -114,7 +114,7 @@ def explain(rec: Recommender, person: Person, movie_id: int) -> pd.DataFrame:
 
 def because(rec: Recommender, person: Person, movie_ids: npt.ArrayLike, count: int) -> list[str]:
     """The parts that count most in words, for each film; see `Recommender.because`."""
-    movie_idx = rec.features.movies.encode(np.atleast_1d(np.asarray(movie_ids, dtype=np.int64)))
+    movie_idx = rec.features.movies.encode(np.atleast_1d(movie_ids))
     ground = ground_of(rec, person)
     return [_said(rec, parts_of(rec, person, int(film), ground), count) for film in movie_idx]
 
