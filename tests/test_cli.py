@@ -441,6 +441,18 @@ def test_films_are_chosen_by_genre_year_and_popularity(home: Path, small_run: Ru
     assert "unknown genre 'Dramma'" in refused(
         home, "recommend", "similar", "1", "--genre", "Dramma"
     )
+    assert answer(home, "recommend", "for-user", "1", "--genre", "DRAMA", "-k", "1")
+
+
+def test_conditions_that_no_film_meets_are_told(home: Path, small_run: Run) -> None:
+    done = movierec(home, "recommend", "for-user", "1", "--least-ratings", "100000")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "for user 1: no film meets the conditions; loosen one of them\n"
+
+
+def test_a_parameter_written_like_a_sweep_is_not_taken_for_half_of_another(home: Path) -> None:
+    message = refused(home, "notebooks", "-p", "epochs=3", "--run", "somewhere")
+    assert "got -p 'epochs=3' '--run'; expected a name and a value" in message
 
 
 def test_a_group_gets_films_that_none_has_rated(home: Path, small_run: Run) -> None:

@@ -256,10 +256,19 @@ BAD_LINES = {
         "ratings.csv",
         1,
         b"userId,movieId,rating",
-        "timestamp missing",
+        "timestamp missing; where the times are not known, add the column with 0",
     ),
-    "csv rating with semicolons": ("csv", "ratings.csv", 3, b"1;7;3.5;1001", "4 fields"),
-    "csv movie with a field too many": ("csv", "movies.csv", 3, b"2,Two,Comedy,x", "3 fields"),
+    "csv header with semicolons alone": ("csv", "movies.csv", 1, b"movieId;title;genres", "commas"),
+    "csv header with other names": ("csv", "movies.csv", 1, b"id,title,genres", "rename"),
+    "csv header in UTF-16": (
+        "csv",
+        "movies.csv",
+        1,
+        "\ufeffmovieId,title,genres".encode("utf-16-le"),
+        "save it as UTF-8",
+    ),
+    "csv rating with semicolons": ("csv", "ratings.csv", 3, b"1;7;3.5;1001", "4 fields), not 1"),
+    "csv movie with a field too many": ("csv", "movies.csv", 3, b"2,Two,Comedy,x", "in quotes"),
     # ids
     "1m user id in letters": ("ml-1m", "users.dat", 2, b"two::M::1::20::5", "UserID::Gender"),
     "1m movie id in letters": ("ml-1m", "movies.dat", 3, b"x7::Tin::War", "MovieID::Title"),
@@ -277,7 +286,7 @@ BAD_LINES = {
     "100k user id in letters": ("ml-100k", "u.user", 2, b"x|9|M|none|1", "user id|age"),
     "100k rating's movie in letters": ("ml-100k", "u.data", 2, b"1\tx\t3\t1", "user id, movie id"),
     "csv movie id in letters": ("csv", "movies.csv", 3, b"x,Two,Comedy", "movieId"),
-    "csv rating's user in letters": ("csv", "ratings.csv", 3, b"x,7,3.5,1001", "userId"),
+    "csv rating's user in letters": ("csv", "ratings.csv", 3, b"x,7,3.5,1001", "userId 'x' is no"),
     "csv negative user": ("csv", "ratings.csv", 4, b"-2,1,0.5,1002", "user_id: a whole number"),
     # ranges
     "1m rating above 5": ("ml-1m", "ratings.dat", 3, b"2::1::6::1002", "0.5 to 5 stars"),
@@ -493,6 +502,11 @@ CORRUPT = {
     "garbage, deflate": lambda: broken_stream(zipfile.ZIP_DEFLATED),
     "garbage, bzip2": lambda: broken_stream(zipfile.ZIP_BZIP2),
 }
+
+
+def test_a_file_in_place_of_its_folder_is_not_to_be_deleted(tmp_path):
+    path = write_folder(tmp_path / "set", FORMS["csv"]) / "ratings.csv"
+    assert f"{path} is one file; expected the folder that holds it" in complaint(path)
 
 
 @pytest.mark.parametrize("content", CORRUPT.values(), ids=CORRUPT)

@@ -17,6 +17,7 @@ TITLES = {
     12: "1999 (1950)",
     20: "12 (1977)",
     30: "Tin Moon",
+    40: "Long Ago (Il était une fois) (1980)",
     1950: "Glass Tower (1990)",
 }
 
@@ -53,6 +54,9 @@ def test_titles_are_compared_without_accents_case_year_and_order_of_article(titl
         ("The Silent Harbour (2005)", 4),
         ("silent harbour, the (1984)", 3),
         ("L' Ete", 9),
+        ("ete", 9),  # without the article, where no other film has that title
+        ("long ago", 40),  # one of the titles that stand in one
+        ("il etait une fois", 40),
         ("tin moon", 30),
         ("12", 12),  # an id before a title
         ("1999", 12),  # not an id, so a title
@@ -99,7 +103,8 @@ def test_find_prefers_the_year_that_was_typed(movies):
 
 
 @pytest.mark.parametrize(
-    ("text", "movie_id"), [("glas towr", 1950), ("noir", 7), ("the return", 5), ("ete", 9)]
+    ("text", "movie_id"),
+    [("glas towr", 1950), ("noir", 7), ("the return", 5), ("ete", 9), ("return harbour", 5)],
 )
 def test_find_forgives_slips_and_parts(movies, text, movie_id):
     assert find_movies(movies, text, k=1)["movie_id"].tolist() == [movie_id]

@@ -82,7 +82,7 @@ def new_user_command(
     as_json: bool,
     **choice: Any,
 ) -> None:
-    """The films for somebody who is not in the data, from as much as they tell."""
+    """The films for somebody new, from as much as they tell."""
     recommender = open_run(run_dir).recommender
     ratings = {}
     for rate in rates:
@@ -160,10 +160,11 @@ def for_users_command(
     scheduler: str | None,
     as_json: bool,
 ) -> None:
-    """The films for many users: a file or folder of user_id, to a folder of lists.
+    """The films for many users, written to a folder.
 
-    The lists are written part by part; after an interrupt of any kind, the same command makes the
-    parts that are missing. Several workers need the extra `batch`.
+    USERS.parquet is a Parquet file, or a folder of them, with a column user_id. The lists are
+    written part by part; after an interrupt of any kind, the same command makes the parts that are
+    missing. Several workers need the extra `batch`.
     """
     from movierec.progress import counted
     from movierec.serving.batch import recommend_all
@@ -216,7 +217,7 @@ def also_liked_command(movie: str, run_dir: Path | None, as_json: bool, **choice
 )
 @json_option
 def predict_command(pairs: Path, run_dir: Path | None, out: Path | None, as_json: bool) -> None:
-    """Add a predicted rating to each line of a CSV file of users and films."""
+    """Add a predicted rating to each user and film of a CSV file."""
     from movierec.files import write_whole
     from movierec.serving.predictions import as_csv, predict_file
 

@@ -67,7 +67,7 @@ for command in (
 @cli.command("doctor")
 @json_option
 def doctor_command(as_json: bool) -> None:
-    """Say what is installed and found on this machine, and what is missing and how to mend it.
+    """Say what is installed and found here, and what is missing.
 
     Ends with exit status 1 where something stands in the way.
     """

@@ -26,9 +26,15 @@ def print_films(films: pd.DataFrame, heading: str, as_json: bool) -> None:
     if as_json:
         print(films.to_json(orient="records", indent=2, force_ascii=False))
         return
+    if not len(films):
+        print(f"{heading}: no film meets the conditions; loosen one of them")
+        return
     if "why" in films:  # which needs the room
         films = films.drop(columns=["genres", "score"])
-    print_table(films.assign(year=films["year"].astype("string").fillna("")), heading)
+    year = films["year"].astype("string").fillna("")
+    told = [f"({y})" in title for y, title in zip(year, films["title"], strict=True)]
+    films = films.drop(columns="year") if all(told) else films.assign(year=year)
+    print_table(films, heading)
 
 
 def print_table(frame: pd.DataFrame, heading: str, narrow: bool = False) -> None:

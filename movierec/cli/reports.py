@@ -17,6 +17,18 @@ from movierec.cli.options import data_option, from_option, json_option, run_opti
 from movierec.cli.printing import print_facts
 
 
+def _checked_parameters(
+    context: click.Context, option: click.Parameter, given: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, str], ...]:
+    """`-p epochs=3` would take the next word for the value, and leave its own to be a riddle."""
+    for name, value in given:
+        if not name.isidentifier() or value.startswith("--"):
+            raise InputError(
+                f"got -p {name!r} {value!r}; expected a name and a value, such as -p epochs 3"
+            )
+    return given
+
+
 @click.command("notebooks")
 @data_option
 @from_option
@@ -27,6 +39,7 @@ from movierec.cli.printing import print_facts
     metavar="NAME VALUE",
     type=(str, str),
     multiple=True,
+    callback=_checked_parameters,
     help="A notebook parameter; may be repeated. --parameters lists them.",
 )
 @click.option("--only", metavar="NOTEBOOK", multiple=True, help="Such as 03_training; repeatable.")
@@ -129,7 +142,7 @@ def _sweep(
 @click.option("--seed", default=0, show_default=True, help="Of the intervals.")
 @json_option
 def compare_command(first: Path, second: Path, out: Path | None, seed: int, as_json: bool) -> None:
-    """Compare two run folders or two reports of the notebooks, on one page of HTML.
+    """Compare two run folders or two reports, on one page of HTML.
 
     What was set differently, what the notebooks recorded and took, and, where both held out the
     same rows, the differences of errors and lists with intervals: SECOND less FIRST.

@@ -38,11 +38,11 @@ from movierec.errors import InputError
 def export_command(
     run_dir: Path | None, out: Path, formats: tuple[str, ...], as_json: bool
 ) -> None:
-    """Write a run for use without movierec: vectors as Parquet, functions as SavedModel and ONNX.
+    """Write a run for use without movierec.
 
-    The functions are the towers of a network, and the best films of a user or a vector, with films
-    to leave out and k given at each call. export.json in DIR tells their inputs and outputs. ONNX
-    needs the extra `export`.
+    Vectors become Parquet, and functions SavedModel and ONNX. The functions are the towers of a
+    network, and the best films of a user or a vector, with films to leave out and k given at each
+    call. export.json in DIR tells their inputs and outputs. ONNX needs the extra `export`.
     """
     from movierec.serving.export import FORMATS, export
 
@@ -117,11 +117,11 @@ def metadata_command(
     limit: int | None,
     as_json: bool,
 ) -> None:
-    """Fetch posters and titles of a run's films, so that its page has them from the start.
+    """Fetch posters and titles of a run's films beforehand.
 
-    TMDB needs a key, in TMDB_TOKEN or TMDB_API_KEY. What is there already and not too old is not
-    asked for again; after an interrupt, the same command goes on. Answers are kept in
-    data/metadata.
+    Its page then has them from the start. TMDB needs a key, in TMDB_TOKEN or TMDB_API_KEY. What is
+    there already and not too old is not asked for again; after an interrupt, the same command goes
+    on. Answers are kept in data/metadata.
     """
     from movierec.metadata.metadata import configured
     from movierec.metadata.prefetch import prefetch

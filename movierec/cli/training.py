@@ -31,10 +31,11 @@ FOLDS = ("u1", "u2", "u3", "u4", "u5")  # of datasets
 @from_option
 @json_option
 def data_command(name: str, path: Path | None, as_json: bool) -> None:
-    """Fetch a data set if it is not there, check it, and say what it holds.
+    """Fetch and check a data set, and say what it holds.
 
-    Without --from, it is looked for in data/ and otherwise downloaded to it. `sample` is made by
-    simulation and written to data/sample in the form of MovieLens-1M.
+    With --from PATH it may be your own tables. Without --from, it is looked for in data/ and
+    otherwise downloaded to it. `sample` is made by simulation and written to data/sample in the
+    form of MovieLens-1M.
     """
     from movierec.data.datasets import find_archive, load_dataset
     from movierec.data.simulate import write_ml1m
@@ -68,7 +69,7 @@ def data_command(name: str, path: Path | None, as_json: bool) -> None:
 @data_option
 @from_option
 @click.option("--recipe", type=click.Choice(list(RECIPES)), default="classic", show_default=True)
-@run_option("Where to write; reports/NAME-RECIPE if not given.")
+@run_option("Where to write; reports/NAME-RECIPE if not given. A run that is there is replaced.")
 @click.option("--epochs", type=int, help="Passes over the training rows.")
 @click.option("--batch-size", type=int, help="Ratings a step.")
 @click.option("--learning-rate", type=float, help="Adam's step size.")
@@ -168,7 +169,7 @@ def train_command(
 @click.option("--seed", default=0, show_default=True, help="Of the intervals.")
 @json_option
 def evaluate_command(run_dirs: tuple[Path, ...], k: int, seed: int, as_json: bool) -> None:
-    """Measure runs on the rows that they held out, beside what else could be used.
+    """Measure runs on their held-out rows, beside other methods.
 
     Several runs must share their data and their held-out rows; each is compared with the first.
     Intervals hold the true value in 95 of 100 cases; they come from drawing users.

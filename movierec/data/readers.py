@@ -13,6 +13,7 @@ A data set is read from a folder or straight from its zip: nothing is ever unpac
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -242,6 +243,7 @@ def _parse_lines(
 
 _RATING_COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
 _RATING_TYPES = (pa.int64(), pa.int64(), pa.float32(), pa.int64())
+_KINDS = {pa.int64(): "whole number", pa.float32(): "number", pa.string(): "text in UTF-8"}
 
 
 def read_ratings(source: Source, name: str, expected: str, separator: str) -> pd.DataFrame:
@@ -260,7 +262,8 @@ def read_ratings(source: Source, name: str, expected: str, separator: str) -> pd
     except pa.ArrowInvalid as error:
         lines = enumerate(_split(plain.decode("latin-1")), start=1)
         rows = ((number, line.split(separator)) for number, line in lines)
-        _find_bad_row(source, name, rows, separator, expected, _RATING_TYPES, str(error))
+        columns = _RATING_COLUMNS
+        _find_bad_row(source, name, rows, separator, expected, columns, _RATING_TYPES, str(error))
     return table.to_pandas()
 
 
@@ -276,7 +279,8 @@ def _csv_columns(source: Source, name: str, types: Mapping[str, pa.DataType]) ->
     if doubled := [column for column in types if header.count(column) > 1]:
         _complain(source, name, 1, first, f"{expected}: {', '.join(doubled)} stands there twice")
     if missing := [column for column in types if column not in header]:
-        _complain(source, name, 1, first, f"{expected}: {', '.join(missing)} missing")
+        mend = _mended_header(raw, header, missing)
+        _complain(source, name, 1, first, f"{expected}: {', '.join(missing)} missing; {mend}")
     try:
         table = pa.csv.read_csv(
             pa.BufferReader(raw),
@@ -288,10 +292,21 @@ def _csv_columns(source: Source, name: str, types: Mapping[str, pa.DataType]) ->
         records = _csv_records(source, name)
         next(number for number, cells in records if any(cells))  # the header
         order = [types.get(column, pa.string()) for column in header]
-        _find_bad_row(source, name, records, ",", expected, order, str(error))
+        _find_bad_row(source, name, records, ",", expected, header, order, str(error))
     if not table.num_rows:
         raise InputError(f"{source.where(name)} has a header alone; expected at least one row")
     return table.to_pandas()
+
+
+def _mended_header(raw: bytes, header: Sequence[str], missing: Sequence[str]) -> str:
+    """How to mend a CSV file whose first line lacks columns."""
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "it is in UTF-16, save it as UTF-8"
+    if len(header) == 1 and (other := [mark for mark in ";\t|" if mark in header[0]]):
+        return f"its fields stand between {other[0]!r}, save it with commas"
+    if list(missing) == ["timestamp"]:
+        return "where the times are not known, add the column with 0 in each row"
+    return "rename its columns to these"
 
 
 def _convert_options(types: Mapping[str, pa.DataType]) -> pa.csv.ConvertOptions:
@@ -306,6 +321,7 @@ def _find_bad_row(
     rows: Iterable[tuple[int, Sequence[str]]],
     separator: str,
     expected: str,
+    columns: Sequence[str],
     types: Sequence[pa.DataType],
     reason: str,
 ) -> NoReturn:
@@ -313,9 +329,18 @@ def _find_bad_row(
     for number, cells in rows:
         if not any(cells):
             continue
-        if len(cells) != len(types) or not all(map(_fits, cells, types)):
-            line = separator.join(cells)
-            _complain(source, name, number, line, f"{expected} ({len(types)} fields)")
+        line, wanted = separator.join(cells), f"{expected} ({len(types)} fields)"
+        if len(cells) != len(types):
+            mend = ""
+            if "\n" in line:
+                mend = "; a quote that is opened must be closed"
+            elif separator == "," and len(cells) > len(types):
+                mend = "; text with a comma in it stands in quotes"
+            _complain(source, name, number, line, f"{wanted}, not {len(cells)}{mend}")
+        for column, cell, kind in zip(columns, cells, types, strict=True):
+            if not _fits(cell, kind):
+                fault = f"{column} {shortened(cell, 40)!r} is no {_KINDS[kind]}"
+                _complain(source, name, number, line, f"{wanted}; {fault}")
     raise InputError(f"{source.where(name)} could not be read ({reason}); expected {expected}")
 
 

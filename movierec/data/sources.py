@@ -84,6 +84,11 @@ def _zip_faults(path: Path) -> Iterator[None]:
         OSError,
         ValueError,  # a name that is no text, or a place in the file that cannot be
     ) as error:
+        if path.suffix.lower() in (".csv", ".dat", ".data", ".txt"):
+            raise InputError(
+                f"{path} is one file; expected the folder that holds it and the other tables, or "
+                "their zip"
+            ) from error
         raise InputError(
             f"{path} is not a readable zip ({shortened(str(error), 200)}); expected the archive "
             "as GroupLens publishes it. Delete it and download it again, or give an unpacked folder"

@@ -183,7 +183,11 @@ def _check(table: str, frame: pd.DataFrame, occupations: int) -> None:
             "rating": Column(
                 "float32",
                 [
-                    Check.in_range(lowest, highest, error=f"{lowest:g} to {highest:g} stars"),
+                    Check.in_range(
+                        lowest,
+                        highest,
+                        error=f"{lowest:g} to {highest:g} stars (ratings out of ten, divided by 2)",
+                    ),
                     Check(lambda stars: stars * 2 % 1 == 0, error="whole or half stars"),
                 ],
             ),

@@ -14,9 +14,9 @@ from movierec.data.tables import YEAR
 from movierec.errors import InputError
 
 LONGEST = 200  # characters of a search; comparing takes time in proportion
-ARTICLE = re.compile(
-    r"^(.*), (the|a|an|le|la|les|l'|il|el|los|las|das|der|die|ein|eine)( .*)?$", re.IGNORECASE
-)
+_ARTICLES = "the|a|an|le|la|les|l'|il|el|los|las|das|der|die|ein|eine"
+ARTICLE = re.compile(rf"^(.*), ({_ARTICLES})( .*)?$", re.IGNORECASE)
+LEADING = re.compile(rf"^({_ARTICLES}) ".replace("'", ""))  # of a plain title, which has no marks
 
 
 def spoken_title(title: str) -> str:
@@ -67,13 +67,19 @@ def title_forms(title: str) -> list[str]:
     return forms or [title.strip()]
 
 
+def _looser_titles(title: str) -> set[str]:
+    """Each of a film's titles, plain, with and without its article."""
+    plain = {plain_title(form) for form in title_forms(title)}
+    return plain | {LEADING.sub("", form) for form in plain}
+
+
 def find_movies(movies: pd.DataFrame, text: str, k: int = 10) -> pd.DataFrame:
     """The films whose titles come nearest to a text.
 
     Args:
         movies: the movies table.
-        text: a title or part of one, with or without its year; what comes after `LONGEST`
-            characters does not count.
+        text: a title or part of one, with or without its year, words in any order; what comes
+            after `LONGEST` characters does not count.
         k: how many films.
 
     Returns:
@@ -86,8 +92,11 @@ def find_movies(movies: pd.DataFrame, text: str, k: int = 10) -> pd.DataFrame:
     titles = [plain_title(title) for title in movies["title"]]
     whole = process.cdist([wanted], titles, scorer=fuzz.token_sort_ratio)[0]
     part = process.cdist([wanted], titles, scorer=fuzz.partial_ratio)[0]
+    words = process.cdist([wanted], titles, scorer=fuzz.token_set_ratio)[0]
     longer = np.array([len(title) >= len(wanted) for title in titles])
-    scores = np.maximum(whole, 0.9 * part * longer)  # "empire strikes" is a part of a long title
+    # "empire strikes" is a part of a long title, and all words of "wars star" stand in some
+    part = np.maximum(part, np.where(words == 100, 95, 0))
+    scores = np.maximum(whole, 0.9 * part * longer)
     found = movies[["movie_id", "title", "year", "genres"]].assign(score=scores, whole=whole)
     found["score"] += 5.0 * pd.Series(titles, index=movies.index).eq(wanted)  # before its sequels
     if year:
@@ -101,13 +110,19 @@ def find_movies(movies: pd.DataFrame, text: str, k: int = 10) -> pd.DataFrame:
 def resolve_movie(movies: pd.DataFrame, text: str) -> int:
     """The id of the one film that a text names: an id, or a title with or without its year.
 
+    Where no film has just this title, one counts that has it but for its article, or as one of
+    the titles that MovieLens packs into one: `Matrix`, `Independence Day`.
+
     Raises:
         InputError: no film has this id or title, or several have; with the nearest ones.
     """
     if text.strip().isdecimal() and int(text) in set(movies["movie_id"]):
         return int(text)
     year = YEAR.search(text)
-    same = movies["title"].map(plain_title).eq(plain_title(text))
+    wanted = plain_title(text)
+    same = movies["title"].map(plain_title).eq(wanted)
+    if not same.any():
+        same = movies["title"].map(lambda title: wanted in _looser_titles(title)).astype(bool)
     if year:
         same &= movies["year"].eq(int(year[1])).fillna(False).astype(bool)
     if same.sum() == 1:

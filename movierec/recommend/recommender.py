@@ -495,7 +495,7 @@ class Recommender:
         """The ids of the films that meet all conditions, for the argument `among` of the modes.
 
         Args:
-            genres: names, of which a film has to have at least one; none: any film.
+            genres: names, in either case, of which a film has to have at least one; none: any film.
             without: names, of which it may have none.
             years: first and last year; None: open. A film of unknown year meets only (None, None).
             ratings: least and most ratings in the data; None: open.
@@ -505,14 +505,15 @@ class Recommender:
         Raises:
             InputError: an unknown genre or film, or a range whose end is before its start.
         """
-        if stray := sorted({*genres, *without} - set(self.features.genres[1:])):
-            known = ", ".join(self.features.genres[1:])
+        spelt = {name.casefold(): place for place, name in enumerate(self.features.genres) if place}
+        if stray := sorted(name for name in {*genres, *without} if name.casefold() not in spelt):
+            known = ", ".join(self.features.genres[1:]) or "none, since the data has no genres"
             raise InputError(f"unknown genre {stray[0]!r}; expected some of {known}")
         used = self.features.movies.used
         slots = self.features.movie_fields["genres"][used]
 
         def has(names: Sequence[str]) -> npt.NDArray[np.bool_]:
-            wanted = [self.features.genres.index(name) for name in names]
+            wanted = [spelt[name.casefold()] for name in names]
             return np.any(np.isin(slots, wanted), axis=1)
 
         for low, high in (years, ratings):

@@ -134,7 +134,11 @@ def _files(users: Path) -> list[Path]:
         try:
             schema = pq.read_schema(file)
         except (OSError, pa.ArrowException) as error:
-            raise InputError(f"{file} cannot be read as Parquet: {error}") from error
+            reason = (error.strerror if isinstance(error, OSError) else None) or error
+            raise InputError(
+                f"{file} cannot be read as Parquet ({reason}); expected a Parquet file with a "
+                "column user_id, as pandas.read_csv(...).to_parquet(...) makes it from a CSV file"
+            ) from error
         if "user_id" not in schema.names or not pa.types.is_integer(schema.field("user_id").type):
             found = ", ".join(f"{field.name} ({field.type})" for field in schema)
             raise InputError(f"{file} has the columns {found}; expected user_id, whole numbers")
