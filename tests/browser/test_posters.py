@@ -78,15 +78,21 @@ def test_what_a_provider_says_is_shown_as_text_and_the_provider_is_named(visit):
     expect(me.page.get_by_text("not endorsed or certified by TMDB")).to_be_visible()
 
 
-def test_the_page_works_on_while_the_provider_does_not(visit, server, site):
+@pytest.fixture
+def failing(server: FilmServer) -> Iterator[None]:
+    """The server fails; asked for before the page, whose waiting places ask for films at once."""
     server.faults["/3/"] = lambda handler: send(handler, b"<html>", kind="text/html")
+    yield
+    server.faults.clear()
+
+
+def test_the_page_works_on_while_the_provider_does_not(failing, visit, site):
     me = visit()
     me.cards("Do you know these?").first.get_by_role("radio", name="5 stars").click()
     me.says("Films for you", "From your stars for 1 film")
     expect(me.cards("Do you know these?")).to_have_count(6)
     expect(pictures(me)).to_have_count(0)
     me.picture("without")
-    server.faults.clear()
     until = time.monotonic() + 30
     while "not application/json" not in site.said():  # told where the server was started
         assert time.monotonic() < until
