@@ -73,3 +73,48 @@ def test_where_nothing_may_be_chosen_nothing_is(settings):
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(InputError, match=message):
         choose(SCORES, **settings)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_draws_come_as_often_as_the_softmax_says(temperature):
+    """One film of a pool of five; the scores in units of their spread, over the temperature."""
+    scores = np.array([0.0, 1.0, 2.0, 3.5, 4.0]) / 100
+    expected = np.exp(scores / scores.std() / temperature)
+    expected /= expected.sum()
+    draws = [int(choose(scores, 1, temperature, seed)[0]) for seed in range(3000)]
+    found = np.bincount(draws, minlength=5) / len(draws)
+    assert found == pytest.approx(expected, abs=0.03)  # three standard errors
+
+
+@pytest.mark.parametrize("setting", [{"temperature": 1.0}, {"variety": 0.6}])
+def test_choice_does_not_depend_on_the_unit_of_the_scores(setting):
+    rng = np.random.default_rng(1)
+    scores, units = rng.normal(size=60), rng.normal(size=(60, 3))
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    asked = setting | {"seed": 4, "unit_vectors": units}
+    found = [choose(scores * unit, 4, **asked).tolist() for unit in (0.001, 1.0, 1000.0)]
+    assert found[0] == found[1] == found[2]
+
+
+def test_variety_looks_further_than_a_draw_does():
+    """Ten times as many films are alike as are asked for; only the one after them is another."""
+    scores = np.linspace(1.0, 0.99, 40)
+    units = np.tile([1.0, 0.0], (40, 1))
+    units[15] = [0.0, 1.0]
+    assert choose(scores, 2, variety=1.0, unit_vectors=units).tolist() == [0, 15]
+    drawn = {int(film) for seed in range(50) for film in choose(scores, 2, 5.0, seed)}
+    assert drawn <= set(range(10))
+    assert len(drawn) > 5
+
+
+def test_varied_draw_at_next_to_no_temperature_is_the_varied_choice():
+    rng = np.random.default_rng(2)
+    scores, units = rng.normal(size=60), rng.normal(size=(60, 3))
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    varied = choose(scores, 5, variety=0.5, unit_vectors=units).tolist()
+    assert choose(scores, 5, 1e-9, 0, 0.5, units).tolist() == varied
+    assert varied != choose(scores, 5).tolist()
+
+
+def test_ten_films_unless_asked_otherwise():
+    assert choose(np.arange(30.0)).tolist() == list(range(29, 19, -1))

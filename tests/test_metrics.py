@@ -211,6 +211,26 @@ def test_metrics_of_lists_say_whose_they_are():
         assert table.index.name == "user_idx"
 
 
+def test_rows_0_are_a_film_and_a_user_as_any_other():
+    """A place without a film stands for none of them."""
+    held_out = rows((0, 1, 5), (0, 0, 5), (3, 0, 5))
+    lists, users = np.array([[2, -1], [0, -1], [1, 0]]), np.array([0, 1, 3])
+    found = list_metrics(lists, users, rows((0, 1, 5), (0, 0, 5), (1, 5, 5), (3, 0, 5)))
+    assert found["precision@2"].tolist() == found["watched@2"].tolist() == [0, 0, 1 / 2]
+    shown = list_traits(lists, users, held_out, np.array([[1], [1], [2]]))
+    # two people; film 0 has two raters, film 1 one, film 2 none and counts as if it had one
+    assert shown["novelty@2"].tolist() == [1, 0, 1 / 2]
+    assert shown["popularity@2"].tolist() == [0, 3 / 4, (3 / 4 + 1 / 4) / 2]
+    assert shown["diversity@2"].isna().tolist() == [True, True, False]
+    assert set(map(str, shown.dtypes)) == {"float64"}
+
+
+def test_no_users_have_no_metrics():
+    lists, users = np.zeros((0, 3), np.int64), np.zeros(0, np.int32)
+    assert len(list_metrics(lists, users, rows())) == 0
+    assert len(list_traits(lists, users, rows((1, 1, 5)), np.array([[0], [1]]))) == 0
+
+
 def test_popularity_is_the_share_of_rated_films_with_fewer_ratings():
     found = traits([1], [2], [3], [4])["popularity@1"]
     assert found.tolist() == pytest.approx([5 / 6, 1 / 6, 3 / 6, 0])
@@ -439,3 +459,19 @@ def test_preferred_counts_pairs_of_a_user_that_differ_and_half_of_a_tie():
     )
     assert right.to_dict() == {"right": 1, "wrong": 0, "tie": 0.5}
     assert preferred([1, 2], [1, 5], {"any": [1, 2]}).isna().all()
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.uint8])
+def test_preferred_takes_each_users_rows_in_their_order(kind):
+    """Against a loop; many rows, users mixed, and predictions of a type that knows no minus."""
+    rng = np.random.default_rng(0)
+    users, stars = rng.integers(1, 4, 300), rng.integers(1, 6, 300)
+    predicted = rng.integers(0, 9, 300).astype(kind)
+    points, last = [], {}
+    for user, had, guess in zip(users.tolist(), stars.tolist(), predicted.tolist(), strict=True):
+        if user in last and last[user][0] != had:
+            step = guess - last[user][1]
+            points.append(0.5 if step == 0 else float((step > 0) == (had > last[user][0])))
+        last[user] = had, guess
+    found = preferred(users, stars, {"any": predicted})
+    assert found["any"] == pytest.approx(np.mean(points))

@@ -164,6 +164,8 @@ def test_a_record_has_a_seed_where_one_was_used():
     assert holdout_record("random", 3, np.array([1]), 10)["holdout_seed"] == 3
     assert holdout_record("last", 3, np.array([1]), 10)["holdout_seed"] is None
     assert holdout_record("last", 3, np.array([1]), 10)["holdout_sha256"] is None
+    for holdout in ("random", "last"):
+        assert holdout_record(holdout, 3, np.array([1]), 10)["holdout"] == holdout
 
 
 def test_no_holdout_trains_on_everything(small_tables):

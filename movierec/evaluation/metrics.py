@@ -77,7 +77,7 @@ def top_lists(
     """
     own = np.isin(seen[0], users)
     place = np.searchsorted(users, seen[0][own])
-    order = np.argsort(place, kind="stable")
+    order = np.argsort(place)
     place, film = place[order], seen[1][own][order]
     lists = np.full((len(users), k), -1, dtype=np.int64)
     step = max(BLOCK_SCORES // len(catalogue), 1)
@@ -165,7 +165,7 @@ def list_traits(
     rated = np.sort(raters[raters > 0])
     fewer = np.searchsorted(rated, raters) + np.searchsorted(rated, raters, side="right")
     percentile = fewer / 2 / len(rated)
-    has = np.zeros((len(genres), genres.max(initial=0) + 1), dtype=np.float32)
+    has = np.zeros((len(genres), genres.max() + 1), dtype=np.float32)
     np.put_along_axis(has, genres, 1, axis=1)
     has[:, 0] = 0  # no genre
     shown = lists >= 0

@@ -59,7 +59,7 @@ def choose(
         values = values / temperature + np.random.default_rng(seed).gumbel(size=len(pool))
         values /= max(float(np.std(values)), 1e-6)
     if not variety:
-        return pool[np.sort(np.argsort(-values, kind="stable")[:k])]
+        return pool[np.sort(np.argsort(-values)[:k])]
     assert unit_vectors is not None
     return pool[_varied(values, unit_vectors[pool], k, variety)]
 
@@ -74,7 +74,7 @@ def _varied(values: Scores, units: Vectors, k: int, variety: float) -> Chosen:
         best = int(np.argmax(left))
         chosen.append(best)
         likeness = np.maximum(likeness, units @ units[best])
-    return np.array(chosen, dtype=np.int64)
+    return np.array(chosen)
 
 
 def check_choice(
