@@ -4,7 +4,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-PYTEST_ARGS ?= -n 2 --dist loadfile
+# in the order of tests/conftest.py, not files with many tests first: those are not the longest
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 BENCH_ARGS ?=
 UV ?= uv
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 \

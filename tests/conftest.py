@@ -28,6 +28,26 @@ for name in (*KEY_VARIABLES, PROVIDER_VARIABLE):
     os.environ.pop(name, None)  # no test asks a real provider with somebody's key
 
 
+# With `make test` each worker takes file after file. These take the longest: begun last, one of
+# them would keep one worker busy while the other has nothing left to do.
+LONGEST = (
+    "test_notebooks.py",
+    "test_notebooks_real.py",
+    "test_page.py",
+    "test_app.py",
+    "test_distribution.py",
+    "test_training.py",
+    "test_checkpoints.py",
+    "test_cli.py",
+    "test_export.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
+
+
 @pytest.fixture(scope="session")
 def small_world() -> Simulation:
     """A few hundred people and films whose truth is known."""
