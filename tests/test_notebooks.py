@@ -15,7 +15,7 @@ import pytest
 from movierec.data.simulate import Simulation, simulate, write_ml1m
 from movierec.errors import InputError
 from movierec.explorer.people import active_user
-from movierec.reporting.notebooks import BatchResult, find_notebooks, run_notebooks
+from movierec.reporting.notebooks import BatchResult, run_notebooks
 from movierec.reporting.pages import index_page
 from movierec.runs import Run, load_run
 
@@ -132,17 +132,9 @@ def test_pages_link_to_files_that_are_there(report: BatchResult, name: str) -> N
     assert missing == []
 
 
-def test_a_run_folder_is_reported_on_as_it_is(report: BatchResult, tmp_path: Path) -> None:
-    trained = report.out_dir / "model"
-    before = (trained / "run.json").read_bytes()
-    # 03 is the one that would train
-    source = tmp_path / "only"
-    source.mkdir()
-    training = next(p for p in find_notebooks() if p.stem == "03_training")
-    (source / training.name).write_bytes(training.read_bytes())
-    run_notebooks(trained, source_dir=source, progress=False)
-    assert (trained / "run.json").read_bytes() == before
-    assert (trained / "03_training.html").exists()
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def test_few_ratings_of_which_none_were_held_out_are_reported_on(
@@ -153,12 +145,10 @@ def test_few_ratings_of_which_none_were_held_out_are_reported_on(
     monkeypatch.setenv("MOVIEREC_PROGRESS", "off")
     tables = simulate(n_users=60, n_movies=90, n_ratings=2500, seed=1).tables
     run = train(tables, "fast", run_dir=tmp_path / "run", holdout="none", epochs=1)
-    source = tmp_path / "on-runs"
-    source.mkdir()
-    for notebook in find_notebooks():
-        if notebook.stem in NAMES[2:]:
-            (source / notebook.name).write_bytes(notebook.read_bytes())
-    report = run_notebooks(run.path, source_dir=source, progress=False)
+    before = contents(run.path)
+    report = run_notebooks(run.path, only=NAMES[2:], progress=False)
+    assert contents(run.path).items() >= before.items()  # of which 03 trains none anew
+    assert [notebook.name for notebook in report.notebooks] == NAMES[2:]
     recorded = {name: value for entry in report.notebooks for name, value in entry.metrics.items()}
     assert recorded["validation_rmse"] == pytest.approx(run.metrics["validation"]["rmse"])
     assert [name for name in recorded if name.startswith("test_")] == []
@@ -205,12 +195,8 @@ def test_data_that_says_nothing_of_people_and_genres_is_told_of_too(tmp_path: Pa
     movies.rename(columns={"movie_id": "movieId"}).to_csv(data / "movies.csv", index=False)
     named = {"user_id": "userId", "movie_id": "movieId"}
     world.ratings.rename(columns=named).to_csv(data / "ratings.csv", index=False)
-    source = tmp_path / "source"
-    source.mkdir()
-    for notebook in find_notebooks()[:2]:
-        shutil.copy(notebook, source)
     given = {"data": "mine", "path": data}
-    report = run_notebooks(tmp_path / "report", given, source_dir=source, progress=False)
+    report = run_notebooks(tmp_path / "report", given, only=NAMES[:2], progress=False)
     said = [output.get("data", {}).get("text/markdown") for output in outputs(report, "01_data")]
     assert any("says nothing about its users" in text for text in said if text)
     assert "No film of this data set has a genre." in said
