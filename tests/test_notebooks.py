@@ -165,7 +165,7 @@ def test_films_come_from_recipe_best_on_the_rows_of_the_network(report: BatchRes
     assert f"begins with <strong>{escape(listed)}</strong>" in (
         (report.out_dir / "05_recommend.html").read_text("utf-8")
     )
-    assert "best test rmse" in report.index.read_text("utf-8")
+    assert "test RMSE of recipe best" in report.index.read_text("utf-8")
 
 
 def test_a_run_without_network_is_reported_on_without_what_is_about_one(

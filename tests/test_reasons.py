@@ -148,8 +148,10 @@ def test_words_name_what_counts_most_and_what_counts_against(kind, request):
             texts = because(rec, person, movies, count)
             for frame, text in zip(frames, texts, strict=True):
                 counted = "watching" if "watching" in frame else "stars"
-                most = frame.sort_values(counted, ascending=False).head(count)
-                most = most[most[counted] > 0]
+                most = frame[frame[counted] > 0].sort_values(counted, ascending=False)
+                if counted == "watching":  # what was disliked is no reason to watch another
+                    most = most[most["rating"] >= 3]
+                most = most.head(count)
                 least = frame.sort_values("stars").head(1)
                 least = least[(least["stars"] < 0) & ~least["movie_id"].isin(most["movie_id"])]
                 speaking = " and ".join(map(said, most.itertuples()))

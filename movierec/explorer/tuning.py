@@ -33,7 +33,10 @@ class Tuning(ipywidgets.VBox):
 
     def __init__(self, recommender: Recommender) -> None:
         self._recommender = recommender
-        self.toggle = ipywidgets.ToggleButton(False, description="Tune the lists")
+        # without a tooltip ipywidgets shows "null" as one
+        self.toggle = ipywidgets.ToggleButton(
+            False, description="Tune the lists", tooltip="Genres, years, variety and more"
+        )
         self.adventure = Knob(
             "Adventurousness",
             {
@@ -92,6 +95,7 @@ class Tuning(ipywidgets.VBox):
                 min=first,
                 max=last,
                 description=name,
+                tooltip="Years of the films in the lists",
                 style=STYLE,
                 layout={"width": "12em"},
             )

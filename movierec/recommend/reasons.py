@@ -120,9 +120,13 @@ def because(rec: Recommender, person: Person, movie_ids: npt.ArrayLike, count: i
 
 
 def _said(rec: Recommender, parts: Parts, count: int) -> str:
-    weight = parts.stars if parts.watching is None else parts.watching
-    most = np.argsort(-weight, kind="stable")[:count]
-    most = most[weight[most] > 0]
+    speaks, weight = parts.stars > 0, parts.stars
+    if parts.watching is not None:
+        # what was watched and disliked makes a film likely to be watched, and is no praise of it
+        speaks = (parts.watching > 0) & (parts.given >= (rec.lowest + rec.highest) / 2)
+        weight = parts.watching
+    most = np.argsort(-weight, kind="stable")
+    most = most[speaks[most]][:count]
     least = np.argsort(parts.stars, kind="stable")[:1]
     least = least[(parts.stars[least] < 0) & ~np.isin(least, most)]
     titles = rec.describe(parts.rated[[*most, *least]])["title"]

@@ -439,7 +439,7 @@ class Recommender:
         """`explain` in words: the films that speak most for a film, and the one most against it.
 
         Where the run knows what is watched together, what speaks for a film is what makes it likely
-        to be watched.
+        to be watched, of films that got the middle of the scale or more.
 
         Args:
             user, movie_id: as in `explain`.

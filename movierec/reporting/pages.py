@@ -14,19 +14,19 @@ from typing import Any
 
 from movierec.files import write_whole
 
-# what the first page shows of all that the notebooks record, in this order
-KEY_FIGURES = (
-    "users",
-    "movies",
-    "ratings",
-    "parameters",
-    "training_seconds",
-    "validation_loss",
-    "test_rmse",
-    "best_test_rmse",
-    "test_ndcg_at_10",
-    "best_test_ndcg_at_10",
-)
+# what the first page shows of all that the notebooks record, in this order, and its name there
+KEY_FIGURES = {
+    "users": "users",
+    "movies": "films",
+    "ratings": "ratings",
+    "parameters": "parameters of the network",
+    "training_seconds": "seconds of its training",
+    "validation_loss": "its validation loss (stars²)",
+    "test_rmse": "test RMSE of the run (stars)",
+    "best_test_rmse": "test RMSE of recipe best",
+    "test_ndcg_at_10": "NDCG@10 of the run",
+    "best_test_ndcg_at_10": "NDCG@10 of recipe best",
+}
 METRICS_MIME = "application/vnd.movierec+json"
 NUMBERED = re.compile(r"[0-9]{2}_\w+")  # the name of a notebook of a report
 THUMBNAIL = (352, 264)  # pixels at most, twice what they are shown with
@@ -297,7 +297,9 @@ def index_page(
     from nbconvert.filters import markdown2html
 
     metrics = {name: value for report in reports for name, value in report.metrics.items()}
-    figures = {name: _shown(metrics[name]) for name in KEY_FIGURES if name in metrics}
+    figures = {
+        shown: _shown(metrics[name]) for name, shown in KEY_FIGURES.items() if name in metrics
+    }
     stems = {report.name for report in reports}
     questions = {r.name: markdown2html(_for_a_page(r.question, stems)) for r in reports}
     return rendered(

@@ -55,7 +55,10 @@ class ForYouTab(ipywidgets.VBox):
         self.rated = grid("Your films", look="compact")
         self.save = ipywidgets.HTML()
         self.load = ipywidgets.FileUpload(
-            accept=".json,application/json", multiple=False, description="Load my profile"
+            accept=".json,application/json",
+            multiple=False,
+            description="Load my profile",
+            tooltip="From a file that was saved here",
         )
         self.message = ipywidgets.HTML()
         about = (
