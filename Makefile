@@ -11,7 +11,7 @@ UV ?= uv
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: pictures run test setup bench lab app check fuzz kills mutation format lock clean
+.PHONY: pictures run test setup bench lab app check fuzz fuzz-runs kills mutation format lock clean
 
 # Each stamp file records a finished installation, so that a second `make` installs nothing.
 # Touching pyproject.toml (a new entry point, say) installs movierec anew.
@@ -72,6 +72,10 @@ $(VENV)/.robust: $(VENV)/.dev requirements-robust.txt
 fuzz: $(VENV)/.robust  ## the readers on RUNS inputs that a fuzzer invents; Linux
 	mkdir -p build/fuzz && cd build/fuzz && PYTHONPATH=$(CURDIR) $(abspath $(BIN))/python \
 		$(CURDIR)/tests/fuzz/fuzz_readers.py -runs=$(RUNS) -max_len=4096
+
+fuzz-runs: $(VENV)/.robust  ## run folders, profiles and reports on RUNS inputs; Linux
+	mkdir -p build/fuzz && cd build/fuzz && PYTHONPATH=$(CURDIR) $(abspath $(BIN))/python \
+		$(CURDIR)/tests/fuzz/fuzz_runs.py -runs=$(RUNS) -max_len=8192
 
 kills: $(VENV)/.dev  ## KILLS kills of each kind of writer
 	$(BIN)/python tests/faults/kills.py --kills $(KILLS)

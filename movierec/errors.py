@@ -6,6 +6,20 @@ from pathlib import Path
 from typing import Literal
 
 
+def one_line(text: object, length: int = 500) -> str:
+    """A text of somebody else as a message holds it.
+
+    Args:
+        text: any text, or what stands for it.
+        length: letters; the rest is cut.
+
+    Returns:
+        One line without what a terminal would obey.
+    """
+    shown = "".join(c if c.isprintable() else "?" for c in str(text)[: length + 1])
+    return shown if len(shown) <= length else f"{shown[: length - 3]}..."
+
+
 class InputError(ValueError):
     """Bad input: the message says what was received, what was expected and how to mend it.
 

@@ -43,7 +43,7 @@ from safetensors import SafetensorError
 
 from movierec.data.features import Features
 from movierec.data.tables import Tables, validate_tables
-from movierec.errors import InputError
+from movierec.errors import InputError, one_line
 from movierec.files import alone, leads_out
 from movierec.models.newcomers import Newcomers
 from movierec.models.watching import Watching
@@ -139,6 +139,8 @@ class Run:
             raise self._damaged(f"history.csv is no CSV file ({error})") from error
         if missing := {"epoch", "train_loss", "val_loss"} - set(history.columns):
             raise self._damaged(f"history.csv lacks {', '.join(sorted(missing))}")
+        if history.empty:
+            raise self._damaged("history.csv has no row")
         return history
 
     @cached_property
@@ -166,7 +168,7 @@ class Run:
             length, vocabularies = stored["title_length"], (stored["genres"], stored["words"])
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise self._damaged(f"vocabularies.json holds no vocabularies ({error!r})") from error
-        if not isinstance(length, int) or not 0 < length <= _LONGEST_TITLE:
+        if type(length) is not int or not 0 < length <= _LONGEST_TITLE:
             raise self._damaged(f"vocabularies.json has title length {length!r}")
         features = Features.fit(self.tables, title_length=length)
         if (features.genres, features.words) != vocabularies:
@@ -252,7 +254,7 @@ class Run:
             raise self._damaged(f"{name} is no safetensors file ({error})") from error
 
     def _damaged(self, what: str) -> InputError:
-        return InputError(f"{self.path} is a damaged run folder: {what}. Train it again")
+        return InputError(f"{self.path} is a damaged run folder: {one_line(what)}. Train it again")
 
 
 def _read_parquet(content: bytes, columns: Sequence[str]) -> pd.DataFrame:
@@ -274,6 +276,7 @@ def _read_parquet(content: bytes, columns: Sequence[str]) -> pd.DataFrame:
     if (rows := file.metadata.num_rows) > _ROWS_PER_BYTE * len(content) + _ROWS_ALWAYS:
         raise ValueError(f"{len(content):,} bytes claim to be {rows:,} rows")
     table = file.read(columns=list(there))
+    table.validate(full=True)  # texts may be no UTF-8, and rows lead to none of them
     for name in texts:
         place, column = table.column_names.index(name), table.column(name)
         length = sum(
@@ -341,8 +344,8 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     if not isinstance(info, dict) or info.get("format") != FORMAT:
         found = info.get("format") if isinstance(info, dict) else None
         raise InputError(
-            f"{folder} has run-folder format {found!r}; this movierec reads {FORMAT}. Train it "
-            "again, or use the version of movierec that wrote it"
+            f"{folder} has run-folder format {one_line(repr(found), 80)}; this movierec reads "
+            f"{FORMAT}. Train it again, or use the version of movierec that wrote it"
         )
     run = Run(folder, info)
     for key, kind in _KEYS.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from movierec.best import fit_best, fit_ratings
 from movierec.data.attributes import (
     MOST_PAIRED,
     SCALE,
+    attribute_counts,
     encode_people,
     movie_attributes,
     user_attributes,
@@ -286,6 +288,14 @@ def test_people_of_whom_nothing_is_known_stand_at_the_mean_of_all(small_features
     woman = encode_people(small_features, gender=0)
     assert woman[0, :2] == pytest.approx([SCALE, 0])
     np.testing.assert_allclose(woman[0, 2:], nobody[0, 2:])
+
+
+def test_attributes_are_as_many_as_is_said(plain_tables, small_features, small_tables):
+    many = [f"G{n}|G{n + 1}" for n in range(len(small_tables.movies))]  # too many to be paired
+    tagged = replace(small_tables, movies=small_tables.movies.assign(genres=many))
+    for features in (small_features, Features.fit(plain_tables), Features.fit(tagged)):
+        people, films = user_attributes(features), movie_attributes(features)
+        assert attribute_counts(features) == (people.shape[1], films.shape[1])
 
 
 def test_attributes_of_films_hold_without_genres_and_years(plain_tables):

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
+from movierec.data.attributes import attribute_counts
 from movierec.data.features import Features
 from movierec.data.tables import Tables
 from movierec.errors import InputError
@@ -69,6 +70,7 @@ def gaussian() -> tuple[Recommender, npt.NDArray[np.bool_], npt.NDArray[np.float
         ),
         name="gaussian",
     )
+    features = Features.fit(tables)
     zeros = np.zeros((films + 1, 2), np.float32)
     covariance = np.diag([0.49] * TASTES + [0]).astype(np.float32)
     newcomers = Newcomers(
@@ -79,12 +81,10 @@ def gaussian() -> tuple[Recommender, npt.NDArray[np.bool_], npt.NDArray[np.float
         user_rest=np.zeros((301, 2), np.float32),
         movie_rest=zeros,
         movie_center=np.zeros(TASTES + 1, np.float32),
-        movie_tower=np.zeros((1, TASTES + 1), np.float32),
+        movie_tower=np.zeros((attribute_counts(features)[1], TASTES + 1), np.float32),
     )
     users = np.concatenate([np.zeros((1, TASTES + 1)), tastes]).astype(np.float32)
-    rec = Recommender(
-        tables, Features.fit(tables), users, vectors.astype(np.float32), newcomers=newcomers
-    )
+    rec = Recommender(tables, features, users, vectors.astype(np.float32), newcomers=newcomers)
     return rec, *people(200)
 
 

@@ -17,6 +17,14 @@ MOST_PAIRED = 40  # genres; more would make more pairs than there are films to l
 MIDDLE_YEAR, YEARS = 1985.0, 15.0  # zero and unit of the year, where it meets a genre
 
 
+def attribute_counts(features: Features) -> tuple[int, int]:
+    """How many columns `user_attributes` and `movie_attributes` have."""
+    people = len(GENDERS) + len(AGE_BANDS) + features.occupations if features.user_fields else 0
+    genres = len(features.genres) - 1  # index 0 is the padding
+    pairs = genres * (genres - 1) // 2 if genres <= MOST_PAIRED else 0
+    return people, 2 * genres + len(PERIODS) + pairs + 1
+
+
 def user_attributes(features: Features) -> Array:
     """Gender, age band and job, one-hot.
 

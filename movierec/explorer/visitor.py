@@ -21,7 +21,6 @@ Reference:
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,8 +30,8 @@ import numpy as np
 import numpy.typing as npt
 
 from movierec.data.features import GENDERS
-from movierec.data.tables import AGE_BANDS, CONTROL
-from movierec.errors import InputError
+from movierec.data.tables import AGE_BANDS
+from movierec.errors import InputError, one_line
 from movierec.models.newcomers import left_to_learn
 from movierec.recommend.people import Person
 from movierec.recommend.recommender import Recommender
@@ -256,7 +255,7 @@ def read_profile(recommender: Recommender, content: bytes) -> tuple[Visitor, int
         place = "".join(f" {step}" for step in fault.absolute_path)
         raise InputError(
             f"this file is no profile of movierec{', at' + place if place else ''}: "
-            f"{_short(fault.message)}. Choose a file that was saved here"
+            f"{one_line(fault.message, 160)}. Choose a file that was saved here"
         )
     age, occupation = (
         None if (told := profile.get(name)) is None else int(told) for name in ("age", "occupation")
@@ -294,9 +293,3 @@ def read_profile(recommender: Recommender, content: bytes) -> tuple[Visitor, int
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no number")
-
-
-def _short(text: str) -> str:
-    """A message without what a terminal would obey, cut to a line."""
-    text = re.sub(CONTROL, "?", text)
-    return text if len(text) <= 160 else text[:157] + "..."

@@ -29,7 +29,7 @@ import numpy.typing as npt
 import safetensors
 import safetensors.numpy
 
-from movierec.errors import InputError
+from movierec.errors import InputError, one_line
 from movierec.files import write_whole
 
 FORMAT = 1
@@ -99,14 +99,23 @@ class Checkpoint:
         self.write(counters, arrays)
 
     def load(self, variables: Sequence[Any]) -> State | None:
-        """Put the variables back as they were kept; returns the rest, None without a checkpoint."""
+        """Put the variables back as they were kept; returns the rest, None without a checkpoint.
+
+        Raises:
+            InputError: as `read`, or what is kept is no state of this training.
+        """
         if (stored := self.read()) is None:
             return None
         counters, arrays = stored
-        for i, variable in enumerate(variables):
-            variable.assign(arrays[f"now.{i}"])
         kept = len(arrays) - len(variables)
-        return State(**counters, best_weights=[arrays[f"best.{i}"] for i in range(kept)])
+        try:
+            state = State(**counters, best_weights=[arrays[f"best.{i}"] for i in range(kept)])
+            _check_state(state)
+            for i, variable in enumerate(variables):
+                variable.assign(arrays[f"now.{i}"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._unreadable(error) from error
+        return state
 
     def write(self, counters: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         """Replace the checkpoint, whole or not at all.
@@ -145,17 +154,18 @@ class Checkpoint:
                 metadata = stored.metadata() or {}
                 header = {name: json.loads(value) for name, value in metadata.items()}
                 arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        except (OSError, ValueError, safetensors.SafetensorError) as error:
-            raise InputError(
-                f"{self.file} cannot be read ({error}); train without --resume to begin anew"
-            ) from error
+        except (OSError, ValueError, RecursionError, safetensors.SafetensorError) as error:
+            raise self._unreadable(error) from error
         if header.get("format") != FORMAT:
             raise InputError(
-                f"{self.file} has format {header.get('format')!r}; this movierec reads {FORMAT}. "
-                "Train without --resume to begin anew"
+                f"{self.file} has format {one_line(repr(header.get('format')), 80)}; this movierec "
+                f"reads {FORMAT}. Train without --resume to begin anew"
             )
-        self._check_settings(header["settings"])
-        return header["counters"], arrays
+        settings, counters = header.get("settings"), header.get("counters")
+        if not isinstance(settings, dict) or not isinstance(counters, dict):
+            raise self._unreadable("no settings or no counters in its header")
+        self._check_settings(settings)
+        return counters, arrays
 
     def remove(self) -> None:
         """Remove the checkpoint, and its folder unless somebody has put other files there."""
@@ -165,19 +175,44 @@ class Checkpoint:
         if self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
 
+    def _unreadable(self, why: object) -> InputError:
+        return InputError(
+            f"{self.file} cannot be read ({one_line(why)}); train without --resume to begin anew"
+        )
+
     def _check_settings(self, stored: dict[str, Any]) -> None:
         now = json.loads(json.dumps(self.settings))  # a tuple comes back as a list
         if changed := [name for name in {**stored, **now} if stored.get(name) != now.get(name)]:
             listed = ", ".join(f"{k} {stored.get(k)} (now {now.get(k)})" for k in changed)
             raise InputError(
-                f"the training to be resumed from {self.folder} was begun with {listed}; give the "
-                "same settings and data, or train without --resume to begin anew"
+                f"the training to be resumed from {self.folder} was begun with {one_line(listed)}; "
+                "give the same settings and data, or train without --resume to begin anew"
             )
 
 
 def checkpoint_folder(run_dir: Path) -> Path:
     """The folder of a run's checkpoint, beside the run folder."""
     return run_dir.with_name(f"{run_dir.name}.partial")
+
+
+def _check_state(state: State) -> None:
+    """TypeError or ValueError where a state is none, as somebody else may have written it."""
+    for name, like in vars(State()).items():
+        value = getattr(state, name)
+        kinds = (int, float) if isinstance(like, float) else (type(like),)
+        if type(value) not in kinds:
+            raise TypeError(f"{name} is {value!r}")
+        if isinstance(value, int) and not 0 <= value < 2**63:
+            raise ValueError(f"{name} is {value}")
+    if bool(state.history) != bool(state.best_weights):
+        raise ValueError("a history without weights, or weights without a history")
+    for row in state.history:
+        if not isinstance(row, dict) or not set(row) >= {"epoch", "train_loss", "val_loss"}:
+            raise TypeError(f"a row of the history is {row!r}")
+        if not all(type(value) is float or value in range(2**63) for value in row.values()):
+            raise TypeError(f"a row of the history is {row!r}")
+        if set(row) != set(state.history[0]):
+            raise ValueError("the rows of the history differ in their columns")
 
 
 def _as_csv(history: list[dict[str, float]]) -> bytes:

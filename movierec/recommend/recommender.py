@@ -11,11 +11,12 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
+from movierec.data.attributes import attribute_counts
 from movierec.data.features import GENDERS, Features
 from movierec.data.tables import AGE_BAND_NAMES, Tables
 from movierec.data.titles import find_movies, resolve_movie
 from movierec.errors import InputError
-from movierec.models.newcomers import Newcomers, new_user
+from movierec.models.newcomers import SIZES, Newcomers, new_user
 from movierec.models.watching import Watching, star_weights
 from movierec.recommend.choosing import check_choice, choose
 from movierec.recommend.people import Person, told_attributes
@@ -82,6 +83,7 @@ class Recommender:
                 f"user vectors have {user_vectors.shape[1]} entries and movie vectors "
                 f"{movie_vectors.shape[1]}; expected as many of each"
             )
+        _check_shapes(features, user_vectors.shape[1], newcomers, watching)
         self.tables = tables
         self.features = features
         self.user_vectors = user_vectors
@@ -900,3 +902,35 @@ def check_no_liking(liking: float | None) -> None:
             f"got liking {liking}, but the run knows only what is liked, not what is watched; "
             "leave it out, or use a run of recipe best"
         )
+
+
+def _check_shapes(
+    features: Features, size: int, newcomers: Newcomers | None, watching: Watching | None
+) -> None:
+    """Refuse arrays of which one cannot be used with the others; `size` is that of a vector."""
+    movies = len(features.movies)
+    people, films = attribute_counts(features)
+    expected: dict[str, tuple[npt.NDArray[Any], tuple[int, ...]]] = {}
+    if newcomers:
+        rows = len(SIZES)
+        expected = {
+            "users' center": (newcomers.center, (size,)),
+            "users' tower": (newcomers.tower, (movies + people + 2, size)),
+            "covariances": (newcomers.covariance, (rows, size, size)),
+            "noise": (newcomers.noise, (1,)),
+            "users' rest": (newcomers.user_rest, (len(features.users), 2)),
+            "films' rest": (newcomers.movie_rest, (movies, 2)),
+            "films' center": (newcomers.movie_center, (size,)),
+            "films' tower": (newcomers.movie_tower, (films, size)),
+        }
+    if watching:
+        rank = watching.users.shape[1]
+        expected |= {
+            "films' profiles": (watching.movies, (movies, rank)),
+            "films' own weights": (watching.own, (movies,)),
+            "films' neighbours": (watching.near, (movies, rank)),
+            "films' likes": (watching.liked, (movies,)),
+        }
+    for kind, (array, shape) in expected.items():
+        if array.shape != shape:
+            raise InputError(f"the {kind} have shape {array.shape}; expected {shape}")

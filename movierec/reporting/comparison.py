@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from movierec.errors import InputError
+from movierec.errors import InputError, one_line
 from movierec.evaluation.evaluate import measure_runs
 from movierec.evaluation.metrics import difference
 from movierec.files import leads_out, write_whole
@@ -124,8 +124,8 @@ def _read_metrics(file: Path) -> Mapping[str, Any]:
         *(KeyError, TypeError, AttributeError, RecursionError),
     ) as error:
         raise InputError(
-            f"{file} is not what a batch of notebooks writes ({type(error).__name__}: {error}); "
-            "run `movierec notebooks` anew, or compare the run folders"
+            f"{file} is not what a batch of notebooks writes ({type(error).__name__}: "
+            f"{one_line(error)}); run `movierec notebooks` anew, or compare the run folders"
         ) from error
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,8 @@ FILES = ("vectors.safetensors", "network.safetensors", "newcomers.safetensors", 
 
 def train(arguments: list[str], run: Path, *more: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "movierec", "train", *arguments, "--run", str(run), *more]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    quiet = os.environ | {"MOVIEREC_PROGRESS": "off"}
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, env=quiet)
 
 
 def finish(process: subprocess.Popen[bytes]) -> None:
