@@ -85,8 +85,8 @@ def test_rating_errors_of_whole_numbers_do_not_wrap():
 
 
 def test_numbers_that_are_not_finite_are_counted():
-    with pytest.raises(InputError, match=r"\b2\b"):
-        rating_metrics([1, 2, 3, np.nan], [np.inf, 2, 3, 4])
+    with pytest.raises(InputError, match=r"^2 of 5\b"):
+        rating_metrics([1, 2, 3, np.nan, 5], [np.inf, 2, 3, 4, 5])
 
 
 def test_lists_hold_the_best_films_that_were_not_seen():
@@ -390,6 +390,7 @@ def test_calibration_by_hand():
     assert found["given"].tolist() == [2, 4, 5]
     assert found["error"][0] == pytest.approx(1)
     assert found["error"].isna().tolist() == [False, True, True]
+    pd.testing.assert_frame_equal(calibration([1, 3, 5, 4], [2.0, 2.2, 4.25, 4.1]), found)
 
 
 # --- top k ---------------------------------------------------------------------------------------

@@ -469,6 +469,9 @@ CONDITIONS = [
     {"allow": FILMS[3:9]},
     {"deny": FILMS[3:9]},
     {"allow": FILMS[3:9], "deny": FILMS[5:20]},
+    {"allow": FILMS[3:9], "genres": ["Comedy"]},
+    {"allow": FILMS[3:9], "years": (1950, None)},
+    {"deny": FILMS[3:9], "ratings": (10, None)},
     {"allow": []},
 ]
 
