@@ -396,7 +396,7 @@ def lookup(
         outline(axes[0], row, index)
         outline(axes[1], index, 0, width=matrix.shape[1])
     shapes = [f"({len(table)}, {table.shape[1]})" for table in (one_hot, matrix)]
-    axes[0].tick_params(axis="x", labelsize="small")
+    axes[0].tick_params(axis="x", labelsize="small" if len(matrix) <= 12 else "x-small")
     axes[0].set(title=f"one-hot rows {shapes[0]}", xlabel="index", ylabel="looked up")
     axes[1].set(title=f"× matrix {shapes[1]}", xlabel="column", ylabel="row")
     axes[2].set(title=f"= ({len(one_hot)}, {matrix.shape[1]})", xlabel="column", ylabel="row")

@@ -154,3 +154,4 @@ def test_what_films_share_is_a_sentence():
         "both titles have “Star Wars”"
     )
     assert cards.together({"raters": 0, "expected": 0.0, "genres": [], "words": []}) == ""
+    assert "titles" not in cards.together(shared | {"words": ["The", "of"]})

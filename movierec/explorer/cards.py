@@ -100,7 +100,9 @@ def styled(html: str) -> str:
 
 def static_grid(cards: Sequence[dict[str, Any]], label: str) -> str:
     """Cards as they are seen without a kernel; see `styled`."""
-    items = "".join(f'<li class="mr-card">{card["html"]}</li>' for card in cards)
+    items = "".join(
+        f'<li class="mr-card"><div class="mr-body">{card["html"]}</div></li>' for card in cards
+    )
     heading = f'<h2 class="mr-heading">{escape(label)}</h2>' if label else ""
     return f'{heading}<ul class="mr-grid">{items}</ul>'
 
@@ -196,8 +198,8 @@ def together(shared: dict[str, Any]) -> str:
         parts.append(f"{shared['raters']:,} people rated both, {times:.1f} times what chance gives")
     if shared["genres"]:
         parts.append(f"both {', '.join(shared['genres'])}")
-    if shared["words"]:
-        parts.append(f"both titles have “{' '.join(shared['words'])}”")
+    if words := [word for word in shared["words"] if len(word) > 3]:  # and not "The"
+        parts.append(f"both titles have “{' '.join(words)}”")
     return "; ".join(parts)
 
 
