@@ -530,6 +530,30 @@ print(nursery.PROBLEM)
 """
 
 
+LOADED = """
+import sys
+import threading
+from ipywidgets.widgets import widget
+from movierec.page import nursery
+assert nursery.PROBLEM is None
+print(sys.modules.keys() >= {"movierec.explorer.explorer", "jsonschema", "anywidget"})
+print(len(widget._instances), threading.active_count())
+"""
+
+
+def test_visitors_share_the_loaded_explorer_and_no_widget_or_thread(small_best):
+    """A widget of the nursery would belong to no visitor's kernel, and a fork has no threads."""
+    environment = os.environ | {RUN_VARIABLE: str(small_best.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["True", "0", "1"], done.stderr
+
+
 def test_run_whose_first_user_has_rated_every_film_is_served(small_best):
     done = subprocess.run(
         [sys.executable, "-c", RATED_ALL],

@@ -1,8 +1,8 @@
 """What visitors' processes have loaded when they are forked; see `forks`.
 
 Importing this module loads the run that the environment variable MOVIEREC_RUN names: the standard
-library's forkserver can only be told modules to import. What makes widgets is not among them,
-since a widget belongs to the kernel that it was made in.
+library's forkserver can only be told modules to import. The explorer is among them: loading
+it takes a second, most of it for jsonschema, and makes no widget, which would belong to no kernel.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import ipykernel.kernelapp  # noqa: F401
 import ipywidgets  # noqa: F401
 import pyarrow
 
+import movierec.explorer.explorer
 import movierec.metadata.metadata
 import movierec.plots  # noqa: F401
 from movierec.errors import InputError
