@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import safetensors.numpy
+from commands import movierec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -227,18 +227,12 @@ def with_title(path: Path, title: str) -> None:
     forge(path, "vocabularies.json", json.dumps(stored).encode())
 
 
-def test_title_of_markup_is_shown_as_it_is_by_the_commands(copy):
+def test_title_of_markup_is_shown_as_it_is_by_the_commands(copy, tmp_path, monkeypatch):
     with_title(copy, HOSTILE)
-    movie_id = str(load_run(copy).tables.movies["movie_id"].iloc[0])
-    command = [sys.executable, "-m", "movierec", "recommend", "similar", movie_id, "--run"]
+    movie_id = load_run(copy).tables.movies["movie_id"].iloc[0]
+    monkeypatch.setenv("COLUMNS", "250")
     for option in ([], ["--json"]):
-        done = subprocess.run(
-            [*command, str(copy), *option],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=os.environ | {"COLUMNS": "250"},
-        )
+        done = movierec(tmp_path, "recommend", "similar", movie_id, "--run", copy, *option)
         assert done.returncode == 0, done.stderr
         if not option:
             assert f"similar to {HOSTILE}" in done.stdout
