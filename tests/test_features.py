@@ -281,3 +281,10 @@ def test_joined_table_of_some_rows(plain_tables):
     assert joined.columns.tolist() == ["UserID", "MovieID", "ratings", "Title", "Genres"]
     pd.testing.assert_index_equal(joined.index, pd.RangeIndex(2, 4))
     assert joined["MovieID"].tolist() == [3, 5]
+
+
+@pytest.mark.parametrize("ident", [0, -1, -4, -(10**9), 4, 10**9])
+def test_ids_around_those_that_are_their_own_rows_are_unknown(ident):
+    vocabulary = IdVocabulary.fit("movie", [1, 2, 3])
+    with pytest.raises(InputError, match=f"unknown movie id {ident}; expected one of the 3"):
+        vocabulary.encode([2, ident])

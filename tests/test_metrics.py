@@ -361,6 +361,7 @@ def test_slices_by_hand(statistic, expected):
     found = slices(group, [1, 3, 5, 2], {"x": [3, 2, 4, 5], "y": [1, 1, 5, 5]}, statistic)
     assert found.index.tolist() == ["a", "b"]
     assert found["rows"].tolist() == [2, 1]
+    assert found.columns.tolist() == ["rows", "x", "y"]
     assert found["x"].tolist() == pytest.approx(expected[:2])
     assert found["y"]["b"] == expected[2]
 

@@ -157,6 +157,8 @@ def test_lists_of_many_are_those_of_each(run, exclude_seen, block, monkeypatch):
     together = rec.for_users(asked, 6, exclude_seen)
     assert together["user_id"].tolist() == [user for user in asked for _ in range(6)]
     assert together["rank"].tolist() == [1, 2, 3, 4, 5, 6] * 6
+    films = rec.for_user(3).columns.tolist()
+    assert together.columns.tolist() == ["user_id", "rank", *films]
     for place, user in enumerate(asked):
         mine = together[6 * place : 6 * place + 6].drop(columns=["user_id", "rank"])
         alone = rec.for_user(user, 6, exclude_seen=exclude_seen)
@@ -589,3 +591,12 @@ def test_growing_keeps_the_same_recommender(write_drawn_run, tmp_path):
     assert rec.add_ratings(ratings.assign(user_id=93), users) is rec
     assert rec.seen(31)[0].tolist() == [4]
     assert 4 not in rec.for_user(93, 1000)["movie_id"].tolist()
+
+
+def test_ids_of_0_are_people_and_films(write_drawn_run, tmp_path):
+    rec = write_drawn_run(tmp_path / "run", ids_from=0).recommender
+    assert set(rec.people_who_like(0, 1000)["user_id"]) == set(range(0, 90, 3))
+    assert set(rec.similar(2, 1000)["movie_id"]) == set(range(0, 48, 2)) - {2}
+    assert 0 in rec.for_user(0, 1000, exclude_seen=False)["movie_id"].tolist()
+    assert 0 in rec.where().tolist()
+    assert 0 in rec.for_users([0], 1000, exclude_seen=False)["movie_id"].tolist()
