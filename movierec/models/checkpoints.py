@@ -209,7 +209,7 @@ def _check_state(state: State) -> None:
     for row in state.history:
         if not isinstance(row, dict) or not set(row) >= {"epoch", "train_loss", "val_loss"}:
             raise TypeError(f"a row of the history is {row!r}")
-        if not all(type(value) is float or value in range(2**63) for value in row.values()):
+        if not all(type(value) in (int, float) and not value >= 2**63 for value in row.values()):
             raise TypeError(f"a row of the history is {row!r}")
         if set(row) != set(state.history[0]):
             raise ValueError("the rows of the history differ in their columns")
