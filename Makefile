@@ -1,8 +1,14 @@
 # Commands for people and for CI. `make run` is the one to start with.
-# PYTHON makes the environment: Python 3.11 if there is one, else python3.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# PYTHON makes the environment: the first of these that is there.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 \
+	|| echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
+# The same as requires-python in pyproject.toml, but told before gigabytes are downloaded.
+CHECK_PYTHON := import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit( \
+	"movierec needs Python 3.11, 3.12 or 3.13, those that its TensorFlow is made for; got %s, " \
+	"which is %s. Install one of them, then: make clean; make run PYTHON=python3.13" \
+	% (sys.executable, sys.version.split()[0]))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # in the order of tests/conftest.py, not files with many tests first: those are not the longest
 PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
@@ -16,6 +22,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 \
 # Each stamp file records a finished installation, so that a second `make` installs nothing.
 # Touching pyproject.toml (a new entry point, say) installs movierec anew.
 $(VENV)/.base: requirements.txt pyproject.toml
+	@$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -c '$(CHECK_PYTHON)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the base packages; this takes a minute or two."
 	$(PIP) install --require-hashes -r requirements.txt

@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from movierec import __version__
 from movierec.errors import InputError
@@ -62,7 +63,7 @@ def examine() -> Findings:
     """Look at packages, folders, data sets and runs; takes under a second."""
     own = [] if _version("movierec") is None else metadata.requires("movierec") or []
     needed = [Requirement(line) for line in own]
-    problems = [*_unmet(needed, ""), *_unusable_folders()]
+    problems = [*_unfit_python(), *_unmet(needed, ""), *_unusable_folders()]
     if not own:
         problems.append(
             f"movierec runs from {Path(__file__).parent} but is not installed; install it with "
@@ -105,6 +106,18 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _unfit_python() -> Iterator[str]:
+    """A Python that pip would have refused: environments are moved to another one, too."""
+    if _version("movierec") is None:
+        return
+    wanted = SpecifierSet(metadata.metadata("movierec")["Requires-Python"])
+    if not wanted.contains(found := platform.python_version(), prereleases=True):
+        yield (
+            f"Python is {found}; expected {wanted}, those that TensorFlow is made for: make the "
+            "environment anew with one of them"
+        )
 
 
 def _unmet(requirements: list[Requirement], extra: str) -> Iterator[str]:

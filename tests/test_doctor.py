@@ -110,6 +110,16 @@ def test_a_requirement_that_is_not_met_is_told_with_its_mend(monkeypatch, needs,
     assert examine().extras["lab"]  # which asks for nothing here
 
 
+@pytest.mark.parametrize("version", ["3.10.13", "3.14.0", "3.14.0rc1"])
+def test_a_python_that_pip_would_refuse_is_a_problem(monkeypatch, version):
+    monkeypatch.setattr(metadata, "metadata", lambda name: {"Requires-Python": "<3.14,>=3.11"})
+    told = [f"Python is {version}; expected <3.14,>=3.11"]
+    monkeypatch.setattr(doctor.platform, "python_version", lambda: version)
+    assert [problem[: len(told[0])] for problem in doctor._unfit_python()] == told
+    monkeypatch.setattr(doctor.platform, "python_version", lambda: "3.13.0")
+    assert list(doctor._unfit_python()) == []
+
+
 def test_an_extra_is_missing_where_a_package_of_it_is(monkeypatch):
     asked = {"movierec": ["numpy[fast]>=1; extra == 'lab'", "no-such; extra == 'app'"]}
     asked["numpy"] = ["no-such-either; extra == 'fast'"]
