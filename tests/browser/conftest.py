@@ -26,7 +26,7 @@ PATIENCE = 60_000  # milliseconds; a machine that does much else is slow, not br
 HARMLESS = re.compile(r"shared (singleton )?module")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while Playwright is there, its loop runs in the tests' thread
 def browser() -> Iterator[playwright.Browser]:
     missing = [
         name for name in ("playwright", "axe_playwright_python", "voila") if not find_spec(name)
