@@ -25,6 +25,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 __version__ = "0.1.0"
 
+# looked at here, as loading `logging` takes longer than all else in this file
+if os.environ.get("MOVIEREC_LOG"):
+    importlib.import_module("movierec.logs").show()
+
 _HOMES = {
     "InputError": "errors",
     "Recommender": "recommend.recommender",

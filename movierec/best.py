@@ -18,12 +18,15 @@ import pandas as pd
 
 from movierec.data.attributes import movie_attributes, user_attributes
 from movierec.data.features import Features
+from movierec.logs import logger
 from movierec.models.factors import Factors, fit_factors, without_doubt
 from movierec.models.watching import fit_watching, unwatched
 from movierec.progress import OnEpoch
 from movierec.recipes import BestRecipe
 from movierec.runs import Trained
 from movierec.vectors import Rows, pair_scores
+
+log = logger(__name__)
 
 Array = npt.NDArray[np.float32]
 
@@ -82,7 +85,9 @@ def fit_best(
     began = time.perf_counter()
     fitted = fit_ratings(features, learned, chosen, recipe, seed, on_epoch)
     user, movie = fitted.vectors(features)
+    log.debug("fitted the stars in %.1f s", time.perf_counter() - began)
     watching = fit_watching(learned, len(user), len(movie), recipe)
+    log.debug("fitted what is watched together, %.1f s from the start", time.perf_counter() - began)
     attributes = movie_attributes(features)
     unrated = np.setdiff1d(features.movies.used, fitted.movies)
     if len(unrated):

@@ -31,6 +31,7 @@ from movierec.data.tables import Tables, validate_tables
 from movierec.errors import InputError
 from movierec.evaluation.metrics import rating_metrics
 from movierec.files import alone
+from movierec.logs import logger
 from movierec.models.checkpoints import Checkpoint, checkpoint_folder
 from movierec.models.newcomers import fill_newcomers, learn_newcomers
 from movierec.paths import reports_dir
@@ -48,6 +49,8 @@ from movierec.runs import (
     write_run,
 )
 from movierec.vectors import Rows, pair_scores
+
+log = logger(__name__)
 
 
 def train(
@@ -193,6 +196,16 @@ def _train(
     checkpoint = _checkpoint(path, config, data_sha256)
     if resume and not checkpoint.exists() and is_run(path):
         return _complete(path, config, data_sha256)
+    log.info(
+        "training %s for %s with seed %d on %s: rows to learn from %d, validation %d, test %d",
+        settings.name,
+        path,
+        seed,
+        tables.name,
+        len(learned),
+        len(chosen),
+        len(test),
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     data = _Data(tables, features, rows, learned, chosen, test, rows.mapped(learned, path.parent))
     info = {"config": config, "data_sha256": data_sha256}

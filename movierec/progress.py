@@ -17,9 +17,20 @@ Progress = Callable[[int, int, float], None]  # steps done, steps in all, last m
 PROGRESS_VARIABLE = "MOVIEREC_PROGRESS"  # "lines": one line an epoch; "off": nothing
 
 
+def is_off() -> bool:
+    """Whether nothing is to be told: `$MOVIEREC_PROGRESS` is "off"."""
+    return os.environ.get(PROGRESS_VARIABLE) == "off"
+
+
+def bar_wanted() -> bool:
+    """Whether a live bar is shown: where a person watches, or as `$MOVIEREC_PROGRESS` has it."""
+    mode = os.environ.get(PROGRESS_VARIABLE)
+    return mode == "bar" if mode else _in_notebook() or sys.stderr.isatty()
+
+
 def say(text: str) -> None:
     """A line beside the progress, unless that is off."""
-    if os.environ.get(PROGRESS_VARIABLE) != "off":
+    if not is_off():
         print(text, file=_progress_stream(), flush=True)
 
 
@@ -39,10 +50,6 @@ def progress(silent: bool = False) -> Iterator[tuple[OnEpoch, Progress]]:
 
     `$MOVIEREC_PROGRESS` ("bar", "lines" or "off") overrules.
     """
-    in_notebook = _in_notebook()
-    watched = in_notebook or sys.stderr.isatty()
-    mode = os.environ.get(PROGRESS_VARIABLE) or ("bar" if watched else "lines")
-    mode = "off" if silent else mode
 
     def show_line(record: dict[str, float]) -> None:
         losses = [f"train {record['train_loss']:.4f}"]
@@ -54,8 +61,9 @@ def progress(silent: bool = False) -> Iterator[tuple[OnEpoch, Progress]]:
             flush=True,
         )
 
-    if mode != "bar":
-        yield (show_line if mode == "lines" else lambda record: None), lambda *state: None
+    if silent or not bar_wanted():
+        quiet = silent or is_off()
+        yield (lambda record: None) if quiet else show_line, lambda *state: None
         return
     with tqdm(unit="step", desc="training") as bar:
 
@@ -79,11 +87,7 @@ def counted(what: str) -> Iterator[Callable[[int, int], None]]:
 
     `$MOVIEREC_PROGRESS` overrules, as in `progress`.
     """
-    mode = os.environ.get(PROGRESS_VARIABLE)
-    watched = _in_notebook() or sys.stderr.isatty()
-    with tqdm(
-        unit=what, disable=mode not in ("bar", None) or (mode is None and not watched)
-    ) as bar:
+    with tqdm(unit=what, disable=not bar_wanted()) as bar:
 
         def on_count(done: int, total: int) -> None:
             bar.total = total

@@ -45,11 +45,14 @@ from movierec.data.features import Features
 from movierec.data.tables import Tables, validate_tables
 from movierec.errors import InputError, one_line
 from movierec.files import alone, leads_out
+from movierec.logs import logger
 from movierec.models.newcomers import Newcomers
 from movierec.models.watching import Watching
 from movierec.paths import reports_dir
 from movierec.recommend.recommender import Recommender
 from movierec.vectors import Rows
+
+log = logger(__name__)
 
 FORMAT = 2
 BEST = "best"  # the folder of recipe `best` in the report of a notebook batch
@@ -366,6 +369,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
             raise run._damaged(f"{name} is a link that leads out of it")
         if not (folder / name).is_file():
             raise run._damaged(f"{name} is missing")
+    log.debug("opened %s", folder)
     return run
 
 
@@ -504,6 +508,8 @@ def write_run(
         for name, content in files.items():
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_bytes(content)
+    errors = " and ".join(f"{part} {error}" for part, error in info["metrics"].items() if error)
+    log.info("wrote %s; seconds %s; %s", path, info["seconds"], errors or "nothing held out")
     return load_run(path)
 
 

@@ -16,6 +16,7 @@ from movierec.data.datasets import load_dataset
 from movierec.data.features import Features
 from movierec.data.simulate import Simulation, simulate
 from movierec.data.tables import Tables
+from movierec.logs import LOG_VARIABLE
 from movierec.metadata.settings import KEY_VARIABLES, PROVIDER_VARIABLE
 from movierec.models.newcomers import SIZES, Newcomers
 from movierec.models.watching import Watching
@@ -26,6 +27,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 for name in (*KEY_VARIABLES, PROVIDER_VARIABLE):
     os.environ.pop(name, None)  # no test asks a real provider with somebody's key
+os.environ.pop(LOG_VARIABLE, None)  # commands are quiet, as tests of what they print expect
 
 
 # With `make test` each worker takes file after file. These take the longest: begun last, one of

@@ -806,6 +806,22 @@ def test_second_download_of_the_same_says_that_another_is_under_way(mirror, arch
     assert mirror.asked == []
 
 
+@pytest.mark.parametrize(
+    ("mode", "told", "bar"), [("off", False, False), ("lines", True, False), ("bar", True, True)]
+)
+def test_download_tells_no_more_than_is_wanted(
+    mirror, archive, monkeypatch, caplog, capsys, mode, told, bar
+):
+    import pooch
+
+    monkeypatch.setattr(pooch.get_logger(), "handlers", [caplog.handler])
+    monkeypatch.setenv("MOVIEREC_PROGRESS", mode)
+    mirror.serve("ml-1m.zip", archive)
+    load_dataset("ml-1m")
+    assert ("Downloading file 'ml-1m.zip'" in caplog.text) == told
+    assert ("ml-1m: 100%" in capsys.readouterr().err) == bar
+
+
 def test_mirror_address_may_end_in_a_slash(mirror, archive, monkeypatch):
     monkeypatch.setenv("MOVIEREC_MIRROR", mirror.url + "/")
     mirror.serve("ml-1m.zip", archive)

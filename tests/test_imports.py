@@ -23,28 +23,30 @@ MODULES = sorted(
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "paths": set(),
+    "logs": set(),
     "progress": set(),
     "vectors": set(),
     "plots": set(),
     "files": {"errors"},
     "recipes": {"errors"},
-    "data": {"errors", "files", "paths", "vectors"},
-    "models": {"data", "errors", "files", "progress", "recipes", "vectors"},
+    "data": {"errors", "files", "logs", "paths", "progress", "vectors"},
+    "models": {"data", "errors", "files", "logs", "progress", "recipes", "vectors"},
     "recommend": {"data", "errors", "models", "vectors"},
-    "runs": {"data", "errors", "files", "models", "paths", "recommend", "vectors"},
-    "best": {"data", "models", "progress", "recipes", "runs", "vectors"},
+    "runs": {"data", "errors", "files", "logs", "models", "paths", "recommend", "vectors"},
+    "best": {"data", "logs", "models", "progress", "recipes", "runs", "vectors"},
     "networks": {"data", "errors", "models", "progress", "recipes", "runs", "vectors"},
     "evaluation": {"best", "data", "errors", "models", "recipes", "recommend", "runs", "vectors"},
-    "pipeline": {"best", "data", "errors", "evaluation", "files", "models", "networks", "paths"}
-    | {"plots", "progress", "recipes", "runs", "vectors"},
-    "serving": {"data", "errors", "files", "networks", "recommend", "runs", "vectors"},
-    "metadata": {"data", "errors", "paths"},
+    "pipeline": {"best", "data", "errors", "evaluation", "files", "logs", "models", "networks"}
+    | {"paths", "plots", "progress", "recipes", "runs", "vectors"},
+    "serving": {"data", "errors", "files", "logs", "networks", "recommend", "runs", "vectors"},
+    "metadata": {"data", "errors", "logs", "paths"},
     "explorer": {"data", "errors", "metadata", "models", "recipes", "recommend", "vectors"},
-    "reporting": {"data", "errors", "evaluation", "files", "paths", "plots", "recipes", "runs"},
-    "page": {"errors", "explorer", "metadata", "plots", "reporting", "runs"},
+    "reporting": {"data", "errors", "evaluation", "files", "logs", "paths", "plots", "recipes"}
+    | {"runs"},
+    "page": {"errors", "explorer", "logs", "metadata", "plots", "reporting", "runs"},
     "doctor": {"data", "errors", "metadata", "paths", "runs"},
-    "cli": {"data", "doctor", "errors", "evaluation", "files", "metadata", "page", "paths"}
-    | {"pipeline", "progress", "recipes", "recommend", "reporting", "runs", "serving"},
+    "cli": {"data", "doctor", "errors", "evaluation", "files", "logs", "metadata", "page"}
+    | {"paths", "pipeline", "progress", "recipes", "recommend", "reporting", "runs", "serving"},
     "__main__": {"cli"},
 }
 # modules whose role allows less than their room's
@@ -52,7 +54,7 @@ NARROWER: dict[str, set[str]] = {
     "data.tables": {"errors"},
     "data.splits": {"errors"},
     "data.features": {"data.tables", "errors"},  # the one door between ids and row numbers
-    "models.model": {"data.features", "recipes"},  # knows nothing of training
+    "models.model": {"data.features", "logs", "recipes"},  # knows nothing of training
     "models.shapes": {"data.features", "recipes"},
     "models.training": {"errors", "models.checkpoints", "models.distribution", "models.model"}
     | {"progress", "recipes", "vectors"},  # knows nothing of films

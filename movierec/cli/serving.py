@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from contextlib import closing
 from importlib.util import find_spec
@@ -123,13 +122,12 @@ def metadata_command(
     there already and not too old is not asked for again; after an interrupt, the same command goes
     on. Answers are kept in data/metadata.
     """
+    from movierec import logs
     from movierec.metadata.metadata import configured
     from movierec.metadata.prefetch import prefetch
     from movierec.progress import counted
 
-    logging.getLogger("movierec.metadata").addHandler(
-        logging.StreamHandler()
-    )  # of each film that fails, why
+    logs.show("warning")  # of each film that fails, why
     run = open_run(run_dir)
     movies = run.tables.movies
     # without a word from the environment it is TMDB, or a message that it needs a key

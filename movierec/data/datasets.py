@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,10 @@ from movierec.data.readers import read, read_ratings
 from movierec.data.sources import opened
 from movierec.data.tables import Tables
 from movierec.errors import InputError
+from movierec.logs import logger
 from movierec.paths import data_dir
+
+log = logger(__name__)
 
 NAMES = ("sample", *ARCHIVES)
 FOLDS = ("u1", "u2", "u3", "u4", "u5")  # ML-100K's own splits, five disjoint fifths
@@ -42,18 +46,28 @@ def load_dataset(name: str, path: str | os.PathLike[str] | None = None) -> Table
         >>> load_dataset("sample").ratings.columns.tolist()
         ['user_id', 'movie_id', 'rating', 'timestamp']
     """
-    if path is not None:
-        return read(Path(path), name)
-    if name == "sample":
+    if name == "sample" and path is None:
         from movierec.data.simulate import simulate
 
         return simulate().tables
-    if name not in ARCHIVES:
+    if name not in ARCHIVES and path is None:
         raise InputError(
             f"unknown data set {name!r}; expected one of {', '.join(NAMES)}, or your own data "
             "with --from PATH (in Python: path=...)"
         )
-    return read(find_archive(name) or download(name), name)
+    began = time.perf_counter()
+    place = Path(path) if path is not None else find_archive(name) or download(name)
+    tables = read(place, name)
+    log.info(
+        "read %s from %s: %d users, %d movies, %d ratings, in %.1f s",
+        name,
+        place,
+        len(tables.users),
+        len(tables.movies),
+        len(tables.ratings),
+        time.perf_counter() - began,
+    )
+    return tables
 
 
 def find_archive(name: str) -> Path | None:

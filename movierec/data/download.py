@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from movierec.errors import InputError
 from movierec.files import alone
 from movierec.paths import DATA_VARIABLE, data_dir
+from movierec.progress import bar_wanted, is_off
 
 MIRROR_VARIABLE = "MOVIEREC_MIRROR"
 GROUPLENS = "https://files.grouplens.org/datasets/movielens"
@@ -61,6 +62,7 @@ def download(name: str) -> Path:
     folder = data_dir()
     archive = folder / f"{name}.zip"
     receiving = folder / f".{archive.name}.partial"
+    pooch.get_logger().disabled = is_off()  # a new level would not reach a logger of its making
     try:
         md5 = ARCHIVES[name] or _published_md5(url)
         fetcher = pooch.create(
@@ -125,7 +127,8 @@ def _received(
             raise ValueError(f"it is redirected to another host, {urlsplit(answer.url).netloc}")
         began, length = time.monotonic(), 0
         announced = int(answer.headers.get("Content-Length", 0)) or None
-        with tqdm(total=announced, desc=name, unit="B", unit_scale=True, disable=not name) as bar:
+        hidden = not (name and bar_wanted())
+        with tqdm(total=announced, desc=name, unit="B", unit_scale=True, disable=hidden) as bar:
             try:
                 while chunk := answer.raw.read1(2**20):  # whatever has come; read() would wait
                     length += len(chunk)

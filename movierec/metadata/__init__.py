@@ -4,7 +4,3 @@ A page shows at once what is known and asks for the rest; an answer comes later,
 thread, or never. Whatever the network, the provider or the disk does, nothing is raised into the
 page: it is logged under `movierec.metadata`.
 """
-
-import logging
-
-logging.getLogger(__name__).addHandler(logging.NullHandler())  # Python would write into the page

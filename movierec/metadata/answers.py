@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import threading
 from pathlib import Path
 
 from movierec.errors import ProviderError
+from movierec.logs import logger
 from movierec.metadata.cache import Cache, SharedPace
 from movierec.metadata.provider import Details, Film, Provider
 
@@ -16,7 +16,7 @@ KEPT = 90 * DAY  # an answer; TMDB allows no more than six months
 KEPT_PARTLY = DAY  # an answer whose picture could not be had
 KEPT_NOTHING = 3 * DAY  # that the provider has no such film
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 class Answers:

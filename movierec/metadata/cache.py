@@ -7,7 +7,6 @@ with a kernel each ask no faster than one.
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import threading
 import time
@@ -17,13 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from movierec.errors import ProviderError
+from movierec.logs import logger
 from movierec.metadata.provider import Details, Film, Provider
 
 LONGEST_WAIT = 30.0  # seconds that a film waits for its turn before it is given up
 LONGEST_PAUSE = 3_600.0  # seconds that a provider may have itself left alone
 JPEG = b"\xff\xd8\xff"
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ What a page asks for waits in a line, from which a few threads take the films th
 from __future__ import annotations
 
 import itertools
-import logging
 import math
 import os
 import threading
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from movierec.errors import ProviderError
+from movierec.logs import logger
 from movierec.metadata.answers import Answers
 from movierec.metadata.provider import Details, Film, Provider, films_of
 from movierec.metadata.settings import settings
@@ -33,7 +33,7 @@ LONGEST_REST = 600.0
 
 Done = Callable[[int, Details], None]  # a film's id, and what came; from another thread
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 def configured(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from movierec.errors import InputError, ProviderError
+from movierec.logs import logger
 from movierec.metadata.answers import Answers
 from movierec.metadata.metadata import THREADS
 from movierec.metadata.provider import Details, Film, films_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 GIVEN_UP = 5  # films without an answer, one after the other, that end it
 
-log = logging.getLogger(__name__)
+log = logger(__name__)
 
 
 def prefetch(

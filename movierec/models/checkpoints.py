@@ -31,6 +31,9 @@ import safetensors.numpy
 
 from movierec.errors import InputError, one_line
 from movierec.files import write_whole
+from movierec.logs import logger
+
+log = logger(__name__)
 
 FORMAT = 1
 Array = npt.NDArray[Any]
@@ -133,6 +136,7 @@ class Checkpoint:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_whole(self.file, safetensors.numpy.save(dict(arrays), metadata))
             write_whole(self.folder / "history.csv", _as_csv(counters["history"]))
+            log.debug("kept the state in %s", self.folder)
         except OSError as error:
             full = error.errno == errno.ENOSPC
             fault = "the disk is full" if full else error.strerror or str(error)

@@ -6,7 +6,6 @@ help. Layer names are those of the source document.
 
 from __future__ import annotations
 
-import logging
 import os
 from typing import Any
 
@@ -17,6 +16,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from movierec.data.features import Features, Sizes
+from movierec.logs import logger
 from movierec.recipes import NetworkConfig
 
 FEW_CORES = 4
@@ -29,7 +29,7 @@ if (os.cpu_count() or 1) <= FEW_CORES:
     try:
         tf.config.threading.set_intra_op_parallelism_threads(1)
     except RuntimeError as error:
-        logging.getLogger(__name__).info("TensorFlow is in use already: %s", error)
+        logger(__name__).info("TensorFlow is in use already: %s", error)
 
 Start = npt.NDArray[np.float32] | None  # added to an embedding matrix's random initial values
 

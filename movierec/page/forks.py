@@ -26,6 +26,9 @@ from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from movierec.errors import InputError
+from movierec.logs import logger
+
+log = logger(__name__)
 
 RUN_VARIABLE = "MOVIEREC_RUN"  # the run folder that the nursery and the page's notebook open
 OWN_MEMORY = 512 * 2**20  # bytes that one visitor may take beside the shared model
@@ -79,6 +82,7 @@ class Forked(LocalProvisioner):
         process.start()
         self.process: Any = _Process(process)
         self.pid = self.pgid = process.pid  # it leads a group of its own
+        log.debug("process %d is ready for a visitor", process.pid)
         self.cwd = kwargs.get("cwd") or Path.cwd()
         return self.connection_info
 

@@ -8,7 +8,6 @@ it takes a second, most of it for jsonschema, and makes no widget, which would b
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import sys
 
@@ -20,6 +19,7 @@ import pyarrow
 import movierec.explorer.explorer
 import movierec.metadata.metadata
 import movierec.plots  # noqa: F401
+from movierec import logs
 from movierec.errors import InputError
 from movierec.explorer.filmmap import film_map
 from movierec.metadata.settings import settings
@@ -30,9 +30,7 @@ sys.modules["debugpy"] = None  # type: ignore[assignment]  # a page's kernels ne
 pyarrow.set_cpu_count(1)  # a fork has none of its parent's threads
 
 # what goes wrong with posters is told where the server was started, not on the page
-_handler = logging.StreamHandler(sys.stderr)
-_handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
-logging.getLogger("movierec").addHandler(_handler)
+logs.show("warning")
 
 
 def _problem() -> str | None:

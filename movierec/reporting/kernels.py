@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from movierec.logs import logger
 from movierec.reporting.pages import read_notebook
+
+log = logger(__name__)
 
 # A line an epoch: a live bar leaves screens of control characters in an executed notebook.
 KERNEL_ENVIRONMENT = {"MOVIEREC_PROGRESS": "lines"}
@@ -85,16 +88,17 @@ def execute(source: Path, values: dict[str, Any], target: Path) -> Execution:
             )
 
         async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
-            await super().start_kernel(stderr=log, **options)
+            await super().start_kernel(stderr=printed, **options)
             pid = self.provisioner.pid  # type: ignore[union-attr]  # it was just started
             memory.watch(pid)
 
+    log.info("running %s for %s with %s", source.name, target, values)
     failure: Failure | None = None
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix=RUNNING, dir=target.parent) as folder:
         partial = Path(folder) / target.name
         log_path = partial.with_suffix(".log")
-        with log_path.open("wb") as log:
+        with log_path.open("wb") as printed:
             try:
                 papermill.execute_notebook(
                     source,
@@ -117,7 +121,10 @@ def execute(source: Path, values: dict[str, Any], target: Path) -> Execution:
         notebook.metadata.papermill.update(input_path=source.name, output_path=target.name)
         partial.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
         os.replace(partial, target)
-    return Execution(notebook, time.perf_counter() - began, memory.peak, failure)
+    seconds = time.perf_counter() - began
+    ended = f"was stopped by {failure.ename}" if failure else "came to its end"
+    log.info("%s %s, %.1f s, at most %d MiB", target, ended, seconds, memory.peak >> 20)
+    return Execution(notebook, seconds, memory.peak, failure)
 
 
 @contextlib.contextmanager

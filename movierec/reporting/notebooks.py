@@ -20,6 +20,7 @@ from typing import Any
 from movierec import __version__
 from movierec.errors import InputError, NotebookError
 from movierec.files import alone, leads_out, write_whole
+from movierec.logs import logger
 from movierec.reporting.freshness import checksum, made_from, what_changed
 from movierec.reporting.kernels import RUNNING, execute
 from movierec.reporting.pages import (
@@ -43,6 +44,8 @@ from movierec.reporting.parameters import (
     defaults,
 )
 from movierec.runs import BEST, load_run
+
+log = logger(__name__)
 
 OF_NETWORKS = ("02_shapes", "03_training")  # have nothing to say of a run without a network
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas")
@@ -175,6 +178,7 @@ def run_notebooks(
         stale = "it was asked for" if force else what_changed(batch.out_dir, origin)
         if stale is None:
             if (left := _as_left(batch)) is not None:
+                log.info("%s is the report of the same inputs already", batch.out_dir)
                 return left
             stale = "metrics.json is no longer as the batch left it"
         if progress and (batch.out_dir / "metrics.json").exists():

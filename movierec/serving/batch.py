@@ -36,9 +36,12 @@ import pyarrow.parquet as pq
 
 from movierec.errors import InputError
 from movierec.files import alone, write_whole
+from movierec.logs import logger
 from movierec.recommend.choosing import check_choice
 from movierec.recommend.recommender import Recommender
 from movierec.runs import load_run
+
+log = logger(__name__)
 
 PART = 20_000  # users; their lists take seconds
 JOB, DONE = "_job.json", "_SUCCESS"
@@ -237,6 +240,7 @@ def _make(run_dir: Path, run: str, part: Part, k: int) -> tuple[str, int]:
     sink = io.BytesIO()
     pq.write_table(pa.table(columns), sink)
     write_whole(part.out, sink.getvalue())
+    log.debug("wrote %s: %d users", part.out, len(user_ids))
     return f"{platform.node()}:{os.getpid()}", _recommender.cache_info().misses
 
 

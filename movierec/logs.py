@@ -1,0 +1,63 @@
+"""What the library says of its work: by the standard library's logging, and nothing until asked.
+
+A program that uses movierec decides with `logging` itself, as it does for any other library: all
+loggers are below `movierec`. The environment variable `MOVIEREC_LOG` is for where no program does
+(a command, a notebook, papermill's kernels, the page): it names a level, and lines of that level
+and above then go to the standard error.
+
+    debug     what was opened, fetched or kept, and how long the parts of a step took
+    info      the steps: what was read, trained, written and run, with counts and seconds
+    warning   something is wrong, and the work goes on without it
+    error     something has failed that should not have been able to
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+
+LOG_VARIABLE = "MOVIEREC_LOG"
+LEVELS = ("debug", "info", "warning", "error")
+
+_package = logging.getLogger("movierec")
+_package.addHandler(logging.NullHandler())  # without any handler, Python would write warnings
+
+
+def logger(name: str) -> logging.Logger:
+    """A module's logger: `logging.getLogger`, and silent until somebody asks for what it says.
+
+    Args:
+        name: the module's `__name__`.
+    """
+    return logging.getLogger(name)
+
+
+def show(level: str = "warning") -> None:
+    """Write log lines to the standard error from now on; a second call changes only the level.
+
+    Args:
+        level: one of `LEVELS`, which holds unless `$MOVIEREC_LOG` names another. A value that it
+            does not know is told, and no reason to stop: nobody's night of work is worth less than
+            its log.
+    """
+    asked = os.environ.get(LOG_VARIABLE, "").strip()
+    known = asked.lower() in LEVELS
+    _package.setLevel((asked if known else level).upper())
+    if not any(isinstance(handler, _Shown) for handler in _package.handlers):
+        _package.addHandler(_Shown())
+    if asked and not known:
+        expected = f"{', '.join(LEVELS[:-1])} or {LEVELS[-1]}"
+        _package.warning("%s is %r; expected %s. Taken as %s", LOG_VARIABLE, asked, expected, level)
+
+
+class _Shown(logging.StreamHandler):
+    """What `show` adds; there is never a second one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+
+    def format(self, record: logging.LogRecord) -> str:
+        """A line without the characters that a terminal would obey in place of showing them."""
+        line = super().format(record)
+        return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in line)
