@@ -20,8 +20,9 @@ def movierec(home: Path, *arguments: object) -> subprocess.CompletedProcess[str]
     """
     printed, told, status = io.StringIO(), io.StringIO(), 0
     given = ["movierec", *map(str, arguments)]
-    log = logging.getLogger("movierec.metadata")
-    handlers = list(log.handlers)
+    log = logging.getLogger("movierec")
+    handlers, level = list(log.handlers), log.level
+    log.handlers[:] = [handler for handler in handlers if type(handler) is logging.NullHandler]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
         patch.setattr("sys.argv", given)
@@ -31,5 +32,6 @@ def movierec(home: Path, *arguments: object) -> subprocess.CompletedProcess[str]
                 main()
             except SystemExit as end:
                 status = end.code
-    log.handlers[:] = handlers  # of the command's
+    log.handlers[:] = handlers  # a process of its own would begin with none, and leave none
+    log.setLevel(level)
     return subprocess.CompletedProcess(given, status, printed.getvalue(), told.getvalue())
