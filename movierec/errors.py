@@ -6,6 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 
+def printable(text: str) -> str:
+    """A text without characters that a terminal would obey in place of showing them."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
 def one_line(text: object, length: int = 500) -> str:
     """A text of somebody else as a message holds it.
 

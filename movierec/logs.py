@@ -16,6 +16,8 @@ from __future__ import annotations
 import logging
 import os
 
+from movierec.errors import printable
+
 LOG_VARIABLE = "MOVIEREC_LOG"
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -59,5 +61,4 @@ class _Shown(logging.StreamHandler):
 
     def format(self, record: logging.LogRecord) -> str:
         """A line without the characters that a terminal would obey in place of showing them."""
-        line = super().format(record)
-        return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in line)
+        return printable(super().format(record))

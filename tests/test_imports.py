@@ -23,7 +23,7 @@ MODULES = sorted(
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "paths": set(),
-    "logs": set(),
+    "logs": {"errors"},
     "progress": set(),
     "vectors": set(),
     "plots": set(),

@@ -14,7 +14,7 @@ import pytest
 from conftest import PROJECT
 from packaging.specifiers import SpecifierSet
 
-PYTHONS = ["3.11", "3.12", "3.13"]  # the whole suite was run on each
+PYTHONS = ["3.11", "3.12", "3.13"]
 
 # a Python that takes itself for another version, and makes no environment but says that it would
 OTHER_PYTHON = """#!/bin/sh

@@ -18,6 +18,7 @@ from movierec.cli.options import (
     movie_argument,
     open_run,
     opened_run,
+    out_option,
     why_option,
 )
 from movierec.cli.printing import print_facts, print_films
@@ -140,12 +141,8 @@ def group_command(
 @recommend.command("for-users")
 @click.argument("users", metavar="USERS.parquet", type=click.Path(path_type=Path))
 @opened_run
-@click.option(
-    "--out",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Where to write; a new folder, or that of the same job, interrupted.",
+@out_option(
+    "DIR", "Where to write; a new folder, or that of the same job, interrupted.", required=True
 )
 @k_option
 @click.option("--workers", default=1, show_default=True, help="Processes on this machine.")
@@ -209,12 +206,7 @@ def also_liked_command(movie: str, run_dir: Path | None, as_json: bool, **choice
 @click.command("predict")
 @click.argument("pairs", metavar="PAIRS.csv", type=click.Path(path_type=Path))
 @opened_run
-@click.option(
-    "--out",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Where to write, in place of the standard output.",
-)
+@out_option("FILE", "Where to write, in place of the standard output.")
 @json_option
 def predict_command(pairs: Path, run_dir: Path | None, out: Path | None, as_json: bool) -> None:
     """Add a predicted rating to each user and film of a CSV file."""

@@ -18,8 +18,7 @@ import click
 from movierec import __version__
 from movierec.cli import films, reports, serving, training
 from movierec.cli.options import json_option
-from movierec.cli.printing import printable
-from movierec.errors import InputError, NotebookError, WorkerLostError
+from movierec.errors import InputError, NotebookError, WorkerLostError, printable
 
 
 def main() -> None:

@@ -32,6 +32,12 @@ def run_option(text: str) -> Any:
     return click.option("--run", "run_dir", metavar="DIR", type=path, help=text)
 
 
+def out_option(metavar: str, text: str, required: bool = False) -> Any:
+    """The option `--out`, with what is written there."""
+    path = click.Path(path_type=Path)
+    return click.option("--out", metavar=metavar, type=path, required=required, help=text)
+
+
 opened_run = run_option("Run folder; the newest below reports/ if not given.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 movie_argument = click.argument("movie")

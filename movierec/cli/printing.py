@@ -6,6 +6,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from movierec.errors import printable
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -54,11 +56,6 @@ def print_table(frame: pd.DataFrame, heading: str, narrow: bool = False) -> None
         table.add_row(*(escape(_cell(cell)) for cell in cells))
     # a pipe has no width; a terminal keeps its own
     Console(width=None if sys.stdout.isatty() or not narrow else 120).print(table)
-
-
-def printable(text: str) -> str:
-    """A text without characters that a terminal would obey in place of showing them."""
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 def _cell(value: object) -> str:

@@ -13,7 +13,7 @@ from movierec.errors import InputError
 
 if TYPE_CHECKING:
     from movierec.reporting.parameters import Parameter
-from movierec.cli.options import data_option, from_option, json_option, run_option
+from movierec.cli.options import data_option, from_option, json_option, out_option, run_option
 from movierec.cli.printing import print_facts
 
 
@@ -133,12 +133,7 @@ def _sweep(
 @click.command("compare")
 @click.argument("first", metavar="FIRST", type=click.Path(path_type=Path))
 @click.argument("second", metavar="SECOND", type=click.Path(path_type=Path))
-@click.option(
-    "--out",
-    metavar="PAGE.html",
-    type=click.Path(path_type=Path),
-    help="Where to write; reports/FIRST-SECOND.html if not given.",
-)
+@out_option("PAGE.html", "Where to write; reports/FIRST-SECOND.html if not given.")
 @click.option("--seed", default=0, show_default=True, help="Of the intervals.")
 @json_option
 def compare_command(first: Path, second: Path, out: Path | None, seed: int, as_json: bool) -> None:

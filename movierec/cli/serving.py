@@ -10,20 +10,14 @@ from typing import Any
 
 import click
 
-from movierec.cli.options import json_option, open_run, opened_run
+from movierec.cli.options import json_option, open_run, opened_run, out_option
 from movierec.cli.printing import print_facts
 from movierec.errors import InputError
 
 
 @click.command("export")
 @opened_run
-@click.option(
-    "--out",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Where to write; a new folder.",
-)
+@out_option("DIR", "Where to write; a new folder.", required=True)
 @click.option(
     "--format",
     "formats",

@@ -589,9 +589,7 @@ class Recommender:
         Example:
             >>> rec.add_movies(pd.DataFrame({"title": ["Up (2009)"], "genres": ["Animation"]}))
         """
-        from movierec.recommend.growing import (
-            with_movies,  # here: it makes recommenders
-        )
+        from movierec.recommend.growing import with_movies  # here: it makes recommenders
 
         return self._become(with_movies(self, movies))
 
