@@ -78,14 +78,14 @@ $(VENV)/.robust: $(VENV)/.dev requirements-robust.txt
 
 fuzz: $(VENV)/.robust  ## the readers on RUNS inputs that a fuzzer invents; Linux
 	mkdir -p build/fuzz && cd build/fuzz && PYTHONPATH=$(CURDIR) $(abspath $(BIN))/python \
-		$(CURDIR)/tests/fuzz/fuzz_readers.py -runs=$(RUNS) -max_len=4096
+		$(CURDIR)/tests/promises/fuzz/fuzz_readers.py -runs=$(RUNS) -max_len=4096
 
 fuzz-runs: $(VENV)/.robust  ## run folders, profiles and reports on RUNS inputs; Linux
 	mkdir -p build/fuzz && cd build/fuzz && PYTHONPATH=$(CURDIR) $(abspath $(BIN))/python \
-		$(CURDIR)/tests/fuzz/fuzz_runs.py -runs=$(RUNS) -max_len=8192
+		$(CURDIR)/tests/promises/fuzz/fuzz_runs.py -runs=$(RUNS) -max_len=8192
 
 kills: $(VENV)/.dev  ## KILLS kills of each kind of writer
-	$(BIN)/python tests/faults/kills.py --kills $(KILLS)
+	$(BIN)/python tests/promises/faults/kills.py --kills $(KILLS)
 
 mutation: $(VENV)/.robust  ## small changes of the code, which the tests must notice
 	$(BIN)/mutmut run --max-children 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from movierec.data.simulate import simulate
+from movierec.sample.simulate import simulate
 
 USERS, FILMS, LARGEST = 200_000, 87_000, 32  # millions
 

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from movierec.data.tables import Tables as Tables
     from movierec.errors import InputError as InputError
     from movierec.evaluation.evaluate import evaluate as evaluate
-    from movierec.pipeline import train as train
-    from movierec.pipeline import train_or_load as train_or_load
     from movierec.recommend.recommender import Recommender as Recommender
     from movierec.runs import Run as Run
     from movierec.runs import load_run as load_run
+    from movierec.training import train as train
+    from movierec.training import train_or_load as train_or_load
 
 # read by TensorFlow when it is first imported: quiets most of what it says of the machine
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -37,8 +37,8 @@ _HOMES = {
     "evaluate": "evaluation.evaluate",
     "load_dataset": "data.datasets",
     "load_run": "runs",
-    "train": "pipeline",
-    "train_or_load": "pipeline",
+    "train": "training",
+    "train_or_load": "training",
 }
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604
 

@@ -153,11 +153,11 @@ def _unusable_folders() -> Iterator[str]:
 
 
 def _data_sets() -> tuple[dict[str, str], list[str]]:
-    from movierec.data.datasets import NAMES, find_archive
+    from movierec.data.datasets import find_archive, names
     from movierec.data.sources import check_files
 
     found, faults = {}, []
-    for name in NAMES:
+    for name in names():
         if (path := find_archive(name)) is None:
             continue
         try:
@@ -169,7 +169,7 @@ def _data_sets() -> tuple[dict[str, str], list[str]]:
 
 
 def _posters() -> tuple[dict[str, str], list[str]]:
-    from movierec.metadata.settings import settings
+    from movierec.posters.settings import settings
 
     try:
         chosen = settings()

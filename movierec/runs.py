@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,7 @@ from movierec.errors import InputError, one_line
 from movierec.files import alone, leads_out
 from movierec.logs import logger
 from movierec.models.newcomers import Newcomers
+from movierec.models.recipe import Trained
 from movierec.models.watching import Watching
 from movierec.paths import reports_dir
 from movierec.recommend.recommender import Recommender
@@ -290,25 +291,6 @@ def _read_parquet(content: bytes, columns: Sequence[str]) -> pd.DataFrame:
             raise ValueError(f"{len(content):,} bytes claim to be {length:,} letters of {name}")
         table = table.set_column(place, name, column.cast(pa.string()))
     return table.to_pandas(ignore_metadata=True)
-
-
-class Trained(NamedTuple):
-    """What a training hands over to be written.
-
-    Attributes:
-        weights: float32 arrays by name: all that was learned.
-        vectors: `user` (user rows, d) and `movie` (movie rows, d), whose dot products are the
-            predicted ratings; `watching_` with each name of `watching.Watching`, if there is one.
-        history: a row an epoch, as `training.Fit.history`.
-        best_epoch: the epoch whose state was kept.
-        seconds: `build`, `compile`, `train`.
-    """
-
-    weights: dict[str, npt.NDArray[np.float32]]
-    vectors: dict[str, npt.NDArray[np.float32]]
-    history: pd.DataFrame
-    best_epoch: int
-    seconds: dict[str, float]
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:

@@ -10,44 +10,29 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from worlds import real_folder, write_drawn_run_to
 
-from movierec.data.attributes import movie_attributes
 from movierec.data.datasets import load_dataset
 from movierec.data.features import Features
-from movierec.data.simulate import Simulation, simulate
 from movierec.data.tables import Tables
 from movierec.logs import LOG_VARIABLE
-from movierec.metadata.settings import KEY_VARIABLES, PROVIDER_VARIABLE
-from movierec.models.newcomers import SIZES, Newcomers
-from movierec.models.watching import Watching
-from movierec.recipes import BestRecipe
-from movierec.runs import PARTS, Run, Trained, write_run
-
-PROJECT = Path(__file__).resolve().parents[1]
+from movierec.models.recipes import BestRecipe
+from movierec.posters.settings import KEY_VARIABLES, PROVIDER_VARIABLE
+from movierec.runs import Run
+from movierec.sample.simulate import Simulation, simulate
 
 for name in (*KEY_VARIABLES, PROVIDER_VARIABLE):
     os.environ.pop(name, None)  # no test asks a real provider with somebody's key
 os.environ.pop(LOG_VARIABLE, None)  # commands are quiet, as tests of what they print expect
 
 
-# With `make test` each worker takes file after file. These take the longest: begun last, one of
-# them would keep one worker busy while the other has nothing left to do.
-LONGEST = (
-    "test_notebooks.py",
-    "test_notebooks_real.py",
-    "test_page.py",
-    "test_app.py",
-    "test_distribution.py",
-    "test_training.py",
-    "test_checkpoints.py",
-    "test_cli.py",
-    "test_export.py",
-)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    place = {name: number for number, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
+    """Files marked `long` come first.
+
+    With `make test` each worker takes file after file: begun last, a long one would keep one worker
+    busy while the other has nothing left to do.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +54,7 @@ def small_features(small_tables: Tables) -> Features:
 @pytest.fixture(scope="session")
 def small_run(small_tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One short training of the small world, with validation and test rows. Only to be read."""
-    from movierec.pipeline import train  # here: most tests need no TensorFlow
+    from movierec.training import train  # here: most tests need no TensorFlow
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOVIEREC_PROGRESS", "off")
@@ -80,7 +65,7 @@ def small_run(small_tables: Tables, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="session")
 def small_best(small_tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A small training of recipe `best` on the small world. Only to be read."""
-    from movierec.pipeline import train
+    from movierec.training import train
 
     recipe = BestRecipe("best", factors=6, passes=8, members=2, watch_rank=40)
     with pytest.MonkeyPatch.context() as patch:
@@ -89,132 +74,22 @@ def small_best(small_tables: Tables, tmp_path_factory: pytest.TempPathFactory) -
         return train(small_tables, recipe, run_dir=folder)
 
 
-def drawn_tables(ids_from: int | None = None) -> Tables:
-    """People and films whose ids leave gaps; the last of each stand in no rating.
-
-    A person's id is three times their row, a film's id its row, unless `ids_from` says where both
-    begin.
-    """
-    rng = np.random.default_rng(5)
-    people, films = 30, 24
-    words = ["Red", "Sea", "Hill", "Red Sea", "Sea of the Sea", "The Long Road", "Hill Road"]
-    genres = ["Drama", "Comedy|Drama", "(no genres listed)", "War", "Action|Comedy|War"]
-    years = [None if film == 7 else 1930 + 3 * film for film in range(films)]
-    pairs = np.argwhere(rng.random((people - 1, films - 1)) < np.linspace(0.2, 0.9, films - 1))
-    pairs = rng.permutation(pairs)
-    user_ids, movie_ids = 3 * np.arange(1, people + 1), 2 * np.arange(1, films + 1)
-    if ids_from is not None:
-        user_ids, movie_ids = user_ids - 3 + ids_from, movie_ids - 2 + ids_from
-    return Tables(
-        users=pd.DataFrame(
-            {
-                "user_id": user_ids,
-                "gender": rng.choice(["F", "M"], people),
-                "age": rng.choice([1, 17, 18, 25, 40, 47, 53, 56, 80], people),
-                "occupation": rng.integers(0, 4, people),
-                "zip": "0",
-            }
-        ),
-        movies=pd.DataFrame(
-            {
-                "movie_id": movie_ids,
-                "title": [f"{words[f % 7]} {f} ({years[f] or 1999})" for f in range(films)],
-                "genres": [genres[film % 5] for film in range(films)],
-                "year": pd.array(years, dtype="Int64"),
-            }
-        ),
-        ratings=pd.DataFrame(
-            {
-                "user_id": user_ids[pairs[:, 0]],
-                "movie_id": movie_ids[pairs[:, 1]],
-                "rating": rng.integers(1, 6, len(pairs)).astype(np.float32),
-                "timestamp": np.arange(len(pairs)),
-            }
-        ),
-        name="drawn",
-        occupations=("artist", "baker", "clerk", "doctor"),
-    )
-
-
-def _write_drawn_run(
-    folder: Path, recipe: str = "best", seed: int = 0, ids_from: int | None = None
-) -> Run:
-    """A run folder whose vectors are drawn: what is to come back can be worked out from them.
-
-    Nothing is trained, so that it takes no time; recipe `best` knows what is watched together.
-    """
-    tables = drawn_tables(ids_from)
-    features = Features.fit(tables)
-    rng = np.random.default_rng(seed)
-    users, movies, d, r = len(features.users), len(features.movies), 3, 4
-    part = np.random.default_rng(9).choice(3, len(tables.ratings), p=[0.6, 0.1, 0.3])
-    part[tables.ratings["user_id"] == 6] = 0  # nothing held out
-    low = (tables.ratings["user_id"] == 9) & (tables.ratings["rating"] >= 4)
-    part[low & (part == 2)] = 0  # nothing liked among what is held out
-
-    def drawn(*shape: int, scale: float = 1.0) -> np.ndarray:
-        return rng.normal(0, scale, shape).astype(np.float32)
-
-    vectors = {"user": drawn(users, d), "movie": drawn(movies, d)}
-    attributes = 2 + 7 + 4 + 2  # genders, age bands, jobs, and the size of a history
-    root = drawn(len(SIZES), d, d)
-    newcomers = Newcomers(
-        center=drawn(d),
-        tower=drawn(movies + attributes, d, scale=0.5),
-        covariance=root @ root.transpose(0, 2, 1),
-        noise=np.array([0.8], np.float32),
-        user_rest=np.column_stack([drawn(users), 3 + drawn(users, scale=0.3)]),
-        movie_rest=np.column_stack([3 + drawn(movies, scale=0.5), drawn(movies, scale=0.2)]),
-        movie_center=drawn(d),
-        movie_tower=drawn(movie_attributes(features).shape[1], d),
-    )
-    if recipe == "best":
-        watching = Watching(
-            users=drawn(users, r),
-            movies=drawn(movies, r),
-            own=rng.uniform(0.5, 2, movies).astype(np.float32),
-            near=drawn(movies, r, scale=0.3),
-            liked=rng.uniform(0, 3, movies).astype(np.float32),
-        )
-        watching.users[[5, 30]] = 0  # people without a history
-        vectors |= {f"watching_{name}": array for name, array in watching._asdict().items()}
-    rows = {name: int((part == code).sum()) for code, name in enumerate(PARTS)}
-    history = pd.DataFrame({"epoch": [1], "train_loss": [1.0], "val_loss": [1.0]})
-    seconds = {"prepare": 1.0, "compile": 2.0, "train": 3.0, "finish": 4.0}
-    return write_run(
-        folder,
-        info={
-            "config": {"recipe": recipe, "seed": 0},
-            "rows": rows,
-            "metrics": {"validation": None, "test": None},
-            "seconds": seconds,
-            "best_epoch": 1,
-        },
-        tables=tables,
-        part=pd.Categorical.from_codes(part, list(PARTS)),
-        features=features,
-        trained=Trained({}, vectors, history, 1, seconds),
-        newcomers=newcomers,
-        plots={},
-    )
-
-
 @pytest.fixture(scope="session")
 def write_drawn_run() -> Callable[..., Run]:
     """Writes a run folder whose vectors are drawn."""
-    return _write_drawn_run
+    return write_drawn_run_to
 
 
 @pytest.fixture(scope="session")
 def drawn_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run whose vectors are drawn, with vectors of watching. Only to be read."""
-    return _write_drawn_run(tmp_path_factory.mktemp("runs") / "drawn")
+    return write_drawn_run_to(tmp_path_factory.mktemp("runs") / "drawn")
 
 
 @pytest.fixture(scope="session")
 def drawn_plain_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The same data with other vectors, and none of watching. Only to be read."""
-    return _write_drawn_run(tmp_path_factory.mktemp("runs") / "plain", "fast", seed=1)
+    return write_drawn_run_to(tmp_path_factory.mktemp("runs") / "plain", "fast", seed=1)
 
 
 @pytest.fixture(scope="session")
@@ -252,14 +127,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("no right to mount a small disk here")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
-
-
-def real_folder(name: str, variable: str) -> Path:
-    """Where a real data set is, which may not be redistributed; else skip the test."""
-    folder = Path(os.environ.get(variable) or PROJECT.parent / "shared" / name)
-    if not folder.exists():
-        pytest.skip(f"no {name} at {folder}: put it there, or set {variable} to its folder or zip")
-    return folder
 
 
 @pytest.fixture(scope="session")

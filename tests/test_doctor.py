@@ -13,8 +13,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from movierec import doctor
-from movierec.data.simulate import write_ml1m
 from movierec.doctor import examine
+from movierec.sample.simulate import write_ml1m
 
 
 @pytest.fixture(autouse=True)

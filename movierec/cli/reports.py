@@ -12,7 +12,7 @@ import click
 from movierec.errors import InputError
 
 if TYPE_CHECKING:
-    from movierec.reporting.parameters import Parameter
+    from movierec.reports.parameters import Parameter
 from movierec.cli.options import data_option, from_option, json_option, out_option, run_option
 from movierec.cli.printing import print_facts
 
@@ -77,7 +77,7 @@ def notebooks_command(
     a picture of all. The same command goes on with what is missing.
     """
     from movierec.paths import reports_dir
-    from movierec.reporting.notebooks import parameters_of, run_notebooks
+    from movierec.reports.notebooks import parameters_of, run_notebooks
 
     if listed:
         _print_parameters(parameters_of(), as_json)
@@ -112,7 +112,7 @@ def _sweep(
     force: bool,
     as_json: bool,
 ) -> None:
-    from movierec.reporting.sweep import NOTEBOOK, parsed_grid, sweep
+    from movierec.reports.sweep import NOTEBOOK, parsed_grid, sweep
 
     values = parsed_grid(grid)
     notebook = only[0] if only else NOTEBOOK
@@ -143,7 +143,7 @@ def compare_command(first: Path, second: Path, out: Path | None, seed: int, as_j
     same rows, the differences of errors and lists with intervals: SECOND less FIRST.
     """
     from movierec.paths import reports_dir
-    from movierec.reporting.comparison import compare_folders
+    from movierec.reports.comparison import compare_folders
 
     name = "-".join(folder.resolve().name for folder in (first, second))
     page = out or reports_dir() / f"{name}.html"

@@ -81,8 +81,8 @@ def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
     """
     if find_spec("voila") is None:
         raise InputError("the page needs Voilà; install it with `pip install 'movierec[app]'`")
-    from movierec.metadata.settings import settings as chosen
     from movierec.page.app import is_loopback, serve
+    from movierec.posters.settings import settings as chosen
 
     opened = open_run(run_dir)
     if (posters := chosen()) is not None:  # what is wrong there is told here
@@ -117,8 +117,8 @@ def metadata_command(
     on. Answers are kept in data/metadata.
     """
     from movierec import logs
-    from movierec.metadata.metadata import configured
-    from movierec.metadata.prefetch import prefetch
+    from movierec.posters.metadata import configured
+    from movierec.posters.prefetch import prefetch
     from movierec.progress import counted
 
     logs.show("warning")  # of each film that fails, why

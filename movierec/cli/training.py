@@ -20,7 +20,7 @@ from movierec.cli.options import (
     run_option,
 )
 from movierec.cli.printing import print_facts, print_table
-from movierec.recipes import RECIPES, Recipe, resolve_recipe
+from movierec.models.recipes import RECIPES, Recipe, resolve_recipe
 
 HOLDOUTS = ("random", "origin", "temporal", "last", "none")  # of splits, which loads pandas
 FOLDS = ("u1", "u2", "u3", "u4", "u5")  # of datasets
@@ -38,8 +38,8 @@ def data_command(name: str, path: Path | None, as_json: bool) -> None:
     form of MovieLens-1M.
     """
     from movierec.data.datasets import find_archive, load_dataset
-    from movierec.data.simulate import write_ml1m
     from movierec.paths import data_dir
+    from movierec.sample.simulate import write_ml1m
 
     tables = load_dataset(name, path)
     if name == "sample" and path is None:
@@ -115,13 +115,13 @@ def train_command(
     state. While it trains, DIR.partial holds a checkpoint: after an interrupt of any kind, the same
     command with --resume ends with the numbers of a training that was never interrupted. With
     TF_CONFIG in the environment, several workers train together; see
-    movierec/models/distribution.py.
+    movierec/network/workers.py.
     """
     changes = ("epochs", "batch_size", "learning_rate", "patience")
     resolve_recipe(settings["recipe"], *(settings[name] for name in changes))  # TensorFlow is slow
 
     from movierec.data.datasets import load_dataset, official_fold
-    from movierec.pipeline import train
+    from movierec.training import train
 
     loading = time.perf_counter()
     tables = load_dataset(data, path)

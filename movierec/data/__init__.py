@@ -1,1 +1,1 @@
-"""From raw files to encoded features: read, simulated, split, described."""
+"""From raw files to encoded features: read, checked, split."""

@@ -17,11 +17,16 @@ from movierec.data.tables import Tables
 from movierec.errors import InputError
 from movierec.logs import logger
 from movierec.paths import data_dir
+from movierec.registry import offer, offered
 
 log = logger(__name__)
 
-NAMES = ("sample", *ARCHIVES)
 FOLDS = ("u1", "u2", "u3", "u4", "u5")  # ML-100K's own splits, five disjoint fifths
+
+
+def names() -> tuple[str, ...]:
+    """The data sets that need no path: those that rooms offer, and the archives of GroupLens."""
+    return (*offered("datasets"), *ARCHIVES)
 
 
 def load_dataset(name: str, path: str | os.PathLike[str] | None = None) -> Tables:
@@ -32,7 +37,7 @@ def load_dataset(name: str, path: str | os.PathLike[str] | None = None) -> Table
     simulated `sample` needs neither files nor network.
 
     Args:
-        name: one of `NAMES`. With a path, the form is told by the files found there, and any
+        name: one of `names()`. With a path, the form is told by the files found there, and any
             other name is accepted as a label for a user's own data.
         path: a folder with the files (or with one folder that has them), or a zip.
 
@@ -46,13 +51,12 @@ def load_dataset(name: str, path: str | os.PathLike[str] | None = None) -> Table
         >>> load_dataset("sample").ratings.columns.tolist()
         ['user_id', 'movie_id', 'rating', 'timestamp']
     """
-    if name == "sample" and path is None:
-        from movierec.data.simulate import simulate
-
-        return simulate().tables
+    if path is None and name in offered("datasets"):
+        tables: Tables = offer("datasets", name)()
+        return tables
     if name not in ARCHIVES and path is None:
         raise InputError(
-            f"unknown data set {name!r}; expected one of {', '.join(NAMES)}, or your own data "
+            f"unknown data set {name!r}; expected one of {', '.join(names())}, or your own data "
             "with --from PATH (in Python: path=...)"
         )
     began = time.perf_counter()

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from movierec.data.titles import spoken_title
-from movierec.metadata.provider import Details
+from movierec.posters.provider import Details
 
 STYLE = Path(__file__).with_name("components.css")
 REASONS = 7  # films that a chart of reasons names

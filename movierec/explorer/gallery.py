@@ -18,7 +18,7 @@ from movierec.explorer.visitor import Visitor
 from movierec.recommend.recommender import Recommender
 
 if TYPE_CHECKING:
-    from movierec.metadata.provider import Details
+    from movierec.posters.provider import Details
     from movierec.recommend.people import Person
 
 LIKED_BY_MANY = "watched and liked by many"  # the reason while nothing is known of somebody

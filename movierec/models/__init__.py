@@ -1,1 +1,1 @@
-"""What is fitted to ratings, by numbers alone: the two-tower network and the factor models."""
+"""What is fitted to ratings, by numbers alone: recipes, factors, what is watched together."""

@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from movierec.recipes import BestRecipe
+from movierec.models.recipes import BestRecipe
 from movierec.vectors import Rows, pair_scores
 
 Array = npt.NDArray[np.float32]

@@ -24,7 +24,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from scipy.sparse.linalg import svds
 
-from movierec.recipes import BestRecipe
+from movierec.models.recipes import BestRecipe
 from movierec.vectors import Rows
 
 Array = npt.NDArray[np.float32]

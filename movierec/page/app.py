@@ -44,7 +44,7 @@ from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from movierec.errors import InputError
 from movierec.page import forks
-from movierec.reporting.notebooks import source_folder
+from movierec.reports.notebooks import source_folder
 
 FILES = Path(__file__).parent / "served"
 AWAY = 120  # seconds without a connection after which a visitor is taken to have left

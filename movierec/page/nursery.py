@@ -17,13 +17,12 @@ import ipywidgets  # noqa: F401
 import pyarrow
 
 import movierec.explorer.explorer
-import movierec.metadata.metadata
-import movierec.plots  # noqa: F401
+import movierec.lessons.plots  # noqa: F401
 from movierec import logs
 from movierec.errors import InputError
 from movierec.explorer.filmmap import film_map
-from movierec.metadata.settings import settings
 from movierec.page.forks import RUN_VARIABLE
+from movierec.posters.settings import settings
 from movierec.runs import load_once
 
 sys.modules["debugpy"] = None  # type: ignore[assignment]  # a page's kernels need no debugger
@@ -47,8 +46,8 @@ def _problem() -> str | None:
         recommender.raters(0)
         film_map(recommender)
         if settings() is not None:
-            import movierec.metadata.douban
-            import movierec.metadata.tmdb  # noqa: F401
+            import movierec.posters.douban
+            import movierec.posters.tmdb  # noqa: F401
     except InputError as error:
         return str(error)
     return None

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from movierec.networks import load_network
+from movierec.network.saved import load_network
 from movierec.recommend.recommender import EVEN, LIKING, STEEPNESS, Recommender
 from movierec.runs import Run
 

@@ -1,0 +1,1 @@
+"""What the notebooks teach with: pictures, descriptions, derived shapes, short studies."""

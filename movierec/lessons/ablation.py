@@ -1,0 +1,101 @@
+"""What each part of recipe `best` gains: the recipe without it, beside the recipe with it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from movierec.evaluation.baselines import Baseline
+from movierec.evaluation.evaluate import Measured, known_and_held_out, measure_methods
+from movierec.models.best import fit_ratings
+from movierec.models.recipes import RECIPES, BestRecipe
+from movierec.models.watching import fit_watching
+from movierec.recommend.recommender import join_scores
+from movierec.vectors import Vectors, pair_scores
+
+if TYPE_CHECKING:
+    from movierec.runs import Run
+
+NO_TOWER = 1e12  # a ridge under which a tower says nothing
+
+Indices = npt.NDArray[np.int32]
+
+
+def measure_parts(
+    run: Run,
+    part: str = "test",
+    recipe: BestRecipe | None = None,
+    seed: int = 0,
+    best: Run | None = None,
+) -> dict[str, Measured]:
+    """Fit recipe `best` part by part on the rows of a run, and measure each step.
+
+    Args:
+        run: of any recipe; only its data and its held-out rows are used.
+        part: the rows to measure on, as in `evaluation.measure`.
+        recipe: with all parts; None: that of `best`, or else `RECIPES["best"]`.
+        seed: of the starts.
+        best: a run of the recipe on the same rows, if there is one. It then stands for the last
+            three steps, which are not fitted again.
+
+    Returns:
+        What was measured, by what has been added: each step holds those before it. The steps up to
+        the members order films by predicted rating; "only what is watched" has no predictions.
+
+    Raises:
+        InputError: the run has no such rows.
+    """
+    if recipe is None:
+        found = RECIPES["best"]
+        assert isinstance(found, BestRecipe)
+        settings = {field.name for field in dataclasses.fields(BestRecipe)} - {"name"}
+        of_run = {name: best.config[name] for name in settings} if best else {}
+        recipe = dataclasses.replace(found, **of_run)
+    train, _ = known_and_held_out(run, part)
+    features = run.features
+    nothing = train.take(np.zeros(0, np.int64))
+    one: dict[str, Any] = {"members": 1}
+    steps: dict[str, dict[str, Any]] = {
+        "factors and biases": one | {"movie_ridge": NO_TOWER, "user_ridge": NO_TOWER},
+        "+ towers of users": one | {"movie_ridge": NO_TOWER},
+        "+ towers of films": one if best else {},
+    }
+    methods = {}
+    for name, changes in steps.items():
+        fitted = fit_ratings(features, train, nothing, dataclasses.replace(recipe, **changes), seed)
+        methods[name] = _by_rating(*fitted.vectors(features, members=1))
+    averaged = f"+ {recipe.members} models averaged"
+    if best:
+        whole = best.recommender
+        methods[averaged] = _by_rating(whole.people, whole.films)
+
+        def watched(user_idx: Indices) -> npt.NDArray[np.float32]:
+            return whole.scores(user_idx, liking=0.0)
+
+        def both(user_idx: Indices) -> npt.NDArray[np.float32]:
+            return whole.scores(user_idx)
+    else:
+        user, movie = fitted.vectors(features)
+        methods[averaged] = _by_rating(user, movie)
+        watching = fit_watching(train, len(features.users), len(features.movies), recipe)
+        to = watching.movies / watching.own[:, None]
+
+        def watched(user_idx: Indices) -> npt.NDArray[np.float32]:
+            return watching.users[user_idx] @ to.T
+
+        def both(user_idx: Indices) -> npt.NDArray[np.float32]:
+            return join_scores(watched(user_idx), user[user_idx] @ movie.T)
+
+    methods["+ what is watched"] = Baseline(methods[averaged].predict, both)
+    methods["only what is watched"] = Baseline(scores=watched)
+    return measure_methods(run, methods, part)
+
+
+def _by_rating(user: Vectors, movie: Vectors) -> Baseline:
+    return Baseline(
+        lambda user_idx, movie_idx: pair_scores(user, movie, user_idx, movie_idx),
+        lambda user_idx: user[user_idx] @ movie.T,
+    )

@@ -1,0 +1,226 @@
+"""Every layer's shape and parameter count, derived by rule and compared with the built network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from movierec.data.features import Sizes
+from movierec.models.recipes import NetworkConfig
+
+if TYPE_CHECKING:
+    import keras
+
+Shape = tuple[int | str, ...]  # "B" stands for the batch size
+
+
+@dataclass(frozen=True)
+class LayerShape:
+    """One layer as the rules say it must be.
+
+    Attributes:
+        tower: "user", "movie" or "rating".
+        layer: the layer's name in the network.
+        rule: how the shape follows from the layer before, in words.
+        shape: the output shape, "B" for the batch.
+        parameters: trainable numbers.
+        arithmetic: how the parameters are counted; "" where there are none.
+    """
+
+    tower: str
+    layer: str
+    rule: str
+    shape: Shape
+    parameters: int = 0
+    arithmetic: str = ""
+
+
+def derive(sizes: Sizes, config: NetworkConfig) -> list[LayerShape]:
+    """Derive all layers from the sizes of the data and the dimensions, without TensorFlow.
+
+    Args:
+        sizes: rows of the embedding matrices, from `Features.sizes`.
+        config: the network's dimensions.
+
+    Returns:
+        The layers in the order of the computation, user tower first, the dot product last.
+
+    Example:
+        >>> from movierec.models.recipes import NetworkConfig
+        >>> sizes = Sizes(6041, 2, 7, 21, 3953, 19, 5217, 18, 15)  # ML-1M
+        >>> derive(sizes, NetworkConfig())[-1].shape
+        ('B', 1)
+    """
+    return [*_user_layers(sizes, config), *_movie_layers(sizes, config), *_rating_layers()]
+
+
+def count_parameters(sizes: Sizes, config: NetworkConfig) -> int:
+    """All trainable numbers of a network, by the rules.
+
+    Args:
+        sizes, config: as in `derive`.
+
+    Example:
+        >>> from movierec.models.recipes import NetworkConfig
+        >>> sizes = Sizes(6041, 2, 7, 21, 3953, 19, 5217, 18, 15)  # ML-1M
+        >>> count_parameters(sizes, NetworkConfig())
+        541456
+    """
+    return sum(layer.parameters for layer in derive(sizes, config))
+
+
+def _user_layers(sizes: Sizes, config: NetworkConfig) -> Iterator[LayerShape]:
+    d = config.embed_dim
+    fields = {"uid": (sizes.users, d)}
+    if sizes.genders:
+        fields["gender"] = (sizes.genders, config.side_dim)
+        fields["age"] = (sizes.ages, config.side_dim)
+        fields["job"] = (sizes.jobs, config.side_dim)
+    for field, (rows, width) in fields.items():
+        yield _embedding("user", f"{field}_embed_layer", rows, 1, width)
+    for field, (_, width) in fields.items():
+        yield _dense("user", f"{field}_fc_layer", width, d)
+    joined = d * len(fields)
+    yield LayerShape(
+        "user", "user_combine_layer", f"join {len(fields)} features of {d}", ("B", 1, joined)
+    )
+    yield _dense("user", "user_combine_fc_layer", joined, config.vector_dim)
+    yield _flat("user", "user_combine_layer_flat", config.vector_dim)
+
+
+def _movie_layers(sizes: Sizes, config: NetworkConfig) -> Iterator[LayerShape]:
+    d, words, slots = config.embed_dim, sizes.title_length, sizes.genre_slots
+    filters, windows = config.filters, config.windows
+    yield _embedding("movie", "movie_id_embed_layer", sizes.movies, 1, d)
+    yield _embedding("movie", "movie_categories_embed_layer", sizes.genres, slots, d)
+    if config.mask_padding:
+        yield _masked("movie_categories_masked", ("B", slots, d))
+    yield LayerShape(
+        "movie", "movie_categories_sum_layer", f"the sum of {slots} positions", ("B", 1, d)
+    )
+    yield _embedding("movie", "movie_title_embed_layer", sizes.words, words, d)
+    if config.mask_padding:
+        yield _masked("movie_title_masked", ("B", words, d))
+    yield LayerShape(
+        "movie", "movie_title_embed_layer_expand", "one channel added", ("B", words, d, 1)
+    )
+    for w in windows:
+        height = words - w + 1
+        yield LayerShape(
+            "movie",
+            f"conv_layer_{w}",
+            f"height {words} - {w} + 1 = {height}; width {d} - {d} + 1 = 1; {filters} filters",
+            ("B", height, 1, filters),
+            w * d * filters + filters,
+            f"{w} × {d} × 1 × {filters} weights + {filters} biases",
+        )
+        yield LayerShape(
+            "movie", f"relu_layer_{w}", "elementwise: unchanged", ("B", height, 1, filters)
+        )
+        if config.mask_padding:
+            yield _masked(f"relu_masked_{w}", ("B", height, 1, filters))
+        yield LayerShape(
+            "movie", f"maxpool_layer_{w}", f"the largest of {height}", ("B", 1, 1, filters)
+        )
+    pooled = filters * len(windows)
+    yield LayerShape(
+        "movie", "pool_layer", f"join {len(windows)} × {filters} channels", ("B", 1, 1, pooled)
+    )
+    yield LayerShape("movie", "pool_layer_flat", "one axis dropped", ("B", 1, pooled))
+    yield LayerShape("movie", "dropout_layer", "elementwise: unchanged", ("B", 1, pooled))
+    yield _dense("movie", "movie_id_fc_layer", d, d)
+    yield _dense("movie", "movie_categories_fc_layer", d, d)
+    joined = 2 * d + pooled
+    yield LayerShape("movie", "movie_combine_layer", f"join {d} + {d} + {pooled}", ("B", 1, joined))
+    yield _dense("movie", "movie_combine_fc_layer", joined, config.vector_dim)
+    yield _flat("movie", "movie_combine_layer_flat", config.vector_dim)
+
+
+def _rating_layers() -> Iterator[LayerShape]:
+    yield LayerShape("rating", "rating", "product summed over the vector; one axis kept", ("B", 1))
+
+
+def _masked(layer: str, shape: Shape) -> LayerShape:
+    return LayerShape("movie", layer, "zero where padding begins: unchanged", shape)
+
+
+def _embedding(tower: str, layer: str, rows: int, positions: int, width: int) -> LayerShape:
+    picks = "the index picks" if positions == 1 else f"each of {positions} indices picks"
+    rule = f"{picks} a row of ({rows}, {width})"
+    shape = ("B", positions, width)
+    return LayerShape(tower, layer, rule, shape, rows * width, f"{rows} × {width}")
+
+
+def _dense(tower: str, layer: str, inputs: int, units: int) -> LayerShape:
+    arithmetic = f"{inputs} × {units} weights + {units} biases"
+    rule = f"last axis {inputs} → {units}"
+    return LayerShape(tower, layer, rule, ("B", 1, units), inputs * units + units, arithmetic)
+
+
+def _flat(tower: str, layer: str, width: int) -> LayerShape:
+    return LayerShape(tower, layer, "the axis of length 1 dropped", ("B", width))
+
+
+def compare(derived: list[LayerShape], *towers: keras.Model) -> pd.DataFrame:
+    """Hold the derived layers against the built ones.
+
+    Args:
+        derived: from `derive`.
+        towers: the built user and movie tower.
+
+    Returns:
+        One row a derived layer that the towers have: `tower`, `layer`, `rule`, `derived` and
+        `built` shape, `derived_parameters`, `built_parameters`, `equal`.
+
+    Raises:
+        KeyError: a layer that only one side has.
+    """
+    built = {layer.name: layer for tower in towers for layer in tower.layers}
+    inputs = {tensor.name for tower in towers for tensor in tower.inputs}
+    if stray := {layer.layer for layer in derived if layer.tower != "rating"} ^ set(built) - inputs:
+        raise KeyError(f"either derived or built, but not both: {', '.join(sorted(stray))}")
+    rows = []
+    for layer in derived:
+        if layer.tower == "rating":
+            continue
+        shape = ("B", *built[layer.layer].output.shape[1:])
+        parameters = built[layer.layer].count_params()
+        rows.append(
+            {
+                "tower": layer.tower,
+                "layer": layer.layer,
+                "rule": layer.rule,
+                "derived": layer.shape,
+                "built": shape,
+                "derived_parameters": layer.parameters,
+                "built_parameters": parameters,
+                "equal": (layer.shape, layer.parameters) == (shape, parameters),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def layer_outputs(
+    tower: keras.Model, fields: dict[str, npt.NDArray[np.int32]]
+) -> dict[str, npt.NDArray]:
+    """What every layer of a tower gives for some rows, by the layer's name.
+
+    Args:
+        tower: a built user or movie tower.
+        fields: the encoded rows, int32 (B, width) by input name.
+
+    Returns:
+        Arrays of shape (B, ...), as at prediction time: dropout changes nothing.
+
+    Example:
+        >>> layer_outputs(model.user_tower, {"uid": user_idx[:, None]})["uid_embed_layer"].shape
+        (3, 1, 32)
+    """
+    outputs = {layer.name: layer.output for layer in tower.layers}
+    probe = type(tower)(tower.input, outputs)  # the same layers, all of their outputs
+    return {name: np.asarray(output) for name, output in probe(fields, training=False).items()}

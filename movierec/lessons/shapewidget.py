@@ -1,0 +1,176 @@
+"""The shape explorer: dimensions as sliders, and every shape and parameter count follows.
+
+Shapes are derived by rule (see `shapes`), so that it needs neither TensorFlow nor a built network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from html import escape
+from typing import Any
+
+import ipywidgets
+
+from movierec.data.features import Sizes
+from movierec.explorer.cards import styled
+from movierec.explorer.components import Knob
+from movierec.explorer.layout import row
+from movierec.lessons.shapes import LayerShape, derive
+from movierec.models.recipes import NetworkConfig
+
+WIDEST = 7  # words of a window
+TITLES = (WIDEST, 30)  # words of a title, so that every window fits
+LAYER_COLUMNS = ("layer", "rule", "shape", "parameters")
+
+
+def shape_explorer(sizes: Sizes, config: NetworkConfig | None = None) -> ShapeExplorer:
+    """Sliders for the dimensions of the documented network, and the table of its layers.
+
+    Args:
+        sizes: rows of the embedding matrices, from `Features.sizes`.
+        config: the dimensions to begin with; None: the documented ones.
+
+    Example:
+        >>> from movierec.data.features import Sizes
+        >>> view = shape_explorer(Sizes(6041, 2, 7, 21, 3953, 19, 5217, 18, 15))  # ML-1M
+        >>> view.filters.value = 16
+        >>> view.parameters - 541_456  # 3,616 more in filters, 32 more inputs of the last layer
+        10016
+    """
+    return ShapeExplorer(sizes, config or NetworkConfig(mask_padding=False))
+
+
+class ShapeExplorer(ipywidgets.VBox):
+    """The widget.
+
+    Attributes:
+        title_length, embed_dim, side_dim, filters, vector_dim: sliders, whole numbers.
+        windows: a checkbox for each window from 1 to `WIDEST` words.
+        again: back to where it began.
+        answer: the table, as HTML; layers that differ from the beginning are marked.
+        parameters: trainable numbers in all.
+    """
+
+    def __init__(self, sizes: Sizes, config: NetworkConfig) -> None:
+        self._sizes, self._config = sizes, config
+        length = min(max(sizes.title_length, TITLES[0]), TITLES[1])
+        self.title_length = _slider("Words of a title, L", length, *TITLES)
+        self.embed_dim = _slider("Width of embeddings, d", config.embed_dim, 2, 128)
+        self.side_dim = _slider("Width of gender, age, job", config.side_dim, 2, 64)
+        self.filters = _slider("Filters of a window, f", config.filters, 1, 64)
+        self.vector_dim = _slider("Length of the vectors, v", config.vector_dim, 2, 400)
+        self.windows = [
+            ipywidgets.Checkbox(
+                words in config.windows,
+                description=f"{words} word{'s' * (words > 1)}",
+                indent=False,
+                layout={"width": "auto"},
+            )
+            for words in range(1, WIDEST + 1)
+        ]
+        self.again = ipywidgets.Button(description="As it was")
+        self.answer = ipywidgets.HTML()
+        self._begun = derive(sizes, config)
+        self._knobs = (
+            self.title_length,
+            self.embed_dim,
+            self.side_dim,
+            self.filters,
+            self.vector_dim,
+        )
+        self._start = [control.value for control in (*self._knobs, *self.windows)]
+        self._held = False
+        super().__init__(
+            [
+                row(*self._knobs),
+                ipywidgets.HTML("<b>Windows of the title's convolution</b>"),
+                row(*self.windows, self.again),
+                self.answer,
+            ]
+        )
+        self.add_class("mr-explorer")
+        for control in (*self._knobs, *self.windows):
+            control.observe(self._refresh, "value")
+        self.again.on_click(self._reset)
+        self._refresh()
+
+    @property
+    def layers(self) -> list[LayerShape]:
+        """The layers as the controls have them."""
+        chosen = replace(
+            self._config,
+            embed_dim=int(self.embed_dim.value),
+            side_dim=int(self.side_dim.value),
+            filters=int(self.filters.value),
+            vector_dim=int(self.vector_dim.value),
+            windows=tuple(n for n, box in enumerate(self.windows, 1) if box.value),
+        )
+        return derive(replace(self._sizes, title_length=int(self.title_length.value)), chosen)
+
+    @property
+    def parameters(self) -> int:
+        """Trainable numbers in all."""
+        return sum(layer.parameters for layer in self.layers)
+
+    def static(self) -> str:
+        """The layers that differ from the beginning as HTML that needs no kernel."""
+        before = {layer.layer: layer for layer in self._begun}
+        changed = [
+            layer
+            for layer in self.layers
+            if (old := before.get(layer.layer)) is None
+            or (old.shape, old.parameters) != (layer.shape, layer.parameters)
+        ]
+        return styled(self._table(changed))
+
+    def _reset(self, _: Any = None) -> None:
+        self._held = True  # one table, not one for each control
+        for control, value in zip((*self._knobs, *self.windows), self._start, strict=True):
+            control.value = value
+        self._held = False
+        self._refresh()
+
+    def _refresh(self, _: Any = None) -> None:
+        if self._held:
+            return
+        if not any(box.value for box in self.windows):
+            self.answer.value = (
+                '<p role="status">Without a window the title says nothing: tick at least one.</p>'
+            )
+            return
+        self.answer.value = self._table(self.layers)
+
+    def _table(self, layers: list[LayerShape]) -> str:
+        before = {layer.layer: layer for layer in self._begun}
+        rows = "".join(_line(layer, before.get(layer.layer)) for layer in layers)
+        change = self.parameters - sum(layer.parameters for layer in self._begun)
+        said = "as at the beginning" if not change else f"{change:+,} against the beginning"
+        head = "".join(f'<th scope="col">{name}</th>' for name in LAYER_COLUMNS)
+        return (
+            f'<p role="status"><b>{self.parameters:,} parameters</b>, {said}.</p>'
+            '<div class="mr-scroll"><table class="mr-table mr-shapes">'
+            "<caption>Layers; what differs from the beginning is marked</caption>"
+            f"<thead><tr>{head}</tr></thead>"
+            f"<tbody>{rows}</tbody></table></div>"
+        )
+
+
+def _line(layer: LayerShape, before: LayerShape | None) -> str:
+    """A row of the table."""
+    shape = f"({', '.join(map(str, layer.shape))})"
+    count = f"{layer.parameters:,} = {layer.arithmetic}" if layer.parameters else ""
+
+    def cell(text: str, same: bool) -> str:
+        return f"<td>{escape(text)}</td>" if same else f"<td><mark>{escape(text)}</mark></td>"
+
+    return (
+        f'<tr><th scope="row">{escape(layer.layer)}</th>'
+        + cell(layer.rule, True)
+        + cell(shape, before is not None and before.shape == layer.shape)
+        + cell(count, before is not None and before.parameters == layer.parameters)
+        + "</tr>"
+    )
+
+
+def _slider(label: str, value: int, low: int, high: int) -> Knob:
+    return Knob(label, {}, min(max(value, low), high), min=low, max=high, step=1)

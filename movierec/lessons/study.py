@@ -1,0 +1,74 @@
+"""Short trainings side by side: what the batch size and the learning rate do."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from movierec.data.features import Features
+from movierec.data.splits import split, validation_split
+from movierec.data.tables import Tables
+from movierec.errors import DivergedError
+from movierec.models.recipes import Recipe, resolve_recipe, starting_at
+from movierec.network.fitting import fit
+from movierec.network.saved import started_network
+from movierec.runs import encode_rows
+
+
+def study(
+    tables: Tables,
+    batch_sizes: Sequence[int],
+    learning_rates: Sequence[float],
+    recipe: str | Recipe = "fast",
+    epochs: int = 2,
+    max_rows: int = 100_000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Short trainings for every pair of a batch size and a learning rate.
+
+    Every training starts from the same weights and learns from the same rows. Test rows are held
+    out as by default in `train`, and take no part.
+
+    Args:
+        tables: what to train on.
+        batch_sizes, learning_rates: the values to try.
+        recipe: everything else.
+        epochs: passes over the rows in each training.
+        max_rows: where there are more training rows, so many of them are taken, to bound the time.
+        seed: as in `train`.
+
+    Returns:
+        A row a training and epoch: `batch_size`, `learning_rate` (the one tried), `steps` (an
+        epoch), and `epoch`, `train_loss`, `val_loss`, `seconds` as in
+        `training.Fit.history`; the losses of a pair that diverged are infinite.
+
+    Raises:
+        InputError: a setting out of range.
+    """
+    features = Features.fit(tables)
+    rows = encode_rows(tables, features)
+    learned, chosen = validation_split(split(tables.ratings)[0], seed=seed)
+    learned = learned[:max_rows]
+    frames = []
+    for batch_size, learning_rate in itertools.product(batch_sizes, learning_rates):
+        settings = resolve_recipe(recipe, epochs, batch_size, learning_rate)
+        assert isinstance(settings, Recipe)  # no other has a batch size
+        settings = starting_at(settings, float(rows.rating[learned].mean(dtype=np.float64)))
+        model = started_network(features, rows.take(learned), settings, seed)
+        try:
+            history = fit(model, rows.take(learned), rows.take(chosen), settings, seed).history
+        except DivergedError:  # a result like any other, of a learning rate that is too high
+            diverged = {
+                "epoch": epochs,
+                "train_loss": np.inf,
+                "val_loss": np.inf,
+                "seconds": np.nan,
+            }
+            history = pd.DataFrame([diverged])
+        tried = {"learning_rate": learning_rate, "steps": -(-len(learned) // batch_size)}
+        frames.append(history.assign(batch_size=batch_size, **tried))
+    columns = ["batch_size", "learning_rate", "steps", "epoch", "train_loss", "val_loss", "seconds"]
+    return pd.concat(frames, ignore_index=True)[columns]

@@ -1,0 +1,193 @@
+"""Recipe `best`: several factor models averaged, and beside them what is watched together.
+
+The members' vectors, laid side by side, are one vector whose dot product is the mean of their
+predictions, so that all that works with a network's vectors works with these.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from threading import Event
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from movierec.data.attributes import movie_attributes, user_attributes
+from movierec.data.features import Features
+from movierec.logs import logger
+from movierec.models.factors import Factors, fit_factors, without_doubt
+from movierec.models.recipe import Trained
+from movierec.models.recipes import BestRecipe
+from movierec.models.watching import fit_watching, unwatched
+from movierec.progress import OnEpoch
+from movierec.vectors import Rows, pair_scores
+
+log = logger(__name__)
+
+Array = npt.NDArray[np.float32]
+
+
+class Ratings(NamedTuple):
+    """The fitted factor models of the recipe.
+
+    Attributes:
+        members: the models; their rows are the rated users and films.
+        users, movies: (n,) the rows of these in the features.
+        history: a row a pass of the first member.
+    """
+
+    members: list[Factors]
+    users: npt.NDArray[np.int32]
+    movies: npt.NDArray[np.int32]
+    history: list[dict[str, float]]
+
+    def vectors(self, features: Features, members: int | None = None) -> tuple[Array, Array]:
+        """Vectors of all user and movie rows, zero where there are no ratings.
+
+        Args:
+            features: the encodings.
+            members: how many of the models are averaged; None: all.
+        """
+        left, right = _joined(self.members[:members])
+        user = np.zeros((len(features.users), left.shape[1]), np.float32)
+        movie = np.zeros((len(features.movies), right.shape[1]), np.float32)
+        user[self.users], movie[self.movies] = left, right
+        return user, movie
+
+
+def fit_best(
+    features: Features,
+    learned: Rows,
+    chosen: Rows,
+    recipe: BestRecipe,
+    seed: int,
+    on_epoch: OnEpoch | None = None,
+) -> Trained:
+    """Fit the recipe.
+
+    Args:
+        features: the encodings.
+        learned: training rows.
+        chosen: validation rows, to show how the error falls; nothing is chosen on them.
+        recipe: its settings.
+        seed: of the members' starts.
+        on_epoch: called after each pass of the first member with its row of the history.
+
+    Returns:
+        Weights (towers and precisions of each member), vectors (`user` and `movie` of
+        members * factors + 2 entries, and those of `watching.Watching`), and the history of the
+        first member: mean squared errors in stars squared.
+    """
+    began = time.perf_counter()
+    fitted = fit_ratings(features, learned, chosen, recipe, seed, on_epoch)
+    user, movie = fitted.vectors(features)
+    log.debug("fitted the stars in %.1f s", time.perf_counter() - began)
+    watching = fit_watching(learned, len(user), len(movie), recipe)
+    log.debug("fitted what is watched together, %.1f s from the start", time.perf_counter() - began)
+    attributes = movie_attributes(features)
+    unrated = np.setdiff1d(features.movies.used, fitted.movies)
+    if len(unrated):
+        taken = unwatched(watching, attributes, attributes[unrated])
+        for name in ("movies", "own", "near"):
+            getattr(watching, name)[unrated] = getattr(taken, name)
+    weights = {
+        f"member{number}/{side}/{name}": getattr(getattr(factors, side), name)
+        for number, factors in enumerate(fitted.members)
+        for side in ("users", "movies")
+        for name in ("tower", "precision")
+    }
+    return Trained(
+        weights=weights,
+        vectors={"user": user, "movie": movie}
+        | {f"watching_{name}": array for name, array in watching._asdict().items()},
+        history=pd.DataFrame(fitted.history),
+        best_epoch=recipe.passes,
+        seconds={"build": 0.0, "compile": 0.0, "train": time.perf_counter() - began},
+    )
+
+
+def fit_ratings(
+    features: Features,
+    learned: Rows,
+    chosen: Rows,
+    recipe: BestRecipe,
+    seed: int,
+    on_epoch: OnEpoch | None = None,
+) -> Ratings:
+    """Fit the factor models.
+
+    Args and on_epoch as in `fit_best`.
+    """
+    began = time.perf_counter()
+    users, user_at = np.unique(learned.user_idx, return_inverse=True)
+    movies, movie_at = np.unique(learned.movie_idx, return_inverse=True)
+    rows = Rows(user_at.astype(np.int32), movie_at.astype(np.int32), learned.rating)
+    known = user_attributes(features)[users], movie_attributes(features)[movies]
+    shown = chosen.take(
+        np.flatnonzero(np.isin(chosen.user_idx, users) & np.isin(chosen.movie_idx, movies))
+    )
+    shown = Rows(
+        np.searchsorted(users, shown.user_idx).astype(np.int32),
+        np.searchsorted(movies, shown.movie_idx).astype(np.int32),
+        shown.rating,
+    )
+    history: list[dict[str, float]] = []
+
+    stopped = Event()
+
+    def record(number: int, factors: Factors) -> None:
+        left, right = _joined([factors])
+
+        def error(part: Rows) -> float:
+            if not len(part.rating):
+                return float("nan")
+            scores = pair_scores(left, right, part.user_idx, part.movie_idx)
+            return float(np.mean((scores - part.rating) ** 2, dtype=np.float64))
+
+        entry = {"epoch": number, "train_loss": error(rows), "val_loss": error(shown)}
+        history.append(entry | {"seconds": time.perf_counter() - began})
+        if on_epoch:
+            on_epoch(history[-1])
+
+    def member(number: int) -> Factors:
+        def on_pass(passed: int, factors: Factors) -> None:
+            if stopped.is_set():
+                raise CancelledError
+            if number == 0:
+                record(passed, factors)
+
+        # every other member gives each user a noise of its own: members that differ average better
+        by_user = number % 2 == 1
+        start = seed * recipe.members + number
+        return without_doubt(fit_factors(rows, *known, recipe, start, by_user, on_pass))
+
+    # the work is in NumPy and SciPy calls that run side by side
+    with ThreadPoolExecutor(min(recipe.members, os.cpu_count() or 1)) as pool:
+        try:
+            members = list(pool.map(member, range(recipe.members)))
+        except BaseException:
+            stopped.set()  # after an interrupt nobody waits for more than the pass under way
+            raise
+    return Ratings(members, users.astype(np.int32), movies.astype(np.int32), history)
+
+
+def _joined(members: list[Factors]) -> tuple[Array, Array]:
+    """Users' and films' vectors whose dot product is the mean of the members' predictions.
+
+    Returns:
+        float32 (users, members * k + 2) and (films, members * k + 2).
+    """
+    share = np.float32(1 / len(members))
+    mean = sum(factors.mean for factors in members) * share
+    user_bias = share * sum(factors.users.mean[:, -1] for factors in members)
+    movie_bias = share * sum(factors.movies.mean[:, -1] for factors in members) + mean
+    left = [factors.users.mean[:, :-1] for factors in members]
+    right = [share * factors.movies.mean[:, :-1] for factors in members]
+    return (
+        np.column_stack([*left, user_bias, np.ones_like(user_bias)]).astype(np.float32),
+        np.column_stack([*right, np.ones_like(movie_bias), movie_bias]).astype(np.float32),
+    )

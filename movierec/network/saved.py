@@ -1,0 +1,243 @@
+"""The network from encoded rows to its vectors, and back from a run folder."""
+
+from __future__ import annotations
+
+import operator
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from movierec.data.features import Features
+from movierec.errors import InputError
+from movierec.models.checkpoints import Checkpoint
+from movierec.models.recipe import Trained
+from movierec.models.recipes import NetworkConfig, Recipe
+from movierec.network.fitting import fit
+from movierec.network.spectral import Matrix, leading_factors
+from movierec.network.towers import TwoTower, all_vectors
+from movierec.network.workers import (
+    START_SECONDS,
+    check_agreement,
+    is_chief,
+    told_by_all,
+    worker_count,
+    workers,
+)
+from movierec.progress import OnEpoch, progress, say
+from movierec.runs import Run
+from movierec.vectors import Rows
+
+
+def train_network(
+    features: Features,
+    learned: Rows,
+    chosen: Rows,
+    recipe: Recipe,
+    seed: int,
+    checkpoint: Checkpoint,
+    resume: bool,
+    tensorboard: Path | None,
+    start_from: Run | None,
+    finish: Callable[[Trained], None],
+) -> None:
+    """Train a network, alone or as one of several workers, and hand it to `finish`.
+
+    Args:
+        features: the encodings.
+        learned, chosen: training rows, and the rows that choose the best state.
+        recipe: how; its network starts as it says.
+        seed: of weights, order and dropout.
+        checkpoint: where the state is kept; removed once `finish` has returned.
+        resume: whether to continue from it.
+        tensorboard: a folder for logs.
+        start_from: a run whose network the training starts at; None: at random.
+        finish: writes the run; called on worker 0 only, before any worker returns.
+
+    Raises:
+        InputError, DivergedError, WorkerLostError: as `training.fit` and `distribution.workers`.
+    """
+    began = time.perf_counter()
+    if worker_count() > 1:
+        say(f"waiting for all {worker_count()} workers, for {START_SECONDS} seconds at most")
+    with workers():
+        chief = is_chief()
+        if chief:
+            _say_how_it_begins(checkpoint, resume)
+            if not resume:
+                checkpoint.remove()
+        check_agreement("settings and data, here as a checksum", checkpoint.checksum)
+        model = started_network(features, learned, recipe, seed)
+        if start_from:
+            carry_over(model, features, start_from)
+        built = time.perf_counter() - began
+        log = _tensorboard_log(tensorboard) if tensorboard and chief else None
+        with progress(silent=not chief) as (show_epoch, on_progress):
+
+            def on_epoch(record: dict[str, float]) -> None:
+                show_epoch(record)
+                if log:
+                    log(record)
+
+            result = fit(model, learned, chosen, recipe, seed, on_epoch, on_progress, checkpoint)
+        if not chief:
+            told_by_all(0)  # the chief has written the run
+            return
+    users, movies = all_vectors(model)
+    finish(
+        Trained(
+            weights={variable.path: variable.numpy() for variable in model.trainable_variables},
+            vectors={"user": users, "movie": movies},
+            history=result.history,
+            best_epoch=result.best_epoch,
+            seconds={"build": built, **result.seconds},
+        )
+    )
+    checkpoint.remove()  # not before the run is in its place
+    with workers():
+        told_by_all(0)  # the other workers may read it
+
+
+def load_network(run: Run) -> TwoTower:
+    """Rebuild a run's network from its settings, and give it its weights.
+
+    Raises:
+        InputError: a recipe without a network, or weights that do not fit the network that the
+            settings describe.
+    """
+    if "network" not in run.config:
+        raise InputError(
+            f"{run.path} was trained with the recipe {run.config['recipe']!r}, which has no "
+            "network; train one with --recipe fast"
+        )
+    damaged = InputError(
+        f"the settings of {run.path} describe no network that its weights could be of; train it "
+        "again"
+    )
+    try:
+        network = dict(run.config["network"])
+        config = NetworkConfig(**network | {"windows": tuple(network["windows"])})
+        numbers = [value for value in network.values() if type(value) is int]
+        numbers += [operator.index(window) for window in config.windows]
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged from error
+    # before anything is built: a network of a made-up size could fill the memory
+    largest = max((max(weight.shape, default=1) for weight in run.weights.values()), default=0)
+    if max(numbers, default=0) > largest or len(config.windows) > len(run.weights):
+        raise damaged
+    model = TwoTower(run.features, config, run.config["seed"])
+    expected = {variable.path: tuple(variable.shape) for variable in model.trainable_variables}
+    found = {name: weight.shape for name, weight in run.weights.items()}
+    if expected != found:
+        stray = sorted(set(expected.items()) ^ set(found.items()))[0]
+        raise InputError(f"the weights of {run.path} do not fit its network, at {stray[0]}")
+    for variable in model.trainable_variables:
+        variable.assign(run.weights[variable.path])
+    return model
+
+
+def untrained_network(run: Run) -> TwoTower:
+    """A run's network as it was before its first step.
+
+    Args:
+        run: of a recipe with a network, that did not start from another run.
+
+    Raises:
+        InputError: as `load_network`.
+    """
+    load_network(run)  # refuses settings that describe another network than the weights
+    network, share = run.config["network"], run.config["start_at_factors"]
+    config = NetworkConfig(**network | {"windows": tuple(network["windows"])})
+    recipe = Recipe(run.config["recipe"], config, start_at_factors=share)
+    return started_network(run.features, run.rows("train"), recipe, run.config["seed"])
+
+
+def carry_over(model: TwoTower, features: Features, run: Run) -> None:
+    """Give a network, in place, what the network of a run has learned.
+
+    Users, films, genres and words of the run take their embeddings with them, whatever rows they
+    stand in; those that the run does not know keep the values at which they start.
+
+    Args:
+        model: a network of the dimensions of the run's.
+        features: its encodings.
+        run: what it takes over.
+
+    Raises:
+        InputError: a run without a network, or of other dimensions.
+    """
+    learned = load_network(run)
+    old = run.features
+    pairs = {
+        "uid_embed_layer": (old.users.ids[old.users.used], old.users, features.users),
+        "movie_id_embed_layer": (old.movies.ids[old.movies.used], old.movies, features.movies),
+    }
+    rows = {}
+    for layer, (ids, before, now) in pairs.items():
+        kept = ids[np.isin(ids, now.ids)]
+        rows[layer] = before.encode(kept), now.encode(kept)
+    for layer, names, now_names in (
+        ("movie_categories_embed_layer", old.genres, features.genres),
+        ("movie_title_embed_layer", old.words, features.words),
+    ):
+        place = {name: row for row, name in enumerate(now_names)}
+        known = [row for row, name in enumerate(names) if name in place]
+        rows[layer] = np.array(known), np.array([place[names[row]] for row in known])
+    weights = {variable.path: variable for variable in learned.trainable_variables}
+    for variable in model.trainable_variables:
+        value = weights[variable.path].numpy() if variable.path in weights else None
+        layer = variable.path.split("/")[0]
+        if value is not None and layer in rows and value.shape[1:] == variable.shape[1:]:
+            before_rows, now_rows = rows[layer]
+            grown = variable.numpy()
+            grown[now_rows] = value[before_rows]
+            value = grown
+        if value is None or value.shape != variable.shape:
+            raise InputError(
+                f"the network of {run.path} has other dimensions than the one to be trained, at "
+                f"{variable.path}; start from a run of the same network, or at random"
+            )
+        variable.assign(value)
+
+
+def started_network(features: Features, learned: Rows, recipe: Recipe, seed: int) -> TwoTower:
+    """A network as its recipe has it start."""
+    config, sizes = recipe.network, features.sizes
+    starts: tuple[Matrix | None, Matrix | None] = (None, None)
+    if recipe.start_at_factors:
+        found = leading_factors(learned, sizes.users, sizes.movies, config.embed_dim, seed)
+        users, movies = (np.float32(recipe.start_at_factors) * factors for factors in found)
+        starts = users, movies
+    return TwoTower(features, config, seed, *starts)
+
+
+def _say_how_it_begins(checkpoint: Checkpoint, resume: bool) -> None:
+    if resume and checkpoint.exists():
+        say(f"resuming from {checkpoint.folder}")
+    elif resume:
+        say(f"there is no checkpoint in {checkpoint.folder}; training from the beginning")
+    elif checkpoint.exists():
+        say(
+            f"removing {checkpoint.folder}, the checkpoint of an interrupted training; --resume "
+            "would have continued it"
+        )
+
+
+def _tensorboard_log(folder: Path) -> OnEpoch:
+    """A callback for `fit` that logs each epoch for TensorBoard.
+
+    `tf.summary.scalar` would need the package tensorboard, which only reading the logs does.
+    """
+    writer = tf.summary.create_file_writer(str(folder))
+
+    def log(record: dict[str, float]) -> None:
+        names = ("train_loss", "val_loss", "learning_rate")
+        values = [{"tag": name, "simple_value": record[name]} for name in names]
+        with writer.as_default():
+            summary = tf.compat.v1.Summary(value=values).SerializeToString()
+            tf.summary.experimental.write_raw_pb(summary, step=int(record["epoch"]))
+        writer.flush()
+
+    return log

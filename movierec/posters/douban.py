@@ -1,0 +1,80 @@
+"""Douban's look-up."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
+from movierec.data.titles import title_forms
+from movierec.posters.client import BACKOFF, SILENCE, Client
+from movierec.posters.matching import best_match
+from movierec.posters.provider import Film, Found, Pace
+from movierec.posters.untrusted import LONGEST_TITLE, Answer, clean
+
+
+class _DoubanFilm(Answer):
+    title: str
+    sub_title: str = ""
+    year: str = ""
+    img: str = ""
+
+
+_SUGGESTED = TypeAdapter(Annotated[list[_DoubanFilm], Field(max_length=100)])
+
+
+@dataclass
+class Douban:
+    """Douban, https://movie.douban.com: Chinese titles and posters, without a key.
+
+    The look-up is that of its search box. It is no official API: it refuses who asks often, and is
+    then left alone for an hour.
+
+    Args:
+        api: its host, or another for tests.
+        images: a pattern of the hosts of its pictures.
+        interval: seconds between requests.
+        silence, backoff: as `SILENCE` and `BACKOFF`.
+    """
+
+    api: str = "https://movie.douban.com"
+    images: str = r"https://img\d{1,2}\.doubanio\.com"
+    interval: float = 3.0
+    silence: float = SILENCE
+    backoff: float = BACKOFF
+
+    name = "douban"
+    label = "Douban"
+    language = "zh-CN"
+    attribution = "Titles and pictures come from Douban, movie.douban.com."
+
+    def __post_init__(self) -> None:
+        hosts = re.compile(f"{re.escape(self.api)}|{self.images}")
+        self._client = Client(self.label, hosts, self.silence, self.backoff)
+
+    def look_up(self, film: Film, pace: Pace) -> Found | None:
+        """The film by its IMDb number, else by its title and year; None where none is surely it."""
+        if film.imdb_id is not None and (found := self._suggested(f"tt{film.imdb_id:07d}", pace)):
+            return self._found(found[0])
+        found = self._suggested(title_forms(film.title)[0], pace)
+        names = [([same.title, same.sub_title], same.year) for same in found]
+        place = best_match(film, names)
+        return None if place is None else self._found(found[place])
+
+    def _suggested(self, query: str, pace: Pace) -> list[_DoubanFilm]:
+        address = f"{self.api}/j/subject_suggest"
+        return self._client.json(_SUGGESTED, address, pace, {"q": query}) or []
+
+    def _found(self, film: _DoubanFilm) -> Found:
+        usable = self._client.allows(film.img) and "default" not in film.img  # its own placeholder
+        return Found(clean(film.title, LONGEST_TITLE), None, film.img if usable else None)
+
+    def poster(self, url: str, pace: Pace) -> bytes:
+        """A picture as a JPEG."""
+        return self._client.picture(url, pace, {"Referer": f"{self.api}/"})
+
+    def close(self) -> None:
+        """Let connections go."""
+        self._client.close()

@@ -1,0 +1,131 @@
+"""TMDB's official API."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
+from movierec.data.titles import title_forms
+from movierec.errors import ProviderError
+from movierec.posters.client import BACKOFF, SILENCE, Client
+from movierec.posters.matching import best_match
+from movierec.posters.provider import Film, Found, Pace
+from movierec.posters.untrusted import LONGEST_OVERVIEW, LONGEST_TITLE, Answer, Form, clean
+
+
+class _TmdbFilm(Answer):
+    id: Annotated[int, Field(gt=0, lt=2**31)]
+    title: str
+    original_title: str = ""
+    overview: str | None = None
+    poster_path: str | None = None
+    release_date: str | None = None
+
+
+class _TmdbPage(Answer):
+    results: Annotated[list[_TmdbFilm], Field(max_length=100)]
+
+
+_FILM = TypeAdapter(_TmdbFilm)
+_PAGE = TypeAdapter(_TmdbPage)
+
+
+@dataclass
+class Tmdb:
+    """TMDB, https://www.themoviedb.org.
+
+    Args:
+        key: of its API: an access token ("v4"), or the older key of 32 hexadecimal digits ("v3").
+        language: of titles, overviews and posters, such as "zh-CN".
+        api, images: its hosts, or those of a mirror.
+        interval: seconds between requests. TMDB allows some 40 a second.
+        silence, backoff: as `SILENCE` and `BACKOFF`.
+
+    Reference:
+        https://developer.themoviedb.org/reference/search-movie
+    """
+
+    key: str = field(repr=False)
+    language: str = "en-US"
+    api: str = "https://api.themoviedb.org"
+    images: str = "https://image.tmdb.org"
+    interval: float = 0.05
+    silence: float = SILENCE
+    backoff: float = BACKOFF
+
+    name = "tmdb"
+    label = "TMDB"
+    attribution = "This product uses the TMDB API but is not endorsed or certified by TMDB."
+
+    def __post_init__(self) -> None:
+        hosts = f"{re.escape(self.api)}|{re.escape(self.images)}"
+        self._client = Client(self.label, re.compile(hosts), self.silence, self.backoff)
+        self._older = re.fullmatch("[0-9a-f]{32}", self.key) is not None
+
+    def look_up(self, film: Film, pace: Pace) -> Found | None:
+        """The film by its number, else by its title and year; None where no film is surely it."""
+        found = None
+        if film.tmdb_id is not None:
+            found = self._film(film.tmdb_id, pace)
+        if found is None and (same := self._search(film, pace)):
+            # found by its English title; other languages are asked for by number
+            found = same if self.language == "en-US" else self._film(same.id, pace)
+        if found is None:
+            return None
+        return Found(
+            clean(found.title, LONGEST_TITLE),
+            clean(found.overview or "", LONGEST_OVERVIEW),
+            self._poster_url(found.poster_path),
+        )
+
+    def _film(self, tmdb_id: int, pace: Pace) -> _TmdbFilm | None:
+        film = self._ask(_FILM, f"/3/movie/{tmdb_id}", {"language": self.language}, pace)
+        if film is not None and film.id != tmdb_id:
+            raise ProviderError(f"{self.label} answered with another film", "bad")
+        return film
+
+    def _search(self, film: Film, pace: Pace) -> _TmdbFilm | None:
+        forms = title_forms(film.title)
+        wanted: list[tuple[str, dict[str, str]]] = []
+        if film.year is not None:
+            wanted += [(form, {"year": str(film.year)}) for form in forms[:2]]
+        wanted += [(forms[0], {})]
+        for query, year in wanted:
+            settings = {"query": query, "language": "en-US", "include_adult": "false"}
+            page = self._ask(_PAGE, "/3/search/movie", settings | year, pace)
+            films = [] if page is None else page.results
+            names = [
+                ([same.title, same.original_title], (same.release_date or "")[:4]) for same in films
+            ]
+            if (place := best_match(film, names)) is not None:
+                return films[place]
+        return None
+
+    def _ask(
+        self, form: TypeAdapter[Form], path: str, settings: Mapping[str, str], pace: Pace
+    ) -> Form | None:
+        if not re.fullmatch(r"[A-Za-z0-9._~+/=-]+", self.key):
+            raise ProviderError("the key of TMDB has characters that no key has", "refused")
+        headers = {}
+        if self._older:
+            settings = {**settings, "api_key": self.key}
+        else:
+            headers = {"Authorization": f"Bearer {self.key}"}
+        return self._client.json(form, f"{self.api}{path}", pace, settings, headers)
+
+    def _poster_url(self, path: str | None) -> str | None:
+        if path is None or not re.fullmatch(r"/[A-Za-z0-9_-]{1,100}\.(jpg|png|webp)", path):
+            return None
+        return f"{self.images}/t/p/w342{path}"
+
+    def poster(self, url: str, pace: Pace) -> bytes:
+        """A picture as a JPEG."""
+        return self._client.picture(url, pace)
+
+    def close(self) -> None:
+        """Let connections go."""
+        self._client.close()

@@ -1,0 +1,182 @@
+"""Runs one notebook in a kernel of its own, and measures what that takes.
+
+papermill is imported where it is used: loading it takes longer than many a notebook runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from movierec.logs import logger
+from movierec.reports.pages import read_notebook
+
+log = logger(__name__)
+
+# A line an epoch: a live bar leaves screens of control characters in an executed notebook.
+KERNEL_ENVIRONMENT = {"MOVIEREC_PROGRESS": "lines"}
+RUNNING = ".running-"  # how the folder of a notebook under way is called
+START_TIMEOUT = 300  # seconds until a kernel answers; the first start after an install is slow
+SAMPLING = 0.1  # seconds between two looks at the memory
+_RUNNING_NOW: set[int] = set()  # process ids of kernels
+_STOPPING = threading.Event()  # no kernel may run
+
+
+class Failure(NamedTuple):
+    """What stopped a notebook; no cell if its kernel died."""
+
+    cell: int | None
+    ename: str
+    evalue: str
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A notebook that was run.
+
+    Attributes:
+        notebook: with its outputs, as far as it came.
+        seconds: from the start of its kernel to its end.
+        peak_memory: bytes that its kernel and the processes which that started held at once, at
+            most, at the moments when it was looked at, ten times a second.
+        failure: None if it came to its end.
+    """
+
+    notebook: Any
+    seconds: float
+    peak_memory: int
+    failure: Failure | None
+
+
+def execute(source: Path, values: dict[str, Any], target: Path) -> Execution:
+    """Run a notebook, and leave it with its outputs as `target`, whole or not at all.
+
+    A kernel that dies leaves `target` with the ending `.log`: what libraries printed.
+
+    Args:
+        source: the notebook.
+        values: its parameters by name.
+        target: in a folder that exists.
+    """
+    import nbformat
+    import papermill
+    from ipykernel.kernelspec import RESOURCES, get_kernel_dict
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    # Only what Python prints belongs in a notebook. What libraries in C++ print, such as
+    # TensorFlow's remarks on the processor, goes to a log, which is kept if the kernel dies.
+    quiet = ["--IPKernelApp.capture_fd_output=False", "--IPKernelApp.log_level=ERROR"]
+    memory = _Memory()
+
+    class RunningPython(AsyncKernelManager):
+        """The kernel of this interpreter, whatever kernelspec is registered as `python3`."""
+
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            return KernelSpec(
+                resource_dir=RESOURCES, env=KERNEL_ENVIRONMENT, **get_kernel_dict(quiet)
+            )
+
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+            await super().start_kernel(stderr=printed, **options)
+            pid = self.provisioner.pid  # type: ignore[union-attr]  # it was just started
+            memory.watch(pid)
+
+    log.info("running %s for %s with %s", source.name, target, values)
+    failure: Failure | None = None
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix=RUNNING, dir=target.parent) as folder:
+        partial = Path(folder) / target.name
+        log_path = partial.with_suffix(".log")
+        with log_path.open("wb") as printed:
+            try:
+                papermill.execute_notebook(
+                    source,
+                    partial,
+                    parameters=values,
+                    kernel_name="python3",
+                    language="python",
+                    kernel_manager_class=RunningPython,
+                    start_timeout=START_TIMEOUT,
+                    progress_bar=False,
+                    log_output=False,
+                )
+            except PapermillExecutionError as error:
+                failure = Failure(error.exec_count, error.ename, error.evalue)
+            except DeadKernelError as error:  # killed from outside, most often for want of memory
+                failure = Failure(None, "DeadKernelError", str(error))
+        if failure is not None and failure.cell is None:
+            os.replace(log_path, target.with_suffix(".log"))
+        notebook = read_notebook(partial)
+        notebook.metadata.papermill.update(input_path=source.name, output_path=target.name)
+        partial.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+        os.replace(partial, target)
+    seconds = time.perf_counter() - began
+    ended = f"was stopped by {failure.ename}" if failure else "came to its end"
+    log.info("%s %s, %.1f s, at most %d MiB", target, ended, seconds, memory.peak >> 20)
+    return Execution(notebook, seconds, memory.peak, failure)
+
+
+@contextlib.contextmanager
+def all_stopped() -> Iterator[None]:
+    """Kill the kernels of all notebooks, in whatever thread: now, and as they start in the block.
+
+    Wait in the block for the threads that run notebooks: one may be just about to start a kernel.
+    """
+    _STOPPING.set()
+    try:
+        for pid in list(_RUNNING_NOW):
+            _kill(pid)
+        yield
+    finally:
+        _STOPPING.clear()
+
+
+def _kill(pid: int) -> None:
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(pid).kill()
+
+
+class _Memory:
+    """Looks at the memory of a process and its children until it ends."""
+
+    def __init__(self) -> None:
+        self.peak = 0
+
+    def watch(self, pid: int) -> None:
+        _RUNNING_NOW.add(pid)
+        if _STOPPING.is_set():  # asked after it was added: whoever sets it kills what is there
+            _kill(pid)
+        threading.Thread(target=self._look, args=(pid,), daemon=True).start()
+
+    def _look(self, pid: int) -> None:
+        import psutil
+
+        def held(process: psutil.Process) -> int:
+            try:
+                return process.memory_info().rss
+            except psutil.NoSuchProcess:  # a child that ended meanwhile
+                return 0
+
+        try:
+            kernel = psutil.Process(pid)
+            while kernel.is_running() and kernel.status() != psutil.STATUS_ZOMBIE:
+                family = [kernel, *kernel.children(recursive=True)]
+                self.peak = max(self.peak, sum(map(held, family)))
+                time.sleep(SAMPLING)
+        except psutil.NoSuchProcess:
+            pass
+        finally:
+            _RUNNING_NOW.discard(pid)

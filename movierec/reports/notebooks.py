@@ -1,0 +1,384 @@
+"""The papermill batch: runs the numbered notebooks in order and makes a report of them.
+
+papermill and nbconvert are imported where they are used: every notebook imports this module for
+`record`, and loading both takes longer than many a notebook runs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import platform
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from movierec import __version__
+from movierec.errors import InputError, NotebookError
+from movierec.files import alone, leads_out, write_whole
+from movierec.logs import logger
+from movierec.reports.freshness import checksum, made_from, what_changed
+from movierec.reports.kernels import RUNNING, execute
+from movierec.reports.pages import (
+    METRICS_MIME,
+    NUMBERED,
+    NotebookReport,
+    index_page,
+    notebook_page,
+    read_notebook,
+    recorded,
+    recorded_before,
+    save_figures,
+    title_and_question,
+)
+from movierec.reports.parameters import (
+    SET_BY_BATCH,
+    Parameter,
+    check_data,
+    checked_parameters,
+    declared_parameters,
+    defaults,
+)
+from movierec.runs import BEST, load_run
+
+log = logger(__name__)
+
+OF_NETWORKS = ("02_shapes", "03_training")  # have nothing to say of a run without a network
+PACKAGES = ("tensorflow", "keras", "numpy", "pandas")
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """A finished batch.
+
+    Attributes:
+        out_dir: its folder.
+        index: its first page.
+        notebooks: in order.
+        fresh: whether the folder held this very report already, so that nothing was run.
+    """
+
+    out_dir: Path
+    index: Path
+    notebooks: tuple[NotebookReport, ...]
+    fresh: bool = False
+
+
+def record(**values: Any) -> None:
+    """Hand figures of a notebook to the batch, which collects them in `metrics.json`.
+
+    Args:
+        values: Numbers, texts, or lists and dicts of them; NumPy numbers are welcome.
+
+    Raises:
+        TypeError: A value has no JSON form.
+        ValueError: A number is NaN or infinite.
+
+    Example:
+        >>> record(rmse=0.894, rows=100_020)  # doctest: +SKIP
+    """
+    from IPython.display import display
+
+    plain = json.loads(json.dumps(values, allow_nan=False, default=lambda value: value.tolist()))
+    text = ", ".join(f"{name} = {value}" for name, value in plain.items())
+    display({METRICS_MIME: plain, "text/plain": f"Recorded: {text}"}, raw=True)
+
+
+def source_folder() -> Path:
+    """The folder of movierec's own notebooks: in an installed package, or in the checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "_notebooks"
+    return installed if installed.is_dir() else package.parent / "notebooks"
+
+
+def find_notebooks(source_dir: Path | None = None) -> list[Path]:
+    """The numbered notebooks of a folder, in order.
+
+    Args:
+        source_dir: The folder; by default the notebooks that come with movierec.
+
+    Raises:
+        InputError: The folder has no numbered notebook.
+    """
+    source_dir = source_dir or source_folder()
+    sources = sorted(Path(source_dir).glob("[0-9][0-9]_*.ipynb"))
+    if not sources:
+        raise InputError(f"{source_dir} holds no notebook named like 01_data.ipynb")
+    return sources
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What is to be run.
+
+    Attributes:
+        out_dir: folder of the report.
+        sources: the notebooks.
+        given: the parameters of each.
+        shown: all parameters by name, without those that the batch sets.
+        run: the run folder that is reported on, if it was there before.
+        note: a sentence for the first page.
+    """
+
+    out_dir: Path
+    sources: list[Path]
+    given: dict[Path, dict[str, Any]]
+    shown: dict[str, Any]
+    run: Path | None
+    note: str
+
+    @property
+    def stems(self) -> list[str]:
+        return [source.stem for source in self.sources]
+
+
+def run_notebooks(
+    out_dir: Path | str,
+    parameters: Mapping[str, object] | None = None,
+    source_dir: Path | None = None,
+    progress: bool = True,
+    *,
+    only: Sequence[str] = (),
+    force: bool = False,
+) -> BatchResult:
+    """Run notebooks and leave a report that can be read without a server.
+
+    Writes `NAME.ipynb`, `NAME.html`, `figures/*.png`, `metrics.json` and `index.html`. What an
+    earlier batch left under these names goes when the first notebook starts, so that a report
+    never mixes two batches. If the folder holds the report of the same notebooks with the same
+    parameters, on the same data, by the same code and versions, and nobody has changed its files,
+    nothing is run.
+
+    Args:
+        out_dir: Folder of the report. If it is a run folder (has `run.json`), the notebooks get
+            it as their `run_dir`, with `reuse`; if not, they get `out_dir/model`, trained anew. In
+            either case 04 and 05 get `out_dir/best` for recipe `best` on the same rows, unless the
+            run folder is of that recipe: then they get it, and `OF_NETWORKS` are left out.
+        parameters: Values by name, for those notebooks that declare the name in their
+            `parameters` cell. Texts, as from a command line, are converted to the declared type.
+        source_dir: Folder of the numbered notebooks; by default movierec's own.
+        progress: Print a line for each notebook on standard error.
+        only: Names of notebooks, such as "03_training"; all if empty.
+        force: Run them even if the report is there.
+
+    Raises:
+        InputError: No notebooks, an unknown notebook or parameter, or a value of the wrong kind;
+            nothing has been started or removed then.
+        NotebookError: A notebook failed. Its partly executed copy and page are kept, and the
+            notebooks after it are not run.
+    """
+    batch = _planned(Path(out_dir).resolve(), dict(parameters or {}), source_dir, only)
+    with alone(batch.out_dir):
+        versions = _versions()
+        origin = made_from(batch.sources, batch.shown, versions, batch.run)
+        stale = "it was asked for" if force else what_changed(batch.out_dir, origin)
+        if stale is None:
+            if (left := _as_left(batch)) is not None:
+                log.info("%s is the report of the same inputs already", batch.out_dir)
+                return left
+            stale = "metrics.json is no longer as the batch left it"
+        if progress and (batch.out_dir / "metrics.json").exists():
+            print(f"The report is made anew: {stale}.", file=sys.stderr)
+        return _run(batch, origin, progress)
+
+
+def _planned(
+    out_dir: Path, parameters: dict[str, object], source_dir: Path | None, only: Sequence[str]
+) -> _Batch:
+    """Check everything that can be checked before anything is started or removed."""
+    sources, note = _chosen(find_notebooks(source_dir), only), ""
+    if out_dir == sources[0].parent.resolve():
+        raise InputError(f"{out_dir} holds the source notebooks; give another folder for reports")
+    for name in ("figures", "model", BEST):
+        if leads_out(out_dir / name, out_dir):
+            raise InputError(
+                f"{out_dir / name} is a link that leads out of {out_dir}, and files there would be "
+                "replaced; remove it, or name another folder for the report"
+            )
+    has_run = (out_dir / "run.json").exists()
+    model_dir = out_dir if has_run else out_dir / "model"
+    best_dir = out_dir / BEST
+    if has_run and not (run := load_run(out_dir)).has_network:
+        best_dir = out_dir
+        left_out = [source.stem for source in sources if source.stem in OF_NETWORKS]
+        sources = [source for source in sources if source.stem not in OF_NETWORKS]
+        if left_out and not sources:
+            raise InputError(
+                f"{out_dir} is a run without a network, which {' and '.join(left_out)} are about; "
+                "name other notebooks, or a run of recipe classic or fast"
+            )
+        if left_out:
+            note = (
+                f"This run has no network (recipe {run.config['recipe']}). {' and '.join(left_out)}"
+                " are about one, and were left out."
+            )
+    declared = {source: declared_parameters(source) for source in sources}
+    given = checked_parameters(parameters, declared)
+    check_data(parameters)
+    for source, values in given.items():
+        own = {
+            "run_dir": str(model_dir),
+            "best_dir": str(best_dir),
+            "report_dir": str(out_dir),
+            "reuse": has_run,
+        }
+        values.update({name: own[name] for name in own if name in declared[source]})
+    shown = {name: parameter.default for name, parameter in defaults(declared).items()}
+    for values in given.values():
+        shown |= values
+    shown = {name: shown[name] for name in sorted(shown) if name not in SET_BY_BATCH}
+    return _Batch(out_dir, sources, given, shown, out_dir if has_run else None, note)
+
+
+def _chosen(sources: list[Path], only: Sequence[str]) -> list[Path]:
+    names = [source.stem for source in sources]
+    for name in only:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, cutoff=0.4)
+            meant = f"; did you mean {' or '.join(near)}?" if near else "."
+            raise InputError(f"no notebook is called {name!r}{meant} Known: {', '.join(names)}")
+    return [source for source in sources if source.stem in only] if only else sources
+
+
+def _run(batch: _Batch, origin: dict[str, Any], progress: bool) -> BatchResult:
+    """The batch, on a folder that no other process writes to."""
+    out_dir = batch.out_dir
+    _remove_earlier_report(out_dir, batch.stems)
+    (out_dir / "figures").mkdir(parents=True, exist_ok=True)
+    titles = {source: title_and_question(read_notebook(source))[0] for source in batch.sources}
+    reports = []
+    for source in batch.sources:
+        if progress:
+            print(f"{source.stem:<16}", end=" ", file=sys.stderr, flush=True)
+        try:
+            done = execute(source, batch.given[source], out_dir / source.name)
+        except BaseException:
+            if progress:
+                print(file=sys.stderr)
+            raise
+        if progress:
+            took = f"{done.seconds:6.1f} s {done.peak_memory / 2**20:7,.0f} MiB"
+            print(took, file=sys.stderr)
+        page = out_dir / f"{source.stem}.html"
+        write_whole(page, notebook_page(done.notebook, source, titles))
+        figures = save_figures(done.notebook, source.stem, out_dir)
+        if done.failure is not None:
+            raise NotebookError(source.stem, *done.failure, page)
+        title, question = title_and_question(done.notebook)
+        reports.append(
+            NotebookReport(
+                source.stem,
+                title,
+                question,
+                round(done.seconds, 1),
+                done.peak_memory,
+                recorded(done.notebook),
+                figures,
+            )
+        )
+    index = out_dir / "index.html"
+    write_whole(index, index_page(reports, batch.shown, origin["versions"], batch.note))
+    if origin["data"] is None:  # it may have been downloaded meanwhile
+        origin = made_from(batch.sources, batch.shown, origin["versions"], batch.run)
+    write_whole(out_dir / "metrics.json", _metrics(batch, reports, origin))
+    return BatchResult(out_dir, index, tuple(reports))
+
+
+def _metrics(batch: _Batch, reports: list[NotebookReport], origin: dict[str, Any]) -> str:
+    """What `metrics.json` holds; it is written last, and so tells that the report is complete."""
+    names = [f"{stem}{ending}" for stem in batch.stems for ending in (".ipynb", ".html")]
+    names += ["index.html", *(figure for report in reports for figure in report.figures)]
+    names += [report.thumbnail for report in reports if report.thumbnail]
+    trained = [f"{folder}/run.json" for folder in ("model", BEST)]
+    names += [name for name in trained if (batch.out_dir / name).exists()]
+    collected = {
+        "notebooks": {
+            report.name: {
+                "seconds": report.seconds,
+                "peak_memory_bytes": report.peak_memory,
+                "metrics": report.metrics,
+                "figures": report.figures,
+            }
+            for report in reports
+        },
+        "parameters": batch.shown,
+        "versions": origin["versions"],
+        "made_from": origin,
+        "files": {name: checksum([batch.out_dir / name]) for name in names},
+    }
+    return json.dumps(collected, indent=2) + "\n"
+
+
+def _as_left(batch: _Batch) -> BatchResult | None:
+    """The result of the batch that made the report which is there; None if it does not say it."""
+    reports = []
+    try:
+        told = json.loads((batch.out_dir / "metrics.json").read_text("utf-8"))["notebooks"]
+        for source in batch.sources:
+            entry = recorded_before(told[source.stem])
+            title, question = title_and_question(read_notebook(source))
+            reports.append(
+                NotebookReport(
+                    source.stem,
+                    title,
+                    question,
+                    entry["seconds"],
+                    entry["peak_memory_bytes"],
+                    entry["metrics"],
+                    entry["figures"],
+                )
+            )
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
+        return None
+    return BatchResult(batch.out_dir, batch.out_dir / "index.html", tuple(reports), fresh=True)
+
+
+def _versions() -> dict[str, str]:
+    versions = {"movierec": __version__, "python": platform.python_version()}
+    return versions | {package: _version(package) for package in PACKAGES}
+
+
+def parameters_of(source_dir: Path | None = None) -> dict[str, Parameter]:
+    """The parameters of all notebooks by name, without those that the batch sets."""
+    declared = {source: declared_parameters(source) for source in find_notebooks(source_dir)}
+    return {n: p for n, p in sorted(defaults(declared).items()) if n not in SET_BY_BATCH}
+
+
+# ---- folders ----
+
+
+def _remove_earlier_report(out_dir: Path, stems: list[str]) -> None:
+    """Remove what earlier batches made, of these notebooks and of others that they name."""
+    earlier = _notebooks_of(out_dir)
+    for left in out_dir.glob(f"{RUNNING}*"):  # by a process that was killed
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left)
+        else:  # of somebody else
+            left.unlink()
+    for name in ("index.html", "metrics.json"):
+        (out_dir / name).unlink(missing_ok=True)
+    for stem in {*stems, *OF_NETWORKS, *earlier}:
+        for suffix in (".ipynb", ".html", ".log"):
+            (out_dir / f"{stem}{suffix}").unlink(missing_ok=True)
+        for figure in (out_dir / "figures").glob(f"{stem}_*"):
+            figure.unlink()
+
+
+def _notebooks_of(out_dir: Path) -> set[str]:
+    """The notebooks that the report which is there names; none if it cannot be read."""
+    try:
+        names = json.loads((out_dir / "metrics.json").read_text("utf-8"))["notebooks"]
+        return {name for name in names if NUMBERED.fullmatch(name)}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return set()
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

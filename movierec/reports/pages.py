@@ -1,0 +1,334 @@
+"""What a reader of a batch sees: pages, figures and key figures out of executed notebooks."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import io
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from movierec.files import write_whole
+
+# what the first page shows of all that the notebooks record, in this order, and its name there
+KEY_FIGURES = {
+    "users": "users",
+    "movies": "films",
+    "ratings": "ratings",
+    "parameters": "parameters of the network",
+    "training_seconds": "seconds of its training",
+    "validation_loss": "its validation loss (stars²)",
+    "test_rmse": "test RMSE of the run (stars)",
+    "best_test_rmse": "test RMSE of recipe best",
+    "test_ndcg_at_10": "NDCG@10 of the run",
+    "best_test_ndcg_at_10": "NDCG@10 of recipe best",
+}
+METRICS_MIME = "application/vnd.movierec+json"
+NUMBERED = re.compile(r"[0-9]{2}_\w+")  # the name of a notebook of a report
+THUMBNAIL = (352, 264)  # pixels at most, twice what they are shown with
+# of Pygments' styles the ones with the highest contrast on the cards of `style.css`
+CODE_STYLES = {"light": "xcode", "dark": "zenburn"}
+
+
+@dataclass(frozen=True)
+class NotebookReport:
+    """One executed notebook of a batch."""
+
+    name: str
+    title: str
+    question: str  # the first paragraph under the title, in Markdown
+    seconds: float
+    peak_memory: int  # bytes
+    metrics: dict[str, Any]  # what the notebook handed to `record`
+    figures: tuple[str, ...]  # relative to the report's folder
+
+    @property
+    def thumbnail(self) -> str:
+        """The picture for the first page, relative to the report's folder; "" if there is none."""
+        return f"figures/{self.name}_thumbnail.webp" if self.figures else ""
+
+
+def recorded_before(entry: Any) -> dict[str, Any]:
+    """What `metrics.json` says of a notebook, where somebody else may have written it.
+
+    Args:
+        entry: what stands there under the notebook's name.
+
+    Returns:
+        `seconds`, `peak_memory_bytes`, `metrics` and `figures`, each of the type that a batch
+        writes; no number is beyond what a float holds.
+
+    Raises:
+        KeyError, TypeError, ValueError, OverflowError, AttributeError: anything else.
+    """
+    metrics, figures = dict(entry["metrics"]), entry["figures"]
+    for value in metrics.values():
+        if isinstance(value, int):
+            float(value)  # Python writes whole numbers that no float holds
+    if not isinstance(figures, list) or not all(isinstance(name, str) for name in figures):
+        raise TypeError("figures are not a list of names")
+    return {
+        "seconds": float(entry["seconds"]),
+        "peak_memory_bytes": int(float(entry["peak_memory_bytes"])),
+        "metrics": metrics,
+        "figures": tuple(figures),
+    }
+
+
+def read_notebook(path: Path) -> Any:
+    """A notebook file in the current format."""
+    import nbformat
+
+    return nbformat.read(path, as_version=4)
+
+
+def _outputs(notebook: Any) -> list[Any]:
+    return [
+        output
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+        if output.output_type in ("display_data", "execute_result")
+    ]
+
+
+def recorded(notebook: Any) -> dict[str, Any]:
+    """What a notebook handed to `record`, by name."""
+    metrics: dict[str, Any] = {}
+    for output in _outputs(notebook):
+        metrics |= output.data.get(METRICS_MIME, {})
+    return metrics
+
+
+def save_figures(notebook: Any, name: str, out_dir: Path) -> tuple[str, ...]:
+    """Write a notebook's pictures to `figures`, the first of them also as a thumbnail.
+
+    Returns:
+        The pictures' paths below `out_dir`.
+    """
+    pictures = [
+        base64.b64decode(output.data["image/png"])
+        for output in _outputs(notebook)
+        if "image/png" in output.data
+    ]
+    paths = tuple(f"figures/{name}_{number}.png" for number in range(1, len(pictures) + 1))
+    for path, picture in zip(paths, pictures, strict=True):
+        write_whole(out_dir / path, picture)
+    if pictures:
+        write_whole(out_dir / f"figures/{name}_thumbnail.webp", _thumbnail(pictures[0]))
+    return paths
+
+
+def _thumbnail(png: bytes) -> bytes:
+    from PIL import Image
+
+    sink = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as picture:
+        small = picture.convert("RGB")
+    small.thumbnail(THUMBNAIL)
+    small.save(sink, "WEBP", quality=85, method=6)
+    return sink.getvalue()
+
+
+def as_webp(png: str) -> str:
+    """A PNG as WebP, without loss in a third of its length; both in base64."""
+    from PIL import Image
+
+    sink = io.BytesIO()
+    with Image.open(io.BytesIO(base64.b64decode(png))) as picture:
+        opaque = picture.mode != "RGBA" or picture.getchannel("A").getextrema()[0] == 255
+        picture.convert("RGB" if opaque else "RGBA").save(sink, "WEBP", lossless=True, exact=True)
+    return base64.b64encode(sink.getvalue()).decode()
+
+
+def title_and_question(notebook: Any) -> tuple[str, str]:
+    """The first heading, and the first paragraph after it, which is Markdown."""
+    prose = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    heading = re.search(r"^# +(.+)$", prose, flags=re.MULTILINE)
+    if heading is None:
+        return "", ""
+    blocks = (block.strip() for block in prose[heading.end() :].split("\n\n"))
+    question = next((block for block in blocks if block and not block.startswith("#")), "")
+    return heading.group(1).strip(), question
+
+
+def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
+    """One notebook as HTML that loads nothing from elsewhere and runs no script of its own.
+
+    Args:
+        notebook: executed.
+        source: its file.
+        titles: of all notebooks of the report, in order.
+    """
+    import jinja2
+    from nbconvert import HTMLExporter
+    from nbconvert.preprocessors import CoalesceStreamsPreprocessor
+
+    order = list(titles)
+    place = order.index(source)
+    links = {
+        "previous": order[place - 1] if place > 0 else None,
+        "next": order[place + 1] if place + 1 < len(order) else None,
+    }
+    navigation = {
+        side: {"href": f"{other.stem}.html", "title": titles[other] or other.stem}
+        for side, other in links.items()
+        if other is not None
+    }
+    templates = str(resources.files("movierec.reports") / "templates")
+    exporter = HTMLExporter(
+        template_name="basic",
+        template_file="notebook.html.j2",
+        extra_loaders=[jinja2.FileSystemLoader(templates)],
+        filters={"webp": as_webp},
+    )
+    # lines that are printed one after the other are one block
+    exporter.register_preprocessor(CoalesceStreamsPreprocessor, enabled=True)
+    shown = copy.deepcopy(notebook)
+    shown.metadata["title"] = titles[source] or source.stem
+    stems = {other.stem for other in order}
+    for cell in shown.cells:
+        if cell.cell_type == "markdown":
+            cell.source = _for_a_page(cell.source, stems)
+    for output in _outputs(shown):
+        if "text/markdown" in output.data:
+            output.data["text/markdown"] = _for_a_page(output.data["text/markdown"], stems)
+    about = {
+        "navigation": navigation,
+        "notebook_file": source.name,
+        "code_css": _code_css(),
+    }
+    text, _ = exporter.from_notebook_node(shown, resources=about)
+    return text
+
+
+def _code_css() -> str:
+    """The colours of code, on light and on dark pages."""
+    from pygments.formatters import HtmlFormatter
+
+    light, dark = (
+        "\n".join(
+            line
+            for line in HtmlFormatter(style=style).get_style_defs(".highlight").splitlines()
+            if line.startswith(".highlight .")  # the card's own colours stay
+        )
+        for style in CODE_STYLES.values()
+    )
+    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}"
+
+
+def _for_a_page(text: str, stems: set[str]) -> str:
+    return with_equations(with_page_links(text, stems))
+
+
+def with_page_links(text: str, stems: set[str]) -> str:
+    """Markdown whose links to notebooks of the report lead to their pages.
+
+    Args:
+        text: Markdown.
+        stems: names of the notebooks that have a page, without ending. Of links to other
+            numbered notebooks only the words are left; links to anything else stay.
+    """
+
+    def page(link: re.Match[str]) -> str:
+        words, stem, place = link.groups()
+        if stem in stems:
+            return f"[{words}]({stem}.html{place})"
+        return words if NUMBERED.fullmatch(stem) else link[0]
+
+    return re.sub(r"\[([^\]\n]*)\]\(([\w-]+)\.ipynb((?:#[^)\s]*)?)\)", page, text)
+
+
+def with_equations(text: str) -> str:
+    r"""Markdown whose equations are set as MathML, which browsers show without a script.
+
+    What stands between dollar signs is an equation, as in Jupyter: `$x$` in a line, `$$x$$` by
+    itself. In code a dollar sign is a dollar sign. What cannot be read as LaTeX stays as it is.
+
+    Args:
+        text: Markdown.
+    """
+    from latex2mathml import exceptions
+    from latex2mathml.converter import convert
+
+    unreadable = tuple(
+        found
+        for found in vars(exceptions).values()
+        if isinstance(found, type) and issubclass(found, Exception)
+    )
+
+    def mathml(found: re.Match[str]) -> str:
+        block, inline = found["block"], found["inline"]
+        if not (block or inline):
+            return found[0]  # code
+        try:
+            return convert(block or inline, display="block" if block else "inline")
+        except unreadable:
+            return found[0]
+
+    return re.sub(_CODE_OR_EQUATION, mathml, text)
+
+
+_CODE_OR_EQUATION = re.compile(
+    r"(?s)(?P<fence>```|`+)(?:(?!(?P=fence)).)+(?P=fence)"
+    r"|\$\$(?P<block>.+?)\$\$"
+    r"|(?<![\\\$])\$(?P<inline>(?=\S)[^\$\n]*?(?<=\S))\$(?!\d)"
+)
+
+
+def index_page(
+    reports: list[NotebookReport],
+    parameters: dict[str, Any],
+    versions: dict[str, str],
+    note: str = "",
+) -> str:
+    """The first page of a report: key figures, and the notebooks with what each answers.
+
+    Args:
+        reports: the notebooks in order.
+        parameters, versions: by name, shown at the end; parameters that are empty or 0, which leave
+            it to the recipe or the notebook, are not.
+        note: a sentence above the notebooks.
+    """
+    from nbconvert.filters import markdown2html
+
+    metrics = {name: value for report in reports for name, value in report.metrics.items()}
+    figures = {
+        shown: _shown(metrics[name]) for name, shown in KEY_FIGURES.items() if name in metrics
+    }
+    stems = {report.name for report in reports}
+    questions = {r.name: markdown2html(_for_a_page(r.question, stems)) for r in reports}
+    return rendered(
+        "index.html.j2",
+        reports=reports,
+        questions=questions,
+        note=note,
+        figures=figures,
+        data=parameters.get("data", ""),
+        parameters={name: value for name, value in parameters.items() if _says(name, value)},
+        versions=versions,
+    )
+
+
+def _says(name: str, value: Any) -> bool:
+    """Whether a parameter says something: nothing and 0 leave it to the recipe, but for a seed."""
+    return name == "seed" or bool(value)
+
+
+def rendered(template: str, **values: Any) -> str:
+    """A page from one of the templates, with every value shown as the text that it is."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("movierec.reports"), autoescape=True, trim_blocks=True
+    )
+    finished = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    return environment.get_template(template).render(finished=finished, **values)
+
+
+def _shown(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"

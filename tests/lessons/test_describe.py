@@ -1,0 +1,119 @@
+"""What is said of the tables, on tables small enough to count by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_series_equal
+
+from movierec.data.tables import Tables, validate_tables
+from movierec.lessons.describe import (
+    dense_corner,
+    genre_flags,
+    genre_lift,
+    genres_together,
+    kinship,
+    neighbours,
+    part_table,
+    sittings,
+    user_groups,
+)
+from movierec.sample.simulate import Simulation
+
+
+def test_users_are_told_apart_by_what_the_data_says_of_them(small_world: Simulation) -> None:
+    tables = small_world.tables
+    groups = user_groups(tables)
+    assert list(groups) == ["gender", "age band", "occupation"]
+    first = tables.users.iloc[0]
+    assert groups["gender"][first["user_id"]] == first["gender"]
+    assert groups["occupation"][first["user_id"]] == tables.occupations[first["occupation"]]
+    assert groups["age band"].cat.categories[0] == "under 18"
+    counts = groups["age band"].value_counts()
+    youngest = tables.users["age"].between(18, 24).sum()
+    assert counts["18-24"] == youngest
+    assert counts.sum() == len(tables.users)
+
+
+def test_nothing_is_said_of_users_of_whom_nothing_is_known(plain_tables: Tables) -> None:
+    assert user_groups(plain_tables) == {}
+
+
+def test_flags_say_which_film_has_which_genre(plain_tables: Tables) -> None:
+    flags = genre_flags(plain_tables.movies)
+    assert flags.columns.tolist() == ["Comedy", "Drama", "War"]
+    assert flags.loc[3].tolist() == [1, 1, 0]
+    assert flags.loc[5].tolist() == [0, 0, 0]  # no genre listed
+
+
+def test_genres_together_is_the_part_of_the_rows_films(plain_tables: Tables) -> None:
+    share = genres_together(genre_flags(plain_tables.movies))
+    assert share.loc["Comedy", "Drama"] == share.loc["Drama", "Comedy"] == 0.5
+    assert share.loc["War"].tolist() == [0, 0, 0]
+
+
+def test_lift_compares_a_groups_share_with_that_of_all(plain_tables: Tables) -> None:
+    group = pd.Series(["a", "a", "b", "b"], index=[1, 2, 4, 6])
+    lift = genre_lift(plain_tables.ratings, genre_flags(plain_tables.movies), group)
+    # of 8 ratings 4 are of drama: films 2, 3, 3, 2; group a gave 3 of its 4 to it, b 1 of 4
+    assert lift.loc["Drama", "a"] == pytest.approx(3 / 4 / (4 / 8) - 1)
+    assert lift.loc["Drama", "b"] == pytest.approx(1 / 4 / (4 / 8) - 1)
+
+
+def test_dense_corner_has_the_most_active_people_and_the_most_rated_films(
+    small_world: Simulation,
+) -> None:
+    tables = small_world.tables
+    corner = dense_corner(tables, users=20, films=30)
+    assert (len(corner.users), len(corner.movies)) == (20, 30)
+    rated = tables.ratings["movie_id"].value_counts()
+    assert rated[corner.movies["movie_id"]].min() >= rated.iloc[30]
+    pairs = tables.ratings.merge(corner.users[["user_id"]]).merge(corner.movies[["movie_id"]])
+    assert len(corner.ratings) == len(pairs)
+    validate_tables(corner)  # of the schema
+    assert len(corner.ratings) / 600 > len(tables.ratings) / (300 * 150)  # denser than the whole
+
+
+def test_dense_corner_of_few_people_and_films_is_all_of_them(plain_tables: Tables) -> None:
+    corner = dense_corner(plain_tables)
+    assert len(corner.ratings) == len(plain_tables.ratings)
+
+
+def test_a_pause_longer_than_the_limit_begins_a_new_sitting() -> None:
+    ratings = pd.DataFrame({"user_id": [7, 5, 7, 7], "timestamp": [100, 0, 40, 161]})
+    counted = sittings(ratings, pause=60)
+    assert_series_equal(counted, pd.Series([1, 2], index=[5, 7]), check_names=False)
+    assert sittings(ratings, pause=61).tolist() == [1, 1]
+
+
+def test_parts_tell_what_they_hold_and_who_is_new_in_them(plain_tables: Tables) -> None:
+    test, known = np.array([5, 7]), np.array([0, 1, 2, 3, 4])
+    row = part_table(plain_tables.ratings, {"test": (test, known)}).loc["test"]
+    # user 4 rated film 5, which user 2 rated before; user 6 and film 8 are new
+    assert row.to_dict() == {
+        "ratings": 2,
+        "mean rating": 3.5,
+        "users": 2,
+        "films": 2,
+        "unknown users": 0.5,
+        "unknown films": 0.5,
+    }
+
+
+def test_neighbours_point_the_same_way_and_are_not_oneself() -> None:
+    vectors = np.array([[1.0, 0.0], [5.0, 0.5], [0.0, 2.0], [-1.0, 0.0]])
+    near = neighbours(vectors, ["a", "b", "c", "d"], [0, 2], k=2)
+    assert near.index.tolist() == ["a", "c"]
+    assert near.loc["a"].tolist() == ["b (1.00)", "c (0.00)"]
+    assert near.loc["c", 1] == "b (0.10)"
+    assert neighbours(vectors[:2], ["a", "b"], [0], k=5).shape == (1, 1)
+
+
+def test_kinship_is_the_share_of_neighbours_with_something_in_common() -> None:
+    vectors = np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]])
+    by_direction = np.array([[1, 0], [1, 0], [0, 1], [0, 1]])
+    across = np.array([[1, 0], [0, 1], [1, 0], [0, 1]])
+    assert kinship(vectors, by_direction, k=1) == 1
+    assert kinship(vectors, across, k=1) == 0
+    assert kinship(vectors, across, k=9) == pytest.approx(1 / 3)  # all others: one of three

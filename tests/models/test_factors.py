@@ -1,0 +1,319 @@
+"""The factor models of recipe `best`: the arithmetic, and what they learn of a known world."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from movierec.data.attributes import (
+    MOST_PAIRED,
+    SCALE,
+    attribute_counts,
+    encode_people,
+    movie_attributes,
+    user_attributes,
+)
+from movierec.data.features import Features
+from movierec.data.tables import Tables
+from movierec.errors import InputError
+from movierec.evaluation.metrics import rating_metrics
+from movierec.models import factors
+from movierec.models.best import fit_best, fit_ratings
+from movierec.models.factors import Side, fit_factors, ridge_regression, tower_inputs
+from movierec.models.recipes import BestRecipe
+from movierec.training import train
+from movierec.vectors import Rows, pair_scores
+
+TINY = BestRecipe("tiny", factors=3, passes=3, members=2, watch_rank=8)
+
+
+def rows_of(pairs: list[tuple[int, int, float]]) -> Rows:
+    user_idx, movie_idx, rating = zip(*pairs, strict=True)
+    return Rows(
+        np.array(user_idx, np.int32), np.array(movie_idx, np.int32), np.array(rating, np.float32)
+    )
+
+
+@pytest.fixture(scope="module")
+def tiny_rows() -> Rows:
+    rng = np.random.default_rng(0)
+    pairs = [(u, m, rng.integers(1, 6)) for u in range(12) for m in range(9) if rng.random() < 0.6]
+    return rows_of(pairs)
+
+
+def test_tower_sees_the_history_the_attributes_and_how_many_ratings_there_are():
+    rated = sp.csr_array(np.array([[1, 0, 1], [0, 0, 0]], np.float32))
+    attributes = np.array([[7.0], [8.0]], np.float32)
+    inputs = tower_inputs(rated, attributes, shrink=2.0).toarray()
+    assert inputs[0] == pytest.approx([0.5, 0, 0.5, 7, 0.3, 0.3 * np.log(3)])
+    assert inputs[1] == pytest.approx([0, 0, 0, 8, 0.3, 0])
+
+
+def test_ridge_regression_is_that_of_the_normal_equations():
+    rng = np.random.default_rng(0)
+    inputs, targets = rng.normal(size=(40, 12)), rng.normal(size=(40, 3)).astype(np.float32)
+    expected = np.linalg.solve(inputs.T @ inputs + 2 * np.eye(12), inputs.T @ targets)
+    sparse, start = sp.csr_array(inputs.astype(np.float32)), np.zeros((12, 3), np.float32)
+    found = ridge_regression(sparse, targets, 2.0, start, steps=30)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    again = ridge_regression(sparse, targets, 2.0, found, steps=3)  # solved: it stays
+    np.testing.assert_allclose(again, expected, atol=1e-4)
+
+
+def test_half_a_pass_gives_each_vector_its_posterior():
+    """Mean and covariance of [p, b] given the other side, by the formula, one user at a time."""
+    rng = np.random.default_rng(1)
+    n, m, k, noise = 4, 6, 2, 0.7
+    rated = (rng.random((n, m)) < 0.7).astype(np.float32)
+    stars = rated * rng.normal(size=(n, m)).astype(np.float32)
+
+    def side(rows: int) -> Side:
+        root = rng.normal(size=(rows, k + 1, k + 1)).astype(np.float32)
+        tower = rng.normal(size=(3, k + 1)).astype(np.float32)
+        precision = np.eye(k + 1, dtype=np.float32) * 2
+        mean = rng.normal(size=(rows, k + 1)).astype(np.float32)
+        return Side(mean, root @ root.transpose(0, 2, 1) / 9, tower, precision)
+
+    own, other = side(n), side(m)
+    inputs = sp.csr_array(rng.normal(size=(n, 3)).astype(np.float32))
+    row_weight, column_weight = np.full(n, 1 / noise, np.float32), np.linspace(0.5, 1.5, m)
+    found = factors._half(
+        own, other, sp.csr_array(rated), sp.csr_array(stars), inputs, row_weight, column_weight
+    )
+    for u in range(n):
+        precision = own.precision.astype(float)
+        pull = (inputs.toarray()[u] @ own.tower) @ own.precision
+        for i in np.flatnonzero(rated[u]):
+            q, c = np.append(other.mean[i, :k], 1), other.mean[i, k]
+            doubt = np.zeros((k + 1, k + 1))
+            doubt[:k, :k] = other.covariance[i][:k, :k]
+            together = np.append(other.covariance[i][:k, k], 0)  # of factors and bias
+            weight = column_weight[i] / noise
+            precision = precision + weight * (np.outer(q, q) + doubt)
+            pull = pull + weight * (stars[u, i] * q - (q * c + together))
+        np.testing.assert_allclose(found.covariance[u], np.linalg.inv(precision), rtol=1e-3)
+        np.testing.assert_allclose(found.mean[u], np.linalg.solve(precision, pull), rtol=1e-3)
+
+
+@pytest.mark.parametrize("by_user", [False, True])
+def test_same_seed_gives_the_same_bits(tiny_rows, by_user):
+    attributes = np.zeros((12, 0), np.float32), np.zeros((9, 0), np.float32)
+    first, again, other = (
+        fit_factors(tiny_rows, *attributes, TINY, seed, by_user) for seed in (3, 3, 4)
+    )
+    np.testing.assert_array_equal(first.users.mean, again.users.mean)
+    np.testing.assert_array_equal(first.movies.covariance, again.movies.covariance)
+    assert not np.array_equal(first.users.mean, other.users.mean)
+    assert 0 < first.noise < 3
+
+
+def test_vectors_of_members_side_by_side_give_the_mean_of_their_predictions(small_best):
+    features = small_best.features
+    recipe = BestRecipe("best", factors=6, passes=8, members=2)
+    rows = small_best.rows("train")
+    users, user_at = np.unique(rows.user_idx, return_inverse=True)
+    movies, movie_at = np.unique(rows.movie_idx, return_inverse=True)
+    inner = Rows(user_at.astype(np.int32), movie_at.astype(np.int32), rows.rating)
+    known = user_attributes(features)[users], movie_attributes(features)[movies]
+    predictions = []
+    for number in range(2):
+        model = fit_factors(inner, *known, recipe, number, noise_by_user=number == 1)
+        factors_, biases = model.users.mean[:, :-1], model.users.mean[:, -1:]
+        stars = factors_ @ model.movies.mean[:, :-1].T + biases + model.movies.mean[:, -1]
+        predictions.append(model.mean + stars)
+    vectors = small_best.recommender
+    found = vectors.user_vectors[users] @ vectors.movie_vectors[movies].T
+    np.testing.assert_allclose(found, np.mean(predictions, axis=0), atol=2e-4)
+
+
+def test_error_comes_near_the_least_possible(small_world, small_best):
+    """Measured against the expected ratings of the simulated world, which have no noise."""
+    rec, truth = small_best.recommender, small_world.truth
+    test = small_best.rows("test")
+    ids = rec.features.users.decode(test.user_idx), rec.features.movies.decode(test.movie_idx)
+    expected = truth.expected_rating(*ids)
+    train_rows = small_best.rows("train")
+    means = np.bincount(train_rows.movie_idx, train_rows.rating) / np.maximum(
+        np.bincount(train_rows.movie_idx), 1
+    )
+    by_mean = rating_metrics(expected, means[test.movie_idx])["rmse"]
+    assert rating_metrics(expected, rec.predict(*ids))["rmse"] < 0.7 * by_mean
+
+
+def test_user_and_film_without_ratings_have_vectors(plain_tables):
+    """User 6 has one rating and film 8 too: both are left out of what is learned from."""
+    features = Features.fit(plain_tables)
+    pairs = [(1, 2, 3.0), (1, 3, 4.0), (2, 3, 5.0), (2, 5, 2.0), (4, 2, 1.0), (4, 5, 3.0)]
+    rows = rows_of(
+        [(features.users.encode([u])[0], features.movies.encode([m])[0], r) for u, m, r in pairs]
+    )
+    nothing = rows_of([(0, 0, 0.0)]).take(np.zeros(0, np.int64))
+    trained = fit_best(features, rows, nothing, TINY, seed=0)
+    assert all(np.isfinite(array).all() for array in trained.vectors.values())
+    unrated = features.movies.encode([6, 8])
+    assert np.abs(trained.vectors["watching_movies"][unrated]).sum() > 0
+    assert (trained.vectors["watching_own"][unrated] > 0).all()
+
+
+def test_history_shows_the_validation_error_of_the_first_member(small_tables, tmp_path):
+    run = train(small_tables, TINY, run_dir=tmp_path / "run", validation_fraction=0.1)
+    assert run.history["epoch"].tolist() == [1, 2, 3]
+    assert run.history["val_loss"].iloc[-1] < run.history["val_loss"].iloc[0]
+    assert run.info["rows"]["validation"] > 0
+    assert run.metrics["validation"]["mse"] < run.history["val_loss"].iloc[0]
+
+
+def test_nothing_is_held_back_by_default_and_all_rows_can_be_trained_on(small_tables, tmp_path):
+    run = train(small_tables, TINY, run_dir=tmp_path / "run", holdout="none")
+    assert run.info["rows"] == {"train": len(small_tables.ratings), "validation": 0, "test": 0}
+    assert run.metrics == {"validation": None, "test": None}
+
+
+@pytest.mark.parametrize("setting", ["epochs", "batch_size", "learning_rate", "patience"])
+def test_settings_of_a_network_are_refused(small_tables, tmp_path, setting):
+    with pytest.raises(InputError, match=f"{setting.replace('_', ' ')} 3, which the recipe 'best'"):
+        train(small_tables, "best", run_dir=tmp_path / "run", **{setting: 3})
+    assert not list(tmp_path.iterdir())
+
+
+def test_logs_that_are_not_written_are_refused(small_tables, tmp_path):
+    with pytest.raises(InputError, match="writes no TensorBoard logs"):
+        train(small_tables, "best", run_dir=tmp_path / "run", tensorboard=tmp_path / "logs")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupt_ends_all_members_after_the_pass_under_way(small_features, tiny_rows):
+    """A thousand passes would take minutes."""
+    passed = []
+
+    def interrupted(row):
+        passed.append(row)
+        raise KeyboardInterrupt
+
+    long = BestRecipe("long", factors=6, passes=1000, members=2, watch_rank=20)
+    nothing = tiny_rows.take(np.zeros(0, np.int64))
+    began = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        fit_ratings(small_features, tiny_rows, nothing, long, seed=0, on_epoch=interrupted)
+    assert len(passed) == 1
+    assert time.perf_counter() - began < 20
+
+
+def test_checkpoint_of_another_recipe_is_removed_or_named(small_tables, tmp_path):
+    left = tmp_path / "run.partial"
+    left.mkdir()
+    (left / "checkpoint.safetensors").write_bytes(b"of a network")
+    with pytest.raises(InputError, match="was begun with another recipe"):
+        train(small_tables, TINY, run_dir=tmp_path / "run", resume=True)
+    assert left.exists()
+    train(small_tables, TINY, run_dir=tmp_path / "run")
+    assert not left.exists()
+
+
+@pytest.mark.parametrize(("users", "movies"), [(1, 6), (6, 1), (1, 1)])
+def test_one_user_or_one_film_is_enough(users, movies, tmp_path):
+    pairs = np.indices((users, movies)).reshape(2, -1)
+    tables = Tables(
+        users=pd.DataFrame({"user_id": range(users)}),
+        movies=pd.DataFrame(
+            {
+                "movie_id": range(movies),
+                "title": "Sea",
+                "genres": "Drama",
+                "year": pd.array([2000] * movies, dtype="Int64"),
+            }
+        ),
+        ratings=pd.DataFrame(
+            {
+                "user_id": pairs[0],
+                "movie_id": pairs[1],
+                "rating": (0.5 * (1 + pairs.sum(axis=0))).astype(np.float32),
+                "timestamp": 0,
+            }
+        ),
+    )
+    run = train(tables, TINY, run_dir=tmp_path / "run", holdout="none")
+    stars = run.recommender.predict(pairs[0], pairs[1])
+    assert np.isfinite(stars).all()
+    assert np.abs(stars - tables.ratings["rating"]).max() <= 1.5
+    assert len(run.recommender.for_user(0, exclude_seen=False)) == movies
+
+
+def test_many_genres_make_no_pairs():
+    names = [f"Kind {i}" for i in range(MOST_PAIRED + 1)]
+    movies = pd.DataFrame(
+        {
+            "movie_id": range(41),
+            "title": "Sea",
+            "genres": names,
+            "year": pd.array([2000] * 41, "Int64"),
+        }
+    )
+
+    def columns(count):
+        tables = Tables(
+            users=pd.DataFrame({"user_id": [1]}),
+            movies=movies.head(count),
+            ratings=pd.DataFrame(
+                {"user_id": [1], "movie_id": [0], "rating": np.float32([3]), "timestamp": [0]}
+            ),
+        )
+        return movie_attributes(Features.fit(tables)).shape[1]
+
+    assert columns(41) < 150
+    assert columns(40) - columns(39) == 39 + 2  # the pairs of one more, and what it has alone
+
+
+@pytest.mark.parametrize(("name", "value"), [("factors", 0), ("passes", 2.5), ("user_ridge", -1)])
+def test_settings_out_of_range_are_refused(name, value):
+    with pytest.raises(InputError, match=f"got {name.replace('_', ' ')} {value}; expected"):
+        BestRecipe("mine", **{name: value})
+
+
+def test_several_workers_are_refused(small_tables, tmp_path, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "{}")
+    with pytest.raises(InputError, match="trains on one machine; unset TF_CONFIG"):
+        train(small_tables, "best", run_dir=tmp_path / "run")
+
+
+def test_people_of_whom_nothing_is_known_stand_at_the_mean_of_all(small_features):
+    rows = user_attributes(small_features)[small_features.users.used]
+    nobody = encode_people(small_features)
+    np.testing.assert_allclose(nobody[0], rows.mean(axis=0), atol=1e-6)
+    woman = encode_people(small_features, gender=0)
+    assert woman[0, :2] == pytest.approx([SCALE, 0])
+    np.testing.assert_allclose(woman[0, 2:], nobody[0, 2:])
+
+
+def test_attributes_are_as_many_as_is_said(plain_tables, small_features, small_tables):
+    many = [f"G{n}|G{n + 1}" for n in range(len(small_tables.movies))]  # too many to be paired
+    tagged = replace(small_tables, movies=small_tables.movies.assign(genres=many))
+    for features in (small_features, Features.fit(plain_tables), Features.fit(tagged)):
+        people, films = user_attributes(features), movie_attributes(features)
+        assert attribute_counts(features) == (people.shape[1], films.shape[1])
+
+
+def test_attributes_of_films_hold_without_genres_and_years(plain_tables):
+    features = Features.fit(plain_tables)
+    attributes = movie_attributes(features)
+    assert np.isfinite(attributes).all()
+    timeless = features.movies.encode([3])[0]  # Red Sea, of unknown year
+    genres = len(features.genres) - 1
+    periods = slice(genres, genres + 19)
+    assert not attributes[timeless, periods].any()
+    assert attributes[features.movies.encode([5])[0], :genres].sum() == 0  # no genres listed
+
+
+def test_predictions_are_products_of_the_vectors_and_their_rest(small_best):
+    rec, test = small_best.recommender, small_best.rows("test")
+    users = np.hstack([rec.user_vectors, rec.newcomers.user_rest])
+    movies = np.hstack([rec.movie_vectors, rec.newcomers.movie_rest])
+    stars = pair_scores(users, movies, test.user_idx, test.movie_idx)
+    np.testing.assert_allclose(rec.stars(test.user_idx, test.movie_idx), np.clip(stars, 1, 5))
+    found = rating_metrics(test.rating, np.clip(stars, 1, 5))
+    assert small_best.metrics["test"] == pytest.approx(found)

@@ -1,0 +1,86 @@
+"""The benchmarks' own arithmetic and processes; the peers are left out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+from rich.console import Console
+from worlds import PROJECT
+
+from benchmarks.explorer import actions
+from benchmarks.measure import alternate, report, run_python
+
+QUIET = Console(quiet=True)
+
+
+def test_report_writes_medians_and_ratios_of_what_was_measured(tmp_path):
+    rounds = {
+        "ours": [{"fit": 2.0}, {"fit": 6.0}, {"fit": 4.0}],
+        "peer": [{"fit": 8.0, "rmse": 0.9}, {"fit": 10.0, "rmse": 0.8}, {"fit": 8.0, "rmse": 1.0}],
+        "never": [{}, {}, {}],
+    }
+    columns = {"fit": "fit", "rmse": "test RMSE"}
+    report("training", "a title", columns, rounds, tmp_path / "new", QUIET, ratio=("peer", "fit"))
+    written = json.loads((tmp_path / "new" / "training.json").read_text())
+    assert written["medians"] == {
+        "ours": {"fit": 4.0, "rmse": None, "ratio": 0.5},
+        "peer": {"fit": 8.0, "rmse": 0.9, "ratio": 1.0},
+        "never": {"fit": None, "rmse": None, "ratio": None},
+    }
+    assert written["rounds"] == rounds
+    page = (tmp_path / "new" / "training.md").read_text("utf-8").splitlines()
+    assert page[0] == "|  | fit | test RMSE | ratio to peer |"
+    assert page[2] == "| ours | 4.00 (2.00–6.00) | - | 0.50 |"
+    assert len(page) == 5
+    assert written["machine"]["cores"] >= 1
+
+
+def test_lists_of_random_vectors_are_timed():
+    found = run_python("-m", "benchmarks.lists", "wide", "300", "400")
+    assert set(found["movierec"]) == {"one", "all"}
+    # a list of one takes milliseconds, those of all less than that many single ones
+    assert 0 < found["movierec"]["all"] < 300 * found["movierec"]["one"]
+
+
+def test_every_action_of_the_explorer_is_timed(small_best):
+    found = actions(small_best.recommender)
+    assert len(found) > 15
+    assert all(row["milliseconds"] > 0 for rounds in found.values() for row in rounds)
+
+
+def test_methods_take_turns():
+    turns = []
+    methods = {name: lambda name=name: {"turn": turns.append(name) or len(turns)} for name in "ab"}
+    assert alternate(2, methods, QUIET) == {
+        "a": [{"turn": 1}, {"turn": 3}],
+        "b": [{"turn": 2}, {"turn": 4}],
+    }
+
+
+MEASURED = """
+import json
+from benchmarks.measure import run_python
+small = run_python("-c", "import json; print(json.dumps({'answer': 42}))")
+large = run_python("-c", "import time; x = b'1' * 2**28; time.sleep(0.2)")
+print(json.dumps([small, large]))
+"""
+
+
+def test_process_is_measured_whole_and_by_itself():
+    # in a process of its own: to the system a child has held what its parent held at its start
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    small, large = json.loads(done.stdout)
+    assert small["answer"] == 42
+    assert small["peak"] < 0.2 < large["peak"] < 0.5  # GiB
+    assert large["whole"] > 0.2
+
+
+def test_process_that_fails_shows_its_errors():
+    with pytest.raises(click.ClickException, match="no such thing"):
+        run_python("-c", "import sys; sys.exit('no such thing')")

@@ -1,0 +1,234 @@
+"""Kills, full and read-only disks, a second process, and bad networks: a message, nothing lost."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from movierec.errors import InputError
+from movierec.files import alone, write_whole
+from movierec.reports.comparison import compare_folders
+from movierec.reports.notebooks import run_notebooks
+from movierec.reports.sweep import sweep
+from movierec.runs import Run, check_target, load_run
+from movierec.sample.simulate import write_ml1m
+from movierec.serving.batch import recommend_all
+from movierec.serving.export import export
+
+KILLS = Path(__file__).parent / "faults" / "kills.py"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kill -9 is a thing of POSIX systems")
+def test_killed_writers_leave_the_earlier_or_the_new_state():
+    kinds = ["data", "download", "preparation", "run", "checkpoint", "posters"]
+    command = [sys.executable, str(KILLS), *kinds, "--kills", "4"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"^(\w+) +4 kills", done.stdout, re.M) == kinds
+
+
+@pytest.mark.parametrize("look", ["load", "train"])
+def test_a_kill_between_the_two_moves_of_a_run_loses_neither(tmp_path, small_run, look):
+    workplace = tmp_path / ".run.writing"
+    for name in ("new", "old"):
+        shutil.copytree(small_run.path, workplace / name)
+    (workplace / "old" / "history.csv").write_text("epoch\n")
+    path = tmp_path / "run"
+    if look == "train":
+        check_target(path)  # what a training does first
+    assert load_run(path).history.equals(small_run.history)
+
+
+# --- a second process ----------------------------------------------------------------------------
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from movierec.files import alone
+with alone(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def held(tmp_path):
+    """A folder that another process is writing to; that process."""
+    path = tmp_path / "run"
+    command = [sys.executable, "-c", HOLDER, str(path)]
+    holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    yield path, holder
+    holder.kill()
+    holder.wait()
+    holder.stdout.close()
+
+
+def test_second_process_on_a_folder_says_so_and_ends_with_2(held, small_tables, monkeypatch):
+    path, holder = held
+    told = f"another process is writing to {path}; wait until it has ended, or name another"
+    write_ml1m(small_tables, path.parent / "world")
+    command = ["-m", "movierec", "train", "--data", "w", "--from", str(path.parent / "world")]
+    done = subprocess.run(
+        [sys.executable, *command, "--recipe", "fast", "--run", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr
+    with pytest.raises(InputError, match=re.escape(told)):
+        run_notebooks(path)
+    with pytest.raises(InputError, match=re.escape(told)):
+        write_ml1m(small_tables, path)
+    assert not path.exists()
+
+
+def test_lock_of_a_killed_process_is_no_lock(held):
+    path, holder = held
+    holder.kill()
+    holder.wait()
+    with alone(path):
+        pass
+    assert os.listdir(path.parent) == []
+
+
+def test_a_folder_is_free_again_after_an_error(tmp_path):
+    with pytest.raises(RuntimeError), alone(tmp_path / "run"):
+        raise RuntimeError
+    with alone(tmp_path / "run"), alone(tmp_path / "other"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_that_do_not_write_need_no_lock(held, small_tables, monkeypatch):
+    from movierec import training
+
+    path, _ = held
+    monkeypatch.setenv("TF_CONFIG", '{"task": {"type": "worker", "index": 1}}')
+    monkeypatch.setattr(training, "_train", lambda *_, **__: "trained")
+    assert training.train(small_tables, run_dir=path) == "trained"
+
+
+# --- disks ---------------------------------------------------------------------------------------
+
+
+def make_read_only(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+
+
+def train_into(run: Run, path: Path) -> Run:
+    """Write a run anew, as a training does at its end."""
+    from movierec.training import train
+
+    return train(run.tables, recipe="fast", epochs=1, batch_size=4096, run_dir=path)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_full_disk_stops_a_training_with_a_message(small_disk, small_run):
+    (small_disk / "mine").write_bytes(b"x" * 1000)
+    before = contents(small_disk)
+    with pytest.raises(InputError, match="the disk is full.*continue with --resume"):
+        train_into(small_run, small_disk / "run")
+    left = contents(small_disk)
+    assert {name for name in left if not name.startswith("run.partial/")} == set(before)
+    assert left["mine"] == before["mine"]
+
+
+def test_full_disk_leaves_the_earlier_data(small_disk, small_tables):
+    world = small_disk / "world"
+    few = small_tables.ratings.head(100)
+    write_ml1m(type(small_tables)(small_tables.users, small_tables.movies, few), world)
+    before = contents(small_disk)
+    filler = small_disk / "filler"
+    filler.write_bytes(b"x" * 200_000)
+    with pytest.raises(OSError, match="No space left"):
+        write_ml1m(small_tables, world)
+    filler.unlink()
+    assert contents(small_disk) == before
+
+
+@pytest.mark.parametrize("form", ["parquet", "savedmodel", "onnx"])
+def test_export_to_a_full_disk_says_so_and_leaves_nothing(small_disk, small_run, form):
+    (small_disk / "filler").write_bytes(b"x" * 200_000)
+    with pytest.raises(OSError, match="No space left"):
+        export(small_run, small_disk / "elsewhere", (form,))
+    assert os.listdir(small_disk) == ["filler"]
+
+
+def test_lists_that_fill_a_disk_keep_whole_parts_and_go_on_elsewhere(
+    small_disk, small_run, tmp_path
+):
+    import pandas as pd
+
+    users = tmp_path / "users.parquet"
+    small_run.tables.users[["user_id"]].to_parquet(users)
+    out = small_disk / "lists"
+    with pytest.raises(OSError, match="No space left"):
+        recommend_all(small_run.path, users, out, k=100, part_size=10)
+    parts = sorted(out.glob("part-*"))
+    assert 0 < len(parts) < 30
+    assert all(len(pd.read_parquet(part)) for part in parts)
+    assert not (out / "_SUCCESS").exists()
+    shutil.copytree(out, tmp_path / "lists")  # to where there is room
+    facts = recommend_all(small_run.path, users, tmp_path / "lists", k=100, part_size=10)
+    assert facts["made"] == 30 - len(parts)
+
+
+@pytest.fixture
+def writers(small_disk, small_run, small_tables, tmp_path) -> dict[str, Callable[[], object]]:
+    """All that writes into a folder, on the small disk."""
+    users, source = tmp_path / "users.parquet", tmp_path / "source"
+    small_run.tables.users[["user_id"]].to_parquet(users)
+    source.mkdir()
+    cells = [new_code_cell("x: int = 1", metadata={"tags": ["parameters"]})]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    nbformat.write(new_notebook(cells=cells, metadata=kernel), source / "03_training.ipynb")
+    runs = small_run.path, small_run.path
+    return {
+        "train": lambda: train_into(small_run, small_disk / "run"),
+        "data": lambda: write_ml1m(small_tables, small_disk / "world"),
+        "notebooks": lambda: run_notebooks(small_disk / "report", source_dir=source),
+        "sweep": lambda: sweep(small_disk / "sweep", {"x": [1]}, source_dir=source),
+        "export": lambda: export(small_run, small_disk / "export", ("parquet",)),
+        "lists": lambda: recommend_all(small_run.path, users, small_disk / "lists"),
+        "comparison": lambda: compare_folders(*runs, small_disk / "page.html"),
+        "one file": lambda: write_whole(small_disk / "mine", "theirs"),
+    }
+
+
+WRITERS = ["train", "data", "notebooks", "sweep", "export", "lists", "comparison", "one file"]
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_full_disk_is_said_and_what_was_there_stays(small_disk, writers, writer):
+    (small_disk / "mine").write_text("mine")
+    with pytest.raises(OSError, match="No space left"):
+        (small_disk / "filler").write_bytes(b"x" * 2**20)
+    before = contents(small_disk)
+    with pytest.raises((InputError, OSError), match=r"No space left|the disk is full"):
+        writers[writer]()
+    assert contents(small_disk) == before
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_read_only_disk_is_said_and_nothing_changes(small_disk, writers, writer):
+    (small_disk / "mine").write_text("mine")
+    make_read_only(small_disk)
+    with pytest.raises((InputError, OSError), match="Read-only file system"):
+        writers[writer]()
+    assert contents(small_disk) == {"mine": b"mine"}

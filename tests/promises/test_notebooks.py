@@ -1,0 +1,207 @@
+"""movierec's own notebooks, executed by papermill on a small world, start to end."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from html import escape, unescape
+from pathlib import Path
+from urllib.parse import unquote
+
+import nbformat
+import pytest
+
+from movierec.errors import InputError
+from movierec.explorer.people import active_user
+from movierec.reports.notebooks import BatchResult, run_notebooks
+from movierec.reports.pages import index_page
+from movierec.runs import Run, load_run
+from movierec.sample.simulate import Simulation, simulate, write_ml1m
+
+pytestmark = pytest.mark.long
+
+NAMES = ["01_data", "02_shapes", "03_training", "04_evaluation", "05_recommend", "06_solutions"]
+FINDINGS = {  # what the findings of a notebook say of what it records, as they write it
+    "01_data": {"ratings": "{:,}", "filled": "{:.2%}", "mean_rating": "{:.3f}"},
+    "02_shapes": {"parameters": "{:,}", "layers": "{}", "embedding_share": "{:.0%}"},
+    "03_training": {"validation_loss": "{:.4f}", "best_epoch": "{}", "parameters": "{:,}"},
+    "04_evaluation": {"test_rmse": "{:.4f}", "test_ndcg_at_10": "{:.3f}"},
+    "05_recommend": {"films_on_lists": "{:,}", "milliseconds_a_list": "{:.2f}"},
+    "06_solutions": {"exercises_solved": "{}"},
+}
+
+
+@pytest.fixture(scope="module")
+def report(small_world: Simulation, tmp_path_factory: pytest.TempPathFactory) -> BatchResult:
+    folder = tmp_path_factory.mktemp("batch")
+    write_ml1m(small_world.tables, folder / "world")
+    given = {"data": "small", "path": folder / "world", "epochs": "2"}
+    return run_notebooks(folder / "report", given, progress=False)
+
+
+def outputs(report: BatchResult, name: str) -> list:
+    notebook = nbformat.read(report.out_dir / f"{name}.ipynb", as_version=4)
+    return [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs]
+
+
+def test_all_notebooks_run_in_order(report: BatchResult) -> None:
+    assert [notebook.name for notebook in report.notebooks] == NAMES
+    assert all(notebook.figures for notebook in report.notebooks)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_findings_say_what_metrics_json_holds(report: BatchResult, name: str) -> None:
+    metrics = json.loads((report.out_dir / "metrics.json").read_text())
+    recorded = metrics["notebooks"][name]["metrics"]
+    notebook = nbformat.read(report.out_dir / f"{name}.ipynb", as_version=4)
+    start = next(n for n, c in enumerate(notebook.cells) if "## What was found" in c.source)
+    said = "".join(
+        output.get("data", {}).get("text/markdown", "")
+        for cell in notebook.cells[start:]
+        if cell.cell_type == "code"
+        for output in cell.outputs
+    )
+    for figure, form in FINDINGS[name].items():
+        assert form.format(recorded[figure]) in said, figure
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_picture_on_a_page_is_described(report: BatchResult, name: str) -> None:
+    page = (report.out_dir / f"{name}.html").read_text("utf-8")
+    pictures = re.findall(r"<img [^>]*>", page[page.index("<body") :])
+    assert pictures
+    assert [p[:200] for p in pictures if not re.search(r'alt="[^"]{20,}"', p)] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_contents_and_links_of_a_page_lead_to_places_that_are_there(
+    report: BatchResult, name: str
+) -> None:
+    page = (report.out_dir / f"{name}.html").read_text("utf-8")
+    body = page[page.index("<body") :]
+    places = {unquote(unescape(place)) for place in re.findall(r'id="([^"]+)"', body)}
+    links = {unquote(unescape(link)) for link in re.findall(r'href="#([^"]+)"', body)}
+    assert len(links) > 5
+    assert links - places == set()
+    assert re.findall(r'href="[^"/]+\.ipynb[^"]*"', body) == []  # pages link to pages
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_executed_notebooks_hold_no_stderr_and_no_control_characters(
+    report: BatchResult, name: str
+) -> None:
+    streams = [output for output in outputs(report, name) if output.output_type == "stream"]
+    assert [stream.text for stream in streams if stream.name == "stderr"] == []
+    assert not any(re.search(r"[\r\b\x1b]", stream.text) for stream in streams)
+    shown = [json.dumps(output) for output in outputs(report, name)]
+    assert [text for text in shown if re.search(r"\w+Warning\b", text)] == []
+
+
+def test_training_shows_one_line_an_epoch(report: BatchResult) -> None:
+    printed = "".join(o.text for o in outputs(report, "03_training") if o.output_type == "stream")
+    assert re.findall(r"^epoch +(\d+) ", printed, flags=re.MULTILINE) == ["1", "2"]
+    page = (report.out_dir / "03_training.html").read_text("utf-8")
+    assert re.search(r"<pre>epoch +1 [^<\n]+\nepoch +2 ", page)  # in one block
+
+
+def test_report_and_run_agree(report: BatchResult, small_world: Simulation) -> None:
+    run = load_run(report.out_dir)  # finds the batch's `model`
+    metrics = json.loads((report.out_dir / "metrics.json").read_text())
+    recorded = {name: entry["metrics"] for name, entry in metrics["notebooks"].items()}
+    assert recorded["01_data"]["ratings"] == len(small_world.tables.ratings)
+    assert recorded["02_shapes"]["shapes_agree"] is True
+    assert recorded["03_training"]["validation_loss"] == pytest.approx(
+        run.history["val_loss"].min()
+    )
+    assert recorded["04_evaluation"]["test_rmse"] == pytest.approx(run.metrics["test"]["rmse"])
+    assert metrics["parameters"]["epochs"] == 2
+
+
+def test_a_report_names_the_parameters_that_say_something() -> None:
+    given = {"data": "sample", "path": "", "batch_size": 0, "learning_rate": 0.0, "epochs": 3}
+    page = index_page([], given | {"seed": 0}, {})
+    assert "<p>data = sample, epochs = 3, seed = 0</p>" in page
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pages_link_to_files_that_are_there(report: BatchResult, name: str) -> None:
+    page = (report.out_dir / f"{name}.html").read_text("utf-8")
+    body = page[page.index("<body") :]
+    links = re.findall(r'(?:href|src)="(?!data:|#|https?://)([^"#]+)"', body)
+    assert "index.html" in links
+    missing = [link for link in set(links) if not (report.out_dir / link).exists()]
+    assert missing == []
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_few_ratings_of_which_none_were_held_out_are_reported_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from movierec.training import train  # here: most tests of this file need no TensorFlow
+
+    monkeypatch.setenv("MOVIEREC_PROGRESS", "off")
+    tables = simulate(n_users=60, n_movies=90, n_ratings=2500, seed=1).tables
+    run = train(tables, "fast", run_dir=tmp_path / "run", holdout="none", epochs=1)
+    before = contents(run.path)
+    report = run_notebooks(run.path, only=NAMES[2:], progress=False)
+    assert contents(run.path).items() >= before.items()  # of which 03 trains none anew
+    assert [notebook.name for notebook in report.notebooks] == NAMES[2:]
+    recorded = {name: value for entry in report.notebooks for name, value in entry.metrics.items()}
+    assert recorded["validation_rmse"] == pytest.approx(run.metrics["validation"]["rmse"])
+    assert [name for name in recorded if name.startswith("test_")] == []
+    page = (run.path / "04_evaluation.html").read_text("utf-8")
+    assert "<strong>Nothing was held out of this run</strong>" in page
+
+
+def test_films_come_from_recipe_best_on_the_rows_of_the_network(report: BatchResult) -> None:
+    network, best = load_run(report.out_dir / "model"), load_run(report.out_dir / "best")
+    assert (best.part == "test").tolist() == (network.part == "test").tolist()
+    recorded = report.notebooks[3].metrics
+    assert recorded["best_test_rmse"] == pytest.approx(best.metrics["test"]["rmse"])
+    listed = best.recommender.for_user(active_user(best.tables), k=1)["title"][0]
+    assert f"begins with <strong>{escape(listed)}</strong>" in (
+        (report.out_dir / "05_recommend.html").read_text("utf-8")
+    )
+    assert "test RMSE of recipe best" in report.index.read_text("utf-8")
+
+
+def test_a_run_without_network_is_reported_on_without_what_is_about_one(
+    small_best: Run, tmp_path: Path
+) -> None:
+    shutil.copytree(small_best.path, tmp_path / "run")
+    report = run_notebooks(tmp_path / "run", progress=False)
+    assert [notebook.name for notebook in report.notebooks] == [NAMES[0], *NAMES[3:]]
+    assert "02_shapes and 03_training are about one" in report.index.read_text("utf-8")
+    assert not (tmp_path / "run" / "best").exists()  # nothing was trained
+    recorded = report.notebooks[1].metrics
+    assert recorded["test_rmse"] == pytest.approx(small_best.metrics["test"]["rmse"])
+
+
+def test_a_recipe_without_network_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'best', which trains no network.*--run DIR"):
+        run_notebooks(tmp_path / "report", {"recipe": "best"}, progress=False)
+    assert not (tmp_path / "report").exists()
+
+
+def test_data_that_says_nothing_of_people_and_genres_is_told_of_too(tmp_path: Path) -> None:
+    """The form of the newer sets, at its poorest."""
+    world = simulate(n_users=60, n_movies=90, n_ratings=2500, seed=1).tables
+    data = tmp_path / "data"
+    data.mkdir()
+    movies = world.movies.drop(columns="year").assign(genres="(no genres listed)")
+    movies.rename(columns={"movie_id": "movieId"}).to_csv(data / "movies.csv", index=False)
+    named = {"user_id": "userId", "movie_id": "movieId"}
+    world.ratings.rename(columns=named).to_csv(data / "ratings.csv", index=False)
+    given = {"data": "mine", "path": data}
+    report = run_notebooks(tmp_path / "report", given, only=NAMES[:2], progress=False)
+    said = [output.get("data", {}).get("text/markdown") for output in outputs(report, "01_data")]
+    assert any("says nothing about its users" in text for text in said if text)
+    assert "No film of this data set has a genre." in said
+    assert report.notebooks[1].metrics["shapes_agree"] is True
+    shown = [output for name in NAMES[:2] for output in outputs(report, name)]
+    assert [output.text for output in shown if output.output_type == "stream"] == []  # no warning

@@ -1,0 +1,70 @@
+"""All notebooks on MovieLens-1M, where it is at hand: what the source document says of it holds."""
+
+from __future__ import annotations
+
+import re
+
+import nbformat
+import pytest
+from worlds import real_folder
+
+from movierec.data.tables import Tables
+from movierec.models.recipes import BestRecipe
+from movierec.reports.notebooks import BatchResult, run_notebooks
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(scope="module")
+def report(real_1m: Tables, tmp_path_factory: pytest.TempPathFactory) -> BatchResult:
+    """A batch with short trainings: it is the notebooks that are tested."""
+    from movierec.training import train  # here: it is skipped where there is no data
+
+    folder = tmp_path_factory.mktemp("ml-1m")
+    recipe = BestRecipe("best", factors=6, passes=4, members=2, watch_rank=40)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOVIEREC_PROGRESS", "off")
+        train(real_1m, recipe, run_dir=folder / "best")  # the batch takes it as it is
+    path = real_folder("ml-1m", "MOVIEREC_TEST_ML1M")
+    return run_notebooks(folder, {"data": "ml-1m", "path": path, "epochs": 1}, progress=False)
+
+
+def recorded(report: BatchResult, name: str) -> dict:
+    return next(notebook.metrics for notebook in report.notebooks if notebook.name == name)
+
+
+def said(report: BatchResult, name: str, form: str = "text/markdown") -> str:
+    """All that a notebook put out in a form."""
+    notebook = nbformat.read(report.out_dir / f"{name}.ipynb", as_version=4)
+    shown = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]
+    return "\n".join(output.get("data", {}).get(form, "") for output in shown)
+
+
+def test_data_is_that_of_the_document(report: BatchResult) -> None:
+    counted = recorded(report, "01_data")
+    assert (counted["users"], counted["movies"], counted["ratings"]) == (6040, 3883, 1_000_209)
+    text = re.sub(r"<[^>]+>", " ", said(report, "01_data", "text/html"))
+    joined = re.findall(r"^\s*(\d+)\s+1193\s+([1-5])\s+([01])\s", text, flags=re.MULTILINE)
+    # users, ratings and genders of the five rows that the document prints
+    assert joined == [
+        ("1", "5", "0"), ("2", "5", "1"), ("12", "4", "1"), ("15", "4", "1"), ("17", "5", "1"),
+    ]  # fmt: skip
+
+
+def test_network_has_the_size_of_the_document_but_for_its_misread_titles(
+    report: BatchResult,
+) -> None:
+    assert recorded(report, "02_shapes")["parameters"] == 541_456
+    assert "5,217 rows when read rightly, 5,215 when misread" in said(report, "02_shapes")
+
+
+def test_network_beats_the_means_and_best_the_network(report: BatchResult) -> None:
+    measured = recorded(report, "04_evaluation")
+    assert measured["best_test_ndcg_at_10"] > 2 * measured["test_ndcg_at_10"]
+    beaten = re.search(r"It is below ([^.]+)\.", said(report, "03_training"))
+    assert beaten is not None
+    assert {"global mean", "user mean"} <= set(beaten[1].split(", "))
+
+
+def test_answers_to_the_exercises_hold(report: BatchResult) -> None:
+    assert recorded(report, "06_solutions")["exercises_solved"] == 15

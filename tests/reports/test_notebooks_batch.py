@@ -1,0 +1,463 @@
+"""The batch, on tiny notebooks that the tests write themselves."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from PIL import Image
+
+from movierec.errors import InputError, NotebookError
+from movierec.reports import notebooks
+from movierec.reports.notebooks import BatchResult, parameters_of, record, run_notebooks
+from movierec.reports.pages import THUMBNAIL, as_webp, with_equations, with_page_links
+
+PARAMETERS = """\
+data: str = "sample"  # the data set
+epochs: int = 2  # passes over the training rows
+rate: float = 0.1  # learning rate
+chatty: bool = False  # print more
+run_dir: str = ""  # folder of the model's run
+report_dir: str = ""  # folder of the report
+"""
+
+
+def write_notebook(path: Path, *cells: str, parameters: str = PARAMETERS) -> None:
+    notebook = new_notebook(
+        cells=[
+            new_markdown_cell(f"# About {path.stem}"),
+            new_markdown_cell("What does *it* answer?\n\nMore."),
+            new_code_cell(parameters, metadata={"tags": ["parameters"]}),
+            *(new_code_cell(cell) for cell in cells),
+        ],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+    )
+    path.parent.mkdir(exist_ok=True)
+    nbformat.write(notebook, path)
+
+
+FIRST = [
+    "import json, os, sys\nimport matplotlib.pyplot as plt\nimport ipywidgets\n"
+    "from movierec.reports.notebooks import record",
+    "plt.plot([1, 2])\nplt.show()",
+    "ipywidgets.IntSlider()",
+    "record(values=[data, epochs, rate, chatty], run_dir=run_dir, report_dir=report_dir)",
+    "from IPython.display import Markdown\n"
+    "Markdown('[next](02_second.ipynb), [absent](03_third.ipynb), $x^2$')",
+    "os.write(2, b'remark of a C++ library')",
+    "progress = os.environ['MOVIEREC_PROGRESS']",
+    "record(python=sys.executable, progress=progress, rmse=0.75, ratings=1234)",
+]
+
+
+@pytest.fixture(scope="module")
+def foreign_kernel(tmp_path_factory: pytest.TempPathFactory):
+    """A `python3` kernelspec that is found first and starts no Python."""
+    folder = tmp_path_factory.mktemp("jupyter")
+    spec = folder / "kernels" / "python3" / "kernel.json"
+    spec.parent.mkdir(parents=True)
+    spec.write_text(
+        json.dumps({"argv": ["/no/such/python"], "display_name": "foreign", "language": "python"})
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_PATH", str(folder))
+        yield
+
+
+@pytest.fixture(scope="module")
+def batch(tmp_path_factory: pytest.TempPathFactory, foreign_kernel: None) -> BatchResult:
+    folder = tmp_path_factory.mktemp("batch")
+    write_notebook(folder / "source" / "01_first.ipynb", *FIRST)
+    write_notebook(folder / "source" / "02_second.ipynb", "1 + 1", parameters="k: int = 3")
+    write_notebook(folder / "source" / "draft.ipynb", "1 / 0")
+    given = {"epochs": "7", "rate": 1, "chatty": "true", "k": 4}
+    return run_notebooks(folder / "out", given, source_dir=folder / "source")
+
+
+def metrics(batch: BatchResult) -> dict:
+    return json.loads((batch.out_dir / "metrics.json").read_text())
+
+
+def test_numbered_notebooks_run_in_order_and_others_do_not(batch: BatchResult):
+    assert [report.name for report in batch.notebooks] == ["01_first", "02_second"]
+    assert list(metrics(batch)["notebooks"]) == ["01_first", "02_second"]
+    assert all(report.seconds > 0 for report in batch.notebooks)
+
+
+def test_parameters_arrive_as_declared(batch: BatchResult):
+    recorded = batch.notebooks[0].metrics
+    assert recorded["values"] == ["sample", 7, 1.0, True]
+    assert recorded["run_dir"] == str(batch.out_dir / "model")
+    assert recorded["report_dir"] == str(batch.out_dir)
+    expected = {"chatty": True, "data": "sample", "epochs": 7, "k": 4, "rate": 1.0}
+    assert metrics(batch)["parameters"] == expected
+
+
+def test_kernel_is_the_running_python_even_if_python3_is_registered_for_another(
+    batch: BatchResult,
+):
+    assert batch.notebooks[0].metrics["python"] == sys.executable
+    assert batch.notebooks[0].metrics["progress"] == "lines"
+
+
+def test_figures_are_saved_and_recorded_values_collected(batch: BatchResult):
+    assert batch.notebooks[0].figures == ("figures/01_first_1.png",)
+    png = (batch.out_dir / "figures" / "01_first_1.png").read_bytes()
+    assert png.startswith(b"\x89PNG")
+    assert metrics(batch)["notebooks"]["01_first"]["metrics"]["rmse"] == 0.75
+    assert "keras" in metrics(batch)["versions"]
+
+
+def test_pages_load_nothing_from_elsewhere(batch: BatchResult):
+    for page in batch.out_dir.glob("*.html"):
+        text = page.read_text()
+        assert 'lang="en"' in text
+        assert not re.findall(r"<(?:script|link|img|iframe)[^>]*https?://", text)
+        assert not re.findall(r"@import|url\([\"']?(?:https?:)?//", text)
+        assert "<script" not in text
+        assert len(text) < 30_000  # without what the notebooks hold: stylesheet and links
+
+
+def test_pages_are_readable_on_dark_screens_and_in_print(batch: BatchResult):
+    for page in (batch.index, batch.out_dir / "01_first.html"):
+        text = page.read_text()
+        assert re.search(r'<meta [^>]*content="light dark"', text)
+        for medium in ("(prefers-color-scheme: dark)", "print"):
+            assert f"@media {medium} {{\n  :root {{" in text
+    assert "@media screen and (prefers-color-scheme: dark) {\n.highlight" in text
+
+
+def test_pictures_in_pages_are_small_and_the_same_to_the_pixel(batch: BatchResult):
+    [picture] = re.findall(r'<img alt="[^"]*" src="data:image/webp;base64,([^"]+)"/?>', page(batch))
+    png = (batch.out_dir / "figures" / "01_first_1.png").read_bytes()
+    webp = base64.b64decode(picture)
+    assert len(webp) < len(png) / 2
+    opened = [Image.open(io.BytesIO(data)).convert("RGB") for data in (webp, png)]
+    assert opened[0].tobytes() == opened[1].tobytes()
+
+
+def test_picture_that_can_be_seen_through_stays_so():
+    sink = io.BytesIO()
+    Image.new("RGBA", (3, 2), (1, 2, 3, 4)).save(sink, "PNG")
+    webp = base64.b64decode(as_webp(base64.b64encode(sink.getvalue()).decode()))
+    assert Image.open(io.BytesIO(webp)).convert("RGBA").getpixel((0, 0)) == (1, 2, 3, 4)
+
+
+def test_first_page_shows_small_pictures(batch: BatchResult):
+    assert 'src="figures/01_first_thumbnail.webp"' in batch.index.read_text()
+    thumbnail = batch.out_dir / "figures" / "01_first_thumbnail.webp"
+    with Image.open(thumbnail) as picture:
+        assert picture.height == THUMBNAIL[1]
+    assert thumbnail.stat().st_size < 10_000
+
+
+def page(batch: BatchResult) -> str:
+    return (batch.out_dir / "01_first.html").read_text("utf-8")
+
+
+def test_what_a_cell_says_in_markdown_is_treated_as_its_prose(batch: BatchResult):
+    assert '<a href="02_second.html">next</a>, absent, <math' in page(batch)
+
+
+def test_pages_are_linked_and_titled(batch: BatchResult):
+    first = (batch.out_dir / "01_first.html").read_text()
+    assert "<title>About 01_first</title>" in first
+    assert re.findall(r'<a [^>]*href="([^"#]+)"', first) == [
+        "index.html",
+        "02_second.html",
+        "02_second.html",
+    ]
+    assert 'rel="next"' in first
+    assert "Interactive part" in first
+    index = batch.index.read_text()
+    assert "About 02_second" in index
+    assert "What does <em>it</em> answer?" in index
+    assert "1,234" in index
+    for link in re.findall(r'(?:href|src)="([^"]+)"', index):
+        assert (batch.out_dir / link).exists()
+
+
+def test_remarks_of_libraries_stay_out_of_the_notebook(batch: BatchResult):
+    notebook = nbformat.read(batch.out_dir / "01_first.ipynb", as_version=4)
+    assert not [
+        output
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if output.output_type == "stream"
+    ]
+
+
+def test_links_between_notebooks_lead_to_pages():
+    text = "[a](01_first.ipynb), [b](01_first.ipynb#Part-two), [c](other.ipynb), [d](02_x.ipynb)"
+    shown = "[a](01_first.html), [b](01_first.html#Part-two), [c](other.ipynb), d"
+    assert with_page_links(text, {"01_first"}) == shown
+
+
+def test_equations_are_set_without_a_script():
+    shown = with_equations("The loss $(r - 1)^2$ is\n\n$$\n\\frac{1}{n}\n$$")
+    assert shown.startswith('The loss <math xmlns="http://www.w3.org/1998/Math/MathML" display="in')
+    assert "<msup>" in shown
+    assert "<mfrac><mrow><mn>1</mn></mrow><mrow><mi>n</mi></mrow></mfrac>" in shown
+    assert "$" not in shown
+
+
+@pytest.mark.parametrize(
+    "text", ["`$x$`", "``a ` $x$``", "```\n$x$\n```", "5$ and 6$", "$5 and $6", r"\$x\$", "$x^$"]
+)
+def test_other_dollar_signs_stay(text: str):
+    assert with_equations(text) == text
+
+
+def test_no_temporary_file_is_left(batch: BatchResult):
+    assert not list(batch.out_dir.rglob(".*"))
+
+
+def test_failure_keeps_the_notebook_and_stops_the_batch(tmp_path: Path, capfd):
+    source, out = tmp_path / "source", tmp_path / "out"
+    write_notebook(source / "01_fails.ipynb", "'before'", "int('many')", "'after'")
+    write_notebook(source / "02_never.ipynb", "1")
+    out.mkdir()
+    for name in ("index.html", "metrics.json", "02_never.ipynb", "02_never.html", "mine.html"):
+        (out / name).write_text("of an earlier batch")
+
+    with pytest.raises(NotebookError, match=r"01_fails stopped in cell 4: ValueError") as caught:
+        run_notebooks(out, source_dir=source)
+
+    assert (caught.value.notebook, caught.value.cell) == ("01_fails", 4)
+    assert str(out / "01_fails.html") in str(caught.value)
+    left = {path.name for path in out.iterdir()}
+    assert left == {"01_fails.ipynb", "01_fails.html", "figures", "mine.html"}
+    assert "before" in (out / "01_fails.ipynb").read_text()
+    assert "many" in (out / "01_fails.html").read_text()
+    assert "01_fails" in capfd.readouterr().err
+
+
+def test_killed_kernel_is_a_failure_too(tmp_path: Path):
+    dying = "import os\nos.write(2, b'out of memory')\nos._exit(9)"
+    write_notebook(tmp_path / "source" / "01_dies.ipynb", dying)
+    with pytest.raises(NotebookError, match="DeadKernelError"):
+        run_notebooks(tmp_path / "out", source_dir=tmp_path / "source", progress=False)
+    assert (tmp_path / "out" / "01_dies.html").exists()
+    assert "out of memory" in (tmp_path / "out" / "01_dies.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"epoch": 3}, r"'epoch'; did you mean epochs\? Known: chatty, data, epochs, rate"),
+        ({"zzz": 3}, r"'zzz'\. Known: chatty"),
+        ({"epochs": "1e3"}, "epochs was given as '1e3'; expected a whole number"),
+        ({"epochs": 2.5}, "epochs was given as 2.5; expected a whole number"),
+        ({"epochs": True}, "epochs was given as True; expected a whole number"),
+        ({"rate": "quick"}, "rate was given as 'quick'; expected a number"),
+        ({"rate": "nan"}, "rate was given as 'nan'; expected a number"),
+        ({"chatty": "perhaps"}, "chatty was given as 'perhaps'; expected true or false"),
+        ({"data": 5}, "data was given as 5; expected a text"),
+        ({"run_dir": "x"}, "run_dir is set by the batch"),
+    ],
+)
+def test_wrong_parameters_are_refused_before_anything_starts(
+    tmp_path: Path, given: dict, message: str
+):
+    write_notebook(tmp_path / "source" / "01_first.ipynb", "1 / 0")
+    with pytest.raises(InputError, match=message):
+        run_notebooks(tmp_path / "out", given, source_dir=tmp_path / "source")
+    assert not (tmp_path / "out").exists()
+
+
+# ---- what is measured, and what is not run again ----
+
+
+def test_seconds_and_memory_of_each_notebook_are_recorded(batch: BatchResult):
+    told = metrics(batch)["notebooks"]
+    assert [entry["peak_memory_bytes"] for entry in told.values()] == [
+        report.peak_memory for report in batch.notebooks
+    ]
+    first, second = (report.peak_memory for report in batch.notebooks)
+    assert 2**24 < second < first < 2**31  # the first loads matplotlib, the second nothing
+    assert f"{first / 2**20:,.0f} MiB at most" in batch.index.read_text()
+
+
+def test_memory_of_processes_that_a_notebook_starts_counts(tmp_path: Path):
+    child = "import time; held = b'x' * 2**28; time.sleep(0.5)"
+    held = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}])"
+    write_notebook(tmp_path / "source" / "01_parent.ipynb", held)
+    done = run_notebooks(tmp_path / "out", source_dir=tmp_path / "source", progress=False)
+    assert done.notebooks[0].peak_memory > 2**28
+
+
+@pytest.fixture(scope="module")
+def first_report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A folder with a report in `out` of two notebooks in `source` on the data in `data`; a copy.
+
+    The report says where its data is, so it has to be read where it was made.
+    """
+    folder = tmp_path_factory.mktemp("reported")
+    cell = "from movierec.reports.notebooks import record\nrecord(n=open(path + '/u').read())"
+    for name, cells in (("01_one", []), ("02_two", [cell])):
+        write_notebook(folder / "source" / f"{name}.ipynb", *cells, parameters='path: str = "."')
+    (folder / "data").mkdir()
+    (folder / "data" / "u").write_text("1")
+    assert not again(folder).fresh
+    kept = tmp_path_factory.mktemp("kept") / "reported"
+    return folder, shutil.copytree(folder, kept)
+
+
+@pytest.fixture
+def reported(first_report: tuple[Path, Path]) -> Path:
+    """That folder as it was after the first batch, some seconds old."""
+    folder, kept = first_report
+    shutil.rmtree(folder)
+    return shutil.copytree(kept, folder)
+
+
+def again(folder: Path, progress: bool = False, **settings: Any) -> BatchResult:
+    given = {"path": str(folder / "data")}
+    return run_notebooks(
+        folder / "out", given, source_dir=folder / "source", progress=progress, **settings
+    )
+
+
+def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+def test_report_that_is_still_true_is_left_as_it_is(reported: Path):
+    before = contents(reported / "out")
+    result = again(reported)
+    assert result.fresh
+    assert contents(reported / "out") == before
+    assert [report.metrics for report in result.notebooks] == [{}, {"n": "1"}]
+    assert [report.title for report in result.notebooks] == ["About 01_one", "About 02_two"]
+    told = json.loads((reported / "out" / "metrics.json").read_text())["notebooks"]
+    assert [r.seconds for r in result.notebooks] == [e["seconds"] for e in told.values()]
+
+
+def test_forced_batch_runs_again(reported: Path):
+    before = contents(reported / "out")
+    assert not again(reported, force=True).fresh
+    assert contents(reported / "out")["01_one.ipynb"] != before["01_one.ipynb"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("data", "the data changed"),
+        ("notebooks", "the notebooks changed"),
+        ("code", "the code of movierec changed"),
+        ("versions", "the installed versions changed"),
+        ("page", "01_one.html is no longer as the batch left it"),
+        ("metrics", "the one that is there does not say what it was made from"),
+    ],
+)
+def test_report_that_is_no_longer_true_is_made_anew_and_says_why(
+    reported: Path, change: str, reason: str, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    out = reported / "out"
+    told = json.loads((out / "metrics.json").read_text())
+    if change == "data":
+        (reported / "data" / "u").write_text("2")
+    elif change == "notebooks":
+        write_notebook(reported / "source" / "01_one.ipynb", "2", parameters='path: str = "."')
+    elif change == "page":
+        (out / "01_one.html").write_text("<p>mine")
+    elif change == "metrics":
+        (out / "metrics.json").write_text(json.dumps(told | {"files": ["01_one.html"]}))
+    elif change == "code":
+        told["made_from"]["code"] = "of another day"
+        (out / "metrics.json").write_text(json.dumps(told))
+    else:
+        monkeypatch.setattr(notebooks, "PACKAGES", (*notebooks.PACKAGES, "papermill"))
+    result = again(reported, progress=True)
+    assert not result.fresh
+    assert f"The report is made anew: {reason}.\n" in capsys.readouterr().err
+    assert result.notebooks[1].metrics == {"n": "2" if change == "data" else "1"}
+    assert again(reported).fresh
+
+
+def test_report_that_was_altered_by_hand_is_made_anew(
+    reported: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    file = reported / "out" / "metrics.json"
+    told = json.loads(file.read_text())
+    monkeypatch.setattr(notebooks, "_run", lambda *_: "made anew")
+    entry = told["notebooks"]["01_one"]
+    wrong: list[Any] = [None, [], {"01_one": entry}]
+    wrong += [told["notebooks"] | {"01_one": {**entry, key: "much"}} for key in entry]
+    wrong += [told["notebooks"] | {"01_one": {**entry, "metrics": {"n": 10**400}}}]
+    for notebooks_told in wrong:
+        file.write_text(json.dumps(told | {"notebooks": notebooks_told}))
+        assert again(reported, progress=True) == "made anew", notebooks_told
+        told_of = "The report is made anew: metrics.json is no longer as the batch left it.\n"
+        assert capsys.readouterr().err == told_of
+    file.write_text(json.dumps(told))
+    assert again(reported).fresh
+
+
+@pytest.mark.parametrize("name", ["figures", "model", "best"])
+def test_link_out_of_a_report_is_not_followed(tmp_path: Path, name: str):
+    write_notebook(tmp_path / "source" / "01_one.ipynb")
+    mine = tmp_path / "mine" / "01_one_1.png"
+    for folder in (tmp_path / "out", mine.parent):
+        folder.mkdir()
+    mine.write_text("mine")
+    (tmp_path / "out" / name).symlink_to(mine.parent)
+    with pytest.raises(InputError, match=f"{name} is a link that leads out of"):
+        run_notebooks(tmp_path / "out", source_dir=tmp_path / "source")
+    assert list(mine.parent.iterdir()) == [mine]
+
+
+def test_what_a_killed_batch_left_goes_and_what_a_link_of_that_name_leads_to_stays(tmp_path: Path):
+    write_notebook(tmp_path / "source" / "01_one.ipynb")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "out" / ".running-a").mkdir(parents=True)
+    (tmp_path / "out" / ".running-a" / "01_one.ipynb").write_text("{")
+    (tmp_path / "out" / ".running-b").symlink_to(tmp_path / "mine")
+    run_notebooks(tmp_path / "out", source_dir=tmp_path / "source", progress=False)
+    assert not list((tmp_path / "out").glob(".*"))
+    assert (tmp_path / "mine").is_dir()
+
+
+def test_only_the_notebooks_that_are_asked_for_are_run(reported: Path):
+    result = again(reported, only=["02_two"])
+    assert [report.name for report in result.notebooks] == ["02_two"]
+    left = {path.name for path in (reported / "out").iterdir()}
+    assert left == {"02_two.ipynb", "02_two.html", "figures", "index.html", "metrics.json"}
+    with pytest.raises(InputError, match=r"called 'two'; did you mean 02_two\? Known: 01_one, 02"):
+        again(reported, only=["two"])
+
+
+def test_parameters_of_the_notebooks_are_explained():
+    listed = parameters_of()
+    assert {"data", "path", "epochs", "batch_size", "learning_rate", "recipe"} <= set(listed)
+    assert not {"run_dir", "report_dir", "reuse"} & set(listed)
+    assert listed["epochs"].kind == "int"
+    assert listed["epochs"].meaning.startswith("passes over the training rows")
+    assert all(parameter.meaning for parameter in listed.values())
+
+
+def test_folder_of_the_sources_is_refused_as_report(tmp_path: Path):
+    write_notebook(tmp_path / "01_first.ipynb")
+    with pytest.raises(InputError, match="holds the source notebooks"):
+        run_notebooks(tmp_path, source_dir=tmp_path)
+    assert (tmp_path / "01_first.ipynb").exists()
+
+
+def test_folder_without_numbered_notebooks_is_refused(tmp_path: Path):
+    with pytest.raises(InputError, match="no notebook named like"):
+        run_notebooks(tmp_path / "out", source_dir=tmp_path)
+
+
+def test_record_refuses_what_json_cannot_hold():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        record(rmse=float("nan"))
