@@ -1,8 +1,13 @@
-"""Write a file whole or not at all, a folder by one process at a time, and nothing outside it."""
+"""What is written: whole or not at all, and by one process at a time.
+
+`write_whole` is for a file that is there in one piece; `replacing` for a folder, or for a file that
+comes bit by bit; `alone` keeps others off meanwhile; `is_earlier` tells what may be replaced.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,11 +47,6 @@ def write_whole(path: Path, content: bytes | str) -> None:
             os.close(folder)
 
 
-def leads_out(path: Path, folder: Path) -> bool:
-    """Whether a path below a folder that may be anybody's is a link to something outside of it."""
-    return not path.resolve().is_relative_to(folder.resolve())
-
-
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
     """Let no other process write to a folder within the block.
@@ -82,3 +82,92 @@ def alone(path: Path) -> Iterator[None]:
         if os.name == "posix":  # elsewhere a file that is held cannot be removed
             Path(lock.lock_file).unlink(missing_ok=True)  # while it is held: who waits looks again
         lock.release()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A place for a new folder, or a new file, that stands at `path` when the block ends well.
+
+    If it does not, or the process is killed, what was there stays; who is killed between the two
+    moves of the end leaves both, and the new one counts: see `recover`. Others are kept off by
+    `alone`.
+
+    Args:
+        path: the folder or file to be replaced; it need not exist.
+
+    Yields:
+        Where the block makes the new one.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    recover(path)
+    workplace = _workplace(path)
+    if workplace.exists():
+        shutil.rmtree(workplace)  # left by a process that was killed
+    new, old = workplace / "new", workplace / "old"
+    workplace.mkdir(parents=True)
+    try:
+        yield new
+        if path.is_dir():  # a file is replaced in one step
+            path.replace(old)
+        try:
+            new.replace(path)
+        except BaseException:  # an interruption too: the earlier one must not go with `old`
+            if old.exists():
+                old.replace(path)
+            raise
+    finally:
+        shutil.rmtree(workplace)
+
+
+def recover(path: Path) -> None:
+    """Do what a process that was killed at the end of `replacing` had still to do.
+
+    For who holds `alone(path)`; who reads calls `recovered`.
+    """
+    if _is_between(path):
+        (_workplace(path) / "new").replace(path)  # it was complete before the earlier one moved
+
+
+def recovered(path: Path) -> Path:
+    """A path as it is to be read: after `recover`, where that is needed.
+
+    Raises:
+        InputError: another process is replacing it at this moment.
+    """
+    if _is_between(path):
+        with alone(path):
+            recover(path)
+    return path
+
+
+def _workplace(path: Path) -> Path:
+    return path.with_name(f".{path.name}.writing")
+
+
+def _is_between(path: Path) -> bool:
+    return not path.exists() and (_workplace(path) / "old").exists()
+
+
+def is_earlier(path: Path, mark: str, kind: str, mend: str = "name a new folder") -> bool:
+    """Whether a folder holds an earlier work that may be replaced or gone on with.
+
+    Args:
+        path: the folder.
+        mark: the file that such a work always has.
+        kind: what it is, to go on from "is not".
+        mend: what else to do.
+
+    Returns:
+        False where nothing is, or an empty folder.
+
+    Raises:
+        InputError: something else stands there.
+    """
+    half = f".{mark}.new"  # of a killed process
+    if not path.exists() or (path.is_dir() and all(p.name == half for p in path.iterdir())):
+        return False
+    if not (path / mark).is_file():  # a pipe would be waited for
+        raise InputError(f"{path} exists and is not {kind}; {mend}")
+    return True

@@ -23,34 +23,33 @@ import io
 import json
 import os
 import re
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import safetensors.numpy
+from pydantic import ConfigDict, Field
 from safetensors import SafetensorError
 
 from movierec.data.features import Features
 from movierec.data.tables import Tables, validate_tables
 from movierec.errors import InputError, one_line
-from movierec.files import alone, leads_out
+from movierec.files import is_earlier, recover, recovered, replacing
 from movierec.logs import logger
 from movierec.models.newcomers import Newcomers
 from movierec.models.recipe import Trained
 from movierec.models.watching import Watching
 from movierec.paths import reports_dir
 from movierec.recommend.recommender import Recommender
+from movierec.trust import Form, Shown, check_within, leads_out, read_json, read_parquet
 from movierec.vectors import Rows
 
 log = logger(__name__)
@@ -59,22 +58,6 @@ FORMAT = 2
 BEST = "best"  # the folder of recipe `best` in the report of a notebook batch
 PARTS = ("train", "validation", "test")
 PACKAGES = ("movierec", "tensorflow", "keras", "numpy", "pandas", "pyarrow", "safetensors")
-_KEYS = {
-    "dataset": str,
-    "config": dict,
-    "rows": dict,
-    "metrics": dict,
-    "seconds": dict,
-    "best_epoch": int,
-    "occupations": list,
-    "files": dict,
-}
-_ENTRIES = {
-    "config": {"recipe", "seed"},
-    "rows": {"train", "validation", "test"},
-    "metrics": {"validation", "test"},
-    "seconds": {"prepare", "compile", "train", "finish"},
-}
 _FILES = {
     "tables/users.parquet",
     "tables/movies.parquet",
@@ -91,9 +74,59 @@ _COLUMNS = {
     "movies": ("movie_id", "title", "genres", "year", "tmdb_id", "imdb_id"),
     "ratings": ("user_id", "movie_id", "rating", "timestamp", "part"),
 }
-_ROWS_PER_BYTE, _ROWS_ALWAYS = 8, 100_000  # a rating takes several bytes
-_TEXT_PER_BYTE, _TEXT_ALWAYS = 100, 2**24
 _LONGEST_TITLE = 1000  # words; more can only be a damaged number
+
+
+class _Open(Form):
+    """A form whose further entries are kept."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class _Format(Form):
+    format: Any = None
+
+
+class _Config(_Open):
+    recipe: Shown
+    seed: int
+
+
+class _Rows(_Open):
+    train: int
+    validation: int
+    test: int
+
+
+class _Metrics(_Open):
+    validation: dict[str, Any] | None
+    test: dict[str, Any] | None
+
+
+class _Seconds(_Open):
+    prepare: float
+    compile: float
+    train: float
+    finish: float
+
+
+class _Info(_Open):
+    """What `run.json` holds, as far as it is used here."""
+
+    dataset: Shown
+    config: _Config
+    rows: _Rows
+    metrics: _Metrics
+    seconds: _Seconds
+    best_epoch: int
+    occupations: list[Shown]
+    files: dict[str, str]
+
+
+class _Vocabularies(Form):
+    genres: list[str]
+    words: list[str]
+    title_length: Annotated[int, Field(gt=0, le=_LONGEST_TITLE)]
 
 
 @dataclass(frozen=True)
@@ -166,16 +199,12 @@ class Run:
     @cached_property
     def features(self) -> Features:
         """The encodings, by the vocabularies of the run."""
-        content = self._read("vocabularies.json")
         try:
-            stored = json.loads(content)
-            length, vocabularies = stored["title_length"], (stored["genres"], stored["words"])
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise self._damaged(f"vocabularies.json holds no vocabularies ({error!r})") from error
-        if type(length) is not int or not 0 < length <= _LONGEST_TITLE:
-            raise self._damaged(f"vocabularies.json has title length {length!r}")
-        features = Features.fit(self.tables, title_length=length)
-        if (features.genres, features.words) != vocabularies:
+            stored = read_json(self._read("vocabularies.json"), _Vocabularies)
+        except InputError as error:
+            raise self._damaged(f"vocabularies.json: {error}") from error
+        features = Features.fit(self.tables, title_length=stored.title_length)
+        if (features.genres, features.words) != (stored.genres, stored.words):
             raise self._damaged("vocabularies.json does not fit the tables")
         return features
 
@@ -247,9 +276,9 @@ class Run:
     def _table(self, name: str) -> pd.DataFrame:
         content = self._read(f"tables/{name}.parquet")
         try:
-            return _read_parquet(content, _COLUMNS[name])
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise self._damaged(f"tables/{name}.parquet cannot be read ({error})") from error
+            return read_parquet(content, _COLUMNS[name])
+        except InputError as error:
+            raise self._damaged(f"tables/{name}.parquet: {error}") from error
 
     def _tensors(self, name: str) -> dict[str, npt.NDArray[np.float32]]:
         try:
@@ -259,38 +288,6 @@ class Run:
 
     def _damaged(self, what: str) -> InputError:
         return InputError(f"{self.path} is a damaged run folder: {one_line(what)}. Train it again")
-
-
-def _read_parquet(content: bytes, columns: Sequence[str]) -> pd.DataFrame:
-    """Some columns of a Parquet file that may be anybody's.
-
-    A few bytes of such a file can stand for any number of equal rows, or of equal long texts; what
-    memory is used for is bounded by the length of the file.
-
-    Raises:
-        ValueError: it claims to hold far more than it can, or something else than plain columns.
-    """
-    kinds = {field.name: field.type for field in pq.read_schema(pa.BufferReader(content))}
-    there = {name: kinds[name] for name in columns if name in kinds}
-    for name, kind in there.items():
-        if pa.types.is_nested(kind):
-            raise ValueError(f"{name} is a {kind}")
-    texts = [name for name, kind in there.items() if not pa.types.is_primitive(kind)]
-    file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts)
-    if (rows := file.metadata.num_rows) > _ROWS_PER_BYTE * len(content) + _ROWS_ALWAYS:
-        raise ValueError(f"{len(content):,} bytes claim to be {rows:,} rows")
-    table = file.read(columns=list(there))
-    table.validate(full=True)  # texts may be no UTF-8, and rows lead to none of them
-    for name in texts:
-        place, column = table.column_names.index(name), table.column(name)
-        length = sum(
-            pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
-            for chunk in column.chunks
-        )
-        if length > _TEXT_PER_BYTE * len(content) + _TEXT_ALWAYS:
-            raise ValueError(f"{len(content):,} bytes claim to be {length:,} letters of {name}")
-        table = table.set_column(place, name, column.cast(pa.string()))
-    return table.to_pandas(ignore_metadata=True)
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:
@@ -304,46 +301,32 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     Raises:
         InputError: no such folder, not a run folder, one of another format, or a damaged one.
     """
-    folder = Path(path)
-    if _is_between(folder):
-        with alone(folder):
-            _recover(folder)
+    folder = recovered(Path(path))
     if not is_run(folder) and is_run(folder / "model"):
-        if leads_out(folder / "model", folder):
-            raise InputError(
-                f"{folder / 'model'} is a link that leads out of {folder}; name the run folder "
-                "itself, if you trust it"
-            )
+        check_within(folder / "model", folder, "name the run folder itself, if you trust it")
         folder = folder / "model"
     if not folder.is_dir():
         raise InputError(f"{path} does not exist; expected a run folder, as `movierec train` makes")
     if not is_run(folder):
         raise InputError(f"{path} is not a run folder: it has no run.json")
     try:
-        info = json.loads((folder / "run.json").read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        found = read_json(folder / "run.json", _Format).format
+    except InputError as error:
         raise InputError(
-            f"{folder / 'run.json'} cannot be read: {error}; expected the JSON that `movierec "
-            "train` writes. Train it again"
+            f"{folder / 'run.json'} is not what `movierec train` writes: {error}. Train it again"
         ) from error
-    if not isinstance(info, dict) or info.get("format") != FORMAT:
-        found = info.get("format") if isinstance(info, dict) else None
+    if type(found) is not int or found != FORMAT:
         raise InputError(
             f"{folder} has run-folder format {one_line(repr(found), 80)}; this movierec reads "
             f"{FORMAT}. Train it again, or use the version of movierec that wrote it"
         )
+    try:
+        info = read_json(folder / "run.json", _Info).model_dump()
+    except InputError as error:
+        raise Run(folder, {})._damaged(f"run.json: {error}") from error
     run = Run(folder, info)
-    for key, kind in _KEYS.items():
-        if not isinstance(info.get(key), kind):
-            raise run._damaged(f"run.json has no {key}, or not as a {kind.__name__}")
-    for key, entries in _ENTRIES.items():
-        if missing := entries - set(info[key]):
-            raise run._damaged(f"run.json has no {key}.{min(missing)}")
     if missing := _FILES - set(info["files"]):
         raise run._damaged(f"run.json lists no {', '.join(sorted(missing))}")
-    for text in (info["dataset"], info["config"]["recipe"], *info["occupations"]):
-        if not isinstance(text, str) or not text.isprintable():
-            raise run._damaged(f"run.json names something {text!r}")
     for name in info["files"]:
         if name not in _FILES and not _PICTURE.fullmatch(name):
             raise run._damaged(f"run.json lists {name!r}, which is no file of a run")
@@ -418,14 +401,10 @@ def check_target(path: Path) -> None:
         InputError: a file stands there, or a folder that holds something else than a run, or
             more than a run.
     """
-    _recover(path)
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    recover(path)
+    mend = "name a new folder, or an earlier run, which will be replaced"
+    if not is_earlier(path, "run.json", "a run folder", mend):
         return
-    if not is_run(path):
-        raise InputError(
-            f"{path} exists and is not a run folder; name a new folder, or an earlier run, which "
-            "will be replaced"
-        )
     held = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
     if stray := {file for file in held - _FILES - {"run.json"} if not file.startswith("plots/")}:
         raise InputError(
@@ -486,10 +465,17 @@ def write_run(
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
     files["run.json"] = json.dumps(full, indent=2, ensure_ascii=False).encode()
-    with _replacing(path) as folder:
-        for name, content in files.items():
-            (folder / name).parent.mkdir(exist_ok=True)
-            (folder / name).write_bytes(content)
+    try:
+        with replacing(path) as folder:
+            for name, content in files.items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes(content)
+    except OSError as error:
+        fault = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
+        raise InputError(
+            f"the run could not be written to {path}: {fault}; nothing was left there. Name "
+            "another folder with --run"
+        ) from error
     errors = " and ".join(f"{part} {error}" for part, error in info["metrics"].items() if error)
     log.info("wrote %s; seconds %s; %s", path, info["seconds"], errors or "nothing held out")
     return load_run(path)
@@ -499,48 +485,3 @@ def _parquet(frame: pd.DataFrame) -> bytes:
     sink = io.BytesIO()
     pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), sink)
     return sink.getvalue()
-
-
-def _workplace(path: Path) -> Path:
-    return path.with_name(f".{path.name}.writing")
-
-
-def _is_between(path: Path) -> bool:
-    """Whether a process ended after it had moved the earlier run away, and before the new came."""
-    return not path.exists() and (_workplace(path) / "old").exists()
-
-
-def _recover(path: Path) -> None:
-    """Do what a process that was killed at the last moment had still to do."""
-    if _is_between(path):
-        (_workplace(path) / "new").rename(path)  # it was complete before the earlier one moved
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A new folder beside `path` that takes its place when the block ends well."""
-    _recover(path)
-    try:
-        workplace = _workplace(path)
-        if workplace.exists():
-            shutil.rmtree(workplace)  # left by a process that was killed
-        new, old = workplace / "new", workplace / "old"
-        new.mkdir(parents=True)
-        try:
-            yield new
-            if path.exists():
-                path.rename(old)
-            try:
-                new.rename(path)
-            except BaseException:  # an interruption too: the earlier run must not go with `old`
-                if old.exists():
-                    old.rename(path)
-                raise
-        finally:
-            shutil.rmtree(workplace)
-    except OSError as error:
-        fault = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
-        raise InputError(
-            f"the run could not be written to {path}: {fault}; nothing was left there. Name "
-            "another folder with --run"
-        ) from error

@@ -271,15 +271,15 @@ def test_crash_while_moving_leaves_what_was_there(tmp_path, plain_tables, monkey
     path = tmp_path / "run"
     write(path, plain_tables)
     before = contents(tmp_path)
-    rename, renamed = Path.rename, []
+    replace, moved = Path.replace, []
 
     def failing(source: Path, target: Path) -> Path:
-        renamed.append(source)
-        if len(renamed) == step:
+        moved.append(source)
+        if len(moved) == step:
             raise error
-        return rename(source, target)
+        return replace(source, target)
 
-    monkeypatch.setattr(Path, "rename", failing)
+    monkeypatch.setattr(Path, "replace", failing)
     with pytest.raises((Crash, InputError)):
         write(path, plain_tables, recipe="fast")
     monkeypatch.undo()

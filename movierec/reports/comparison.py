@@ -14,9 +14,10 @@ from typing import Any
 from movierec.errors import InputError, one_line
 from movierec.evaluation.evaluate import measure_runs
 from movierec.evaluation.metrics import difference
-from movierec.files import leads_out, write_whole
+from movierec.files import write_whole
 from movierec.reports.pages import as_webp, recorded_before, rendered
 from movierec.runs import BEST, Run, is_run, load_run
+from movierec.trust import check_within
 
 K = 10  # films a list
 KINDS = {"network": "the network", BEST: "recipe best"}
@@ -98,11 +99,7 @@ def _opened(path: Path) -> _Side:
     runs: dict[str, Run] = {}
     for kind, folders in places.items():
         for folder in folders:
-            if leads_out(folder, path):
-                raise InputError(
-                    f"{folder} is a link that leads out of {path}; compare the run folder itself, "
-                    "if you trust it"
-                )
+            check_within(folder, path, "compare the run folder itself, if you trust it")
             if is_run(folder) and (run := load_run(folder)).has_network == (kind == "network"):
                 runs.setdefault(kind, run)
     if not runs:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from movierec.data.datasets import find_archive
-from movierec.files import leads_out
+from movierec.trust import leads_out
 
 SIMULATED = "sample"  # made by the code, whatever lies in the data folder
 CODE = ("*.py", "*.j2", "*.css", "*.js", "*.html")  # of these files the package consists

@@ -19,7 +19,7 @@ from typing import Any
 
 from movierec import __version__
 from movierec.errors import InputError, NotebookError
-from movierec.files import alone, leads_out, write_whole
+from movierec.files import alone, write_whole
 from movierec.logs import logger
 from movierec.reports.freshness import checksum, made_from, what_changed
 from movierec.reports.kernels import RUNNING, execute
@@ -44,6 +44,7 @@ from movierec.reports.parameters import (
     defaults,
 )
 from movierec.runs import BEST, load_run
+from movierec.trust import check_within
 
 log = logger(__name__)
 
@@ -194,11 +195,7 @@ def _planned(
     if out_dir == sources[0].parent.resolve():
         raise InputError(f"{out_dir} holds the source notebooks; give another folder for reports")
     for name in ("figures", "model", BEST):
-        if leads_out(out_dir / name, out_dir):
-            raise InputError(
-                f"{out_dir / name} is a link that leads out of {out_dir}, and files there would be "
-                "replaced; remove it, or name another folder for the report"
-            )
+        check_within(out_dir / name, out_dir, "remove it, or name another folder for the report")
     has_run = (out_dir / "run.json").exists()
     model_dir = out_dir if has_run else out_dir / "model"
     best_dir = out_dir / BEST

@@ -30,11 +30,12 @@ from typing import Any
 import pandas as pd
 
 from movierec.errors import InputError, NotebookError
-from movierec.files import alone, leads_out, write_whole
+from movierec.files import alone, write_whole
 from movierec.reports.kernels import all_stopped
 from movierec.reports.notebooks import find_notebooks, run_notebooks
 from movierec.reports.pages import rendered
 from movierec.reports.parameters import check_data, checked_parameters, declared_parameters
+from movierec.trust import check_within
 
 METRICS, PICTURE = "metrics.json", "figures/sweep.png"
 NOTEBOOK = "03_training"
@@ -207,11 +208,7 @@ def _folder_name(settings: Mapping[str, Any]) -> str:
 def _check_folder(out_dir: Path, combinations: Sequence[Combination]) -> None:
     """Refuse a folder that holds something else than a sweep, or a link to somewhere else."""
     for path in (out_dir / "figures", *(combination.folder for combination in combinations)):
-        if leads_out(path, out_dir):
-            raise InputError(
-                f"{path} leads out of {out_dir} by a link, and files there would be replaced; "
-                "remove the link, or name a new folder with --run"
-            )
+        check_within(path, out_dir, "remove it, or name a new folder with --run")
     if not out_dir.exists() or (out_dir.is_dir() and not any(out_dir.iterdir())):
         return
     refusal = InputError(f"{out_dir} exists and is not of a sweep; name a new folder with --run")

@@ -22,16 +22,17 @@ MODULES = sorted(
 # each may import in house, beside its own modules, wherever the import stands.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "trust": {"errors"},
     "paths": set(),
     "registry": set(),
     "logs": {"errors"},
     "progress": set(),
     "vectors": set(),
     "files": {"errors"},
-    "data": {"errors", "files", "logs", "paths", "progress", "registry", "vectors"},
+    "data": {"errors", "files", "logs", "paths", "progress", "registry", "vectors", "trust"},
     "models": {"data", "errors", "files", "logs", "progress", "vectors"},
     "recommend": {"data", "errors", "models", "vectors"},
-    "runs": {"data", "errors", "files", "logs", "models", "paths", "recommend", "vectors"},
+    "runs": {"data", "errors", "files", "logs", "models", "paths", "recommend", "vectors", "trust"},
     "evaluation": {"data", "errors", "models", "recommend", "runs", "vectors"},
     "network": {"data", "errors", "logs", "models", "progress", "runs", "vectors"},
     "sample": {"data", "errors", "files"},
@@ -43,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "posters": {"data", "errors", "logs", "paths"},
     "explorer": {"data", "errors", "posters", "models", "recommend", "vectors"},
     "reports": {"data", "errors", "evaluation", "files", "lessons", "logs", "models", "paths"}
-    | {"runs"},
+    | {"runs", "trust"},
     "page": {"errors", "explorer", "lessons", "logs", "posters", "reports", "runs"},
     "doctor": {"data", "errors", "posters", "paths", "runs"},
     "cli": {"data", "doctor", "errors", "evaluation", "files", "logs", "models", "page", "paths"}

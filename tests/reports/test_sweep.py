@@ -273,7 +273,7 @@ def test_link_out_of_a_sweep_is_not_followed(source: Path, tmp_path: Path, name:
     if name == "runs":
         (tmp_path / "out" / "runs").rmdir()
     (tmp_path / "out" / name).symlink_to(tmp_path / "mine")
-    with pytest.raises(InputError, match=r"leads out of .* by a link"):
+    with pytest.raises(InputError, match="is a link that leads out of"):
         sweep(tmp_path / "out", {"size": [1]}, {}, source)
     assert list((tmp_path / "mine").iterdir()) == []
 

@@ -1,0 +1,141 @@
+"""What a stranger's files may do: nothing outside their folder, nothing that is not checked.
+
+A run, a report or a data set may come from anybody. Of their JSON only what a pydantic model allows
+is used; a Parquet file fills no more memory than its length lets expect; a link in a folder leads
+to nothing outside of it. Texts for a terminal are in `errors`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+from movierec.errors import InputError, one_line
+
+LARGEST_JSON = 2**26  # bytes; the vocabularies of 100,000 films take two million
+_ROWS_PER_BYTE, _ROWS_ALWAYS = 8, 100_000  # a rating takes several bytes
+_TEXT_PER_BYTE, _TEXT_ALWAYS = 100, 2**24
+
+
+class Form(BaseModel):
+    """What a JSON object must hold, each of its type; names that are not listed are left alone."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+Some = TypeVar("Some", bound=BaseModel)
+
+
+def _shown(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("expected a text that can be printed")
+    return text
+
+
+Shown = Annotated[str, AfterValidator(_shown)]  # a text that a terminal shows, and never obeys
+
+
+def read_json(source: Path | bytes, form: type[Some]) -> Some:
+    """JSON that may be anybody's, as far as it has the form that it should have.
+
+    Args:
+        source: the file, or what it holds.
+        form: what it must look like.
+
+    Raises:
+        InputError: it cannot be read or looks otherwise; the message is one line for another to
+            go on from: "config.seed: Field required".
+    """
+    try:
+        return form.model_validate_json(source if isinstance(source, bytes) else _read(source))
+    except ValidationError as error:
+        raise InputError(fault_of(error)) from error
+    except OSError as error:
+        raise InputError(f"it cannot be read: {error.strerror or error}") from error
+
+
+def _read(file: Path) -> bytes:
+    if not file.is_file():  # a pipe would be waited for
+        raise InputError("it is missing, or no file")
+    if (size := os.stat(file).st_size) > LARGEST_JSON:
+        raise InputError(f"it has {size:,} bytes, where {LARGEST_JSON:,} are the most")
+    return file.read_bytes()
+
+
+def fault_of(error: ValidationError) -> str:
+    """The first thing that is wrong with a stranger's JSON, in one line: where it is, and what."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    place = ".".join(str(step) for step in first["loc"])
+    return one_line(f"{place}: {first['msg']}" if place else first["msg"], 200)
+
+
+def leads_out(path: Path, folder: Path) -> bool:
+    """Whether a path below a folder that may be anybody's is a link to something outside of it."""
+    return not path.resolve().is_relative_to(folder.resolve())
+
+
+def check_within(path: Path, folder: Path, mend: str) -> None:
+    """Refuse a path that leads out of a folder that may be anybody's.
+
+    Args:
+        path: below the folder.
+        folder: the folder.
+        mend: what to do about it, such as "name the run folder itself, if you trust it".
+
+    Raises:
+        InputError: it is a link to something outside.
+    """
+    if leads_out(path, folder):
+        raise InputError(f"{path} is a link that leads out of {folder}; {mend}")
+
+
+def read_parquet(content: bytes, columns: Sequence[str]) -> pd.DataFrame:
+    """Some columns of a Parquet file that may be anybody's.
+
+    A few bytes of such a file can stand for any number of equal rows, or of equal long texts; what
+    memory is used for is bounded by the length of the file.
+
+    Args:
+        content: the file.
+        columns: those wanted; of them come those that it has.
+
+    Raises:
+        InputError: it is no Parquet file, claims to hold far more than it can, or holds something
+            else than plain columns.
+    """
+    try:
+        return _parquet(content, columns)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise InputError(f"it cannot be read ({one_line(error)})") from error
+
+
+def _parquet(content: bytes, columns: Sequence[str]) -> pd.DataFrame:
+    kinds = {field.name: field.type for field in pq.read_schema(pa.BufferReader(content))}
+    there = {name: kinds[name] for name in columns if name in kinds}
+    for name, kind in there.items():
+        if pa.types.is_nested(kind):
+            raise ValueError(f"{name} is a {kind}")
+    texts = [name for name, kind in there.items() if not pa.types.is_primitive(kind)]
+    file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts)
+    if (rows := file.metadata.num_rows) > _ROWS_PER_BYTE * len(content) + _ROWS_ALWAYS:
+        raise ValueError(f"{len(content):,} bytes claim to be {rows:,} rows")
+    table = file.read(columns=list(there))
+    table.validate(full=True)  # texts may be no UTF-8, and rows lead to none of them
+    for name in texts:
+        place, column = table.column_names.index(name), table.column(name)
+        length = sum(
+            pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
+            for chunk in column.chunks
+        )
+        if length > _TEXT_PER_BYTE * len(content) + _TEXT_ALWAYS:
+            raise ValueError(f"{len(content):,} bytes claim to be {length:,} letters of {name}")
+        table = table.set_column(place, name, column.cast(pa.string()))
+    return table.to_pandas(ignore_metadata=True)
