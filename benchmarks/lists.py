@@ -1,6 +1,6 @@
 """Lists of ten films beside implicit: `python -m benchmarks.lists run DIR | wide USERS FILMS`.
 
-`run` gives the vectors of a run to implicit as its own; `wide` takes random vectors of 200 entries.
+`run` gives the vectors of a run to implicit as its own; `wide` takes random vectors.
 Prints one JSON object: for each method the milliseconds of one person's list (`one`) and the
 seconds of all users' lists (`all`), films that they have rated left out.
 """
@@ -20,7 +20,12 @@ import scipy.sparse as sp
 
 from movierec.data.features import Features
 from movierec.data.tables import Tables
+from movierec.models.model import Model
+from movierec.models.newcomers import Newcomers
+from movierec.models.watching import Watching
+from movierec.recommend.catalogue import Catalogue
 from movierec.recommend.recommender import Recommender
+from movierec.recommend.scorer import Scorer
 from movierec.runs import load_run
 
 K = 10
@@ -41,8 +46,7 @@ class Method(NamedTuple):
 def of_run(folder: str) -> Results:
     """Both, on one core and on all, taking turns; movierec as arrays, as implicit, and as tables.
 
-    `same` is the share of places that hold the same film in both: all, for a network's vectors. For
-    `best` implicit gets both sets of vectors side by side: as much to multiply, another order.
+    implicit gets both halves' vectors side by side: as much to multiply, another order.
     """
     recommender = load_run(folder).recommender
     users = recommender.features.users.used
@@ -78,9 +82,6 @@ def of_run(folder: str) -> Results:
             threads,
         )
     results = _measured(methods)
-    if recommender.watching is None:
-        same = np.mean(peer_every()[0] == recommender.top(users, K)[0])
-        results["movierec, all cores"]["same"] = float(same)
     return results
 
 
@@ -96,23 +97,30 @@ def wide(users: int, films: int) -> Results:
         movies=movies.assign(year=pd.array([2000] * films, dtype="Int64")),
         ratings=pairs.drop_duplicates().assign(rating=np.float32(4), timestamp=0),
     )
-    user, movie = (rng.standard_normal((rows + 1, 200), np.float32) for rows in (users, films))
-    recommender = Recommender(tables, Features.fit(tables), user, movie)
-    recommender.top(user_ids[:1], K)  # groups the ratings by user
-    ones = [_timed(lambda i=i: recommender.top(user_ids[i : i + 1], K)) for i in range(SINGLES)]
-    return {
-        "movierec": {"one": 1000 * median(ones), "all": _timed(lambda: recommender.top(user_ids))}
-    }
+    catalogue = Catalogue(tables, Features.fit(tables))
+    user, movie = (rng.standard_normal((rows + 1, 100), np.float32) for rows in (users, films))
+    nothing = np.zeros(0, np.float32)
+    watching = Watching(user, movie, nothing, nothing)
+    model = Model(user, movie, watching, Newcomers(*[nothing] * len(Newcomers._fields)))
+    scorer = Scorer(model, catalogue.is_film, 1.0, 5.0)
+
+    def top(rows: np.ndarray) -> None:
+        scorer.top(rows, K, lambda user: catalogue.seen(user)[0])
+
+    top(user_ids[:1])  # groups the ratings by user
+    ones = [_timed(lambda i=i: top(user_ids[i : i + 1])) for i in range(SINGLES)]
+    return {"movierec": {"one": 1000 * median(ones), "all": _timed(lambda: top(user_ids))}}
 
 
 def _implicit(recommender: Recommender, threads: int) -> Any:
     """An implicit model that has the vectors; what is watched stands beside them."""
     from implicit.als import AlternatingLeastSquares
 
-    sides = [recommender.people, recommender.films]
-    if recommender.watching is not None:
-        watching = recommender.profiles, recommender.watched
-        sides = [np.concatenate(pair, axis=1) for pair in zip(sides, watching, strict=True)]
+    halves = recommender.model
+    sides = [
+        np.concatenate([halves.users, halves.watching.profiles], axis=1),
+        np.concatenate([halves.films, halves.watching.watched], axis=1),
+    ]
     model = AlternatingLeastSquares(sides[0].shape[1], num_threads=threads, use_gpu=False)
     model.user_factors, model.item_factors = (np.ascontiguousarray(side) for side in sides)
     # it knows of no rows that are no films: with zeros they lie behind all that score above 0

@@ -7,6 +7,7 @@ data set of its own in the same way, with a line in its `pyproject.toml`:
 | --- | --- |
 | `movierec.recipes` | a `models.recipe.Recipe` |
 | `movierec.datasets` | a function without arguments that gives `data.tables.Tables` |
+| `movierec.pictures` | a function of a training's history that gives a PNG file's bytes, or None |
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def _entries(kind: str) -> dict[str, EntryPoint]:
 
 
 def offered(kind: str) -> tuple[str, ...]:
-    """The names offered in a group, `recipes` or `datasets`, in the order of the alphabet."""
+    """The names offered in a group, such as `recipes`, in the order of the alphabet."""
     return tuple(sorted(_entries(kind)))
 
 

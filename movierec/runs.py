@@ -5,14 +5,16 @@
 | `run.json` | format, data set, recipe and settings, split, metrics, seconds, versions, checksums |
 | `tables/*.parquet` | users, movies, and ratings with the part each row had in the training |
 | `vocabularies.json` | genres and title words by index |
-| `network.safetensors` | every weight of the network, by name |
-| `vectors.safetensors` | the user and the movie matrix, `user` and `movie`; with `best` more |
+| `weights.safetensors` | all that the recipe has learned, by name |
+| `stars.safetensors` | `users` and `films`, whose products are the predicted stars |
+| `watching.safetensors` | `profiles` and `watched`, whose products say what is watched, and more |
 | `newcomers.safetensors` | what gives new users and films their vectors |
 | `history.csv` | a row an epoch |
 | `plots/*.png` | pictures of the training |
 
 Nothing in it can execute: no pickles, and the network is rebuilt from its settings. A folder is
-written beside its place and moved there when it is complete.
+written beside its place and moved there when it is complete. Which recipe made it, nothing that
+reads it has to know.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import version
@@ -44,6 +46,7 @@ from movierec.data.tables import Tables, validate_tables
 from movierec.errors import InputError, one_line
 from movierec.files import is_earlier, recover, recovered, replacing
 from movierec.logs import logger
+from movierec.models.model import Model
 from movierec.models.newcomers import Newcomers
 from movierec.models.recipe import Trained
 from movierec.models.watching import Watching
@@ -54,17 +57,17 @@ from movierec.vectors import Rows
 
 log = logger(__name__)
 
-FORMAT = 2
-BEST = "best"  # the folder of recipe `best` in the report of a notebook batch
+FORMAT = 3
 PARTS = ("train", "validation", "test")
-PACKAGES = ("movierec", "tensorflow", "keras", "numpy", "pandas", "pyarrow", "safetensors")
+PACKAGES = ("movierec", "numpy", "pandas", "pyarrow", "safetensors")  # and the recipe's
 _FILES = {
     "tables/users.parquet",
     "tables/movies.parquet",
     "tables/ratings.parquet",
     "vocabularies.json",
-    "network.safetensors",
-    "vectors.safetensors",
+    "weights.safetensors",
+    "stars.safetensors",
+    "watching.safetensors",
     "newcomers.safetensors",
     "history.csv",
 }
@@ -147,11 +150,6 @@ class Run:
         return self.info["config"]
 
     @property
-    def has_network(self) -> bool:
-        """Whether a network was trained; recipe `best` has none."""
-        return "network" in self.config
-
-    @property
     def metrics(self) -> dict[str, Any]:
         """Errors on the validation rows and, where rows were held out, on the test rows."""
         return self.info["metrics"]
@@ -168,7 +166,7 @@ class Run:
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """A row an epoch, as `training.Fit.history`."""
+        """A row an epoch, as `models.recipe.Trained.history`."""
         content = self._read("history.csv")
         try:
             history = pd.read_csv(io.BytesIO(content))
@@ -211,32 +209,20 @@ class Run:
     @cached_property
     def recommender(self) -> Recommender:
         """The run's recommender; needs no TensorFlow."""
-        vectors = self._tensors("vectors.safetensors")
-        known = {"user", "movie"}
-        watched = {f"watching_{name}" for name in Watching._fields}
-        if set(vectors) not in (known, known | watched):
-            raise self._damaged(f"vectors.safetensors holds {sorted(vectors)}, not user and movie")
-        rest = self._tensors("newcomers.safetensors")
-        if set(rest) != set(Newcomers._fields):
-            raise self._damaged(f"newcomers.safetensors holds {sorted(rest)}")
-        for name, array in (vectors | rest).items():
-            if array.dtype != np.float32 or not np.isfinite(array).all():
-                raise self._damaged(f"the {name} vectors are not all finite float32 numbers")
-        watching = None
-        if watched <= set(vectors):
-            watching = Watching(*(vectors[f"watching_{name}"] for name in Watching._fields))
-        pair = vectors["user"], vectors["movie"]
+        stars = self._arrays("stars", ("users", "films"))
+        watching = Watching(**self._arrays("watching", Watching._fields))
+        newcomers = Newcomers(**self._arrays("newcomers", Newcomers._fields))
+        model = Model(**stars, watching=watching, newcomers=newcomers)
         try:
             learned = (self._ratings["part"] == "train").to_numpy()
-            newcomers = Newcomers(**rest)
-            return Recommender(self.tables, self.features, *pair, newcomers, watching, learned)
+            return Recommender(self.tables, self.features, model, learned)
         except InputError as error:
             raise self._damaged(str(error)) from error
 
     @cached_property
     def weights(self) -> dict[str, npt.NDArray[np.float32]]:
-        """The network's weights by name."""
-        return self._tensors("network.safetensors")
+        """All that the recipe has learned, by name."""
+        return self._tensors("weights.safetensors")
 
     @cached_property
     def part(self) -> npt.NDArray[np.str_]:
@@ -285,6 +271,16 @@ class Run:
             return safetensors.numpy.load(self._read(name))
         except (SafetensorError, KeyError) as error:  # a KeyError: a type that NumPy lacks
             raise self._damaged(f"{name} is no safetensors file ({error})") from error
+
+    def _arrays(self, name: str, fields: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
+        """The arrays of a file, if they are these and hold numbers."""
+        arrays = self._tensors(f"{name}.safetensors")
+        if set(arrays) != set(fields):
+            raise self._damaged(f"{name}.safetensors holds {sorted(arrays)}, not {sorted(fields)}")
+        for field, array in arrays.items():
+            if array.dtype != np.float32 or not np.isfinite(array).all():
+                raise self._damaged(f"the array {field} is not all finite float32 numbers")
+        return arrays
 
     def _damaged(self, what: str) -> InputError:
         return InputError(f"{self.path} is a damaged run folder: {one_line(what)}. Train it again")
@@ -372,17 +368,11 @@ def newest_run() -> Run:
 def newest_path() -> Path | None:
     """The folder of the run below `reports_dir()` that was finished last; None if there is none.
 
-    Where the report of a notebook batch has recipe `best` beside its network, that is taken,
-    whichever was finished last: it is the one to recommend from.
+    A notebook batch leaves its runs one folder deeper than a training does.
     """
     reports = reports_dir()
-    places = ("*/run.json", "*/model/run.json", f"*/{BEST}/run.json")
-    found = [file for place in places for file in reports.glob(place)]
-    if not found:
-        return None
-    newest = max(found, key=lambda file: file.stat().st_mtime).parent
-    report = newest.parent if newest.name in ("model", BEST) else newest
-    return report / BEST if is_run(report / BEST) else newest
+    found = [file for place in ("*/run.json", "*/*/run.json") for file in reports.glob(place)]
+    return max(found, key=lambda file: file.stat().st_mtime).parent if found else None
 
 
 def encode_rows(tables: Tables, features: Features) -> Rows:
@@ -421,7 +411,7 @@ def write_run(
     part: pd.Categorical,
     features: Features,
     trained: Trained,
-    newcomers: Newcomers,
+    model: Model,
     plots: Mapping[str, bytes],
 ) -> Run:
     """Write a run folder whole, or leave what was there.
@@ -431,8 +421,8 @@ def write_run(
         info: settings, metrics and seconds for `run.json`.
         tables, part, features: the prepared data; `part` is each rating's part, with the
             categories `PARTS`.
-        trained: weights, vectors and history.
-        newcomers: what gives new users and films their vectors.
+        trained: weights and history.
+        model: the two halves.
         plots: PNG files by name.
 
     Raises:
@@ -450,9 +440,10 @@ def write_run(
         "tables/movies.parquet": _parquet(tables.movies),
         "tables/ratings.parquet": _parquet(ratings),
         "vocabularies.json": json.dumps(vocabularies, ensure_ascii=False).encode(),
-        "network.safetensors": safetensors.numpy.save(trained.weights),
-        "vectors.safetensors": safetensors.numpy.save(trained.vectors),
-        "newcomers.safetensors": safetensors.numpy.save(newcomers._asdict()),
+        "weights.safetensors": safetensors.numpy.save(trained.weights),
+        "stars.safetensors": safetensors.numpy.save({"users": model.users, "films": model.films}),
+        "watching.safetensors": safetensors.numpy.save(model.watching._asdict()),
+        "newcomers.safetensors": safetensors.numpy.save(model.newcomers._asdict()),
         "history.csv": trained.history.to_csv(index=False).encode(),
     }
     files |= {f"plots/{name}": picture for name, picture in plots.items()}
@@ -461,7 +452,7 @@ def write_run(
         **info,
         "dataset": tables.name,
         "occupations": list(tables.occupations),
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": info.get("versions", {}) | {name: version(name) for name in PACKAGES},
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
     files["run.json"] = json.dumps(full, indent=2, ensure_ascii=False).encode()

@@ -16,7 +16,7 @@ from movierec.data.datasets import load_dataset
 from movierec.data.features import Features
 from movierec.data.tables import Tables
 from movierec.logs import LOG_VARIABLE
-from movierec.models.recipes import BestRecipe
+from movierec.models.best import BestRecipe
 from movierec.posters.settings import KEY_VARIABLES, PROVIDER_VARIABLE
 from movierec.runs import Run
 from movierec.sample.simulate import Simulation, simulate
@@ -67,7 +67,7 @@ def small_best(small_tables: Tables, tmp_path_factory: pytest.TempPathFactory) -
     """A small training of recipe `best` on the small world. Only to be read."""
     from movierec.training import train
 
-    recipe = BestRecipe("best", factors=6, passes=8, members=2, watch_rank=40)
+    recipe = BestRecipe("best", factors=6, passes=8, members=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOVIEREC_PROGRESS", "off")
         folder = tmp_path_factory.mktemp("runs") / "best"

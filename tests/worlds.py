@@ -12,9 +12,10 @@ import pytest
 from movierec.data.attributes import movie_attributes
 from movierec.data.features import Features
 from movierec.data.tables import Tables
+from movierec.models.model import Model
 from movierec.models.newcomers import SIZES, Newcomers
 from movierec.models.recipe import Trained
-from movierec.models.watching import Watching
+from movierec.models.watching import POPULAR, Watching
 from movierec.runs import PARTS, Run, write_run
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -72,7 +73,7 @@ def write_drawn_run_to(
 ) -> Run:
     """A run folder whose vectors are drawn: what is to come back can be worked out from them.
 
-    Nothing is trained, so that it takes no time; recipe `best` knows what is watched together.
+    Nothing is trained, so that it takes no time.
     """
     tables = drawn_tables(ids_from)
     features = Features.fit(tables)
@@ -86,29 +87,35 @@ def write_drawn_run_to(
     def drawn(*shape: int, scale: float = 1.0) -> np.ndarray:
         return rng.normal(0, scale, shape).astype(np.float32)
 
-    vectors = {"user": drawn(users, d), "movie": drawn(movies, d)}
     attributes = 2 + 7 + 4 + 2  # genders, age bands, jobs, and the size of a history
+    traits = movie_attributes(features).shape[1]
     root = drawn(len(SIZES), d, d)
     newcomers = Newcomers(
         center=drawn(d),
-        tower=drawn(movies + attributes, d, scale=0.5),
+        history=drawn(movies, d, scale=0.5),
+        tower=drawn(attributes, d, scale=0.5),
         covariance=root @ root.transpose(0, 2, 1),
         noise=np.array([0.8], np.float32),
-        user_rest=np.column_stack([drawn(users), 3 + drawn(users, scale=0.3)]),
-        movie_rest=np.column_stack([3 + drawn(movies, scale=0.5), drawn(movies, scale=0.2)]),
+        mean=np.array([3.1], np.float32),
         movie_center=drawn(d),
-        movie_tower=drawn(movie_attributes(features).shape[1], d),
+        movie_tower=drawn(traits, d),
     )
-    if recipe == "best":
-        watching = Watching(
-            users=drawn(users, r),
-            movies=drawn(movies, r),
-            own=rng.uniform(0.5, 2, movies).astype(np.float32),
-            near=drawn(movies, r, scale=0.3),
-            liked=rng.uniform(0, 3, movies).astype(np.float32),
-        )
-        watching.users[[5, 30]] = 0  # people without a history
-        vectors |= {f"watching_{name}": array for name, array in watching._asdict().items()}
+    watching = Watching(
+        profiles=np.column_stack([drawn(users, r), np.zeros(users, np.float32)]),
+        watched=np.column_stack([drawn(movies, r), rng.uniform(0, 3, movies).astype(np.float32)]),
+        own=rng.uniform(0.5, 2, movies).astype(np.float32),
+        near=drawn(movies, r, scale=0.3),
+    )
+    watching.profiles[[5, 30]] = 0  # people without a history
+    watching.profiles[[5, 30], -1] = POPULAR
+    model = Model(
+        users=np.column_stack([drawn(users, d), drawn(users), 3 + drawn(users, scale=0.3)]),
+        films=np.column_stack(
+            [drawn(movies, d), 3 + drawn(movies, scale=0.5), drawn(movies, scale=0.2)]
+        ),
+        watching=watching,
+        newcomers=newcomers,
+    )
     rows = {name: int((part == code).sum()) for code, name in enumerate(PARTS)}
     history = pd.DataFrame({"epoch": [1], "train_loss": [1.0], "val_loss": [1.0]})
     seconds = {"prepare": 1.0, "compile": 2.0, "train": 3.0, "finish": 4.0}
@@ -124,8 +131,8 @@ def write_drawn_run_to(
         tables=tables,
         part=pd.Categorical.from_codes(part, list(PARTS)),
         features=features,
-        trained=Trained({}, vectors, history, 1, seconds),
-        newcomers=newcomers,
+        trained=Trained({}, model.users, model.films, history, 1, seconds),
+        model=model,
         plots={},
     )
 

@@ -20,7 +20,7 @@ from movierec.cli.options import (
     run_option,
 )
 from movierec.cli.printing import print_facts, print_table
-from movierec.models.recipes import RECIPES, Recipe, resolve_recipe
+from movierec.registry import offered
 
 HOLDOUTS = ("random", "origin", "temporal", "last", "none")  # of splits, which loads pandas
 FOLDS = ("u1", "u2", "u3", "u4", "u5")  # of datasets
@@ -68,7 +68,7 @@ def data_command(name: str, path: Path | None, as_json: bool) -> None:
 @click.command("train")
 @data_option
 @from_option
-@click.option("--recipe", type=click.Choice(list(RECIPES)), default="classic", show_default=True)
+@click.option("--recipe", type=click.Choice(offered("recipes")), default="best", show_default=True)
 @run_option("Where to write; reports/NAME-RECIPE if not given. A run that is there is replaced.")
 @click.option("--epochs", type=int, help="Passes over the training rows.")
 @click.option("--batch-size", type=int, help="Ratings a step.")
@@ -109,7 +109,7 @@ def data_command(name: str, path: Path | None, as_json: bool) -> None:
 def train_command(
     data: str, path: Path | None, run_dir: Path | None, as_json: bool, **settings: Any
 ) -> None:
-    """Train a network and write its run folder.
+    """Train by a recipe and write the run folder.
 
     With --holdout none all rows are trained on, less the validation part that chooses the best
     state. While it trains, DIR.partial holds a checkpoint: after an interrupt of any kind, the same
@@ -117,11 +117,14 @@ def train_command(
     TF_CONFIG in the environment, several workers train together; see
     movierec/network/workers.py.
     """
-    changes = ("epochs", "batch_size", "learning_rate", "patience")
-    resolve_recipe(settings["recipe"], *(settings[name] for name in changes))  # TensorFlow is slow
-
     from movierec.data.datasets import load_dataset, official_fold
+    from movierec.models.recipe import resolve_recipe
     from movierec.training import train
+
+    asked = ("epochs", "batch_size", "learning_rate", "patience", "resume", "start_from")
+    recipe = resolve_recipe(  # before anything that takes time
+        settings["recipe"], tensorboard=settings["tensorboard"], **{k: settings[k] for k in asked}
+    )
 
     loading = time.perf_counter()
     tables = load_dataset(data, path)
@@ -131,7 +134,7 @@ def train_command(
     try:
         finished = train(tables, run_dir=run_dir, **settings)
     except KeyboardInterrupt:
-        resumed = isinstance(RECIPES[settings["recipe"]], Recipe)
+        resumed = "resume" in recipe.supports
         how = "continue with the same command and --resume" if resumed else "nothing was changed"
         print(f"\nmovierec: stopped; {how}", file=sys.stderr)
         sys.exit(130)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,7 @@ from movierec.vectors import Rows
 if TYPE_CHECKING:
     from movierec.runs import Run
 
+BY_STARS = ", by stars alone"  # behind a run's name: its films in the order of predicted stars
 BANDS = {"0": 0, "1–10": 10, "11–50": 50, "51–200": 200, "201–1000": 1000, "over 1000": np.inf}
 
 
@@ -143,8 +145,9 @@ def measure(
 
     Returns:
         What was measured by method: runs by the names of their recipes, or where two have the same
-        by those of their folders, then the baselines by theirs; and the baselines left out, with
-        the reason.
+        by those of their folders, each followed by the lists that its stars alone would give (the
+        name and `BY_STARS`), then the baselines by theirs; and the baselines left out, with the
+        reason.
 
     Raises:
         InputError: no rows of this part, runs that cannot be compared, k below 1.
@@ -185,9 +188,12 @@ def _as_methods(runs: Sequence[Run], part: str, k: int) -> dict[str, Baseline]:
     known_and_held_out(runs[0], part)  # which says so where there are no such rows
     for other in runs[1:]:
         _check_comparable(runs[0], other, part)
-    recommenders = [run.recommender for run in runs]
-    methods = [Baseline(recommender.stars, recommender.scores) for recommender in recommenders]
-    return dict(zip(_names(runs), methods, strict=True))
+    methods = {}
+    for name, run in zip(_names(runs), runs, strict=True):
+        scorer = run.recommender.scorer
+        methods[name] = Baseline(scorer.stars, scorer.scores)
+        methods[name + BY_STARS] = Baseline(scores=partial(scorer.scores, liking=1.0))
+    return methods
 
 
 def measure_methods(
@@ -244,8 +250,9 @@ def evaluate(run: Run, part: str = "test", k: int = K, seed: int = 0) -> dict[st
 
     Returns:
         `mse`, `rmse`, `mae`, `ranking` (absent where no held-out film was liked) and `intervals`,
-        see `Measured.summary`; `baselines` by name, each with the same as far as it has them;
-        `left_out`, baselines that could not be fitted, with the reason; `rows_trained`,
+        see `Measured.summary`; `by_stars`, the same of the lists that the stars alone would give,
+        which shows what each half is worth; `baselines` by name, each with the same as far as it
+        has them; `left_out`, baselines that could not be fitted, with the reason; `rows_trained`,
         `rows_tested`; `seconds` of the training, and of its other steps.
 
     Raises:
@@ -266,7 +273,7 @@ def compare(runs: Sequence[Run], part: str = "test", k: int = K, seed: int = 0) 
 
     Returns:
         `runs`, a list with what `evaluate` says of each run, its folder as `run`, its name as
-        `method`, and, from the second one on, its `difference` to the first: by metric
+        `method`, `by_stars` and, from the second one on, its `difference` to the first: by metric
         `difference`, `low`, `high` and `p`, see `difference`; `baselines` and `left_out` as in
         `evaluate`.
 
@@ -274,11 +281,13 @@ def compare(runs: Sequence[Run], part: str = "test", k: int = K, seed: int = 0) 
         InputError: as `measure`.
     """
     measured, left_out = measure(runs, part, k)
-    names = list(measured)[: len(runs)]
+    names = _names(runs)
     summaries = {name: found.summary(seed) for name, found in measured.items()}
     results: list[dict[str, Any]] = []
     for name, run in zip(names, runs, strict=True):
         result = {"run": str(run.path), "method": name, **summaries.pop(name)}
+        if stars_alone := summaries.pop(name + BY_STARS, None):
+            result["by_stars"] = stars_alone
         if results:
             pair = measured[name].by_user, measured[names[0]].by_user
             result["difference"] = difference(*pair, seed=seed).dropna().to_dict("index")

@@ -50,7 +50,6 @@ def explorer(
         InputError: an unknown user or film, or a recommender that cannot serve somebody new.
     """
     tables = recommender.tables
-    recommender.need_newcomers()
     user_id = active_user(tables) if user_id is None else user_id
     movie_id = int(tables.ratings["movie_id"].mode()[0]) if movie_id is None else movie_id
     recommender.predict([user_id], [movie_id])  # refuses an unknown id

@@ -8,10 +8,10 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from movierec.explorer.cards import note
 from movierec.explorer.components import Knob
 from movierec.explorer.layout import STYLE, panel, row
-from movierec.recommend.recommender import LIKING, Recommender
+from movierec.recommend.recommender import Recommender
+from movierec.recommend.scorer import LIKING
 
 NOTHING_LEFT = (
     "No film is left with these genres and years. Untick some genres, or widen the years, under "
@@ -106,23 +106,10 @@ class Tuning(ipywidgets.VBox):
             for genre in recommender.features.genres[1:]
         ]
         self.clear = ipywidgets.Button(description="All genres and years")
-        knobs = [self.adventure, self.variety]
-        without = []
-        if recommender.watching is None:
-            without = [
-                ipywidgets.HTML(
-                    note(
-                        "This run knows how films are liked, but not which are watched together: "
-                        "lists follow the predicted stars alone. A run of recipe best knows both."
-                    )
-                )
-            ]
-        else:
-            knobs.append(self.liking)
+        knobs = [self.adventure, self.variety, self.liking]
         self._panel = panel(
             row(*knobs),
             row(self.k, self.seed, self.again),
-            *without,
             ipywidgets.HTML("<b>Only these genres</b> (none ticked: all)"),
             row(*self.genres),
             *([row(self.first_year, self.last_year)] if len(years) else []),
@@ -163,8 +150,7 @@ class Tuning(ipywidgets.VBox):
 
     def for_people(self) -> dict[str, Any]:
         """The same for lists of a person, who may care more for seeing or for loving a film."""
-        known = self._recommender.watching is not None
-        return self.settings() | ({"liking": self.liking.value} if known else {})
+        return self.settings() | {"liking": self.liking.value}
 
     def drawn(self) -> str:
         """How the draw is told in a sentence on a list; "" while none is made."""

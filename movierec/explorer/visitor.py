@@ -132,15 +132,16 @@ def offers(
     Raises:
         InputError: an unknown film, or a run that was not made for newcomers.
     """
-    newcomers = recommender.need_newcomers()
+    newcomers = recommender.model.newcomers
     movies = recommender.features.movies
     rated, unknown, asked = (
         movies.encode(np.array(list(ids), dtype=np.int64))
         for ids in (visitor.ratings, visitor.unknown, shown)
     )
     chance = known_chance(recommender, rated, unknown)
-    vectors = recommender.movie_vectors
-    covariance = left_to_learn(newcomers, vectors, rated).astype(np.float32)
+    films = recommender.model.films
+    vectors = films[:, :-2]
+    covariance = left_to_learn(newcomers, films, rated).astype(np.float32)
     noise = float(newcomers.noise[0])
     weight = (chance / max(chance.sum(), 1e-12)).astype(np.float32)
     weighed = (vectors * weight[:, None]).T @ vectors  # (d, d)

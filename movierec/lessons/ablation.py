@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from movierec.data.attributes import movie_attributes
 from movierec.evaluation.baselines import Baseline
 from movierec.evaluation.evaluate import Measured, known_and_held_out, measure_methods
-from movierec.models.best import fit_ratings
-from movierec.models.recipes import RECIPES, BestRecipe
+from movierec.models.best import BEST, BestRecipe, fit_ratings
 from movierec.models.watching import fit_watching
-from movierec.recommend.recommender import join_scores
+from movierec.recommend.scorer import join_scores
 from movierec.vectors import Vectors, pair_scores
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def measure_parts(
     Args:
         run: of any recipe; only its data and its held-out rows are used.
         part: the rows to measure on, as in `evaluation.measure`.
-        recipe: with all parts; None: that of `best`, or else `RECIPES["best"]`.
+        recipe: with all parts; None: that of `best`, or else `BEST`.
         seed: of the starts.
         best: a run of the recipe on the same rows, if there is one. It then stands for the last
             three steps, which are not fitted again.
@@ -49,11 +49,9 @@ def measure_parts(
         InputError: the run has no such rows.
     """
     if recipe is None:
-        found = RECIPES["best"]
-        assert isinstance(found, BestRecipe)
         settings = {field.name for field in dataclasses.fields(BestRecipe)} - {"name"}
         of_run = {name: best.config[name] for name in settings} if best else {}
-        recipe = dataclasses.replace(found, **of_run)
+        recipe = dataclasses.replace(BEST, **of_run)
     train, _ = known_and_held_out(run, part)
     features = run.features
     nothing = train.take(np.zeros(0, np.int64))
@@ -69,8 +67,8 @@ def measure_parts(
         methods[name] = _by_rating(*fitted.vectors(features, members=1))
     averaged = f"+ {recipe.members} models averaged"
     if best:
-        whole = best.recommender
-        methods[averaged] = _by_rating(whole.people, whole.films)
+        whole = best.recommender.scorer
+        methods[averaged] = _by_rating(whole.model.users, whole.model.films)
 
         def watched(user_idx: Indices) -> npt.NDArray[np.float32]:
             return whole.scores(user_idx, liking=0.0)
@@ -80,11 +78,10 @@ def measure_parts(
     else:
         user, movie = fitted.vectors(features)
         methods[averaged] = _by_rating(user, movie)
-        watching = fit_watching(train, len(features.users), len(features.movies), recipe)
-        to = watching.movies / watching.own[:, None]
+        watching = fit_watching(train, len(features.users), movie_attributes(features))
 
         def watched(user_idx: Indices) -> npt.NDArray[np.float32]:
-            return watching.users[user_idx] @ to.T
+            return watching.profiles[user_idx] @ watching.watched.T
 
         def both(user_idx: Indices) -> npt.NDArray[np.float32]:
             return join_scores(watched(user_idx), user[user_idx] @ movie.T)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from movierec.data.features import Sizes
-from movierec.models.recipes import NetworkConfig
+from movierec.network.settings import NetworkConfig
 
 if TYPE_CHECKING:
     import keras
@@ -51,7 +51,7 @@ def derive(sizes: Sizes, config: NetworkConfig) -> list[LayerShape]:
         The layers in the order of the computation, user tower first, the dot product last.
 
     Example:
-        >>> from movierec.models.recipes import NetworkConfig
+        >>> from movierec.network.settings import NetworkConfig
         >>> sizes = Sizes(6041, 2, 7, 21, 3953, 19, 5217, 18, 15)  # ML-1M
         >>> derive(sizes, NetworkConfig())[-1].shape
         ('B', 1)
@@ -66,7 +66,7 @@ def count_parameters(sizes: Sizes, config: NetworkConfig) -> int:
         sizes, config: as in `derive`.
 
     Example:
-        >>> from movierec.models.recipes import NetworkConfig
+        >>> from movierec.network.settings import NetworkConfig
         >>> sizes = Sizes(6041, 2, 7, 21, 3953, 19, 5217, 18, 15)  # ML-1M
         >>> count_parameters(sizes, NetworkConfig())
         541456

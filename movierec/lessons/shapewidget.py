@@ -16,7 +16,7 @@ from movierec.explorer.cards import styled
 from movierec.explorer.components import Knob
 from movierec.explorer.layout import row
 from movierec.lessons.shapes import LayerShape, derive
-from movierec.models.recipes import NetworkConfig
+from movierec.network.settings import NetworkConfig
 
 WIDEST = 7  # words of a window
 TITLES = (WIDEST, 30)  # words of a title, so that every window fits

@@ -11,10 +11,11 @@ import pandas as pd
 from movierec.data.features import Features
 from movierec.data.splits import split, validation_split
 from movierec.data.tables import Tables
-from movierec.errors import DivergedError
-from movierec.models.recipes import Recipe, resolve_recipe, starting_at
+from movierec.errors import DivergedError, InputError
+from movierec.models.recipe import Recipe, resolve_recipe
 from movierec.network.fitting import fit
-from movierec.network.saved import started_network
+from movierec.network.network import started_network
+from movierec.network.recipes import NetworkRecipe
 from movierec.runs import encode_rows
 
 
@@ -54,9 +55,12 @@ def study(
     learned = learned[:max_rows]
     frames = []
     for batch_size, learning_rate in itertools.product(batch_sizes, learning_rates):
-        settings = resolve_recipe(recipe, epochs, batch_size, learning_rate)
-        assert isinstance(settings, Recipe)  # no other has a batch size
-        settings = starting_at(settings, float(rows.rating[learned].mean(dtype=np.float64)))
+        settings = resolve_recipe(
+            recipe, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate
+        )
+        settings = settings.starting_at(float(rows.rating[learned].mean(dtype=np.float64)))
+        if not isinstance(settings, NetworkRecipe):
+            raise InputError(f"got the recipe {settings.name!r}; expected one of a network")
         model = started_network(features, rows.take(learned), settings, seed)
         try:
             history = fit(model, rows.take(learned), rows.take(chosen), settings, seed).history

@@ -1,4 +1,4 @@
-"""Recipe `best`: several factor models averaged, and beside them what is watched together.
+"""Recipe `best`: several factor models with linear towers, averaged.
 
 The members' vectors, laid side by side, are one vector whose dot product is the mean of their
 predictions, so that all that works with a network's vectors works with these.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from dataclasses import dataclass
 from threading import Event
 from typing import NamedTuple
 
@@ -19,16 +20,61 @@ import pandas as pd
 from movierec.data.attributes import movie_attributes, user_attributes
 from movierec.data.features import Features
 from movierec.logs import logger
-from movierec.models.factors import Factors, fit_factors, without_doubt
-from movierec.models.recipe import Trained
-from movierec.models.recipes import BestRecipe
-from movierec.models.watching import fit_watching, unwatched
-from movierec.progress import OnEpoch
+from movierec.models.factors import FactorConfig, Factors, fit_factors, without_doubt
+from movierec.models.recipe import Job, Recipe, Trained, check_above_zero
+from movierec.progress import OnEpoch, progress
 from movierec.vectors import Rows, pair_scores
 
 log = logger(__name__)
 
 Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class BestRecipe(FactorConfig, Recipe):
+    """The most accurate: factor models with linear towers.
+
+    Chosen on validation rows of MovieLens-1M; `benchmarks/TRIED.md` has what else was tried.
+    Nothing is chosen while it trains, so that all training rows are learned from.
+
+    Attributes:
+        members: factor models from different starts, whose predictions are averaged.
+    """
+
+    members: int = 3
+
+    def __post_init__(self) -> None:
+        check_above_zero(self, "factors", "passes", "members")
+        check_above_zero(self, "user_ridge", "movie_ridge", whole=False)
+
+    def fit(self, job: Job) -> Trained:
+        """Fit the members; the history is the first one's, a row a pass.
+
+        The weights are the towers and precisions of each member, the vectors those of
+        `Ratings.vectors`, of members * factors + 2 entries.
+        """
+        began = time.perf_counter()
+        with progress() as (show_epoch, _):
+            fitted = fit_ratings(job.features, job.learned, job.chosen, self, job.seed, show_epoch)
+        log.debug("fitted the stars in %.1f s", time.perf_counter() - began)
+        users, movies = fitted.vectors(job.features)
+        weights = {
+            f"member{number}/{side}/{name}": getattr(getattr(factors, side), name)
+            for number, factors in enumerate(fitted.members)
+            for side in ("users", "movies")
+            for name in ("tower", "precision")
+        }
+        return Trained(
+            weights=weights,
+            users=users,
+            movies=movies,
+            history=pd.DataFrame(fitted.history),
+            best_epoch=self.passes,
+            seconds={"build": 0.0, "compile": 0.0, "train": time.perf_counter() - began},
+        )
+
+
+BEST = BestRecipe("best")
 
 
 class Ratings(NamedTuple):
@@ -46,68 +92,17 @@ class Ratings(NamedTuple):
     history: list[dict[str, float]]
 
     def vectors(self, features: Features, members: int | None = None) -> tuple[Array, Array]:
-        """Vectors of all user and movie rows, zero where there are no ratings.
+        """Vectors of all user and movie rows, NaN where there are no ratings.
 
         Args:
             features: the encodings.
             members: how many of the models are averaged; None: all.
         """
         left, right = _joined(self.members[:members])
-        user = np.zeros((len(features.users), left.shape[1]), np.float32)
-        movie = np.zeros((len(features.movies), right.shape[1]), np.float32)
+        user = np.full((len(features.users), left.shape[1]), np.nan, np.float32)
+        movie = np.full((len(features.movies), right.shape[1]), np.nan, np.float32)
         user[self.users], movie[self.movies] = left, right
         return user, movie
-
-
-def fit_best(
-    features: Features,
-    learned: Rows,
-    chosen: Rows,
-    recipe: BestRecipe,
-    seed: int,
-    on_epoch: OnEpoch | None = None,
-) -> Trained:
-    """Fit the recipe.
-
-    Args:
-        features: the encodings.
-        learned: training rows.
-        chosen: validation rows, to show how the error falls; nothing is chosen on them.
-        recipe: its settings.
-        seed: of the members' starts.
-        on_epoch: called after each pass of the first member with its row of the history.
-
-    Returns:
-        Weights (towers and precisions of each member), vectors (`user` and `movie` of
-        members * factors + 2 entries, and those of `watching.Watching`), and the history of the
-        first member: mean squared errors in stars squared.
-    """
-    began = time.perf_counter()
-    fitted = fit_ratings(features, learned, chosen, recipe, seed, on_epoch)
-    user, movie = fitted.vectors(features)
-    log.debug("fitted the stars in %.1f s", time.perf_counter() - began)
-    watching = fit_watching(learned, len(user), len(movie), recipe)
-    log.debug("fitted what is watched together, %.1f s from the start", time.perf_counter() - began)
-    attributes = movie_attributes(features)
-    unrated = np.setdiff1d(features.movies.used, fitted.movies)
-    if len(unrated):
-        taken = unwatched(watching, attributes, attributes[unrated])
-        for name in ("movies", "own", "near"):
-            getattr(watching, name)[unrated] = getattr(taken, name)
-    weights = {
-        f"member{number}/{side}/{name}": getattr(getattr(factors, side), name)
-        for number, factors in enumerate(fitted.members)
-        for side in ("users", "movies")
-        for name in ("tower", "precision")
-    }
-    return Trained(
-        weights=weights,
-        vectors={"user": user, "movie": movie}
-        | {f"watching_{name}": array for name, array in watching._asdict().items()},
-        history=pd.DataFrame(fitted.history),
-        best_epoch=recipe.passes,
-        seconds={"build": 0.0, "compile": 0.0, "train": time.perf_counter() - began},
-    )
 
 
 def fit_ratings(
@@ -120,7 +115,14 @@ def fit_ratings(
 ) -> Ratings:
     """Fit the factor models.
 
-    Args and on_epoch as in `fit_best`.
+    Args:
+        features: the encodings.
+        learned: training rows.
+        chosen: validation rows, to show how the error falls; nothing is chosen on them.
+        recipe: its settings.
+        seed: of the members' starts.
+        on_epoch: called after each pass of the first member with its row of the history: mean
+            squared errors in stars squared.
     """
     began = time.perf_counter()
     users, user_at = np.unique(learned.user_idx, return_inverse=True)

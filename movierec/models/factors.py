@@ -22,13 +22,13 @@ Reference:
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from movierec.models.recipes import BestRecipe
 from movierec.vectors import Rows, pair_scores
 
 Array = npt.NDArray[np.float32]
@@ -38,6 +38,22 @@ USER_SHRINK = 20.0  # a history of n films enters with 1 / sqrt(n + this) for ea
 MOVIE_SHRINK = 1.0  # likewise the raters of a film
 NOISE_RATINGS = 20.0  # ratings of usual noise that a user's own noise starts with
 SOLVER_STEPS = 5  # of the tower's solver, from where the pass before left it
+
+
+@dataclass(frozen=True)
+class FactorConfig:
+    """Settings of a factor model.
+
+    Attributes:
+        factors: of each member; a vector has these and a bias.
+        passes: of the coordinate ascent.
+        user_ridge, movie_ridge: of the towers.
+    """
+
+    factors: int = 40
+    passes: int = 25
+    user_ridge: float = 5.0
+    movie_ridge: float = 1.0
 
 
 class Side(NamedTuple):
@@ -92,7 +108,7 @@ def fit_factors(
     rows: Rows,
     user_attributes: Array,
     movie_attributes: Array,
-    recipe: BestRecipe,
+    recipe: FactorConfig,
     seed: int,
     noise_by_user: bool = False,
     on_pass: Callable[[int, Factors], None] | None = None,

@@ -9,7 +9,7 @@ result is a sum of one part for each rating, which is what an explanation shows.
 **Films.** A ridge regression from genres and year to the trained films' vectors, blended with the
 mean of each user's ratings.
 
-Both need two more columns than the trained vectors have, the *rest*:
+Both need two more columns than the trained vectors have, so that the vectors of a run have d + 2:
 
 | column | a user's entry | a film's entry |
 | --- | --- | --- |
@@ -54,28 +54,27 @@ class Newcomers(NamedTuple):
 
     Attributes:
         center: (d,), mean of the training users' vectors.
-        tower: (movie rows + attributes + 2, d), from a history and attributes to what a vector
-            differs from the center.
-        covariance: (sizes, d, d), of vectors about the tower's output, for histories of `SIZES`.
+        history: (movie rows, d), from a history to what a vector differs from the center.
+        tower: (attributes + 2, d), the same from attributes and the size of the history.
+        covariance: (sizes, d, d), of vectors about what these say, for histories of `SIZES`.
         noise: (1,), variance of a rating about its prediction, stars squared.
-        user_rest: (user rows, 2), the columns "chosen" and "mean" of users.
-        movie_rest: (movie rows, 2), those of films.
+        mean: (1,), mean of the users' means, stars.
         movie_center: (d,), mean of the training films' vectors, by weight.
         movie_tower: (attributes, d), from attributes to what a vector differs from it.
     """
 
     center: Array
+    history: Array
     tower: Array
     covariance: Array
     noise: Array
-    user_rest: Array
-    movie_rest: Array
+    mean: Array
     movie_center: Array
     movie_tower: Array
 
 
 class NewUser(NamedTuple):
-    """A new user's vector and where it comes from, `d + 2` entries with the rest.
+    """A new user's vector and where it comes from, `d + 2` entries each.
 
     Attributes:
         vector: (d + 2,).
@@ -96,16 +95,23 @@ def learn_newcomers(
     movie_attributes: Array,
     rows: Rows,
     seed: int,
-) -> Newcomers:
-    """Learn what vectors are like before ratings are known.
+) -> tuple[Newcomers, Array, Array]:
+    """Learn what vectors are like before ratings are known, and give vectors to all rows.
 
     Args:
-        users, movies: (user rows, d) and (movie rows, d) trained vectors.
+        users, movies: (user rows, d) and (movie rows, d) trained vectors; NaN in rows without
+            ratings of which the training has no vector, and which get those of newcomers.
         user_attributes, movie_attributes: (user rows, a) and (movie rows, b).
         rows: training ratings.
         seed: of the films that stay in a cut history, and of the users learnt from where there are
             more than `MOST_ASKED`.
+
+    Returns:
+        What was learned, and float32 (user rows, d + 2) and (movie rows, d + 2): all vectors with
+        the two further columns.
     """
+    told = ~np.isnan(users[:, 0]), ~np.isnan(movies[:, 0])
+    users, movies = (np.nan_to_num(each) for each in (users, movies))
     known = np.unique(rows.user_idx)
     center = users[known].mean(axis=0)
     asked, heard = known, rows
@@ -123,50 +129,54 @@ def learn_newcomers(
     noise = np.array([np.mean(error**2, dtype=np.float64)], np.float32)
 
     mean = float(rows.rating.mean(dtype=np.float64))
-    user_rest = np.zeros((len(users), 2), np.float32)
-    user_rest[:, 1] = mean + _damped(rows.user_idx, rows.rating - mean, len(users))
+    user_mean = mean + _damped(rows.user_idx, rows.rating - mean, len(users))
     film_mean = mean + _damped(rows.movie_idx, rows.rating - mean, len(movies))
     movie_center, movie_tower = _film_regression(movies, movie_attributes, rows)
     learned = Newcomers(
         center,
-        tower,
+        tower[: len(movies)],
+        tower[len(movies) :],
         covariance.astype(np.float32),
         noise,
-        user_rest,
-        np.zeros((len(movies), 2), np.float32),
+        np.array([user_mean.astype(np.float32).mean()]),
         movie_center,
         movie_tower,
     )
     nobody = np.zeros(0, np.int32), np.zeros(0, np.float32)
-    average = new_user(learned, movies, user_attributes[known].mean(axis=0), *nobody)
+    films = np.concatenate([movies, np.zeros((len(movies), 2), np.float32)], axis=1)
+    average = new_user(learned, films, user_attributes[known].mean(axis=0), *nobody)
     rated = np.bincount(rows.movie_idx, minlength=len(movies)) > 0
-    learned.movie_rest[:, 0] = np.where(rated, film_mean - movies @ average.base[:-2], 0)
-    return learned
+    films[:, -2] = np.where(rated, film_mean - movies @ average.base[:-2], 0)
+    films[~told[1]] = new_movies(learned, movie_attributes[~told[1]])
+    people = np.column_stack([users, np.zeros_like(user_mean), user_mean]).astype(np.float32)
+    for row in np.flatnonzero(~told[0]):
+        people[row] = new_user(learned, films, user_attributes[row], *nobody).vector
+    return learned, people, films
 
 
 def new_user(
-    newcomers: Newcomers, movies: Array, attributes: Array, movie_idx: Indices, rating: Array
+    newcomers: Newcomers, films: Array, attributes: Array, movie_idx: Indices, rating: Array
 ) -> NewUser:
     """The vector of a new user.
 
     Args:
         newcomers: the prior.
-        movies: (movie rows, d) trained vectors.
+        films: (movie rows, d + 2), all films' vectors.
         attributes: (a,), as `attributes.encode_people` gives.
         movie_idx: (n,) rated films, each once; may be empty.
         rating: (n,) their stars.
     """
-    n, films = len(movie_idx), len(newcomers.movie_rest)
+    n = len(movie_idx)
     size = SCALE * np.array([np.log1p(n), np.sqrt(n / (n + USER_SHRINK))])
     rest = np.concatenate([attributes, size]).astype(np.float32)
-    history = newcomers.tower[movie_idx] / np.sqrt(n + USER_SHRINK)  # (n, d)
-    base = newcomers.center + rest @ newcomers.tower[films:]
+    history = newcomers.history[movie_idx] / np.sqrt(n + USER_SHRINK)  # (n, d)
+    base = newcomers.center + rest @ newcomers.tower
     prior = base + history.sum(axis=0)
     covariance = _covariance(newcomers, n)
-    rated = movies[movie_idx]  # (n, d)
+    rated = films[movie_idx, :-2]  # (n, d)
     gain = _gain(covariance, rated, newcomers.noise)
     parts = history + (rating - rated @ prior)[:, None] * gain
-    mean = newcomers.user_rest[:, 1].mean()
+    mean = newcomers.mean[0]
     chosen = CHOSEN / (n + CHOSEN)
     whole = np.concatenate([base, [chosen, mean]]).astype(np.float32)
     shifts = (rating - mean) / (n + DAMPING)
@@ -175,26 +185,26 @@ def new_user(
 
 
 def left_to_learn(
-    newcomers: Newcomers, movies: Array, movie_idx: Indices
+    newcomers: Newcomers, films: Array, movie_idx: Indices
 ) -> npt.NDArray[np.floating]:
     """What is not known yet of a new user's vector: its covariance after some ratings.
 
     It depends on which films were rated, not on their stars.
 
     Args:
-        newcomers, movies: as in `new_user`.
+        newcomers, films: as in `new_user`.
         movie_idx: (n,) rated films, each once; may be empty.
 
     Returns:
         (d, d).
     """
-    covariance, rated = _covariance(newcomers, len(movie_idx)), movies[movie_idx]
+    covariance, rated = _covariance(newcomers, len(movie_idx)), films[movie_idx, :-2]
     return covariance - covariance @ rated.T @ _gain(covariance, rated, newcomers.noise)
 
 
 def updated_user(
     newcomers: Newcomers,
-    movies: Array,
+    films: Array,
     vector: Array,
     before: Indices,
     movie_idx: Indices,
@@ -206,9 +216,8 @@ def updated_user(
     covariance after the ratings that it was trained on.
 
     Args:
-        newcomers: the prior.
-        movies: (movie rows, d) trained vectors.
-        vector: (d + 2,), the user's with the rest.
+        newcomers, films: as in `new_user`.
+        vector: (d + 2,), the user's.
         before: (m,) films that they had rated.
         movie_idx: (n,) films that they have rated since, each once.
         rating: (n,) their stars.
@@ -216,7 +225,7 @@ def updated_user(
     Returns:
         float32 (d + 2,).
     """
-    covariance, rated = left_to_learn(newcomers, movies, before), movies[movie_idx]
+    covariance, rated = left_to_learn(newcomers, films, before), films[movie_idx, :-2]
     moved = (rating - rated @ vector[:-2]) @ _gain(covariance, rated, newcomers.noise)
     mean = vector[-1] + np.sum(rating - vector[-1]) / (len(before) + len(movie_idx) + DAMPING)
     return np.concatenate([vector[:-2] + moved, [vector[-2], mean]]).astype(np.float32)
@@ -252,7 +261,7 @@ def _covariance(newcomers: Newcomers, n: int) -> npt.NDArray[np.floating]:
 
 
 def new_movies(newcomers: Newcomers, attributes: Array) -> Array:
-    """The vectors of new films, with the rest.
+    """The vectors of new films.
 
     Args:
         newcomers: the regression.
@@ -264,30 +273,6 @@ def new_movies(newcomers: Newcomers, attributes: Array) -> Array:
     vectors = newcomers.movie_center + attributes @ newcomers.movie_tower
     rest = np.tile(np.array([0, MEAN_SHARE], np.float32), (len(vectors), 1))
     return np.concatenate([(1 - MEAN_SHARE) * vectors, rest], axis=1).astype(np.float32)
-
-
-def fill_newcomers(
-    newcomers: Newcomers,
-    users: Array,
-    movies: Array,
-    user_attributes: Array,
-    movie_attributes: Array,
-    rows: Rows,
-) -> None:
-    """Give users and films without ratings, in place, the vectors that newcomers have.
-
-    Args:
-        newcomers: whose rests are changed too.
-        users, movies: (user rows, d) and (movie rows, d); the rows without ratings are written.
-        user_attributes, movie_attributes, rows: as in `learn_newcomers`.
-    """
-    unrated = np.bincount(rows.movie_idx, minlength=len(movies)) == 0
-    vectors = new_movies(newcomers, movie_attributes[unrated])
-    movies[unrated], newcomers.movie_rest[unrated] = vectors[:, :-2], vectors[:, -2:]
-    nobody = np.zeros(0, np.int32), np.zeros(0, np.float32)
-    for row in np.flatnonzero(np.bincount(rows.user_idx, minlength=len(users)) == 0):
-        vector = new_user(newcomers, movies, user_attributes[row], *nobody).vector
-        users[row], newcomers.user_rest[row] = vector[:-2], vector[-2:]
 
 
 def _cut_histories(

@@ -1,4 +1,4 @@
-"""The watching half of recipe `best`: which films a person would watch, liked or not.
+"""The watching half of a run: which films a person would watch, liked or not.
 
 Two films belong together when the same people rate both. With X the (users, films) matrix of what
 was rated, the linear item model of Steck (2019) predicts each column of X from all others by one
@@ -9,7 +9,10 @@ its inverse then needs no films x films matrix:
     P = 1 / d - F F'     d: (films,) ridge and what is left on the diagonal,  F: (films, r)
 
 so that the weights are F_j . F_i / P_ii. A film has a vector F_i, which knows what is watched with
-it, and a person is the sum of the vectors of their films.
+it, and a person is the sum of the vectors of their films. It is the same for every recipe.
+
+Of somebody with few ratings that says little, so that a film's popularity counts beside it: the
+last column of both matrices.
 
 Reference:
     Steck (2019), Embarrassingly Shallow Autoencoders for Sparse Data, section 3.
@@ -24,36 +27,41 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from scipy.sparse.linalg import svds
 
-from movierec.models.recipes import BestRecipe
-from movierec.vectors import Rows
+from movierec.vectors import Indices, Rows
 
 Array = npt.NDArray[np.float32]
 
+RANK = 512  # directions kept of what is watched together
+RIDGE = 800.0  # of the linear item model
 STARS = [1.0, 2.0, 3.0, 4.0, 5.0]
 WEIGHTS = [0.5, 0.6, 0.8, 1.0, 1.1]  # even a film that was disliked was chosen
 RARE = 0.25  # of a typical film's length, which damps the vectors of rare ones
 NEW_RIDGE = 3.0  # of the regression for films that nobody rates
 NEW_WEIGHT = 0.25  # a film counts there by its likes to this power
 NEW_SHARE = 0.7  # of its scores: about as many new films are then shown as will be liked
+POPULAR = 0.003  # weight of a film's popularity where there is no history
+SHORT = 20.0  # ratings at which that weight has halved
 USUAL_HISTORY = 150.0  # ratings; heavy raters weigh less than in proportion to their pairs of films
 
 
 class Watching(NamedTuple):
     """Vectors that know what is watched together.
 
+    The product of a profile and a film's row of `watched` says how likely the film is watched.
+
     Attributes:
-        users: (user rows, r), the weighted sum of the vectors of the films they rated.
-        movies: (movie rows, r); zero for a film that nobody rates.
+        profiles: (user rows, r + 1), the weighted sum of the vectors F of the films they rated,
+            and the weight of popularity, see `popular_weight`.
+        watched: (movie rows, r + 1), F_i / P_ii, and the share of the likes that a film has, times
+            the number of films rated.
         own: (movie rows,) P_ii, positive.
         near: (movie rows, r), scaled for comparing films with each other, see `near_vectors`.
-        liked: (movie rows,) share of the likes that a film has, times the number of films rated.
     """
 
-    users: Array
-    movies: Array
+    profiles: Array
+    watched: Array
     own: Array
     near: Array
-    liked: Array
 
 
 def star_weights(rating: Array) -> Array:
@@ -61,29 +69,78 @@ def star_weights(rating: Array) -> Array:
     return np.interp(rating, STARS, WEIGHTS).astype(np.float32)
 
 
-def fit_watching(rows: Rows, users: int, movies: int, recipe: BestRecipe) -> Watching:
+def profile_of(watching: Watching, movie_idx: Indices, rating: Array) -> Array:
+    """The profile of somebody with these ratings.
+
+    Args:
+        watching: the model.
+        movie_idx: (n,) rows of the films; may be empty.
+        rating: (n,) stars.
+
+    Returns:
+        float32 (r + 1,).
+    """
+    profile = star_weights(rating) @ _vectors(watching, movie_idx)
+    weight = POPULAR * SHORT / (SHORT + len(rating))
+    return np.append(profile, np.float32(weight))
+
+
+def added_to_profile(
+    watching: Watching, profile: Array, movie_idx: Indices, rating: Array
+) -> Array:
+    """The profile of a user of the data after further ratings; as in `profile_of`."""
+    if profile[-1]:  # there was no history
+        return profile_of(watching, movie_idx, rating)
+    grown = profile.copy()
+    grown[:-1] += star_weights(rating) @ _vectors(watching, movie_idx)
+    return grown
+
+
+def shares(watching: Watching, movie_idx: Indices, rating: Array, films: Indices) -> Array:
+    """What each rating adds to how likely films are watched.
+
+    Args:
+        watching, movie_idx, rating: as in `profile_of`.
+        films: (m,) rows.
+
+    Returns:
+        float32 (n, m).
+    """
+    vectors = _vectors(watching, movie_idx) @ watching.watched[films, :-1].T
+    return star_weights(rating)[:, None] * vectors
+
+
+def _vectors(watching: Watching, movie_idx: Indices) -> Array:
+    """F of some films, (n, r)."""
+    return watching.watched[movie_idx, :-1] * watching.own[movie_idx, None]
+
+
+def fit_watching(rows: Rows, users: int, attributes: Array, rank: int = RANK) -> Watching:
     """Fit the model.
 
     Args:
         rows: training ratings.
-        users, movies: number of user and movie rows.
-        recipe: `watch_rank` and `watch_ridge`.
+        users: number of user rows.
+        attributes: (movie rows, b), see `attributes.movie_attributes`: what films that nobody
+            rates are taken for.
+        rank: directions that are kept, at most.
 
     Returns:
         The vectors of all rows.
     """
+    movies = len(attributes)
     place = (rows.user_idx, rows.movie_idx)
     history = sp.csr_array((star_weights(rows.rating), place), shape=(users, movies))
     count = np.maximum(np.diff(history.indptr), 1)
     # each pair of films of a person with n ratings counts n^-1/4, not 1
     damped = sp.diags_array(((count / USUAL_HISTORY) ** -0.125).astype(np.float32)) @ history
     # small data has few directions that are more than chance
-    rank = max(min(recipe.watch_rank, min(damped.shape) // 4), 1)
+    rank = max(min(rank, min(damped.shape) // 4), 1)
     _, strength, directions = svds(damped, k=rank, v0=np.ones(min(damped.shape), np.float32))
     kept = strength > 1e-3 * strength.max()
     strength, directions = strength[kept] ** 2, directions[kept].T  # (r,), (films, r)
     diagonal = np.asarray(damped.multiply(damped).sum(axis=0)).ravel()
-    left = np.maximum(diagonal - (directions**2) @ strength, 0) + recipe.watch_ridge
+    left = np.maximum(diagonal - (directions**2) @ strength, 0) + RIDGE
     # Woodbury: (left + E s E')^-1 = 1 / left - W (1 / s + E' W)^-1 W',  W = E / left
     scaled = directions / left[:, None]
     inner = np.linalg.inv(np.diag(1 / strength) + directions.T @ scaled)
@@ -91,25 +148,35 @@ def fit_watching(rows: Rows, users: int, movies: int, recipe: BestRecipe) -> Wat
     own = (1 / left - (vectors**2).sum(axis=1)).astype(np.float32)
     likes = np.bincount(rows.movie_idx[rows.rating >= 4], minlength=movies)
     share = likes / max(likes.sum(), 1) * np.count_nonzero(likes)
+    profiles = np.column_stack([history @ vectors, np.where(np.diff(history.indptr), 0, POPULAR)])
+    watched = np.column_stack([vectors / own[:, None], share])
     near = near_vectors(vectors, left.astype(np.float32))
-    return Watching(history @ vectors, vectors, own, near, share.astype(np.float32))
+    found = Watching(profiles.astype(np.float32), watched.astype(np.float32), own, near)
+    rated = np.bincount(rows.movie_idx, minlength=movies) > 0
+    if not rated.all():
+        unrated = unwatched(found, rated, attributes, attributes[~rated])
+        for kept, array in zip(found[1:], unrated[1:], strict=True):
+            kept[~rated] = array
+    return found
 
 
-def unwatched(watching: Watching, known: Array, new: Array) -> Watching:
+def unwatched(
+    watching: Watching, rated: npt.NDArray[np.bool_], known: Array, new: Array
+) -> Watching:
     """What films that nobody rates are taken for, by ridge regressions on their attributes.
 
     As neighbours they come out modestly: attributes tell little of who watches a film together with
     which, so that the regression leaves their vectors for comparison short.
 
     Args:
-        watching: the model; films that somebody rates are learned from.
+        watching: the model.
+        rated: (movie rows,) whether somebody rates a film; from those it is learned.
         known: (movie rows, b), the attributes of all its films.
         new: (n, b), those of the films.
 
     Returns:
         The model with the `n` films in place of its own.
     """
-    rated = np.any(watching.movies != 0, axis=1)
     inputs, own = known[rated], np.median(watching.own[rated])
 
     def taken(targets: Array, weight: Array) -> npt.NDArray[np.floating]:
@@ -117,15 +184,14 @@ def unwatched(watching: Watching, known: Array, new: Array) -> Watching:
         square = inputs.T @ weighed + NEW_RIDGE * np.eye(inputs.shape[1])
         return new @ np.linalg.solve(square, weighed.T @ targets)
 
-    watch_to = watching.movies[rated] / watching.own[rated, None]
+    watched, liked = watching.watched[rated, :-1], watching.watched[rated, -1]
     # a film that is rated and never liked counts a little, or nothing would where nobody likes any
-    vectors = NEW_SHARE * own * taken(watch_to, (watching.liked[rated] + 0.01) ** NEW_WEIGHT)
+    vectors = NEW_SHARE * taken(watched, (liked + 0.01) ** NEW_WEIGHT)
     near = taken(watching.near[rated], np.ones(len(inputs), np.float32))
     return watching._replace(
-        movies=vectors.astype(np.float32),
+        watched=np.column_stack([vectors, np.zeros(len(new))]).astype(np.float32),
         own=np.full(len(new), own, np.float32),
         near=near.astype(np.float32),
-        liked=np.zeros(len(new), np.float32),
     )
 
 

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from movierec.errors import DivergedError, InputError
 from movierec.models.checkpoints import Checkpoint, State
-from movierec.models.recipes import Recipe
+from movierec.network.settings import Training
 from movierec.network.towers import TwoTower, all_vectors
 from movierec.network.workers import check_agreement, is_chief, told_by_all
 from movierec.progress import OnEpoch, Progress
@@ -53,7 +53,7 @@ def fit(
     model: TwoTower,
     train: Rows,
     validation: Rows,
-    recipe: Recipe,
+    recipe: Training,
     seed: int = 0,
     on_epoch: OnEpoch | None = None,
     on_progress: Progress | None = None,
@@ -150,7 +150,7 @@ def fit(
     return Fit(pd.DataFrame(at.history), at.best_epoch, seconds)
 
 
-def _out_of_patience(at: State, recipe: Recipe) -> bool:
+def _out_of_patience(at: State, recipe: Training) -> bool:
     return recipe.patience is not None and len(at.history) - at.best_epoch >= recipe.patience
 
 
@@ -215,7 +215,7 @@ def _train_steps(model: TwoTower, optimizer: keras.optimizers.Optimizer, share: 
     return train_steps
 
 
-def _batch_size(recipe: Recipe, rows: int) -> int:
+def _batch_size(recipe: Training, rows: int) -> int:
     """Rows a step, by the recipe and by how many rows there are."""
     batch = recipe.batch_size
     if recipe.least_steps:
@@ -237,7 +237,7 @@ def _blocks(order: npt.NDArray[np.int64], batch: int) -> list[npt.NDArray[np.int
     return blocks + [order[whole:][None]] * (whole < len(order))
 
 
-def _schedule(recipe: Recipe, total: int) -> Any:
+def _schedule(recipe: Training, total: int) -> Any:
     if recipe.schedule == "constant":
         return recipe.learning_rate
     warmup = max(total // 20, 1)

@@ -17,7 +17,7 @@ from keras import layers, ops
 
 from movierec.data.features import Features, Sizes
 from movierec.logs import logger
-from movierec.models.recipes import NetworkConfig
+from movierec.network.settings import NetworkConfig
 
 FEW_CORES = 4
 

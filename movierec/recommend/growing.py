@@ -1,9 +1,9 @@
-"""A recommender that grows: new films, new users and new ratings, without training."""
+"""New films, new users and new ratings, without training."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,111 +13,111 @@ from movierec.data.attributes import movie_attributes, user_attributes
 from movierec.data.features import Features, IdVocabulary
 from movierec.data.tables import YEAR, Tables, validate_tables
 from movierec.errors import InputError
+from movierec.models.model import Model
 from movierec.models.newcomers import new_movies, new_user, updated_user
-from movierec.models.watching import Watching, star_weights, unwatched
-from movierec.recommend.recommender import Recommender
+from movierec.models.watching import added_to_profile, profile_of, unwatched
+from movierec.recommend.catalogue import Catalogue
 
 Array = npt.NDArray[np.float32]
 
 
-def with_movies(rec: Recommender, movies: pd.DataFrame) -> Recommender:
-    """A recommender that has further films; see `Recommender.add_movies`."""
-    newcomers = rec.need_newcomers()
-    old = rec.features
+class Grown(NamedTuple):
+    """What a recommender is made of, after it has grown."""
+
+    tables: Tables
+    features: Features
+    model: Model
+    learned: npt.NDArray[np.bool_]
+
+
+def with_movies(catalogue: Catalogue, model: Model, movies: pd.DataFrame) -> Grown:
+    """Add films; see `Recommender.add_movies`."""
+    old = catalogue.features
     added = movies.reset_index(drop=True)
     if "movie_id" not in added:
-        first = int(rec.tables.movies["movie_id"].max()) + 1
+        first = int(catalogue.tables.movies["movie_id"].max()) + 1
         added = added.assign(movie_id=np.arange(first, first + len(added)))
     if "year" not in added and "title" in added:
         year = added["title"].astype(str).str.extract(YEAR, expand=False)
         added = added.assign(year=pd.to_numeric(year).astype("Int64"))
-    table = pd.concat([rec.tables.movies, added], ignore_index=True)
-    tables = validate_tables(dataclasses.replace(rec.tables, movies=table))
+    table = pd.concat([catalogue.tables.movies, added], ignore_index=True)
+    tables = validate_tables(dataclasses.replace(catalogue.tables, movies=table))
     features = Features.fit(tables, title_length=old.sizes.title_length)
     if stray := sorted(set(features.genres) - set(old.genres)):
         known = ", ".join(old.genres[1:])
         raise InputError(f"unknown genre {stray[0]!r}; expected some of {known}")
     new = features.movies.encode(added["movie_id"])
     attributes = movie_attributes(features)[new]
-    vectors = new_movies(newcomers, attributes)
+    rated = np.zeros(len(old.movies), np.bool_)
+    rated[old.movies.encode(catalogue.tables.ratings["movie_id"][catalogue.learned])] = True
+    taken = unwatched(model.watching, rated, movie_attributes(old), attributes)
 
-    def grown(array: Array, values: Array) -> Array:
+    def grown(array: Array, values: npt.ArrayLike) -> Array:
         wider = _moved(array, old.movies, features.movies)
         wider[new] = values
         return wider
 
-    films = len(old.movies)
-    unseen = np.zeros((len(new), newcomers.tower.shape[1]), np.float32)
-    tower = [grown(newcomers.tower[:films], unseen), newcomers.tower[films:]]
-    newcomers = newcomers._replace(
-        tower=np.concatenate(tower), movie_rest=grown(newcomers.movie_rest, vectors[:, -2:])
+    watching = model.watching._replace(
+        watched=grown(model.watching.watched, taken.watched),
+        own=grown(model.watching.own, taken.own),
+        near=grown(model.watching.near, taken.near),
     )
-    watching = rec.watching
-    if watching:
-        taken = unwatched(watching, movie_attributes(old), attributes)
-        names = ("movies", "own", "near", "liked")
-        pairs = {name: (getattr(watching, name), getattr(taken, name)) for name in names}
-        watching = watching._replace(**{name: grown(*pair) for name, pair in pairs.items()})
-    both = rec.user_vectors, grown(rec.movie_vectors, vectors[:, :-2])
-    return Recommender(tables, features, *both, newcomers, watching, rec.learned)
+    newcomers = model.newcomers._replace(history=grown(model.newcomers.history, 0.0))
+    films = grown(model.films, new_movies(newcomers, attributes))
+    return Grown(
+        tables, features, Model(model.users, films, watching, newcomers), catalogue.learned
+    )
 
 
 def with_ratings(
-    rec: Recommender, ratings: pd.DataFrame, users: pd.DataFrame | None = None
-) -> Recommender:
-    """A recommender that knows further ratings; see `Recommender.add_ratings`."""
-    newcomers = rec.need_newcomers()
+    catalogue: Catalogue, model: Model, ratings: pd.DataFrame, users: pd.DataFrame | None = None
+) -> Grown:
+    """Add ratings, of users of the data or of new ones; see `Recommender.add_ratings`."""
+    before = catalogue.tables
     added = ratings.reset_index(drop=True)
     if "timestamp" not in added:
-        added = added.assign(timestamp=rec.tables.ratings["timestamp"].max())
+        added = added.assign(timestamp=before.ratings["timestamp"].max())
     if missing := {"user_id", "movie_id", "rating"} - set(added.columns):
         raise InputError(f"the ratings lack {', '.join(sorted(missing))}; add them")
-    stray = added["rating"][~added["rating"].between(rec.lowest, rec.highest)]
+    low, high = catalogue.lowest, catalogue.highest
+    stray = added["rating"][~added["rating"].between(low, high)]
     if len(stray):
-        raise InputError(
-            f"got a rating of {stray.iloc[0]}; expected {rec.lowest:g} to {rec.highest:g} stars"
-        )
+        raise InputError(f"got a rating of {stray.iloc[0]}; expected {low:g} to {high:g} stars")
     changes: dict[str, Any] = {
-        "ratings": pd.concat([rec.tables.ratings, added], ignore_index=True).astype(
-            rec.tables.ratings.dtypes.to_dict()
+        "ratings": pd.concat([before.ratings, added], ignore_index=True).astype(
+            before.ratings.dtypes.to_dict()
         )
     }
     if users is not None:
-        everybody = pd.concat([rec.tables.users, users], ignore_index=True)
+        everybody = pd.concat([before.users, users], ignore_index=True)
         if "zip" in everybody:  # which nothing is worked out from
             everybody["zip"] = everybody["zip"].fillna("")
         changes["users"] = everybody
-    tables: Tables = validate_tables(dataclasses.replace(rec.tables, **changes))
-    features = Features.fit(tables, title_length=rec.features.sizes.title_length)
-    old, here = rec.features.users, features.users
-    vectors = _moved(rec.user_vectors, old, here)
-    rest = _moved(newcomers.user_rest, old, here)
-    watching: Watching | None = rec.watching
-    profiles = _moved(watching.users, old, here) if watching else None
+    tables: Tables = validate_tables(dataclasses.replace(before, **changes))
+    features = Features.fit(tables, title_length=catalogue.features.sizes.title_length)
+    old, here = catalogue.features.users, features.users
+    vectors = _moved(model.users, old, here)
+    profiles = _moved(model.watching.profiles, old, here)
     attributes = user_attributes(features)
     user_idx = here.encode(added["user_id"])
     movie_idx = features.movies.encode(added["movie_id"])
     stars = added["rating"].to_numpy(dtype=np.float32)
-    for row in np.unique(user_idx):
-        mine = user_idx == row
-        given = movie_idx[mine], stars[mine]
-        order = np.argsort(given[0])  # sums of floats depend on their order: the result shall not
-        given = given[0][order], given[1][order]
+    order = np.lexsort((movie_idx, user_idx))  # sums of floats depend on it: the result shall not
+    people, starts = np.unique(user_idx[order], return_index=True)
+    for row, rows in zip(people, np.split(order, starts[1:]), strict=True):
+        given = movie_idx[rows], stars[rows]
         user_id = here.decode(row)
         if user_id in old.ids:
-            before, _ = rec.seen(int(old.encode([user_id])[0]), learned_only=True)
-            vector = np.concatenate([vectors[row], rest[row]])
-            vector = updated_user(newcomers, rec.movie_vectors, vector, before, *given)
+            seen, _ = catalogue.seen(int(old.encode([user_id])[0]), learned_only=True)
+            vectors[row] = updated_user(model.newcomers, model.films, vectors[row], seen, *given)
+            profiles[row] = added_to_profile(model.watching, profiles[row], *given)
         else:
-            vector = new_user(newcomers, rec.movie_vectors, attributes[row], *given).vector
-        vectors[row], rest[row] = vector[:-2], vector[-2:]
-        if watching and profiles is not None:
-            profiles[row] += star_weights(given[1]) @ watching.movies[given[0]]
-    if watching and profiles is not None:
-        watching = watching._replace(users=profiles)
-    known = newcomers._replace(user_rest=rest)
-    learned = np.append(rec.learned, np.ones(len(added), np.bool_))
-    return Recommender(tables, features, vectors, rec.movie_vectors, known, watching, learned)
+            person = new_user(model.newcomers, model.films, attributes[row], *given)
+            vectors[row] = person.vector
+            profiles[row] = profile_of(model.watching, *given)
+    watching = model.watching._replace(profiles=profiles)
+    learned = np.append(catalogue.learned, np.ones(len(added), np.bool_))
+    return Grown(tables, features, model._replace(users=vectors, watching=watching), learned)
 
 
 def _moved(array: Array, old: IdVocabulary, new: IdVocabulary) -> Array:

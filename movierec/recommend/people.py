@@ -11,6 +11,7 @@ from movierec.data.attributes import encode_people
 from movierec.data.features import GENDERS, Features
 from movierec.data.tables import AGE_BANDS
 from movierec.errors import InputError
+from movierec.models.newcomers import NewUser
 from movierec.vectors import Vectors
 
 
@@ -21,23 +22,21 @@ class Person:
     Attributes:
         name: for messages and headings.
         vector: (d + 2,), whose product with a film's is the predicted rating.
+        profile: (r + 1,), whose product with what a film is watched with says how likely they are
+            to watch it.
         rated: (n,) movie rows of the films that are not to be recommended.
         stars: (n,) given to them.
-        profile: (r,), what they watch, where the run knows that.
-        popular: weight of a film's popularity beside the profile.
-        base, parts: of somebody new, see `newcomers.NewUser`; None for a user of the data.
-        user_idx: row of a user of the data; None for somebody new.
+        new: of somebody new, where the vector comes from; None for a user of the data.
+        user_idx: row of a user of the data; -1 for somebody new.
     """
 
     name: str
     vector: Vectors
+    profile: Vectors
     rated: npt.NDArray[np.int32]
     stars: npt.NDArray[np.float32]
-    profile: Vectors | None = None
-    popular: float = 0.0
-    base: Vectors | None = None
-    parts: Vectors | None = None
-    user_idx: int | None = None
+    new: NewUser | None = None
+    user_idx: int = -1
 
 
 def told_attributes(

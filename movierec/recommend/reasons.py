@@ -6,153 +6,133 @@ methods of `Recommender` with the same names say what comes back.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from movierec.models.model import Model
 from movierec.models.newcomers import new_user
-from movierec.models.watching import star_weights
+from movierec.models.watching import shares
+from movierec.recommend.catalogue import Catalogue
 from movierec.recommend.people import Person, known_attributes
-from movierec.vectors import Vectors
+from movierec.vectors import Indices
 
-if TYPE_CHECKING:
-    from movierec.recommend.recommender import Recommender
+BEYOND = "what the training knows beyond these ratings"
+WITHOUT = "what is there without ratings"
 
 
 class Parts(NamedTuple):
-    """What a film's score is the sum of, for one person.
+    """What the scores of m films are sums of, for one person with n ratings that count.
 
     Attributes:
-        rated: (n,) rows of the films that count.
+        rated: (n,) rows of the rated films.
         given: (n,) stars given to them.
-        stars: (n,) what each adds to the predicted stars.
-        rest: what is there without ratings and, for a user of the data, what the training knows
-            beyond them, in predicted stars.
-        watching, watching_rest: the same for how likely the film is to be watched, where the run
-            knows that.
+        stars: (n, m) what each adds to the predicted stars.
+        watching: (n, m) what each adds to how likely the film is to be watched.
+        rest: what else there is, by a phrase: (m,) stars and (m,) watching. For a user of the data
+            that is what the training knows beyond these ratings, too.
     """
 
     rated: npt.NDArray[np.int32]
     given: npt.NDArray[np.float32]
     stars: npt.NDArray[np.floating]
-    rest: list[float]
-    watching: npt.NDArray[np.floating] | None
-    watching_rest: list[float]
+    watching: npt.NDArray[np.floating]
+    rest: dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]
 
 
-class Ground(NamedTuple):
-    """What every explanation for a person starts from.
-
-    Attributes:
-        rated: (n,) rows of the films that count.
-        given: (n,) stars given to them.
-        base, parts: see `newcomers.NewUser`; for a user of the data, of the new user that the same
-            ratings would make.
-    """
-
-    rated: npt.NDArray[np.int32]
-    given: npt.NDArray[np.float32]
-    base: Vectors
-    parts: Vectors
-
-
-def ground_of(rec: Recommender, person: Person) -> Ground:
-    """Work out what does not depend on the film that is explained.
-
-    Raises:
-        InputError: a run that was not made for newcomers.
-    """
-    if person.user_idx is None:
-        assert person.base is not None  # a new person has both
-        assert person.parts is not None
-        return Ground(person.rated, person.stars, person.base, person.parts)
-    # only what the training has seen can have moved the trained vector
-    rated, given = rec.seen(person.user_idx, learned_only=True)
-    attributes = known_attributes(rec.features, person.user_idx)
-    like = new_user(rec.need_newcomers(), rec.movie_vectors, attributes, rated, given)
-    return Ground(rated, given, like.base, like.parts)
-
-
-def parts_of(rec: Recommender, person: Person, movie_idx: int, ground: Ground) -> Parts:
-    """The parts of a film's score, which add up to it.
+def parts_of(catalogue: Catalogue, model: Model, person: Person, movie_idx: Indices) -> Parts:
+    """The parts of films' scores, which add up to them.
 
     Args:
-        rec: the recommender.
+        catalogue, model: of the recommender.
         person: for whom.
-        movie_idx: the film's row.
-        ground: the person's.
+        movie_idx: (m,) the films' rows.
     """
-    film = rec.films[movie_idx].astype(np.float64)
-    rated, given, base, parts = ground
-    stars = parts @ film
-    rest = [film @ base, film @ person.vector - film @ base - stars.sum()]
-    known = 1 if person.user_idx is None else 2  # to a new person nothing is left but rounding
-    watching, watching_rest = None, []
-    if rec.watching and person.profile is not None:
-        *meets, popular = rec.watched[movie_idx]
-        watching = star_weights(given) * (rec.watching.movies[rated] @ meets)
-        watching_rest = [person.popular * popular, person.profile @ meets - watching.sum()]
-    return Parts(rated, given, stars, rest[:known], watching, watching_rest[:known])
+    if person.new is not None:
+        rated, given, new = person.rated, person.stars, person.new
+    else:
+        # only what the training has seen can have moved the trained vector
+        rated, given = catalogue.seen(person.user_idx, learned_only=True)
+        attributes = known_attributes(catalogue.features, person.user_idx)
+        new = new_user(model.newcomers, model.films, attributes, rated, given)
+    films = model.films[movie_idx].astype(np.float64)
+    watched = model.watching.watched[movie_idx]
+    stars = new.parts @ films.T
+    watching = shares(model.watching, rated, given, movie_idx)
+    base = films @ new.base, person.profile[-1] * watched[:, -1]
+    rest: dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]] = {WITHOUT: base}
+    if person.new is None:  # to a new person nothing is left but rounding
+        whole = films @ person.vector, watched @ person.profile
+        sums = stars.sum(axis=0), watching.sum(axis=0)
+        left = [all_ - part - there for all_, part, there in zip(whole, sums, base, strict=True)]
+        rest[BEYOND] = left[0], left[1]
+    return Parts(rated, given, stars, watching, rest)
 
 
-def explain(rec: Recommender, person: Person, movie_id: int) -> pd.DataFrame:
+def explain(catalogue: Catalogue, model: Model, person: Person, movie_id: int) -> pd.DataFrame:
     """The parts of a film's score as a table; see `Recommender.explain`."""
-    movie_idx = int(rec.features.movies.encode([movie_id])[0])
-    parts = parts_of(rec, person, movie_idx, ground_of(rec, person))
-    names = ["what is there without ratings", "what the training knows beyond these ratings"]
-    rest = pd.DataFrame({"title": names[: len(parts.rest)], "stars": parts.rest})
-    frame = rec.describe(parts.rated)[["movie_id", "title"]]
-    frame = frame.assign(rating=parts.given, stars=parts.stars)
-    if parts.watching is not None:
-        frame["watching"], rest["watching"] = parts.watching, parts.watching_rest
+    parts = parts_of(catalogue, model, person, catalogue.features.movies.encode([movie_id]))
+    rest = pd.DataFrame(
+        [(name, *np.ravel(values)) for name, values in parts.rest.items()],
+        columns=["title", "stars", "watching"],
+    )
+    frame = catalogue.describe(parts.rated)[["movie_id", "title"]]
+    frame = frame.assign(rating=parts.given, stars=parts.stars[:, 0], watching=parts.watching[:, 0])
     frame = frame.sort_values("stars", key=np.abs, ascending=False, kind="stable")
     frame["movie_id"] = frame["movie_id"].astype("Int64")
     return pd.concat([rest, frame], ignore_index=True)[list(frame.columns)]
 
 
-def because(rec: Recommender, person: Person, movie_ids: npt.ArrayLike, count: int) -> list[str]:
-    """The parts that count most in words, for each film; see `Recommender.because`."""
-    movie_idx = rec.features.movies.encode(np.atleast_1d(movie_ids))
-    ground = ground_of(rec, person)
-    return [_said(rec, parts_of(rec, person, int(film), ground), count) for film in movie_idx]
-
-
-def _said(rec: Recommender, parts: Parts, count: int) -> str:
-    speaks, weight = parts.stars > 0, parts.stars
-    if parts.watching is not None:
-        # what was watched and disliked makes a film likely to be watched, and is no praise of it
-        speaks = (parts.watching > 0) & (parts.given >= (rec.lowest + rec.highest) / 2)
-        weight = parts.watching
-    most = np.argsort(-weight, kind="stable")
-    most = most[speaks[most]][:count]
-    least = np.argsort(parts.stars, kind="stable")[:1]
-    least = least[(parts.stars[least] < 0) & ~np.isin(least, most)]
-    titles = rec.describe(parts.rated[[*most, *least]])["title"]
-    given = parts.given[[*most, *least]]
-    said = [
-        f"{title} {stars:g} {'star' if stars == 1 else 'stars'}"
-        for title, stars in zip(titles, given, strict=True)
+def because(
+    catalogue: Catalogue,
+    model: Model,
+    person: Person,
+    movie_ids: npt.ArrayLike,
+    count: int,
+    who: str = "you",
+) -> list[str]:
+    """The parts that count most in words, for each film; see `Recommender.because_each`."""
+    movie_idx = catalogue.features.movies.encode(np.atleast_1d(movie_ids))
+    parts = parts_of(catalogue, model, person, movie_idx)
+    # what was watched and disliked makes a film likely to be watched, and is no praise of it
+    praised = parts.given >= (catalogue.lowest + catalogue.highest) / 2
+    named = []
+    for stars, watching in zip(parts.stars.T, parts.watching.T, strict=True):
+        most = np.argsort(-watching, kind="stable")
+        most = most[(watching > 0)[most] & praised[most]][:count]
+        least = np.argsort(stars, kind="stable")[:1]
+        least = least[(stars[least] < 0) & ~np.isin(least, most)]
+        named.append((most, least))
+    rows = np.unique(np.concatenate([np.concatenate(pair) for pair in named])).astype(np.intp)
+    titles = catalogue.describe(parts.rated[rows])["title"]
+    said = {
+        row: f"{title} {stars:g} {'star' if stars == 1 else 'stars'}"
+        for row, title, stars in zip(rows, titles, parts.given[rows], strict=True)
+    }
+    return [
+        _phrase([said[r] for r in most], [said[r] for r in least], who) for most, least in named
     ]
-    text = f"because you gave {' and '.join(said[: len(most)])}" if len(most) else ""
-    if len(least):
-        text += f"{', though' if text else 'though you gave'} {said[-1]}"
+
+
+def _phrase(most: list[str], least: list[str], who: str) -> str:
+    text = f"because {who} gave {' and '.join(most)}" if most else ""
+    if least:
+        text += f"{', though' if text else f'though {who} gave'} {least[0]}"
     return text
 
 
-def shared(rec: Recommender, movie_id: int, other_id: int) -> dict[str, Any]:
-    """What two films have in common; see `Recommender.shared`."""
-    features = rec.features
-    first, second = features.movies.encode([movie_id, other_id])
-    raters = rec.raters(int(first)), rec.raters(int(second))
-    both = np.intersect1d(*raters, assume_unique=True)
+def shared(catalogue: Catalogue, first: int, second: int, likeness: float) -> dict[str, Any]:
+    """What two films, by row, have in common; see `Recommender.shared`."""
+    features = catalogue.features
+    raters = catalogue.raters(first), catalogue.raters(second)
     fields = features.movie_fields
     genres = np.intersect1d(fields["genres"][first], fields["genres"][second])
     words = np.intersect1d(fields["title"][first], fields["title"][second])
     return {
-        "likeness": float(rec.likeness(int(first))[second]),
-        "raters": len(both),
+        "likeness": likeness,
+        "raters": len(np.intersect1d(*raters, assume_unique=True)),
         "expected": len(raters[0]) * len(raters[1]) / len(features.users.used),
         "genres": [features.genres[genre] for genre in genres if genre],
         "words": [features.words[word] for word in words if word],

@@ -13,19 +13,16 @@ from movierec.vectors import Vectors, unit_rows
 KNOWN = 0.03  # of genres and year, and of the title, beside what is watched together
 
 
-def near_vectors(features: Features, movie_vectors: Vectors, watching: Watching | None) -> Vectors:
+def near_vectors(features: Features, watching: Watching) -> Vectors:
     """Films' vectors as they are compared with each other.
 
     Args:
         features: the encodings.
-        movie_vectors: (movie rows, d), whose directions count where there is nothing better.
-        watching: vectors that know what is watched together, to which genres and year are added.
+        watching: what is watched together, to which genres and year are added.
 
     Returns:
-        float32 (movie rows, r), of length 1, or less for rare films.
+        float32 (movie rows, r + attributes), of length 1, or less for rare films.
     """
-    if watching is None:
-        return unit_rows(movie_vectors)
     known = movie_attributes(features)
     known = unit_rows(known - known[features.movies.used].mean(axis=0))
     return np.concatenate([watching.near, np.sqrt(KNOWN) * known], axis=1)

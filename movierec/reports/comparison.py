@@ -16,10 +16,11 @@ from movierec.evaluation.evaluate import measure_runs
 from movierec.evaluation.metrics import difference
 from movierec.files import write_whole
 from movierec.reports.pages import as_webp, recorded_before, rendered
-from movierec.runs import BEST, Run, is_run, load_run
+from movierec.runs import Run, is_run, load_run
 from movierec.trust import check_within
 
 K = 10  # films a list
+BEST = "best"
 KINDS = {"network": "the network", BEST: "recipe best"}
 
 
@@ -100,7 +101,9 @@ def _opened(path: Path) -> _Side:
     for kind, folders in places.items():
         for folder in folders:
             check_within(folder, path, "compare the run folder itself, if you trust it")
-            if is_run(folder) and (run := load_run(folder)).has_network == (kind == "network"):
+            if is_run(folder) and ("network" in (run := load_run(folder)).config) == (
+                kind == "network"
+            ):
                 runs.setdefault(kind, run)
     if not runs:
         load_run(path)  # says what is wrong

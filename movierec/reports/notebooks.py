@@ -43,10 +43,11 @@ from movierec.reports.parameters import (
     declared_parameters,
     defaults,
 )
-from movierec.runs import BEST, load_run
+from movierec.runs import load_run
 from movierec.trust import check_within
 
 log = logger(__name__)
+BEST = "best"  # the folder of recipe `best`, beside the run that a report is on
 
 OF_NETWORKS = ("02_shapes", "03_training")  # have nothing to say of a run without a network
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas")
@@ -199,7 +200,7 @@ def _planned(
     has_run = (out_dir / "run.json").exists()
     model_dir = out_dir if has_run else out_dir / "model"
     best_dir = out_dir / BEST
-    if has_run and not (run := load_run(out_dir)).has_network:
+    if has_run and "network" not in (run := load_run(out_dir)).config:
         best_dir = out_dir
         left_out = [source.stem for source in sources if source.stem in OF_NETWORKS]
         sources = [source for source in sources if source.stem not in OF_NETWORKS]

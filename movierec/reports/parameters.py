@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 
 from movierec.data.datasets import names
 from movierec.errors import InputError
-from movierec.models.recipes import Recipe, resolve_recipe
+from movierec.models.recipe import resolve_recipe
 from movierec.reports.pages import read_notebook
-from movierec.runs import BEST
 
 SET_BY_BATCH = ("run_dir", "best_dir", "report_dir", "reuse")
 _EXPECTED = {
@@ -144,10 +143,12 @@ def check_data(parameters: Mapping[str, object]) -> None:
             f"unknown data set {name!r}; expected one of {', '.join(names())}, or your own data "
             "with --from PATH (in Python: path)"
         )
-    if (recipe := parameters.get("recipe")) and not isinstance(resolve_recipe(str(recipe)), Recipe):
+    if (recipe := parameters.get("recipe")) and "epochs" not in resolve_recipe(
+        str(recipe)
+    ).supports:
         raise InputError(
             f"got recipe {recipe!r}, which trains no network, but 03_training shows how one is "
-            f"trained; expected classic or fast. 04 and 05 use {BEST} in any case. For a report on "
-            f"that alone, train it with `movierec train --recipe {recipe} --run DIR`, then "
+            f"trained; expected classic or fast. 04 compares with best in any case. For a "
+            f"report on that alone: `movierec train --recipe {recipe} --run DIR`, then "
             "`movierec notebooks --run DIR`"
         )

@@ -2,7 +2,7 @@
 
 | in the folder | what it is |
 | --- | --- |
-| `part-00000.parquet`, ... | `user_id`, `rank` (from 1), `movie_id`, `score`, as `for_users` |
+| `part-00000.parquet`, ... | `user_id`, `rank`, `movie_id`, `score`, `predicted`, as `for_users` |
 | `_job.json` | what the parts were made from |
 | `_SUCCESS` | written last: all parts are there |
 
@@ -229,13 +229,15 @@ def _make(run_dir: Path, run: str, part: Part, k: int) -> tuple[str, int]:
     """
     recommender = _recommender(run_dir, run)
     user_ids = _user_ids(part)
-    best, scores = recommender.top(recommender.features.users.encode(user_ids), k)
+    user_idx = recommender.features.users.encode(user_ids)
+    best, scores = recommender.top(user_idx, k)
     rows, ranks = np.nonzero(best >= 0)
     columns = {
         "user_id": user_ids[rows],
         "rank": (ranks + 1).astype(np.int32),
         "movie_id": recommender.features.movies.decode(best[rows, ranks]),
-        "score": recommender.shown(scores[rows, ranks]),
+        "score": scores[rows, ranks],
+        "predicted": recommender.scorer.stars(user_idx[rows], best[rows, ranks]),
     }
     sink = io.BytesIO()
     pq.write_table(pa.table(columns), sink)

@@ -49,7 +49,7 @@ from movierec.data.features import GENDERS
 from movierec.data.tables import AGE_BANDS
 from movierec.errors import InputError
 from movierec.files import alone
-from movierec.recommend.recommender import EVEN, LIKING, STEEPNESS
+from movierec.recommend.scorer import EVEN, LIKING, STEEPNESS
 from movierec.runs import Run
 from movierec.vectors import Vectors
 
@@ -100,9 +100,9 @@ def _check_onnx(run: Run) -> None:
             "or choose other formats"
         )
     recommender = run.recommender
-    size = recommender.people.nbytes + recommender.films.nbytes
-    if recommender.watching is not None:
-        size += recommender.profiles.nbytes + recommender.watched.nbytes
+    model = recommender.model
+    halves = model.users, model.films, model.watching.profiles, model.watching.watched
+    size = sum(matrix.nbytes for matrix in halves)
     if size > LARGEST_ONNX:
         raise InputError(
             f"the vectors take {size / 2**30:.1f} GiB and an ONNX graph holds less than 2; choose "
@@ -118,14 +118,12 @@ def _write(run: Run, folder: Path, formats: tuple[str, ...]) -> dict[str, Any]:
         "lowest_rating": run.recommender.lowest,
         "highest_rating": run.recommender.highest,
         "formats": list(formats),
-        "score": "the product of the vectors of a user and a film: the predicted rating",
-    }
-    if run.recommender.watching is not None:
-        told["score"] = (
+        "score": (
             f"max(watch, 1e-6) ** {1 - LIKING:g} * like ** {LIKING:g}, where watch is the product "
             "of the user's profile and the film's watched, like = 1 / (1 + exp(-"
             f"{STEEPNESS:g} * (rating - {EVEN:g}))), and rating is the product of the vectors"
-        )
+        ),
+    }
     if "parquet" in formats:
         _write_parquet(run, folder)
     if "savedmodel" in formats or "onnx" in formats:
@@ -145,7 +143,7 @@ def _write(run: Run, folder: Path, formats: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _write_parquet(run: Run, folder: Path) -> None:
-    recommender, features = run.recommender, run.features
+    recommender, features, model = run.recommender, run.features, run.recommender.model
     users, movies = features.users.used, features.movies.used
     films = {
         "movie_id": features.movies.decode(movies),
@@ -153,7 +151,8 @@ def _write_parquet(run: Run, folder: Path) -> None:
         "title": run.tables.movies["title"],
         "year": run.tables.movies["year"],
         "genres": run.tables.movies["genres"],
-        "vector": _lists(recommender.films[movies]),
+        "vector": _lists(model.films[movies]),
+        "watched": _lists(model.watching.watched[movies]),
     }
     user_ids = features.users.decode(users)
     rated = [recommender.seen(user_idx)[0] for user_idx in users]
@@ -161,11 +160,9 @@ def _write_parquet(run: Run, folder: Path) -> None:
         "user_id": user_ids,
         "user_idx": users,
         "rated": pa.array(rated, pa.list_(pa.int32())),
-        "vector": _lists(recommender.people[users]),
+        "vector": _lists(model.users[users]),
+        "profile": _lists(model.watching.profiles[users]),
     }
-    if recommender.watching is not None:
-        films["watched"] = _lists(recommender.watched[movies])
-        people["profile"] = _lists(recommender.profiles[users])
     for name, columns in (("movies", films), ("users", people)):
         arrays = {
             key: pa.Array.from_pandas(value) if isinstance(value, pd.Series) else value

@@ -17,8 +17,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from movierec.network.saved import load_network
-from movierec.recommend.recommender import EVEN, LIKING, STEEPNESS, Recommender
+from movierec.network.network import load_network
+from movierec.recommend.recommender import Recommender
+from movierec.recommend.scorer import EVEN, LIKING, STEEPNESS
 from movierec.runs import Run
 
 Tensors = dict[str, tf.Tensor]
@@ -40,8 +41,10 @@ class Graphs(tf.Module):
         k = tf.TensorSpec((), tf.int32, name="k")
         exclude = tf.TensorSpec((None, None), tf.int32, name="exclude")
         user_idx = tf.TensorSpec((None,), tf.int32, name="user_idx")
-        names = ["vector"] if self._lists.profiles is None else ["vector", "profile"]
-        given = {name: tf.TensorSpec((None, None), tf.float32, name=name) for name in names}
+        given = {
+            name: tf.TensorSpec((None, None), tf.float32, name=name)
+            for name in ("vector", "profile")
+        }
         self.functions = {
             "top_k": _function(
                 self._lists.of_rows, {"user_idx": user_idx, "exclude": exclude, "k": k}
@@ -67,28 +70,26 @@ class _Lists(tf.Module):
 
     def __init__(self, recommender: Recommender) -> None:
         super().__init__()
-        self.users, self.movies = _kept(recommender.people), _kept(recommender.films)
-        self.profiles = self.watched = None
-        if recommender.watching is not None:
-            self.profiles, self.watched = _kept(recommender.profiles), _kept(recommender.watched)
+        model = recommender.model
+        self.users, self.movies = _kept(model.users), _kept(model.films)
+        self.profiles = _kept(model.watching.profiles)
+        self.watched = _kept(model.watching.watched)
         self.ids = _kept(recommender.features.movies.ids)
         self.lowest, self.highest = recommender.lowest, recommender.highest
 
     def of_rows(self, given: Tensors) -> Tensors:
         """Of users of the data: `user_idx` (B,), `exclude` (B, E), `k` ()."""
-        found = {"vector": tf.gather(self.users, given["user_idx"])}
-        if self.profiles is not None:
-            found["profile"] = tf.gather(self.profiles, given["user_idx"])
+        user_idx = given["user_idx"]
+        halves = {"vector": self.users, "profile": self.profiles}
+        found = {name: tf.gather(matrix, user_idx) for name, matrix in halves.items()}
         return self.of_vectors(found | {"exclude": given["exclude"], "k": given["k"]})
 
     def of_vectors(self, given: Tensors) -> Tensors:
-        """Of anybody: `vector` (B, d), `exclude` (B, E), `k` (), with watching `profile` (B, r)."""
+        """Of anybody: `vector` (B, d), `profile` (B, r), `exclude` (B, E), `k` ()."""
         stars = _product(given["vector"], self.movies)  # (B, m)
-        order = stars
-        if self.watched is not None:
-            watch = tf.maximum(_product(given["profile"], self.watched), 1e-6)
-            like = tf.math.log_sigmoid(STEEPNESS * (stars - EVEN))
-            order = tf.exp((1 - LIKING) * tf.math.log(watch) + LIKING * like)
+        watch = tf.maximum(_product(given["profile"], self.watched), 1e-6)
+        like = tf.math.log_sigmoid(STEEPNESS * (stars - EVEN))
+        order = tf.exp((1 - LIKING) * tf.math.log(watch) + LIKING * like)
         order = tf.where(self.ids[None] >= 0, order, -np.inf)
         # (B, E) -> (B * E, 2): the place in the matrix of each film that is left out
         exclude = given["exclude"]
@@ -99,13 +100,12 @@ class _Lists(tf.Module):
         k = tf.minimum(given["k"], self.ids.shape[0])
         score, movie_idx = tf.math.top_k(order, k)  # (B, k); ties by position, as in `top_k`
         movie_idx = tf.where(score > -np.inf, movie_idx, 0)  # row 0 has the id -1
-        result = {"movie_id": tf.gather(self.ids, movie_idx), "movie_idx": movie_idx}
         stars = tf.clip_by_value(
             tf.gather(stars, movie_idx, batch_dims=1), self.lowest, self.highest
         )
         stars = tf.where(score > -np.inf, stars, -np.inf)
-        shown = {"score": stars}
-        return result | (shown if self.watched is None else {"score": score, "predicted": stars})
+        movie_id = tf.gather(self.ids, movie_idx)
+        return {"movie_id": movie_id, "movie_idx": movie_idx, "score": score, "predicted": stars}
 
 
 def describe(graphs: Graphs) -> dict[str, dict[str, Any]]:

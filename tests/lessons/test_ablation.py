@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from movierec.lessons.ablation import measure_parts
-from movierec.models.recipes import BestRecipe
+from movierec.models.best import BestRecipe
 
 RECIPE = BestRecipe("best", factors=6, passes=8, members=2, watch_rank=40)
 

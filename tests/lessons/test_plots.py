@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose
 
 from movierec.data.features import Features
 from movierec.lessons import plots
-from movierec.models.recipes import NetworkConfig
+from movierec.network.settings import NetworkConfig
 
 
 @pytest.fixture

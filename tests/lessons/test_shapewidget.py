@@ -11,7 +11,7 @@ import pytest
 from movierec.data.features import Sizes
 from movierec.lessons.shapes import derive
 from movierec.lessons.shapewidget import ShapeExplorer, shape_explorer
-from movierec.models.recipes import NetworkConfig
+from movierec.network.settings import NetworkConfig
 
 ONE_MILLION = Sizes(6041, 2, 7, 21, 3953, 19, 5217, 18, 15)
 DOCUMENTED = NetworkConfig(mask_padding=False)

@@ -23,9 +23,8 @@ from movierec.data.tables import Tables
 from movierec.errors import InputError
 from movierec.evaluation.metrics import rating_metrics
 from movierec.models import factors
-from movierec.models.best import fit_best, fit_ratings
+from movierec.models.best import BestRecipe, fit_best, fit_ratings
 from movierec.models.factors import Side, fit_factors, ridge_regression, tower_inputs
-from movierec.models.recipes import BestRecipe
 from movierec.training import train
 from movierec.vectors import Rows, pair_scores
 

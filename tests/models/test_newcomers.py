@@ -9,8 +9,8 @@ import pytest
 from movierec.data.attributes import encode_people, movie_attributes, user_attributes
 from movierec.errors import InputError
 from movierec.evaluation.metrics import rating_metrics
+from movierec.models.best import BestRecipe
 from movierec.models.newcomers import SIZES, _gain, learn_newcomers, new_movies, new_user
-from movierec.models.recipes import BestRecipe
 from movierec.runs import load_run
 from movierec.sample.simulate import simulate
 from movierec.training import train

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from movierec.models.recipes import BestRecipe
+from movierec.models.best import BestRecipe
 from movierec.models.watching import USUAL_HISTORY, fit_watching, star_weights, unwatched
 from movierec.vectors import Rows
 

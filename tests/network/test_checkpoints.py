@@ -21,8 +21,8 @@ from movierec.data.features import Features
 from movierec.data.tables import Tables
 from movierec.errors import InputError
 from movierec.models.checkpoints import Checkpoint
-from movierec.models.recipes import RECIPES
 from movierec.network.fitting import Fit, fit
+from movierec.network.recipes import FAST
 from movierec.network.towers import TwoTower
 from movierec.runs import Run, encode_rows
 from movierec.sample.simulate import simulate
@@ -77,7 +77,7 @@ class Trainer:
         self.checkpoint = Checkpoint(folder / "run.partial", {"seed": 0})
 
     def __call__(self, cut_after: int | None = None, **changes: Any) -> tuple[Fit, list[bytes]]:
-        recipe = dataclasses.replace(RECIPES["fast"], epochs=3, batch_size=256, **changes)
+        recipe = dataclasses.replace(FAST, epochs=3, batch_size=256, **changes)
         model = TwoTower(self.features, recipe.network, seed=0)
         blocks = 0
 

@@ -8,7 +8,7 @@ import pytest
 
 from movierec.data.features import Features, Sizes
 from movierec.lessons.shapes import compare, derive
-from movierec.models.recipes import NetworkConfig
+from movierec.network.settings import NetworkConfig
 from movierec.network.towers import (
     FullWidthConv2D,
     TwoTower,

@@ -10,15 +10,17 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from movierec.network.saved import load_network, untrained_network
 
 from movierec.data.splits import split
 from movierec.data.tables import Tables
 from movierec.errors import InputError
 from movierec.evaluation import baselines
 from movierec.evaluation.metrics import rating_metrics
-from movierec.models.recipes import RECIPES, NetworkConfig, Recipe, resolve_recipe
+from movierec.models.recipe import resolve_recipe
 from movierec.network.fitting import Fit, fit, loss
-from movierec.network.saved import load_network, untrained_network
+from movierec.network.recipes import CLASSIC, FAST, NetworkRecipe
+from movierec.network.settings import NetworkConfig
 from movierec.runs import encode_rows, load_run
 from movierec.sample.simulate import simulate
 from movierec.training import train, train_or_load
@@ -26,7 +28,7 @@ from movierec.vectors import Rows
 
 pytestmark = pytest.mark.long
 
-QUICK = Recipe("quick", epochs=3, batch_size=64, learning_rate=0.01)
+QUICK = NetworkRecipe("quick", epochs=3, batch_size=64, learning_rate=0.01)
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +77,7 @@ def state(model: keras.Model) -> list[np.ndarray]:
 @pytest.mark.parametrize("share", [False, True])
 def test_loop_learns_any_model_of_two_vectors(share):
     model = Factors()
-    recipe = Recipe("x", epochs=40, batch_size=64, learning_rate=0.02, share_towers=share)
+    recipe = NetworkRecipe("x", epochs=40, batch_size=64, learning_rate=0.02, share_towers=share)
     result = fit(model, some_rows(1000), some_rows(200, seed=1), recipe)
     assert result.history["val_loss"].iloc[0] > 1
     assert result.history["val_loss"].iloc[-1] < 0.1
@@ -96,7 +98,7 @@ def test_history_has_a_row_an_epoch():
 def test_training_loss_is_the_mean_over_all_rows_whatever_the_batches(batch_size):
     """With a rate near zero the model stands still, so the epoch's loss is the model's."""
     model, rows = Factors(), some_rows(500)
-    still = Recipe("still", epochs=1, batch_size=batch_size, learning_rate=1e-12)
+    still = NetworkRecipe("still", epochs=1, batch_size=batch_size, learning_rate=1e-12)
     result = fit(model, rows, rows, still)
     assert result.history["train_loss"].iloc[0] == pytest.approx(loss(model, rows), rel=1e-5)
     assert result.history["val_loss"].iloc[0] == pytest.approx(loss(model, rows), rel=1e-5)
@@ -117,7 +119,7 @@ def test_model_is_left_in_the_state_that_was_best_on_validation():
             rating=np.full(60, 3, dtype=np.float32)  # what the model leaves again as it learns on
         ),
     )
-    recipe = Recipe("x", epochs=20, batch_size=64, learning_rate=0.03)
+    recipe = NetworkRecipe("x", epochs=20, batch_size=64, learning_rate=0.03)
     result = fit(model, some_rows(1000), validation, recipe)
     losses = result.history["val_loss"]
     assert losses.iloc[-1] > losses.min()  # else this test would show nothing
@@ -164,7 +166,7 @@ def test_loss_that_is_no_number_is_refused():
 
 
 def test_rate_that_makes_training_diverge_is_refused():
-    wild = Recipe("wild", epochs=3, batch_size=64, learning_rate=1e20)
+    wild = NetworkRecipe("wild", epochs=3, batch_size=64, learning_rate=1e20)
     with pytest.raises(InputError, match=r"the loss became (nan|inf).*\(it was 1e\+20\)"):
         fit(Factors(), some_rows(500), some_rows(10), wild)
 
@@ -206,7 +208,7 @@ def test_optimizer_moves_rows_that_a_batch_does_not_touch(share):
     rows = Rows(rows.user_idx.astype("i4"), rows.movie_idx.astype("i4"), rows.rating.astype("f4"))
     before = state(model)
     visited: list[list[np.ndarray]] = []
-    recipe = Recipe("x", epochs=1, batch_size=1, learning_rate=0.01, share_towers=share)
+    recipe = NetworkRecipe("x", epochs=1, batch_size=1, learning_rate=0.01, share_towers=share)
     fit(model, rows, some_rows(0), recipe, on_epoch=lambda record: visited.append(state(model)))
     moved = np.abs(visited[0][0] - before[0]).max(axis=1)
     assert moved[[1, 2]].max() > 1.4 * moved[[1, 2]].min()  # the first row took a second step
@@ -217,7 +219,7 @@ def test_optimizer_moves_rows_that_a_batch_does_not_touch(share):
 
 
 def test_classic_is_the_documented_training():
-    classic = RECIPES["classic"]
+    classic = CLASSIC
     assert (classic.epochs, classic.batch_size, classic.learning_rate) == (5, 256, 1e-4)
     assert (classic.schedule, classic.share_towers) == ("constant", False)
     assert classic.network.title_dropout == 0.5
@@ -227,7 +229,7 @@ def test_classic_is_the_documented_training():
 def test_recipe_settings_can_be_replaced():
     recipe = resolve_recipe("classic", epochs=2, batch_size=10, learning_rate=0.5)
     assert (recipe.epochs, recipe.batch_size, recipe.learning_rate) == (2, 10, 0.5)
-    assert recipe.network == RECIPES["classic"].network
+    assert recipe.network == CLASSIC.network
     assert resolve_recipe(QUICK) is not None
 
 
@@ -304,7 +306,7 @@ def test_stored_network_gives_the_stored_vectors(small_run):
 
 def test_untrained_network_is_the_one_that_the_first_step_begins_with(small_tables, tmp_path):
     """A training that stands still ends where it began."""
-    still = dataclasses.replace(RECIPES["fast"], epochs=1, learning_rate=1e-12)
+    still = dataclasses.replace(FAST, epochs=1, learning_rate=1e-12)
     run = train(small_tables, still, seed=4, run_dir=tmp_path / "run")
     before = untrained_network(run)
     for variable in before.trainable_variables:

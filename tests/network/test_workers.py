@@ -16,8 +16,9 @@ import safetensors.numpy
 from worlds import PROJECT
 
 from movierec.errors import InputError
-from movierec.models.recipes import RECIPES, NetworkConfig
 from movierec.network import workers
+from movierec.network.recipes import FAST
+from movierec.network.settings import NetworkConfig
 from movierec.runs import load_run
 from movierec.sample.simulate import simulate
 from movierec.training import train
@@ -35,14 +36,14 @@ from pathlib import Path
 import safetensors.numpy
 import tensorflow as tf
 from movierec import training
-from movierec.models import recipes
-from movierec.network import fitting, saved, workers
+from movierec.network import fitting, network, workers
 from movierec.errors import WorkerLostError
-from movierec.models.recipes import NetworkConfig
+from movierec.network.recipes import FAST
+from movierec.network.settings import NetworkConfig
 from movierec.sample.simulate import simulate
 
 folder = Path(sys.argv[1])
-recipe = dataclasses.replace(recipes.RECIPES["fast"], network=NetworkConfig(title_dropout=0.0))
+recipe = dataclasses.replace(FAST, network=NetworkConfig(title_dropout=0.0))
 tables = simulate(n_users=90, n_movies=80, n_ratings=4500, seed=1).tables
 
 
@@ -67,7 +68,7 @@ def two_workers(name, resume=False, second_dies=False):
             continue
         task = {"type": "worker", "index": index}
         os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": hosts}, "task": task})
-        fit, loss, calls = saved.fit, fitting.loss, []
+        fit, loss, calls = network.fit, fitting.loss, []
 
         def fit_and_keep(model, *rest):
             result = fit(model, *rest)
@@ -81,7 +82,7 @@ def two_workers(name, resume=False, second_dies=False):
                 os.kill(os.getpid(), signal.SIGKILL)
             return loss(*arguments)
 
-        saved.fit, fitting.loss = fit_and_keep, loss_or_death
+        network.fit, fitting.loss = fit_and_keep, loss_or_death
         try:
             train(name, resume)
         except WorkerLostError as error:
@@ -133,7 +134,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     each worker had at its end, `workers-0.safetensors` and `workers-1.safetensors`.
     """
     folder = tmp_path_factory.mktemp("distribution")
-    recipe = dataclasses.replace(RECIPES["fast"], network=NetworkConfig(title_dropout=0.0))
+    recipe = dataclasses.replace(FAST, network=NetworkConfig(title_dropout=0.0))
     tables = simulate(n_users=90, n_movies=80, n_ratings=4500, seed=1).tables
     one = train(tables, recipe, run_dir=folder / "one", **SETTINGS)
     assert one.info["rows"]["train"] % SETTINGS["batch_size"] == 1

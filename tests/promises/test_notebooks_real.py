@@ -9,7 +9,7 @@ import pytest
 from worlds import real_folder
 
 from movierec.data.tables import Tables
-from movierec.models.recipes import BestRecipe
+from movierec.models.best import BestRecipe
 from movierec.reports.notebooks import BatchResult, run_notebooks
 
 pytestmark = pytest.mark.long

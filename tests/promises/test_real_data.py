@@ -13,7 +13,7 @@ from movierec.data.features import Features, joined_table, title_words
 from movierec.data.splits import split
 from movierec.data.tables import GENRES_1M, Tables, validate_tables
 from movierec.lessons.shapes import compare, derive
-from movierec.models.recipes import NetworkConfig
+from movierec.network.settings import NetworkConfig
 from movierec.network.towers import TwoTower, all_vectors
 from movierec.sample.simulate import write_ml1m
 

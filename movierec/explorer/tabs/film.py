@@ -56,7 +56,7 @@ class FilmTab(ipywidgets.VBox):
         )
         also = recommender.also_liked(movie_id, **settings)
         self.also.show(with_stars(also, (MORE,)))
-        alike = ALIKE_BY_WATCHING if recommender.watching else ALIKE_BY_STARS
+        alike = ALIKE_BY_WATCHING
         for grid, films, said in ((self.similar, similar, alike), (self.also, also, ALSO)):
             grid.status = NOTHING_LEFT if films.empty else said
         people = recommender.people_who_like(movie_id, PEOPLE)

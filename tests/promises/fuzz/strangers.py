@@ -23,8 +23,8 @@ import numpy as np
 
 from movierec.errors import InputError
 from movierec.explorer.visitor import Visitor, offers, read_profile, write_profile
+from movierec.models.best import BestRecipe
 from movierec.models.checkpoints import Checkpoint, State
-from movierec.models.recipes import BestRecipe
 from movierec.reports import comparison, freshness, sweep
 from movierec.runs import Run, load_run
 from movierec.sample.simulate import simulate

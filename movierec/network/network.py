@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,15 @@ import tensorflow as tf
 from movierec.data.features import Features
 from movierec.errors import InputError
 from movierec.models.checkpoints import Checkpoint
-from movierec.models.recipe import Trained
-from movierec.models.recipes import NetworkConfig, Recipe
+from movierec.models.recipe import Earlier, Job, Trained
 from movierec.network.fitting import fit
+from movierec.network.settings import NetworkConfig, Training
 from movierec.network.spectral import Matrix, leading_factors
 from movierec.network.towers import TwoTower, all_vectors
 from movierec.network.workers import (
     START_SECONDS,
     check_agreement,
     is_chief,
-    told_by_all,
     worker_count,
     workers,
 )
@@ -31,49 +29,32 @@ from movierec.runs import Run
 from movierec.vectors import Rows
 
 
-def train_network(
-    features: Features,
-    learned: Rows,
-    chosen: Rows,
-    recipe: Recipe,
-    seed: int,
-    checkpoint: Checkpoint,
-    resume: bool,
-    tensorboard: Path | None,
-    start_from: Run | None,
-    finish: Callable[[Trained], None],
-) -> None:
-    """Train a network, alone or as one of several workers, and hand it to `finish`.
+def train_network(recipe: Training, job: Job) -> Trained:
+    """Train a network, alone or as one of several workers.
 
     Args:
-        features: the encodings.
-        learned, chosen: training rows, and the rows that choose the best state.
         recipe: how; its network starts as it says.
-        seed: of weights, order and dropout.
-        checkpoint: where the state is kept; removed once `finish` has returned.
-        resume: whether to continue from it.
-        tensorboard: a folder for logs.
-        start_from: a run whose network the training starts at; None: at random.
-        finish: writes the run; called on worker 0 only, before any worker returns.
+        job: what to learn from.
 
     Raises:
-        InputError, DivergedError, WorkerLostError: as `training.fit` and `distribution.workers`.
+        InputError, DivergedError, WorkerLostError: as `fitting.fit` and `workers.workers`.
     """
     began = time.perf_counter()
+    checkpoint = job.checkpoint
     if worker_count() > 1:
         say(f"waiting for all {worker_count()} workers, for {START_SECONDS} seconds at most")
     with workers():
         chief = is_chief()
         if chief:
-            _say_how_it_begins(checkpoint, resume)
-            if not resume:
+            _say_how_it_begins(checkpoint, job.resume)
+            if not job.resume:
                 checkpoint.remove()
         check_agreement("settings and data, here as a checksum", checkpoint.checksum)
-        model = started_network(features, learned, recipe, seed)
-        if start_from:
-            carry_over(model, features, start_from)
+        model = started_network(job.features, job.learned, recipe, job.seed)
+        if job.start_from:
+            carry_over(model, job.features, job.start_from)
         built = time.perf_counter() - began
-        log = _tensorboard_log(tensorboard) if tensorboard and chief else None
+        log = _tensorboard_log(job.tensorboard) if job.tensorboard and chief else None
         with progress(silent=not chief) as (show_epoch, on_progress):
 
             def on_epoch(record: dict[str, float]) -> None:
@@ -81,26 +62,20 @@ def train_network(
                 if log:
                     log(record)
 
-            result = fit(model, learned, chosen, recipe, seed, on_epoch, on_progress, checkpoint)
-        if not chief:
-            told_by_all(0)  # the chief has written the run
-            return
+            rows = job.learned, job.chosen
+            result = fit(model, *rows, recipe, job.seed, on_epoch, on_progress, checkpoint)
     users, movies = all_vectors(model)
-    finish(
-        Trained(
-            weights={variable.path: variable.numpy() for variable in model.trainable_variables},
-            vectors={"user": users, "movie": movies},
-            history=result.history,
-            best_epoch=result.best_epoch,
-            seconds={"build": built, **result.seconds},
-        )
+    return Trained(
+        weights={variable.path: variable.numpy() for variable in model.trainable_variables},
+        users=users,
+        movies=movies,
+        history=result.history,
+        best_epoch=result.best_epoch,
+        seconds={"build": built, **result.seconds},
     )
-    checkpoint.remove()  # not before the run is in its place
-    with workers():
-        told_by_all(0)  # the other workers may read it
 
 
-def load_network(run: Run) -> TwoTower:
+def load_network(run: Earlier) -> TwoTower:
     """Rebuild a run's network from its settings, and give it its weights.
 
     Raises:
@@ -150,11 +125,11 @@ def untrained_network(run: Run) -> TwoTower:
     load_network(run)  # refuses settings that describe another network than the weights
     network, share = run.config["network"], run.config["start_at_factors"]
     config = NetworkConfig(**network | {"windows": tuple(network["windows"])})
-    recipe = Recipe(run.config["recipe"], config, start_at_factors=share)
+    recipe = Training(config, start_at_factors=share)
     return started_network(run.features, run.rows("train"), recipe, run.config["seed"])
 
 
-def carry_over(model: TwoTower, features: Features, run: Run) -> None:
+def carry_over(model: TwoTower, features: Features, run: Earlier) -> None:
     """Give a network, in place, what the network of a run has learned.
 
     Users, films, genres and words of the run take their embeddings with them, whatever rows they
@@ -202,7 +177,7 @@ def carry_over(model: TwoTower, features: Features, run: Run) -> None:
         variable.assign(value)
 
 
-def started_network(features: Features, learned: Rows, recipe: Recipe, seed: int) -> TwoTower:
+def started_network(features: Features, learned: Rows, recipe: Training, seed: int) -> TwoTower:
     """A network as its recipe has it start."""
     config, sizes = recipe.network, features.sizes
     starts: tuple[Matrix | None, Matrix | None] = (None, None)

@@ -1,0 +1,84 @@
+"""The recipes that train the documented network: `classic` and `fast`.
+
+TensorFlow is loaded where it is needed, since that takes seconds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from movierec.models.recipe import Job, Recipe, Trained, check_above_zero
+from movierec.network.settings import NetworkConfig, Training
+
+
+@dataclass(frozen=True)
+class NetworkRecipe(Training, Recipe):
+    """A network and how to train it; see `settings.Training`."""
+
+    validation_fraction: ClassVar[float] = 0.05
+    supports: ClassVar[frozenset[str]] = frozenset(
+        {"epochs", "batch_size", "learning_rate", "patience"}
+        | {"resume", "start_from", "tensorboard", "workers"}
+    )
+    packages: ClassVar[tuple[str, ...]] = ("tensorflow", "keras")
+
+    def __post_init__(self) -> None:
+        check_above_zero(self, "epochs", "batch_size", "patience")
+        check_above_zero(self, "learning_rate", whole=False)
+
+    def fit(self, job: Job) -> Trained:
+        """Train the network, alone or as one of several workers.
+
+        Raises:
+            InputError, DivergedError, WorkerLostError: as `fitting.fit` and `workers.workers`.
+        """
+        from movierec.network.network import train_network
+
+        return train_network(self, job)
+
+    def changed(self, **settings: Any) -> NetworkRecipe:
+        """This recipe with other settings; a batch size that is asked for is kept to."""
+        if "batch_size" in settings:
+            settings |= {"least_steps": 0, "most_steps": 0}
+        return dataclasses.replace(self, **settings)
+
+    def starting_at(self, mean: float) -> NetworkRecipe:
+        """The recipe with its network starting at the mean of the ratings, if it asks so."""
+        if not self.start_at_mean:
+            return self
+        return dataclasses.replace(
+            self, network=dataclasses.replace(self.network, start_rating=mean)
+        )
+
+    def is_chief(self) -> bool:
+        """Whether this is worker 0, or the only one."""
+        try:
+            return json.loads(os.environ.get("TF_CONFIG") or "{}")["task"]["index"] == 0
+        except (ValueError, KeyError, TypeError):
+            return True  # what is wrong with it is told where the workers are counted
+
+    def meet(self) -> None:
+        """Wait for all workers."""
+        from movierec.network.workers import told_by_all, workers
+
+        with workers():
+            told_by_all(0)
+
+
+CLASSIC = NetworkRecipe(name="classic", network=NetworkConfig(mask_padding=False))
+FAST = NetworkRecipe(
+    name="fast",
+    epochs=4,
+    batch_size=4096,
+    least_steps=100,
+    most_steps=250,
+    learning_rate=3e-3,
+    schedule="cosine",
+    start_at_mean=True,
+    start_at_factors=0.1,
+    share_towers=True,
+)

@@ -1,0 +1,138 @@
+"""What films are ordered by, by row numbers: one way to score, for one person or all of them.
+
+A film's score joins how likely somebody is to watch it with how likely they are to like it; with
+`liking=1` it is the order of the predicted stars alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from movierec.errors import InputError
+from movierec.models.model import Model
+from movierec.vectors import Vectors, pair_scores, top_k
+
+BLOCK = 256  # users scored at once: with a few thousand films their scores stay in the cache
+LIKING = 0.4  # how much liking counts beside watching; from validation rows of ML-1M
+EVEN = 3.5  # predicted stars at which a film is liked as well as not
+STEEPNESS = 2.1  # of the chance to like a film, a star; fitted on validation rows of ML-1M
+
+Scores = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.integer]
+
+
+class Scorer(NamedTuple):
+    """Scores of a model's films.
+
+    Attributes:
+        model: the two halves.
+        is_film: (movie rows,) which rows are films; some are free.
+        lowest, highest: stars that can be given.
+    """
+
+    model: Model
+    is_film: npt.NDArray[np.bool_]
+    lowest: float
+    highest: float
+
+    def clipped(self, stars: Scores) -> Scores:
+        """Predicted stars within those that can be given."""
+        return np.clip(stars, self.lowest, self.highest)
+
+    def stars(self, user_idx: Indices, movie_idx: Indices) -> Scores:
+        """Predicted ratings of pairs of rows, float32 (n,), clipped to the stars of the data."""
+        return self.clipped(pair_scores(self.model.users, self.model.films, user_idx, movie_idx))
+
+    def score(
+        self, vector: Vectors, profile: Vectors, liking: float | None = None
+    ) -> tuple[Scores, Scores]:
+        """Predicted stars, not clipped, and scores of all films, for one person or several.
+
+        Args:
+            vector: (d + 2,) or (n, d + 2).
+            profile: (r + 1,) or (n, r + 1).
+            liking: as in `join_scores`.
+
+        Returns:
+            float32 (movie rows,) each, or (n, movie rows); the free rows included.
+        """
+        stars, watch = vector @ self.model.films.T, profile @ self.model.watching.watched.T
+        return stars, join_scores(watch, stars, liking)
+
+    def scores(self, user_idx: Indices, liking: float | None = None) -> Scores:
+        """What films are ordered by for each user of the data.
+
+        Args:
+            user_idx: (n,) user rows.
+            liking: as in `join_scores`.
+
+        Returns:
+            float32 (n, movie rows), the free rows included.
+        """
+        people = self.model.users[user_idx], self.model.watching.profiles[user_idx]
+        return self.score(*people, liking)[1]
+
+    def of_film(self, movie_idx: int) -> tuple[Scores, Scores]:
+        """Predicted stars, not clipped, and scores of one film for all users; (user rows,) each."""
+        stars = self.model.users @ self.model.films[movie_idx]
+        watch = self.model.watching.profiles @ self.model.watching.watched[movie_idx]
+        return stars, join_scores(watch, stars)
+
+    def top(
+        self,
+        user_idx: Indices,
+        k: int = 10,
+        left_out: Callable[[int], Indices] | None = None,
+        liking: float | None = None,
+    ) -> tuple[npt.NDArray[np.int64], Scores]:
+        """The best films of each user; they are scored in blocks, never users x films at once.
+
+        Args:
+            user_idx: (n,) user rows.
+            k: how many films.
+            left_out: gives the rows of the films that a user is not shown; None: all are.
+            liking: as in `join_scores`.
+
+        Returns:
+            int64 (n, k) film rows, best first, -1 where there are fewer films; float32 (n, k) what
+            they are ordered by, -inf there.
+        """
+        k = min(k, len(self.is_film))
+        best = np.empty((len(user_idx), k), dtype=np.int64)
+        values = np.empty((len(user_idx), k), dtype=np.float32)
+        free = np.flatnonzero(~self.is_film)
+        for a in range(0, len(user_idx), BLOCK):
+            block = slice(a, a + BLOCK)
+            scores = self.scores(user_idx[block], liking)
+            scores[:, free] = -np.inf
+            if left_out:
+                for row, user in zip(scores, user_idx[block], strict=True):
+                    row[left_out(user)] = -np.inf
+            best[block] = top_k(scores, k)
+            values[block] = scores[np.arange(len(scores))[:, None], best[block]]
+        values[best < 0] = -np.inf
+        return best, values
+
+
+def join_scores(watch: Scores, stars: Scores, liking: float | None = None) -> Scores:
+    """How likely films are to be watched and liked: watching^(1 - liking) x chance to like^liking.
+
+    Args:
+        watch: scores of the watching half.
+        stars: predicted ratings.
+        liking: 0 (only watching) to 1 (only liking: the order of the predicted ratings); None:
+            `LIKING`.
+
+    Raises:
+        InputError: liking out of range.
+    """
+    share = LIKING if liking is None else liking
+    if not 0 <= share <= 1:
+        raise InputError(f"got liking {liking}; expected 0 (only watching) to 1 (only liking)")
+    # logarithm of the logistic function; `logaddexp` would take most of the time of a list
+    like = -np.log1p(np.exp(np.minimum(STEEPNESS * (EVEN - stars), 80)))
+    return np.exp((1 - share) * np.log(np.maximum(watch, 1e-6)) + share * like)
