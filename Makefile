@@ -17,7 +17,7 @@ UV ?= uv
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: pictures run test setup bench lab app check fuzz fuzz-runs kills mutation format lock clean
+.PHONY: bare pictures run test setup bench lab app check fuzz fuzz-runs kills mutation format lock clean
 
 # Each stamp file records a finished installation, so that a second `make` installs nothing.
 # Touching pyproject.toml (a new entry point, say) installs movierec anew.
@@ -67,6 +67,17 @@ check: $(VENV)/.dev  ## what CI checks besides the tests
 	$(BIN)/mypy
 	$(BIN)/nbstripout --keep-id --verify notebooks/*.ipynb
 
+BARE := build/bare
+bare: $(VENV)/.base  ## the wheel alone, in an empty environment, does what the core is for
+	rm -rf $(BARE) && mkdir -p $(BARE)
+	$(BIN)/python -m venv $(BARE)/venv
+	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir $(BARE) .
+	$(BARE)/venv/bin/python -m pip --disable-pip-version-check --quiet install \
+		--require-hashes -r requirements-core.txt
+	$(BARE)/venv/bin/python -m pip --disable-pip-version-check --quiet install --no-deps \
+		$(BARE)/movierec-*.whl
+	cd $(BARE) && MOVIEREC_PROGRESS=off venv/bin/python $(CURDIR)/tests/promises/bare.py
+
 # What takes minutes to hours, and so is run by hand; CI runs a short form of the first two.
 RUNS ?= 20000
 KILLS ?= 100
@@ -98,9 +109,10 @@ format: $(VENV)/.dev  ## mends what `check` can mend by itself
 
 # Versions and hashes for every platform; needs uv. Names no registry.
 lock:
-	$(LOCK) pyproject.toml --group build -o requirements.txt
-	$(LOCK) pyproject.toml --group build --group test --extra lab --extra app --extra export \
-		--extra batch \
+	$(LOCK) pyproject.toml --group build $(foreach e,network notebooks explorer page posters,--extra $(e)) \
+		-o requirements.txt
+	$(LOCK) pyproject.toml -c requirements.txt -o requirements-core.txt
+	$(LOCK) pyproject.toml --group build --group test --extra all --extra lab \
 		-c requirements.txt -o requirements-dev.txt
 	$(LOCK) --group fuzz --group mutation -c requirements-dev.txt -o requirements-robust.txt
 	$(LOCK) --group bench -c requirements-dev.txt -o requirements-bench.txt

@@ -214,8 +214,7 @@ class Run:
         newcomers = Newcomers(**self._arrays("newcomers", Newcomers._fields))
         model = Model(**stars, watching=watching, newcomers=newcomers)
         try:
-            learned = (self._ratings["part"] == "train").to_numpy()
-            return Recommender(self.tables, self.features, model, learned)
+            return Recommender(self.tables, self.features, model, self.part != "test")
         except InputError as error:
             raise self._damaged(str(error)) from error
 

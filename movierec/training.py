@@ -133,7 +133,7 @@ def train(
         prepared = time.perf_counter() - began
         trained = plan.recipe.fit(job)
         if settings.is_chief():
-            _write(path, plan, trained, job.learned, seed, prepared)
+            _write(path, plan, trained, job, prepared)
             checkpoint.remove()  # not before the run is in its place
         settings.meet()  # the other workers may read it
         return load_run(path)
@@ -186,21 +186,19 @@ def _plan(
     return _Plan(recipe, tables, features, rows, learned, chosen, test, config, data_sha256)
 
 
-def _write(
-    path: Path, plan: _Plan, trained: Trained, learned: Rows, seed: int, prepare_seconds: float
-) -> None:
+def _write(path: Path, plan: _Plan, trained: Trained, job: Job, prepare_seconds: float) -> None:
     """Complete the model with what the recipe does not train, measure it, and write the run.
 
     Args:
         path: the folder.
         plan: what was trained on.
         trained: what came out.
-        learned: the training rows.
-        seed: for the newcomers.
+        job: what it had to do.
         prepare_seconds: until the training.
     """
     began = time.perf_counter()
-    model = complete(trained, plan.features, learned, seed)
+    given = plan.rows.take(np.sort(np.concatenate([plan.learned, plan.chosen])))
+    model = complete(trained, plan.features, job.learned, given, job.seed)
     parts = {"train": plan.learned, "validation": plan.chosen, "test": plan.test}
     codes = np.zeros(len(plan.rows.rating), dtype=np.int8)
     for part, numbers in parts.items():

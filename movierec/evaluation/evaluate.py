@@ -140,7 +140,8 @@ def measure(
     Args:
         runs: one, or several that share their data and their held-out rows.
         part: "test"; "validation", which flatters a run, since it has chosen the best state; or
-            "train", which is what was learned, and gets no lists.
+            "train", which is what was learned. The last two get no lists: what is watched was
+            learned from both.
         k: length of a list.
 
     Returns:
@@ -214,7 +215,7 @@ def measure_methods(
     films = features.movies.ids >= 0
     lowest, highest = run.recommender.lowest, run.recommender.highest
     listed = np.unique(held_out.user_idx[held_out.rating >= LIKED])
-    with_lists = len(listed) > 0 and part != "train"
+    with_lists = len(listed) > 0 and part == "test"
     genres = features.movie_fields["genres"]
     seen = train.user_idx, train.movie_idx
     rows = pd.Series(held_out.user_idx).value_counts().sort_index().rename("rows")

@@ -43,13 +43,15 @@ class Model(NamedTuple):
     newcomers: Newcomers
 
 
-def complete(trained: Trained, features: Features, rows: Rows, seed: int) -> Model:
-    """The model of a run, from what a recipe has trained and the rows that it learned from.
+def complete(trained: Trained, features: Features, learned: Rows, given: Rows, seed: int) -> Model:
+    """The model of a run, from what a recipe has trained and the ratings that it was given.
 
     Args:
         trained: by any recipe.
         features: the encodings.
-        rows: training ratings.
+        learned: the ratings that the recipe has learned from.
+        given: these and the validation ratings, which choose nothing in the watching half and so
+            are learned from there.
         seed: see `newcomers.learn_newcomers`.
 
     Raises:
@@ -62,8 +64,8 @@ def complete(trained: Trained, features: Features, rows: Rows, seed: int) -> Mod
                 "Lower the learning rate, or look for ratings that are out of the usual range"
             )
     known = user_attributes(features), movie_attributes(features)
-    newcomers, users, films = learn_newcomers(trained.users, trained.movies, *known, rows, seed)
-    return Model(users, films, fit_watching(rows, len(users), known[1]), newcomers)
+    newcomers, users, films = learn_newcomers(trained.users, trained.movies, *known, learned, seed)
+    return Model(users, films, fit_watching(given, len(users), known[1]), newcomers)
 
 
 def check_model(model: Model, features: Features) -> None:

@@ -24,7 +24,7 @@ class Catalogue:
     Attributes:
         tables: users, movies and ratings.
         features: their encodings.
-        learned: (ratings,) which of the ratings were trained on.
+        learned: (ratings,) which of the ratings the training was given; the others are held out.
         lowest, highest: stars that were given.
     """
 
@@ -138,7 +138,7 @@ class Catalogue:
 
         Args:
             user_idx: row of the user.
-            learned_only: only the ratings that the vectors were trained on.
+            learned_only: only the ratings that the training was given.
         """
         movie_idx, stars, learned, starts = self._seen_rows
         part = slice(starts[user_idx], starts[user_idx + 1])

@@ -40,7 +40,7 @@ class Recommender(Catalogue):
         tables: users, movies and ratings of the run.
         features: their encodings.
         model: the two halves, and what newcomers' vectors come from.
-        learned: (ratings,) which of the ratings were trained on; None: all.
+        learned: (ratings,) which of the ratings the training was given; None: all.
 
     Raises:
         InputError: a model whose shapes do not fit the features.
