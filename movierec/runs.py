@@ -213,8 +213,9 @@ class Run:
         watching = Watching(**self._arrays("watching", Watching._fields))
         newcomers = Newcomers(**self._arrays("newcomers", Newcomers._fields))
         model = Model(**stars, watching=watching, newcomers=newcomers)
+        learned = self.part != "test"
         try:
-            return Recommender(self.tables, self.features, model, self.part != "test")
+            return Recommender(self.tables, self.features, model, learned)
         except InputError as error:
             raise self._damaged(str(error)) from error
 
