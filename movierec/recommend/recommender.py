@@ -27,6 +27,7 @@ from movierec.recommend.scorer import Scorer, join_scores
 from movierec.vectors import Vectors, top_k
 
 FANS = 20  # people asked in `also_liked`
+NOTHING = np.zeros(0, np.int64)
 FANS_LIKING = 0.2  # of `scorer.LIKING` there, where it is what goes with a film that counts
 
 
@@ -150,8 +151,8 @@ class Recommender(Catalogue):
         """
         someone = self._someone(user)
         stars, scores = self.scorer.score(someone.vector, someone.profile, liking)
-        allowed = self._allowed(scores, among, someone.rated if exclude_seen else None)
-        chosen = choose(allowed, k, temperature, seed, variety, self.near)
+        left_out = someone.rated if exclude_seen else NOTHING
+        chosen = self._chosen(scores, left_out, k, temperature, seed, variety, among)
         return self.describe(chosen, scores[chosen], stars[chosen])
 
     def for_new_user(
@@ -163,18 +164,7 @@ class Recommender(Catalogue):
         k: int = 10,
         **settings: Any,
     ) -> pd.DataFrame:
-        """The films for somebody who is not in the data: `for_user` of `new_user`.
-
-        Args:
-            ratings, gender, age, occupation: see `new_user`.
-            k, settings: see `for_user`.
-
-        Returns:
-            As `for_user`.
-
-        Raises:
-            InputError: as both.
-        """
+        """The films for somebody who is not in the data: `for_user` of `new_user`; see both."""
         return self.for_user(self.new_user(ratings, gender, age, occupation), k, **settings)
 
     def for_group(
@@ -212,14 +202,12 @@ class Recommender(Catalogue):
             )
         join = np.min if how == "least misery" else np.mean
         people = [self._someone(user) for user in users]
-        vectors, profiles = (
-            np.stack([p.vector for p in people]),
-            np.stack([p.profile for p in people]),
-        )
+        vectors = np.stack([person.vector for person in people])
+        profiles = np.stack([person.profile for person in people])
         stars, scores = self.scorer.score(vectors, profiles, liking)
         joined = join(scores / scores[:, self.is_film].max(axis=1, keepdims=True), axis=0)
         rated = np.concatenate([person.rated for person in people])
-        chosen = choose(self._allowed(joined, among, rated), k, 0.0, None, variety, self.near)
+        chosen = self._chosen(joined, rated, k, variety=variety, among=among)
         predicted = join(self.scorer.clipped(stars), axis=0)
         return self.describe(chosen, joined[chosen], predicted[chosen])
 
@@ -285,8 +273,8 @@ class Recommender(Catalogue):
         """
         movie_idx = int(self.features.movies.encode([movie_id])[0])
         likeness = self.likeness(movie_idx)
-        allowed = self._allowed(likeness, among, np.array([movie_idx]))
-        chosen = choose(allowed, k, temperature, seed, variety, self.near)
+        itself = np.array([movie_idx])
+        chosen = self._chosen(likeness, itself, k, temperature, seed, variety, among)
         return self.describe(chosen, likeness[chosen])
 
     def also_liked(
@@ -321,8 +309,8 @@ class Recommender(Catalogue):
             watching.watched[:, :-1] @ watching.watched[movie_idx, :-1] * watching.own[movie_idx]
         )
         scores = join_scores(watch, stars, FANS_LIKING)
-        allowed = self._allowed(scores, among, np.array([movie_idx]))
-        chosen = choose(allowed, k, temperature, seed, variety, self.near)
+        itself = np.array([movie_idx])
+        chosen = self._chosen(scores, itself, k, temperature, seed, variety, among)
         return self.describe(chosen, scores[chosen], stars[chosen])
 
     def people_who_like(self, movie_id: int, k: int = FANS) -> pd.DataFrame:
@@ -508,17 +496,20 @@ class Recommender(Catalogue):
         best = top_k(scores[None], k)[0]
         return best[best >= 0]
 
-    def _allowed(
+    def _chosen(
         self,
         scores: npt.NDArray[np.float32],
-        among: npt.ArrayLike | None,
-        left_out: npt.NDArray[np.integer] | None,
-    ) -> npt.NDArray[np.float32]:
-        """The scores of the films that may be chosen, -inf elsewhere."""
+        left_out: npt.NDArray[np.integer],
+        k: int,
+        temperature: float = 0.0,
+        seed: int | None = None,
+        variety: float = 0.0,
+        among: npt.ArrayLike | None = None,
+    ) -> npt.NDArray[np.int64]:
+        """Rows of k films, some rows left out; the others as in `for_user`."""
         allowed = np.where(self.is_film, scores, -np.inf)
         if among is not None:
             kept = self.features.movies.encode(np.atleast_1d(among))
             allowed[np.setdiff1d(np.arange(len(allowed)), kept)] = -np.inf
-        if left_out is not None:
-            allowed[left_out] = -np.inf
-        return allowed
+        allowed[left_out] = -np.inf
+        return choose(allowed, k, temperature, seed, variety, self.near)
