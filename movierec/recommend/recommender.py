@@ -59,8 +59,6 @@ class Recommender(Catalogue):
         self.model = model
         self.scorer = Scorer(model, self.is_film, self.lowest, self.highest)
 
-    # --- who ---------------------------------------------------------------------------------
-
     def person(self, user_id: int) -> Person:
         """A user of the data as a `Person`.
 
@@ -112,8 +110,6 @@ class Recommender(Catalogue):
         found = new_user(self.model.newcomers, self.model.films, attributes, rated, stars)
         profile = profile_of(self.model.watching, rated, stars)
         return Person("you", found.vector, profile, rated, stars, found)
-
-    # --- the modes ---------------------------------------------------------------------------
 
     def for_user(
         self,
@@ -216,8 +212,6 @@ class Recommender(Catalogue):
     ) -> pd.DataFrame:
         """The films for each of several users.
 
-        Users are scored in blocks: no users x films matrix is built.
-
         Returns:
             A long frame with `user_id`, `rank` (from 1), and the columns of `for_user`; users in
             the order given.
@@ -245,7 +239,7 @@ class Recommender(Catalogue):
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """The best films of each user row as arrays: what `for_users` tells in words.
 
-        Args and returns: see `Scorer.top`; `exclude_seen` as in `for_user`.
+        See `Scorer.top`; `exclude_seen` as in `for_user`.
         """
         left_out = (lambda user: self.seen(user)[0]) if exclude_seen else None
         return self.scorer.top(user_idx, k, left_out, liking)
@@ -273,8 +267,7 @@ class Recommender(Catalogue):
         """
         movie_idx = int(self.features.movies.encode([movie_id])[0])
         likeness = self.likeness(movie_idx)
-        itself = np.array([movie_idx])
-        chosen = self._chosen(likeness, itself, k, temperature, seed, variety, among)
+        chosen = self._chosen(likeness, movie_idx, k, temperature, seed, variety, among)
         return self.describe(chosen, likeness[chosen])
 
     def also_liked(
@@ -309,8 +302,7 @@ class Recommender(Catalogue):
             watching.watched[:, :-1] @ watching.watched[movie_idx, :-1] * watching.own[movie_idx]
         )
         scores = join_scores(watch, stars, FANS_LIKING)
-        itself = np.array([movie_idx])
-        chosen = self._chosen(scores, itself, k, temperature, seed, variety, among)
+        chosen = self._chosen(scores, movie_idx, k, temperature, seed, variety, among)
         return self.describe(chosen, scores[chosen], stars[chosen])
 
     def people_who_like(self, movie_id: int, k: int = FANS) -> pd.DataFrame:
@@ -367,8 +359,6 @@ class Recommender(Catalogue):
         """
         movie_idx = self.features.movies.encode(np.atleast_1d(movie_ids))
         return self.scorer.clipped(self.model.films[movie_idx] @ person.vector)
-
-    # --- why ---------------------------------------------------------------------------------
 
     def explain(self, user: int | Person, movie_id: int) -> pd.DataFrame:
         """Which of a person's rated films speak for a film and against it, and how much.
@@ -431,8 +421,6 @@ class Recommender(Catalogue):
         first, second = map(int, self.features.movies.encode([movie_id, other_id]))
         return shared(self, first, second, float(self.likeness(first)[second]))
 
-    # --- growing -----------------------------------------------------------------------------
-
     def add_movies(self, movies: pd.DataFrame) -> Recommender:
         """A recommender that also has films that the training has not seen.
 
@@ -471,8 +459,6 @@ class Recommender(Catalogue):
         """
         return Recommender(*with_ratings(self, self.model, ratings, users))
 
-    # --- how ---------------------------------------------------------------------------------
-
     @cached_property
     def near(self) -> Vectors:
         """Films' vectors as they are compared with each other, of length 1 or less."""
@@ -499,7 +485,7 @@ class Recommender(Catalogue):
     def _chosen(
         self,
         scores: npt.NDArray[np.float32],
-        left_out: npt.NDArray[np.integer],
+        left_out: int | npt.NDArray[np.integer],
         k: int,
         temperature: float = 0.0,
         seed: int | None = None,
