@@ -40,6 +40,7 @@ SIZES = np.array([0, 1, 2, 3, 5, 8, 13, 20, 40, 80, 160])  # films in the cut hi
 RIDGE = 30.0  # of the tower of new users
 SOLVER_STEPS = 20
 MOST_ASKED = 10_000  # users that the tower is learnt from; each takes a row for each of `SIZES`
+LEFT_OUT = 1e-5
 SPREAD = 1.35  # trained vectors are drawn to their tower's output: people differ more than these
 SCALE = 0.3  # of the entries that are no films, as of attributes
 CHOSEN = 12.0  # ratings after which being chosen counts half
@@ -118,13 +119,15 @@ def learn_newcomers(
     if len(known) > MOST_ASKED:
         asked = np.sort(np.random.default_rng(seed).choice(known, MOST_ASKED, replace=False))
         heard = rows.take(np.flatnonzero(np.isin(rows.user_idx, asked)))
-    targets = users[asked] - center
+    way = _directions(users[asked] - center)
+    targets = (users[asked] - center) @ way  # (n, q)
     inputs = _cut_histories(heard, asked, len(movies), user_attributes[asked], seed)
     every = sp.vstack(inputs, format="csr")
-    start = np.zeros((every.shape[1], users.shape[1]), np.float32)
+    start = np.zeros((every.shape[1], targets.shape[1]), np.float32)
     tower = ridge_regression(every, np.tile(targets, (len(SIZES), 1)), RIDGE, start, SOLVER_STEPS)
     left = [targets - part @ tower for part in inputs]
-    covariance = np.stack([SPREAD * (each.T @ each) / len(asked) for each in left])
+    covariance = np.stack([SPREAD * way @ (each.T @ each) @ way.T / len(asked) for each in left])
+    tower = tower @ way.T
     error = rows.rating - pair_scores(users, movies, rows.user_idx, rows.movie_idx)
     noise = np.array([np.mean(error**2, dtype=np.float64)], np.float32)
 
@@ -152,6 +155,20 @@ def learn_newcomers(
     for row in np.flatnonzero(~told[0]):
         people[row] = new_user(learned, films, user_attributes[row], *nobody).vector
     return learned, people, films
+
+
+def _directions(vectors: Array) -> Array:
+    """The directions in which vectors differ at all: a network's 200 do so in some 60.
+
+    Args:
+        vectors: (n, d), about their mean.
+
+    Returns:
+        float32 (d, q), orthonormal; what they leave out is `LEFT_OUT` of the variance.
+    """
+    variance, directions = np.linalg.eigh(vectors.T @ vectors)  # ascending
+    kept = np.cumsum(variance) > LEFT_OUT * variance.sum()
+    return directions[:, kept].astype(np.float32)
 
 
 def new_user(
