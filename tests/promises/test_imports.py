@@ -43,8 +43,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving": {"data", "errors", "files", "logs", "network", "recommend", "runs", "vectors"},
     "posters": {"data", "errors", "logs", "paths"},
     "explorer": {"data", "errors", "posters", "models", "recommend", "vectors"},
-    "reports": {"data", "errors", "evaluation", "files", "lessons", "logs", "models", "paths"}
-    | {"runs", "trust"},
+    "reports": {"data", "errors", "evaluation", "files", "lessons", "logs", "models", "runs"}
+    | {"trust"},
     "page": {"errors", "explorer", "lessons", "logs", "posters", "reports", "runs"},
     "doctor": {"data", "errors", "posters", "paths", "runs"},
     "cli": {"data", "doctor", "errors", "evaluation", "files", "logs", "models", "page", "paths"}
