@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "page": {"errors", "explorer", "lessons", "logs", "posters", "reports", "runs"},
     "doctor": {"data", "errors", "posters", "paths", "runs"},
     "cli": {"data", "doctor", "errors", "evaluation", "files", "logs", "models", "page", "paths"}
-    | {"posters", "progress", "recommend", "reports", "runs", "sample", "serving", "training"},
+    | {"posters", "progress", "registry", "reports", "runs", "sample", "serving", "training"},
     "__main__": {"cli"},
 }
 # modules whose role allows less than their room's
