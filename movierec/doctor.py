@@ -61,10 +61,9 @@ class Findings:
 
 def examine() -> Findings:
     """Look at packages, folders, data sets and runs; takes under a second."""
-    own = [] if _version("movierec") is None else metadata.requires("movierec") or []
-    needed = [Requirement(line) for line in own]
+    needed = _requirements()
     problems = [*_unfit_python(), *_unmet(needed, ""), *_unusable_folders()]
-    if not own:
+    if not needed:
         problems.append(
             f"movierec runs from {Path(__file__).parent} but is not installed; install it with "
             "`pip install -e .` in its checkout, or run `make setup` there"
@@ -80,7 +79,6 @@ def examine() -> Findings:
     gpus, silent = _gpus()
     problems += silent
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    extras = metadata.metadata("movierec").get_all("Provides-Extra") if own else []
     return Findings(
         movierec=__version__,
         python=f"{platform.python_version()} ({sys.executable})",
@@ -88,7 +86,7 @@ def examine() -> Findings:
         cores=cores or 1,
         gpus=gpus,
         packages={package: _version(package) for package in SHOWN},
-        extras={extra: not list(_unmet(needed, extra)) for extra in sorted(extras or [])},
+        extras={extra: not any(_unmet(needed, extra)) for extra in _extras()},
         paths={
             "package": str(Path(__file__).parent),
             "data": str(data_dir().absolute()),
@@ -99,6 +97,25 @@ def examine() -> Findings:
         newest_run=newest,
         problems=problems,
     )
+
+
+def missing_extras() -> list[str]:
+    """The extras of movierec of which something is not installed."""
+    needed = _requirements()
+    return [extra for extra in _extras() if any(_unmet(needed, extra))]
+
+
+def _requirements() -> list[Requirement]:
+    """What the installed movierec asks for; nothing where it runs without being installed."""
+    if _version("movierec") is None:
+        return []
+    return [Requirement(line) for line in metadata.requires("movierec") or []]
+
+
+def _extras() -> list[str]:
+    if _version("movierec") is None:
+        return []
+    return sorted(metadata.metadata("movierec").get_all("Provides-Extra") or [])
 
 
 def _version(package: str) -> str | None:

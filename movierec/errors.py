@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +32,28 @@ class InputError(ValueError):
 
     The command line prints the message without a traceback and ends with exit status 2.
     """
+
+
+@contextmanager
+def needs(extra: str, what: str) -> Iterator[None]:
+    """Around code, or on a function, that imports packages which an extra of movierec installs.
+
+    Args:
+        extra: its name, such as "network".
+        what: what needs it, such as "recipe fast".
+
+    Raises:
+        InputError: one of them is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "movierec").split(".")[0]
+        if package == "movierec":
+            raise  # a mistake of our own
+        raise InputError(
+            f"{what} needs {package}, which is not installed; pip install 'movierec[{extra}]'"
+        ) from error
 
 
 class DivergedError(InputError):

@@ -1,28 +1,93 @@
-"""The commands that recommend films or predict ratings."""
+"""The commands that recommend films."""
 
 from __future__ import annotations
 
-import json
-import sys
+import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from movierec.cli.options import (
-    choice_options,
-    chosen,
-    json_option,
-    k_option,
-    liking_option,
-    movie_argument,
-    open_run,
-    opened_run,
-    out_option,
-    why_option,
-)
-from movierec.cli.printing import print_facts, print_films
+from movierec.cli.options import json_option, k_option, opened_run, out_option
+from movierec.cli.printing import interruptible, print_facts, print_films
 from movierec.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from movierec.recommend.recommender import Recommender
+    from movierec.runs import Run
+
+    Films = tuple[pd.DataFrame, str]  # and what they are, in words
+
+CHOICE = (
+    opened_run,
+    k_option,
+    click.option(
+        "--temperature",
+        type=float,
+        default=0.0,
+        show_default=True,
+        help="0: the plain best; above: a draw among the best, 1 is lively.",
+    ),
+    click.option("--seed", type=int, help="Makes a draw repeatable."),
+    click.option(
+        "--variety",
+        type=float,
+        default=0.0,
+        show_default=True,
+        help="0 to 1: how much it counts against a film that it resembles those before it.",
+    ),
+    click.option("--genre", "genres", multiple=True, help="Only films of it; repeatable."),
+    click.option("--without", multiple=True, help="No films of this genre; repeatable."),
+    click.option("--years", metavar="FROM-TO", help="Only films of these years: 1980-1999."),
+    click.option("--least-ratings", type=int, help="Only films with so many ratings."),
+    click.option("--most-ratings", type=int, help="Only films with no more ratings."),
+    json_option,
+)
+liking_option = click.option(
+    "--liking",
+    type=float,
+    help="0 to 1: how much liking a film counts beside watching it; 1: order by predicted stars.",
+)
+why_option = click.option("--why", is_flag=True, help="Say what speaks for each film.")
+
+
+def lists_films(answer: Callable[..., Films]) -> Callable[..., None]:
+    """A command that prints films of a run, with the options by which they are chosen.
+
+    Args:
+        answer: gets the run's recommender, its own arguments, and as keywords how films are chosen;
+            gives the films, and what they are, in words.
+    """
+
+    @functools.wraps(answer)
+    def command(
+        run: Run,
+        as_json: bool,
+        genres: tuple[str, ...],
+        without: tuple[str, ...],
+        years: str | None,
+        least_ratings: int | None,
+        most_ratings: int | None,
+        **given: Any,
+    ) -> None:
+        span: tuple[int | None, int | None] = (None, None)
+        if years is not None:
+            first, _, last = years.partition("-")
+            if not (first.isdigit() and last.isdigit()):
+                raise InputError(f"got --years {years!r}; expected two years, such as 1980-1999")
+            span = int(first), int(last)
+        ratings = (least_ratings, most_ratings)
+        if genres or without or years is not None or ratings != (None, None):
+            given["among"] = run.recommender.where(genres, without, span, ratings)
+        films, heading = answer(run.recommender, **given)
+        print_films(films, heading, as_json)
+
+    for option in reversed(CHOICE):
+        command = option(command)
+    return command
 
 
 @click.group()
@@ -32,28 +97,18 @@ def recommend() -> None:
 
 @recommend.command("for-user")
 @click.argument("user_id", type=int)
-@opened_run
-@choice_options
-@liking_option
 @click.option("--include-seen", is_flag=True, help="Also films that the user has rated.")
+@liking_option
 @why_option
-@json_option
+@lists_films
 def for_user_command(
-    user_id: int,
-    run_dir: Path | None,
-    liking: float | None,
-    include_seen: bool,
-    why: bool,
-    as_json: bool,
-    **choice: Any,
-) -> None:
+    recommender: Recommender, user_id: int, include_seen: bool, why: bool, **choice: Any
+) -> Films:
     """The films for a user."""
-    recommender = open_run(run_dir).recommender
-    settings = chosen(recommender, **choice)
-    films = recommender.for_user(user_id, exclude_seen=not include_seen, liking=liking, **settings)
+    films = recommender.for_user(user_id, exclude_seen=not include_seen, **choice)
     if why:
         films["why"] = [recommender.because(user_id, movie) for movie in films["movie_id"]]
-    print_films(films, f"for user {user_id}", as_json)
+    return films, f"for user {user_id}"
 
 
 @recommend.command("new-user")
@@ -67,24 +122,19 @@ def for_user_command(
 @click.option("--gender", help="F or M.")
 @click.option("--age", type=int, help="In years.")
 @click.option("--occupation", type=int, help="Code, as in the data.")
-@opened_run
-@choice_options
 @liking_option
 @why_option
-@json_option
+@lists_films
 def new_user_command(
+    recommender: Recommender,
     rates: tuple[str, ...],
     gender: str | None,
     age: int | None,
     occupation: int | None,
-    run_dir: Path | None,
-    liking: float | None,
     why: bool,
-    as_json: bool,
     **choice: Any,
-) -> None:
+) -> Films:
     """The films for somebody new, from as much as they tell."""
-    recommender = open_run(run_dir).recommender
     ratings = {}
     for rate in rates:
         movie, _, stars = rate.rpartition("=")
@@ -102,10 +152,10 @@ def new_user_command(
             raise InputError(f"got {recommender.title(movie_id)} twice; rate a film once")
         ratings[movie_id] = given
     person = recommender.new_user(ratings, gender, age, occupation)
-    films = recommender.for_user(person, liking=liking, **chosen(recommender, **choice))
+    films = recommender.for_user(person, **choice)
     if why:
         films["why"] = [recommender.because(person, movie) for movie in films["movie_id"]]
-    print_films(films, "for you", as_json)
+    return films, "for you"
 
 
 @recommend.command("group")
@@ -117,25 +167,34 @@ def new_user_command(
     show_default=True,
     help="A film is as good as for the one who likes it least, or as for all on average.",
 )
-@opened_run
-@choice_options
 @liking_option
-@json_option
-def group_command(
-    user_ids: tuple[int, ...],
-    how: str,
-    run_dir: Path | None,
-    liking: float | None,
-    as_json: bool,
-    **choice: Any,
-) -> None:
+@lists_films
+def group_command(recommender: Recommender, user_ids: tuple[int, ...], **choice: Any) -> Films:
     """The films for several users at once."""
-    recommender = open_run(run_dir).recommender
-    settings = chosen(recommender, **choice)
-    if settings.pop("temperature") or settings.pop("seed") is not None:
+    if choice.pop("temperature") or choice.pop("seed") is not None:
         raise InputError("a group gets its best films; leave out --temperature and --seed")
-    films = recommender.for_group(user_ids, how=how, liking=liking, **settings)
-    print_films(films, f"for users {', '.join(map(str, user_ids))}", as_json)
+    films = recommender.for_group(user_ids, **choice)
+    return films, f"for users {', '.join(map(str, user_ids))}"
+
+
+@recommend.command("similar")
+@click.argument("movie")
+@lists_films
+def similar_command(recommender: Recommender, movie: str, **choice: Any) -> Films:
+    """The films most like a film."""
+    movie_id = recommender.movie_id(movie)
+    films = recommender.similar(movie_id, **choice)
+    return films, f"similar to {recommender.title(movie_id)}"
+
+
+@recommend.command("also-liked")
+@click.argument("movie")
+@lists_films
+def also_liked_command(recommender: Recommender, movie: str, **choice: Any) -> Films:
+    """What the people who like a film also like."""
+    movie_id = recommender.movie_id(movie)
+    films = recommender.also_liked(movie_id, **choice)
+    return films, f"liked by people who like {recommender.title(movie_id)}"
 
 
 @recommend.command("for-users")
@@ -148,15 +207,7 @@ def group_command(
 @click.option("--workers", default=1, show_default=True, help="Processes on this machine.")
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster, in place of --workers.")
 @json_option
-def for_users_command(
-    users: Path,
-    run_dir: Path | None,
-    out: Path,
-    k: int,
-    workers: int,
-    scheduler: str | None,
-    as_json: bool,
-) -> None:
+def for_users_command(run: Run, users: Path, out: Path, as_json: bool, **settings: Any) -> None:
     """The films for many users, written to a folder.
 
     USERS.parquet is a Parquet file, or a folder of them, with a column user_id. The lists are
@@ -166,60 +217,6 @@ def for_users_command(
     from movierec.progress import counted
     from movierec.serving.batch import recommend_all
 
-    try:
-        with counted("parts") as on_part:
-            facts = recommend_all(
-                open_run(run_dir).path, users, out, k, workers, scheduler, on_part=on_part
-            )
-    except KeyboardInterrupt:
-        print("\nmovierec: stopped; the same command goes on with what is missing", file=sys.stderr)
-        sys.exit(130)
+    with interruptible(), counted("parts") as on_part:
+        facts = recommend_all(run.path, users, out, **settings, on_part=on_part)
     print_facts({"out": str(out)} | facts, as_json)
-
-
-@recommend.command("similar")
-@movie_argument
-@opened_run
-@choice_options
-@json_option
-def similar_command(movie: str, run_dir: Path | None, as_json: bool, **choice: Any) -> None:
-    """The films most like a film."""
-    recommender = open_run(run_dir).recommender
-    movie_id = recommender.movie_id(movie)
-    films = recommender.similar(movie_id, **chosen(recommender, **choice))
-    print_films(films, f"similar to {recommender.title(movie_id)}", as_json)
-
-
-@recommend.command("also-liked")
-@movie_argument
-@opened_run
-@choice_options
-@json_option
-def also_liked_command(movie: str, run_dir: Path | None, as_json: bool, **choice: Any) -> None:
-    """What the people who like a film also like."""
-    recommender = open_run(run_dir).recommender
-    movie_id = recommender.movie_id(movie)
-    films = recommender.also_liked(movie_id, **chosen(recommender, **choice))
-    print_films(films, f"liked by people who like {recommender.title(movie_id)}", as_json)
-
-
-@click.command("predict")
-@click.argument("pairs", metavar="PAIRS.csv", type=click.Path(path_type=Path))
-@opened_run
-@out_option("FILE", "Where to write, in place of the standard output.")
-@json_option
-def predict_command(pairs: Path, run_dir: Path | None, out: Path | None, as_json: bool) -> None:
-    """Add a predicted rating to each user and film of a CSV file."""
-    from movierec.files import write_whole
-    from movierec.serving.predictions import as_csv, predict_file
-
-    header, *rows = predict_file(open_run(run_dir).recommender, pairs)
-    if as_json:
-        records = [dict(zip(header, row, strict=True)) for row in rows]
-        text = json.dumps(records, indent=2, ensure_ascii=False) + "\n"
-    else:
-        text = as_csv(header, *rows)
-    if out is None:
-        sys.stdout.write(text)
-    else:
-        write_whole(out, text)

@@ -1,24 +1,36 @@
 """The command line as a whole.
 
 Results go to the standard output (with `--json`, nothing else does); progress and messages go to
-the standard error. Exit status 2 is bad input; 1 is a notebook that failed, or something that
-`doctor` found to mend.
+the standard error. Exit status 2 is bad input, or a package that is not installed; 1 is a notebook
+that failed, or something that `doctor` found to mend.
 """
 
 from __future__ import annotations
 
+import copy
 import errno
-import json
+import importlib
 import sys
-from dataclasses import asdict
-from typing import Any
 
 import click
 
 from movierec import __version__
-from movierec.cli import films, reports, serving, training
-from movierec.cli.options import json_option
-from movierec.errors import InputError, NotebookError, WorkerLostError, printable
+from movierec.errors import InputError, NotebookError, WorkerLostError, needs, printable
+
+# each command: where it stands, and the extra that installs what it needs beside the core
+COMMANDS: dict[str, tuple[str, str]] = {
+    "data": ("training:data_command", ""),
+    "train": ("training:train_command", ""),
+    "evaluate": ("training:evaluate_command", ""),
+    "recommend": ("films:recommend", ""),
+    "predict": ("serving:predict_command", ""),
+    "export": ("serving:export_command", "export"),
+    "app": ("serving:app_command", "page"),
+    "metadata": ("serving:metadata_command", "posters"),
+    "notebooks": ("reports:notebooks_command", "notebooks"),
+    "compare": ("reports:compare_command", "notebooks"),
+    "doctor": ("machine:doctor_command", ""),
+}
 
 
 def main() -> None:
@@ -42,58 +54,40 @@ def main() -> None:
         sys.exit(1)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """`COMMANDS`, each loaded when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        place, extra = COMMANDS[cmd_name]
+        module, _, name = place.partition(":")
+        command: click.Command = getattr(importlib.import_module(f"movierec.cli.{module}"), name)
+        if extra and (called := command.callback):
+            command = copy.copy(command)
+            command.callback = needs(extra, f"`movierec {cmd_name}`")(called)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from movierec.doctor import missing_extras
+
+        missing, rows = missing_extras(), []
+        for name, (_, extra) in COMMANDS.items():
+            command = self.get_command(ctx, name)
+            assert command is not None
+            mark = f" [{extra}]" if extra in missing else ""
+            rows.append((name, command.get_short_help_str(70) + mark))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+        if missing:
+            formatter.write_paragraph()
+            formatter.write_text("[NAME] has to be installed: pip install 'movierec[NAME]'")
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="movierec")
 def cli() -> None:
     """Understand, train and use a deep movie recommender."""
-
-
-for command in (
-    training.data_command,
-    training.train_command,
-    training.evaluate_command,
-    films.predict_command,
-    films.recommend,
-    reports.notebooks_command,
-    reports.compare_command,
-    serving.export_command,
-    serving.app_command,
-    serving.metadata_command,
-):
-    cli.add_command(command)
-
-
-@cli.command("doctor")
-@json_option
-def doctor_command(as_json: bool) -> None:
-    """Say what is installed and found here, and what is missing.
-
-    Ends with exit status 1 where something stands in the way.
-    """
-    from movierec.doctor import examine
-
-    found = examine()
-    if as_json:
-        print(json.dumps(asdict(found), indent=2, ensure_ascii=False))
-    else:
-        _print_findings(asdict(found))
-    sys.exit(1 if found.problems else 0)
-
-
-def _print_findings(found: dict[str, Any]) -> None:
-    problems = found.pop("problems")
-    found["packages"] = {k: v or "not installed" for k, v in found["packages"].items()}
-    found["extras"] = {k: "installed" if v else "not installed" for k, v in found["extras"].items()}
-    for name, value in found.items():
-        heading = name.replace("_", " ")
-        if isinstance(value, dict):
-            lines = [f"{key} {entry}" for key, entry in value.items()]
-        else:
-            lines = value if isinstance(value, list) else [value]
-        for line in lines or ["none"]:
-            print(f"{heading:<12} {'none' if line is None else line}")
-            heading = ""
-    for problem in problems:
-        print(f"\nto mend: {problem}")
-    if not problems:
-        print("\nNothing stands in the way.")

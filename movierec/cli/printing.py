@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from movierec.errors import printable
@@ -12,15 +14,30 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
 def print_facts(facts: dict[str, Any], as_json: bool) -> None:
     """Print facts, one a line."""
     if as_json:
-        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        print_json(facts)
         return
     for name, value in facts.items():
         shown = f"{value:,.4g}" if isinstance(value, float) else value
         shown = f"{value:,}" if type(value) is int else shown
         print(f"{name.replace('_', ' '):<16} {'none' if value is None else shown}")
+
+
+@contextmanager
+def interruptible(then: str = "the same command goes on with what is missing") -> Iterator[None]:
+    """Around what goes on for long: an interrupt is told, with what to do then."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"\nmovierec: stopped; {then}", file=sys.stderr)
+        sys.exit(130)
 
 
 def print_films(films: pd.DataFrame, heading: str, as_json: bool) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from movierec.cli.options import data_option, from_option, json_option, out_option, run_option
+from movierec.cli.printing import interruptible, print_facts, print_json
 from movierec.errors import InputError
 
 if TYPE_CHECKING:
     from movierec.reports.parameters import Parameter
-from movierec.cli.options import data_option, from_option, json_option, out_option, run_option
-from movierec.cli.printing import print_facts
 
 
 def _checked_parameters(
@@ -87,9 +86,9 @@ def notebooks_command(
     if grid:
         if len(only) > 1:
             raise InputError("got --grid with several --only; one notebook is swept over")
-        _sweep(
-            run_dir or reports_dir() / f"{data}-sweep", grid, settings, only, jobs, force, as_json
-        )
+        out_dir = run_dir or reports_dir() / f"{data}-sweep"
+        one: dict[str, Any] = {"notebook": only[0]} if only else {}
+        _sweep(out_dir, grid, settings, as_json, jobs=jobs, force=force, **one)
         return
     if jobs is not None:
         raise InputError("got --jobs without --grid; the notebooks of a report run in order")
@@ -104,23 +103,12 @@ def notebooks_command(
 
 
 def _sweep(
-    out_dir: Path,
-    grid: tuple[str, ...],
-    settings: dict[str, object],
-    only: tuple[str, ...],
-    jobs: int | None,
-    force: bool,
-    as_json: bool,
+    out_dir: Path, grid: tuple[str, ...], parameters: dict[str, object], as_json: bool, **how: Any
 ) -> None:
-    from movierec.reports.sweep import NOTEBOOK, parsed_grid, sweep
+    from movierec.reports.sweep import parsed_grid, sweep
 
-    values = parsed_grid(grid)
-    notebook = only[0] if only else NOTEBOOK
-    try:
-        result = sweep(out_dir, values, settings, notebook=notebook, jobs=jobs, force=force)
-    except KeyboardInterrupt:
-        print("\nmovierec: stopped; the same command goes on with what is missing", file=sys.stderr)
-        sys.exit(130)
+    with interruptible():
+        result = sweep(out_dir, parsed_grid(grid), parameters, **how)
     if as_json:
         print((result.out_dir / "metrics.json").read_text("utf-8"), end="")
     else:
@@ -149,15 +137,14 @@ def compare_command(first: Path, second: Path, out: Path | None, seed: int, as_j
     page = out or reports_dir() / f"{name}.html"
     result = compare_folders(first, second, page, seed)
     if as_json:
-        print(json.dumps(result | {"page": str(page)}, indent=2))
+        print_json(result | {"page": str(page)})
     else:
         print(f"The comparison is in {page}")
 
 
 def _print_parameters(parameters: dict[str, Parameter], as_json: bool) -> None:
     if as_json:
-        told = {name: parameter._asdict() for name, parameter in parameters.items()}
-        print(json.dumps(told, indent=2))
+        print_json({name: parameter._asdict() for name, parameter in parameters.items()})
         return
     for name, (kind, default, meaning) in parameters.items():
         print(f"{name + ': ' + kind:<20} {meaning} [{default!r}]")

@@ -1,18 +1,51 @@
-"""The commands that let others use a run: exports, the page and its posters."""
+"""The commands that let others use a run: predictions, exports, the page and its posters."""
 
 from __future__ import annotations
 
+import json
 import sys
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from movierec.cli.options import json_option, open_run, opened_run, out_option
+from movierec.cli.options import (
+    RUN_TEXT,
+    json_option,
+    open_run,
+    opened_run,
+    out_option,
+    run_option,
+)
 from movierec.cli.printing import print_facts
 from movierec.errors import InputError
+
+if TYPE_CHECKING:
+    from movierec.runs import Run
+
+
+@click.command("predict")
+@click.argument("pairs", metavar="PAIRS.csv", type=click.Path(path_type=Path))
+@opened_run
+@out_option("FILE", "Where to write, in place of the standard output.")
+@json_option
+def predict_command(run: Run, pairs: Path, out: Path | None, as_json: bool) -> None:
+    """Add a predicted rating to each user and film of a CSV file."""
+    from movierec.files import write_whole
+    from movierec.serving.predictions import as_csv, predict_file
+
+    header, *rows = predict_file(run.recommender, pairs)
+    if as_json:
+        records = [dict(zip(header, row, strict=True)) for row in rows]
+        text = json.dumps(records, indent=2, ensure_ascii=False) + "\n"
+    else:
+        text = as_csv(header, *rows)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        write_whole(out, text)
 
 
 @click.command("export")
@@ -28,9 +61,7 @@ from movierec.errors import InputError
     help="May be repeated.",
 )
 @json_option
-def export_command(
-    run_dir: Path | None, out: Path, formats: tuple[str, ...], as_json: bool
-) -> None:
+def export_command(run: Run, out: Path, formats: tuple[str, ...], as_json: bool) -> None:
     """Write a run for use without movierec.
 
     Vectors become Parquet, and functions SavedModel and ONNX. The functions are the towers of a
@@ -39,7 +70,7 @@ def export_command(
     """
     from movierec.serving.export import FORMATS, export
 
-    told = export(open_run(run_dir), out, FORMATS if "all" in formats else formats)
+    told = export(run, out, FORMATS if "all" in formats else formats)
     facts = {
         "out": str(out),
         "formats": ", ".join(told["formats"]),
@@ -49,7 +80,7 @@ def export_command(
 
 
 @click.command("app")
-@opened_run
+@run_option(RUN_TEXT)
 @click.option("--ip", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8866, show_default=True, help="Port to listen on; 0: a free one.")
 @click.option(
@@ -104,7 +135,7 @@ def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
 @click.option("--limit", type=click.IntRange(min=1), help="Only the films with the most ratings.")
 @json_option
 def metadata_command(
-    run_dir: Path | None,
+    run: Run,
     provider: str | None,
     language: str | None,
     limit: int | None,
@@ -122,7 +153,6 @@ def metadata_command(
     from movierec.progress import counted
 
     logs.show("warning")  # of each film that fails, why
-    run = open_run(run_dir)
     movies = run.tables.movies
     # without a word from the environment it is TMDB, or a message that it needs a key
     films = configured(movies, provider, language) or configured(movies, "tmdb", language)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from movierec.cli.options import (
     open_run,
     run_option,
 )
-from movierec.cli.printing import print_facts, print_table
+from movierec.cli.printing import interruptible, print_facts, print_json, print_table
 from movierec.registry import offered
 
 HOLDOUTS = ("random", "origin", "temporal", "last", "none")  # of splits, which loads pandas
@@ -131,13 +129,10 @@ def train_command(
     if settings["holdout"] in FOLDS:
         settings["holdout"] = official_fold(tables, path, settings["holdout"])
     loaded = time.perf_counter()
-    try:
+    resumed = "resume" in recipe.supports
+    how = "continue with the same command and --resume" if resumed else "nothing was changed"
+    with interruptible(how):
         finished = train(tables, run_dir=run_dir, **settings)
-    except KeyboardInterrupt:
-        resumed = "resume" in recipe.supports
-        how = "continue with the same command and --resume" if resumed else "nothing was changed"
-        print(f"\nmovierec: stopped; {how}", file=sys.stderr)
-        sys.exit(130)
     seconds = finished.seconds
     rows = finished.info["rows"]
     nothing = {"mse": None, "rmse": None, "mae": None}
@@ -185,7 +180,7 @@ def evaluate_command(run_dirs: tuple[Path, ...], k: int, seed: int, as_json: boo
     else:
         result = compare(opened, k=k, seed=seed)
     if as_json:
-        print(json.dumps(result, indent=2))
+        print_json(result)
         return
     runs = {run["method"]: run for run in result["runs"]}
     first, *others = runs

@@ -153,7 +153,9 @@ def resolve_recipe(recipe: str | Recipe, **changes: Any) -> Recipe:
         recipe = offer("recipes", recipe)
     if not isinstance(recipe, Recipe):
         raise InputError(f"got {recipe!r} as recipe; expected a name or a Recipe")
-    asked = {name: value for name, value in changes.items() if value not in (None, False)}
+    asked = {
+        name: value for name, value in changes.items() if not (value is None or value is False)
+    }
     if stray := sorted(asked.keys() - recipe.supports):
         what = ABILITIES.get(stray[0], f"{stray[0].replace('_', ' ')} {asked[stray[0]]}")
         others = [

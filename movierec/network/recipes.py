@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from movierec.errors import needs
 from movierec.models.recipe import Job, Recipe, Trained, check_above_zero
 from movierec.network.settings import NetworkConfig, Training
 
@@ -36,7 +37,8 @@ class NetworkRecipe(Training, Recipe):
         Raises:
             InputError, DivergedError, WorkerLostError: as `fitting.fit` and `workers.workers`.
         """
-        from movierec.network.network import train_network
+        with needs("network", f"recipe {self.name}"):
+            from movierec.network.network import train_network
 
         return train_network(self, job)
 

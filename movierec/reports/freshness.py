@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from movierec.data.datasets import find_archive
+from movierec.errors import InputError
+from movierec.reports.report import Origin, read_report
 from movierec.trust import leads_out
 
 SIMULATED = "sample"  # made by the code, whatever lies in the data folder
 CODE = ("*.py", "*.j2", "*.css", "*.js", "*.html")  # of these files the package consists
 
-# what each entry of `made_from` is called when it is what has changed
+# what each part of `Origin` is called when it is what has changed
 CALLED = {
     "notebooks": "the notebooks",
     "parameters": "the parameters",
@@ -30,29 +31,25 @@ def made_from(
     parameters: Mapping[str, Any],
     versions: Mapping[str, str],
     run: Path | None,
-) -> dict[str, Any]:
-    """All that the numbers of a report depend on, as far as it can be told in advance.
+) -> Origin:
+    """What a report would be made from now.
 
     Args:
         sources: the notebooks.
         parameters: as the notebooks get them; of these `path`, or else `data`, names the data.
         versions: of the packages.
         run: a run folder that is reported on.
-
-    Returns:
-        JSON, with the keys of `CALLED`. `data` is None if it has yet to be downloaded, or is
-        simulated.
     """
     name = str(parameters.get("data") or SIMULATED)
     place = parameters.get("path") or (find_archive(name) if name != SIMULATED else None)
-    return {
-        "notebooks": {source.stem: checksum([source]) for source in sources},
-        "parameters": dict(parameters),
-        "data": _data(Path(place)) if place else None,
-        "run": checksum([run / "run.json"]) if run else None,
-        "code": _code(Path(__file__).parents[1]),
-        "versions": dict(versions),
-    }
+    return Origin(
+        notebooks={source.stem: checksum([source]) for source in sources},
+        parameters=dict(parameters),
+        data=_data(Path(place)) if place else None,
+        run=checksum([run / "run.json"]) if run else None,
+        code=_code(Path(__file__).parents[1]),
+        versions=dict(versions),
+    )
 
 
 def _code(package: Path) -> str:
@@ -84,37 +81,36 @@ def _data(place: Path) -> str:
     return checksum(sorted(files), place)
 
 
-def what_changed(report: Path, now: Mapping[str, Any]) -> str | None:
+def what_changed(folder: Path, now: Origin) -> str | None:
     """Why a report has to be made anew, in words; None if it is still true.
 
     Args:
-        report: the folder.
+        folder: of the report.
         now: what it would be made from, by `made_from`.
     """
-    if not (report / "metrics.json").is_file():  # a pipe would be waited for
-        return "there is none yet"
     try:
-        told = json.loads((report / "metrics.json").read_text("utf-8"))
-        before, files = told["made_from"], told["files"].items()
-        left = {name: expected for name, expected in files if _stays_within(name, report)}
-        changed = [called for key, called in CALLED.items() if before[key] != now[key]]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        told = read_report(folder)
+    except InputError:
         return "the one that is there does not say what it was made from"
-    if len(left) < len(files):
-        return "it names files outside of its folder"
+    if told is None:
+        return "there is none yet"
+    changed = [
+        called
+        for part, called in CALLED.items()
+        if getattr(told.made_from, part) != getattr(now, part)
+    ]
     if changed:
         return f"{' and '.join(changed)} changed"
-    for name, expected in left.items():
-        file = report / name
+    if list(told.notebooks) != list(now.notebooks):
+        return "metrics.json is no longer as the batch left it"
+    for name, expected in told.files.items():
+        file = folder / name
         try:
+            if leads_out(file, folder):
+                return "it names files outside of its folder"
             kept = file.is_file() and checksum([file]) == expected
         except OSError as error:
             return f"{name} cannot be read ({type(error).__name__})"
         if not kept:
             return f"{name} is no longer as the batch left it"
     return None
-
-
-def _stays_within(name: str, report: Path) -> bool:
-    path = Path(name)
-    return not path.anchor and ".." not in path.parts and not leads_out(report / path, report)

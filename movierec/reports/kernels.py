@@ -1,7 +1,4 @@
-"""Runs one notebook in a kernel of its own, and measures what that takes.
-
-papermill is imported where it is used: loading it takes longer than many a notebook runs.
-"""
+"""Runs one notebook in a kernel of its own, and measures what that takes."""
 
 from __future__ import annotations
 
@@ -10,10 +7,19 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
+
+import nbformat
+import papermill
+import psutil
+from ipykernel.kernelspec import RESOURCES, get_kernel_dict
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
 
 from movierec.logs import logger
 from movierec.reports.pages import read_notebook
@@ -55,6 +61,31 @@ class Execution:
     failure: Failure | None
 
 
+def _running_python(printed: BinaryIO, started: Callable[[int], None]) -> type:
+    """The kernel of this interpreter, whatever kernelspec is registered as `python3`.
+
+    A class, as papermill makes the manager itself, in the thread that runs the notebook.
+
+    Args:
+        printed: takes what libraries in C++ print, such as TensorFlow's remarks on the processor:
+            only what Python prints belongs in a notebook.
+        started: is told the kernel's process id.
+    """
+    quiet = ["--IPKernelApp.capture_fd_output=False", "--IPKernelApp.log_level=ERROR"]
+    spec = KernelSpec(resource_dir=RESOURCES, env=KERNEL_ENVIRONMENT, **get_kernel_dict(quiet))
+
+    class RunningPython(AsyncKernelManager):
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            return spec
+
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+            await super().start_kernel(stderr=printed, **options)
+            started(self.provisioner.pid)  # type: ignore[union-attr]  # it was just started
+
+    return RunningPython
+
+
 def execute(source: Path, values: dict[str, Any], target: Path) -> Execution:
     """Run a notebook, and leave it with its outputs as `target`, whole or not at all.
 
@@ -65,33 +96,7 @@ def execute(source: Path, values: dict[str, Any], target: Path) -> Execution:
         values: its parameters by name.
         target: in a folder that exists.
     """
-    import nbformat
-    import papermill
-    from ipykernel.kernelspec import RESOURCES, get_kernel_dict
-    from jupyter_client.kernelspec import KernelSpec
-    from jupyter_client.manager import AsyncKernelManager
-    from nbclient.exceptions import DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
-
-    # Only what Python prints belongs in a notebook. What libraries in C++ print, such as
-    # TensorFlow's remarks on the processor, goes to a log, which is kept if the kernel dies.
-    quiet = ["--IPKernelApp.capture_fd_output=False", "--IPKernelApp.log_level=ERROR"]
     memory = _Memory()
-
-    class RunningPython(AsyncKernelManager):
-        """The kernel of this interpreter, whatever kernelspec is registered as `python3`."""
-
-        @property
-        def kernel_spec(self) -> KernelSpec:
-            return KernelSpec(
-                resource_dir=RESOURCES, env=KERNEL_ENVIRONMENT, **get_kernel_dict(quiet)
-            )
-
-        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
-            await super().start_kernel(stderr=printed, **options)
-            pid = self.provisioner.pid  # type: ignore[union-attr]  # it was just started
-            memory.watch(pid)
-
     log.info("running %s for %s with %s", source.name, target, values)
     failure: Failure | None = None
     began = time.perf_counter()
@@ -106,7 +111,7 @@ def execute(source: Path, values: dict[str, Any], target: Path) -> Execution:
                     parameters=values,
                     kernel_name="python3",
                     language="python",
-                    kernel_manager_class=RunningPython,
+                    kernel_manager_class=_running_python(printed, memory.watch),
                     start_timeout=START_TIMEOUT,
                     progress_bar=False,
                     log_output=False,
@@ -143,8 +148,6 @@ def all_stopped() -> Iterator[None]:
 
 
 def _kill(pid: int) -> None:
-    import psutil
-
     with contextlib.suppress(psutil.NoSuchProcess):
         psutil.Process(pid).kill()
 
@@ -162,21 +165,18 @@ class _Memory:
         threading.Thread(target=self._look, args=(pid,), daemon=True).start()
 
     def _look(self, pid: int) -> None:
-        import psutil
-
-        def held(process: psutil.Process) -> int:
-            try:
-                return process.memory_info().rss
-            except psutil.NoSuchProcess:  # a child that ended meanwhile
-                return 0
-
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):
             kernel = psutil.Process(pid)
             while kernel.is_running() and kernel.status() != psutil.STATUS_ZOMBIE:
                 family = [kernel, *kernel.children(recursive=True)]
-                self.peak = max(self.peak, sum(map(held, family)))
+                self.peak = max(self.peak, sum(map(_held, family)))
                 time.sleep(SAMPLING)
-        except psutil.NoSuchProcess:
-            pass
-        finally:
-            _RUNNING_NOW.discard(pid)
+        _RUNNING_NOW.discard(pid)
+
+
+def _held(process: psutil.Process) -> int:
+    """Bytes of memory that a process holds."""
+    try:
+        return process.memory_info().rss
+    except psutil.NoSuchProcess:  # a child that ended meanwhile
+        return 0

@@ -1,13 +1,7 @@
-"""The papermill batch: runs the numbered notebooks in order and makes a report of them.
-
-papermill and nbconvert are imported where they are used: every notebook imports this module for
-`record`, and loading both takes longer than many a notebook runs.
-"""
+"""The papermill batch: runs the numbered notebooks in order and makes a report of them."""
 
 from __future__ import annotations
 
-import difflib
-import json
 import platform
 import shutil
 import sys
@@ -24,14 +18,11 @@ from movierec.logs import logger
 from movierec.reports.freshness import checksum, made_from, what_changed
 from movierec.reports.kernels import RUNNING, execute
 from movierec.reports.pages import (
-    METRICS_MIME,
     NUMBERED,
-    NotebookReport,
     index_page,
     notebook_page,
     read_notebook,
     recorded,
-    recorded_before,
     save_figures,
     title_and_question,
 )
@@ -42,12 +33,13 @@ from movierec.reports.parameters import (
     checked_parameters,
     declared_parameters,
     defaults,
+    unknown,
 )
+from movierec.reports.report import BEST, METRICS, NotebookReport, Origin, Report, read_report
 from movierec.runs import load_run
 from movierec.trust import check_within
 
 log = logger(__name__)
-BEST = "best"  # the folder of recipe `best`, beside the run that a report is on
 
 OF_NETWORKS = ("02_shapes", "03_training")  # have nothing to say of a run without a network
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas")
@@ -59,35 +51,18 @@ class BatchResult:
 
     Attributes:
         out_dir: its folder.
-        index: its first page.
         notebooks: in order.
         fresh: whether the folder held this very report already, so that nothing was run.
     """
 
     out_dir: Path
-    index: Path
     notebooks: tuple[NotebookReport, ...]
     fresh: bool = False
 
-
-def record(**values: Any) -> None:
-    """Hand figures of a notebook to the batch, which collects them in `metrics.json`.
-
-    Args:
-        values: Numbers, texts, or lists and dicts of them; NumPy numbers are welcome.
-
-    Raises:
-        TypeError: A value has no JSON form.
-        ValueError: A number is NaN or infinite.
-
-    Example:
-        >>> record(rmse=0.894, rows=100_020)  # doctest: +SKIP
-    """
-    from IPython.display import display
-
-    plain = json.loads(json.dumps(values, allow_nan=False, default=lambda value: value.tolist()))
-    text = ", ".join(f"{name} = {value}" for name, value in plain.items())
-    display({METRICS_MIME: plain, "text/plain": f"Recorded: {text}"}, raw=True)
+    @property
+    def index(self) -> Path:
+        """The first page."""
+        return self.out_dir / "index.html"
 
 
 def source_folder() -> Path:
@@ -175,15 +150,12 @@ def run_notebooks(
     """
     batch = _planned(Path(out_dir).resolve(), dict(parameters or {}), source_dir, only)
     with alone(batch.out_dir):
-        versions = _versions()
-        origin = made_from(batch.sources, batch.shown, versions, batch.run)
+        origin = made_from(batch.sources, batch.shown, _versions(), batch.run)
         stale = "it was asked for" if force else what_changed(batch.out_dir, origin)
-        if stale is None:
-            if (left := _as_left(batch)) is not None:
-                log.info("%s is the report of the same inputs already", batch.out_dir)
-                return left
-            stale = "metrics.json is no longer as the batch left it"
-        if progress and (batch.out_dir / "metrics.json").exists():
+        if stale is None and (left := read_report(batch.out_dir)):
+            log.info("%s is the report of the same inputs already", batch.out_dir)
+            return BatchResult(batch.out_dir, tuple(left.notebooks.values()), fresh=True)
+        if progress and (batch.out_dir / METRICS).exists():
             print(f"The report is made anew: {stale}.", file=sys.stderr)
         return _run(batch, origin, progress)
 
@@ -192,7 +164,7 @@ def _planned(
     out_dir: Path, parameters: dict[str, object], source_dir: Path | None, only: Sequence[str]
 ) -> _Batch:
     """Check everything that can be checked before anything is started or removed."""
-    sources, note = _chosen(find_notebooks(source_dir), only), ""
+    sources, note = _asked_for(find_notebooks(source_dir), only), ""
     if out_dir == sources[0].parent.resolve():
         raise InputError(f"{out_dir} holds the source notebooks; give another folder for reports")
     for name in ("figures", "model", BEST):
@@ -232,17 +204,15 @@ def _planned(
     return _Batch(out_dir, sources, given, shown, out_dir if has_run else None, note)
 
 
-def _chosen(sources: list[Path], only: Sequence[str]) -> list[Path]:
+def _asked_for(sources: list[Path], only: Sequence[str]) -> list[Path]:
     names = [source.stem for source in sources]
     for name in only:
         if name not in names:
-            near = difflib.get_close_matches(name, names, cutoff=0.4)
-            meant = f"; did you mean {' or '.join(near)}?" if near else "."
-            raise InputError(f"no notebook is called {name!r}{meant} Known: {', '.join(names)}")
+            raise unknown("notebook is called", name, names)
     return [source for source in sources if source.stem in only] if only else sources
 
 
-def _run(batch: _Batch, origin: dict[str, Any], progress: bool) -> BatchResult:
+def _run(batch: _Batch, origin: Origin, progress: bool) -> BatchResult:
     """The batch, on a folder that no other process writes to."""
     out_dir = batch.out_dir
     _remove_earlier_report(out_dir, batch.stems)
@@ -252,87 +222,49 @@ def _run(batch: _Batch, origin: dict[str, Any], progress: bool) -> BatchResult:
     for source in batch.sources:
         if progress:
             print(f"{source.stem:<16}", end=" ", file=sys.stderr, flush=True)
+        took = ""
         try:
             done = execute(source, batch.given[source], out_dir / source.name)
-        except BaseException:
-            if progress:
-                print(file=sys.stderr)
-            raise
-        if progress:
             took = f"{done.seconds:6.1f} s {done.peak_memory / 2**20:7,.0f} MiB"
-            print(took, file=sys.stderr)
+        finally:
+            if progress:
+                print(took, file=sys.stderr)
         page = out_dir / f"{source.stem}.html"
         write_whole(page, notebook_page(done.notebook, source, titles))
         figures = save_figures(done.notebook, source.stem, out_dir)
         if done.failure is not None:
             raise NotebookError(source.stem, *done.failure, page)
         title, question = title_and_question(done.notebook)
-        reports.append(
-            NotebookReport(
-                source.stem,
-                title,
-                question,
-                round(done.seconds, 1),
-                done.peak_memory,
-                recorded(done.notebook),
-                figures,
-            )
+        report = NotebookReport(
+            name=source.stem,
+            title=title,
+            question=question,
+            seconds=round(done.seconds, 1),
+            peak_memory_bytes=done.peak_memory,
+            metrics=recorded(done.notebook),
+            figures=figures,
         )
-    index = out_dir / "index.html"
-    write_whole(index, index_page(reports, batch.shown, origin["versions"], batch.note))
-    if origin["data"] is None:  # it may have been downloaded meanwhile
-        origin = made_from(batch.sources, batch.shown, origin["versions"], batch.run)
-    write_whole(out_dir / "metrics.json", _metrics(batch, reports, origin))
-    return BatchResult(out_dir, index, tuple(reports))
+        reports.append(report)
+    page = out_dir / "index.html"
+    write_whole(page, index_page(reports, batch.shown, origin.versions, batch.note))
+    if origin.data is None:  # it may have been downloaded meanwhile
+        origin = made_from(batch.sources, batch.shown, origin.versions, batch.run)
+    told = Report(
+        notebooks={report.name: report for report in reports},
+        made_from=origin,
+        files={name: checksum([out_dir / name]) for name in _files(out_dir, reports)},
+    )
+    write_whole(out_dir / METRICS, told.model_dump_json(indent=2) + "\n")
+    return BatchResult(out_dir, tuple(reports))
 
 
-def _metrics(batch: _Batch, reports: list[NotebookReport], origin: dict[str, Any]) -> str:
-    """What `metrics.json` holds; it is written last, and so tells that the report is complete."""
-    names = [f"{stem}{ending}" for stem in batch.stems for ending in (".ipynb", ".html")]
+def _files(out_dir: Path, reports: list[NotebookReport]) -> list[str]:
+    """What a report consists of, beside `metrics.json`."""
+    names = [f"{report.name}{ending}" for report in reports for ending in (".ipynb", ".html")]
     names += ["index.html", *(figure for report in reports for figure in report.figures)]
     names += [report.thumbnail for report in reports if report.thumbnail]
     trained = [f"{folder}/run.json" for folder in ("model", BEST)]
-    names += [name for name in trained if (batch.out_dir / name).exists()]
-    collected = {
-        "notebooks": {
-            report.name: {
-                "seconds": report.seconds,
-                "peak_memory_bytes": report.peak_memory,
-                "metrics": report.metrics,
-                "figures": report.figures,
-            }
-            for report in reports
-        },
-        "parameters": batch.shown,
-        "versions": origin["versions"],
-        "made_from": origin,
-        "files": {name: checksum([batch.out_dir / name]) for name in names},
-    }
-    return json.dumps(collected, indent=2) + "\n"
-
-
-def _as_left(batch: _Batch) -> BatchResult | None:
-    """The result of the batch that made the report which is there; None if it does not say it."""
-    reports = []
-    try:
-        told = json.loads((batch.out_dir / "metrics.json").read_text("utf-8"))["notebooks"]
-        for source in batch.sources:
-            entry = recorded_before(told[source.stem])
-            title, question = title_and_question(read_notebook(source))
-            reports.append(
-                NotebookReport(
-                    source.stem,
-                    title,
-                    question,
-                    entry["seconds"],
-                    entry["peak_memory_bytes"],
-                    entry["metrics"],
-                    entry["figures"],
-                )
-            )
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
-        return None
-    return BatchResult(batch.out_dir, batch.out_dir / "index.html", tuple(reports), fresh=True)
+    return names + [name for name in trained if (out_dir / name).exists()]
 
 
 def _versions() -> dict[str, str]:
@@ -357,7 +289,7 @@ def _remove_earlier_report(out_dir: Path, stems: list[str]) -> None:
             shutil.rmtree(left)
         else:  # of somebody else
             left.unlink()
-    for name in ("index.html", "metrics.json"):
+    for name in ("index.html", METRICS):
         (out_dir / name).unlink(missing_ok=True)
     for stem in {*stems, *OF_NETWORKS, *earlier}:
         for suffix in (".ipynb", ".html", ".log"):
@@ -369,10 +301,10 @@ def _remove_earlier_report(out_dir: Path, stems: list[str]) -> None:
 def _notebooks_of(out_dir: Path) -> set[str]:
     """The notebooks that the report which is there names; none if it cannot be read."""
     try:
-        names = json.loads((out_dir / "metrics.json").read_text("utf-8"))["notebooks"]
-        return {name for name in names if NUMBERED.fullmatch(name)}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        left = read_report(out_dir)
+    except InputError:
         return set()
+    return {name for name in left.notebooks if NUMBERED.fullmatch(name)} if left else set()
 
 
 def _version(package: str) -> str:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import base64
 import copy
 import io
+import math
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from movierec.files import write_whole
+from movierec.lessons.record import METRICS_MIME
+from movierec.reports.report import NotebookReport
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # what the first page shows of all that the notebooks record, in this order, and its name there
 KEY_FIGURES = {
@@ -27,56 +33,10 @@ KEY_FIGURES = {
     "test_ndcg_at_10": "NDCG@10 of the run",
     "best_test_ndcg_at_10": "NDCG@10 of recipe best",
 }
-METRICS_MIME = "application/vnd.movierec+json"
 NUMBERED = re.compile(r"[0-9]{2}_\w+")  # the name of a notebook of a report
 THUMBNAIL = (352, 264)  # pixels at most, twice what they are shown with
 # of Pygments' styles the ones with the highest contrast on the cards of `style.css`
 CODE_STYLES = {"light": "xcode", "dark": "zenburn"}
-
-
-@dataclass(frozen=True)
-class NotebookReport:
-    """One executed notebook of a batch."""
-
-    name: str
-    title: str
-    question: str  # the first paragraph under the title, in Markdown
-    seconds: float
-    peak_memory: int  # bytes
-    metrics: dict[str, Any]  # what the notebook handed to `record`
-    figures: tuple[str, ...]  # relative to the report's folder
-
-    @property
-    def thumbnail(self) -> str:
-        """The picture for the first page, relative to the report's folder; "" if there is none."""
-        return f"figures/{self.name}_thumbnail.webp" if self.figures else ""
-
-
-def recorded_before(entry: Any) -> dict[str, Any]:
-    """What `metrics.json` says of a notebook, where somebody else may have written it.
-
-    Args:
-        entry: what stands there under the notebook's name.
-
-    Returns:
-        `seconds`, `peak_memory_bytes`, `metrics` and `figures`, each of the type that a batch
-        writes; no number is beyond what a float holds.
-
-    Raises:
-        KeyError, TypeError, ValueError, OverflowError, AttributeError: anything else.
-    """
-    metrics, figures = dict(entry["metrics"]), entry["figures"]
-    for value in metrics.values():
-        if isinstance(value, int):
-            float(value)  # Python writes whole numbers that no float holds
-    if not isinstance(figures, list) or not all(isinstance(name, str) for name in figures):
-        raise TypeError("figures are not a list of names")
-    return {
-        "seconds": float(entry["seconds"]),
-        "peak_memory_bytes": int(float(entry["peak_memory_bytes"])),
-        "metrics": metrics,
-        "figures": tuple(figures),
-    }
 
 
 def read_notebook(path: Path) -> Any:
@@ -188,13 +148,13 @@ def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
     )
     # lines that are printed one after the other are one block
     exporter.register_preprocessor(CoalesceStreamsPreprocessor, enabled=True)
-    shown = copy.deepcopy(notebook)
-    shown.metadata["title"] = titles[source] or source.stem
+    page = copy.deepcopy(notebook)
+    page.metadata["title"] = titles[source] or source.stem
     stems = {other.stem for other in order}
-    for cell in shown.cells:
+    for cell in page.cells:
         if cell.cell_type == "markdown":
             cell.source = _for_a_page(cell.source, stems)
-    for output in _outputs(shown):
+    for output in _outputs(page):
         if "text/markdown" in output.data:
             output.data["text/markdown"] = _for_a_page(output.data["text/markdown"], stems)
     about = {
@@ -202,7 +162,7 @@ def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
         "notebook_file": source.name,
         "code_css": _code_css(),
     }
-    text, _ = exporter.from_notebook_node(shown, resources=about)
+    text, _ = exporter.from_notebook_node(page, resources=about)
     return text
 
 
@@ -298,7 +258,7 @@ def index_page(
 
     metrics = {name: value for report in reports for name, value in report.metrics.items()}
     figures = {
-        shown: _shown(metrics[name]) for name, shown in KEY_FIGURES.items() if name in metrics
+        called: shown(metrics[name]) for name, called in KEY_FIGURES.items() if name in metrics
     }
     stems = {report.name for report in reports}
     questions = {r.name: markdown2html(_for_a_page(r.question, stems)) for r in reports}
@@ -327,8 +287,36 @@ def rendered(template: str, **values: Any) -> str:
         loader=jinja2.PackageLoader("movierec.reports"), autoescape=True, trim_blocks=True
     )
     finished = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
-    return environment.get_template(template).render(finished=finished, **values)
+    return environment.get_template(template).render(finished=finished, shown=shown, **values)
 
 
-def _shown(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+def shown(value: Any, signed: bool = False) -> str:
+    """A value as the pages show it: numbers with four figures, or all of those before the point."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return "–" if value is None else str(value)
+    if not math.isfinite(value):
+        return "–" if math.isnan(value) else str(value)
+    sign = "+" if signed else ""
+    if value == int(value):
+        return format(int(value), f"{sign},")
+    return format(value, f"{sign},.0f" if abs(value) >= 1000 else f"{sign}.4g")
+
+
+def picture(draw: Callable[[Figure], None], size: tuple[float, float]) -> bytes:
+    """What is drawn on a figure, in the style of the notebooks, as PNG.
+
+    Args:
+        draw: is handed the figure.
+        size: of the figure, in inches.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    from movierec.lessons import plots
+
+    sink, style = io.BytesIO(), cast(Any, plots.STYLE)
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=size)
+        draw(figure)
+        figure.savefig(sink, format="png")
+    return sink.getvalue()

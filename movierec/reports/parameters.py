@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import difflib
-import math
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import papermill
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from movierec.data.datasets import names
 from movierec.errors import InputError
@@ -16,11 +18,11 @@ from movierec.models.recipe import resolve_recipe
 from movierec.reports.pages import read_notebook
 
 SET_BY_BATCH = ("run_dir", "best_dir", "report_dir", "reuse")
-_EXPECTED = {
-    "bool": "true or false",
-    "int": "a whole number such as 12",
-    "float": "a number such as 0.1",
-    "str": "a text",
+_KINDS: dict[str, tuple[type, str]] = {
+    "bool": (bool, "true or false"),
+    "int": (int, "a whole number such as 12"),
+    "float": (float, "a number such as 0.1"),
+    "str": (str, "a text"),
 }
 
 
@@ -44,8 +46,6 @@ def declared_parameters(source: Path) -> dict[str, Parameter]:
     Raises:
         InputError: a default that is no plain value.
     """
-    import papermill
-
     notebook = read_notebook(source)
     notebook.metadata["language_info"] = {"name": "python"}  # a stripped notebook has none
     declared = {}
@@ -89,11 +89,7 @@ def checked_parameters(
         if name in SET_BY_BATCH:
             raise InputError(f"parameter {name} is set by the batch; choose the folder of the run")
         if name not in known:
-            near = difflib.get_close_matches(name, known)
-            meant = f"; did you mean {' or '.join(near)}?" if near else "."
-            raise InputError(
-                f"no notebook has a parameter {name!r}{meant} Known: {', '.join(known) or 'none'}"
-            )
+            raise unknown("notebook has a parameter", name, known)
     return {
         source: {
             name: _converted(name, value, own[name].kind)
@@ -104,29 +100,24 @@ def checked_parameters(
     }
 
 
+def unknown(what: str, name: str, known: Collection[str]) -> InputError:
+    """The error that says that there is no such name, which are near it, and which there are."""
+    near = difflib.get_close_matches(name, known, cutoff=0.4)
+    meant = f"; did you mean {' or '.join(near)}?" if near else "."
+    return InputError(f"no {what} {name!r}{meant} Known: {', '.join(known) or 'none'}")
+
+
 def _converted(name: str, value: object, kind: str) -> Any:
     """The value as the declared kind; a text is read as a command line gives it."""
-    refusal = InputError(f"parameter {name} was given as {value!r}; expected {_EXPECTED.get(kind)}")
-    if kind not in _EXPECTED:
+    if kind not in _KINDS:
         raise InputError(f"parameter {name} is of kind {kind}, which the batch cannot set")
-    if kind == "str":
-        if isinstance(value, str | os.PathLike):
-            return os.fspath(value)
-        raise refusal
-    if isinstance(value, str):
-        try:
-            value = (
-                {"true": True, "false": False}[value.lower()]
-                if kind == "bool"
-                else (int(value) if kind == "int" else float(value))
-            )
-        except (KeyError, ValueError):
-            raise refusal from None
-    if kind == "float" and type(value) is int:
-        value = float(value)
-    if type(value).__name__ != kind or (isinstance(value, float) and not math.isfinite(value)):
-        raise refusal
-    return value
+    wanted, expected = _KINDS[kind]
+    plain = os.fspath(value) if isinstance(value, os.PathLike) else value
+    try:
+        form: TypeAdapter[Any] = TypeAdapter(wanted, config=ConfigDict(allow_inf_nan=False))
+        return form.validate_python(plain, strict=not isinstance(plain, str))
+    except ValidationError:
+        raise InputError(f"parameter {name} was given as {value!r}; expected {expected}") from None
 
 
 def check_data(parameters: Mapping[str, object]) -> None:
@@ -143,12 +134,11 @@ def check_data(parameters: Mapping[str, object]) -> None:
             f"unknown data set {name!r}; expected one of {', '.join(names())}, or your own data "
             "with --from PATH (in Python: path)"
         )
-    if (recipe := parameters.get("recipe")) and "epochs" not in resolve_recipe(
-        str(recipe)
-    ).supports:
+    recipe = parameters.get("recipe")
+    if recipe and "epochs" not in resolve_recipe(str(recipe)).supports:
         raise InputError(
             f"got recipe {recipe!r}, which trains no network, but 03_training shows how one is "
-            f"trained; expected classic or fast. 04 compares with best in any case. For a "
-            f"report on that alone: `movierec train --recipe {recipe} --run DIR`, then "
+            f"trained; expected classic or fast. 04 compares with best in any case. For a report "
+            f"on that alone, train it with `movierec train --recipe {recipe} --run DIR`, then "
             "`movierec notebooks --run DIR`"
         )

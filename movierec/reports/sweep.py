@@ -14,33 +14,44 @@ interrupted, started again, goes on with what is missing.
 from __future__ import annotations
 
 import hashlib
-import io
 import itertools
 import json
-import math
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import psutil
+from jupyter_core.utils import ensure_event_loop
+from pydantic import JsonValue
 
 from movierec.errors import InputError, NotebookError
 from movierec.files import alone, write_whole
 from movierec.reports.kernels import all_stopped
 from movierec.reports.notebooks import find_notebooks, run_notebooks
-from movierec.reports.pages import rendered
-from movierec.reports.parameters import check_data, checked_parameters, declared_parameters
-from movierec.trust import check_within
+from movierec.reports.pages import picture, rendered
+from movierec.reports.parameters import (
+    check_data,
+    checked_parameters,
+    declared_parameters,
+    unknown,
+)
+from movierec.reports.report import METRICS, NotebookReport
+from movierec.trust import Form, check_within, read_json
 
-METRICS, PICTURE = "metrics.json", "figures/sweep.png"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PICTURE = "figures/sweep.png"
 NOTEBOOK = "03_training"
 MEASURES = ("validation_loss", "training_loss")  # the first that is recorded is compared; less is
 SPARE = 2**30  # bytes of memory that are left to everything else
+TOOK = ("seconds", "peak memory (MiB)")
 MOST = 500  # combinations; more is a slip of the keyboard
 
 
@@ -52,24 +63,28 @@ class Combination:
         settings: by name.
         folder: of its report.
         fresh: whether it was there already.
-        metrics: what the notebook recorded; empty if it failed.
-        seconds: of the notebook.
-        peak_memory: bytes, of its kernel.
+        report: what the notebook recorded and took; None before it ran, or if it failed.
         failure: what stopped it, or "".
     """
 
     settings: dict[str, Any]
     folder: Path
     fresh: bool = False
-    metrics: Mapping[str, Any] | None = None
-    seconds: float | None = None
-    peak_memory: int | None = None
+    report: NotebookReport | None = None
     failure: str = ""
 
     @property
     def name(self) -> str:
         """The settings in words."""
         return ", ".join(f"{name}={value}" for name, value in self.settings.items())
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """What was recorded in numbers, and what `TOOK` names; empty if it failed."""
+        if self.report is None:
+            return {}
+        took = self.report.seconds, round(self.report.peak_memory_bytes / 2**20)
+        return self.report.numbers | dict(zip(TOOK, took, strict=True))
 
 
 @dataclass(frozen=True)
@@ -82,6 +97,12 @@ class SweepResult:
     measure: str | None  # by which they are compared
 
 
+class _Told(Form):
+    """What tells a sweep's `metrics.json` from others."""
+
+    grid: dict[str, JsonValue]
+
+
 def parsed_grid(texts: Sequence[str]) -> dict[str, list[str]]:
     """Settings and their values from texts such as "epochs=1,2" or "epochs=1,2,seed=0,1".
 
@@ -90,24 +111,19 @@ def parsed_grid(texts: Sequence[str]) -> dict[str, list[str]]:
     """
     grid: dict[str, list[str]] = {}
     for text in texts:
-        name = None
+        values: list[str] | None = None
         for part in text.split(","):
-            before, equals, value = part.partition("=")
+            name, equals, value = (word.strip() for word in part.partition("="))
             if equals:
-                name, value = before.strip(), value
-                if not name or name in grid:
-                    raise InputError(
-                        f"got --grid {text!r}; expected each setting once, with a name"
-                    )
-                grid[name] = []
+                values = None if name in grid else grid.setdefault(name, [])
             else:
-                value = before
-            if name is None or not value.strip():
+                value = name
+            if values is None or not name or not value:
                 raise InputError(
-                    f"got --grid {text!r}; expected a setting and its values, such as "
-                    "learning_rate=1e-4,1e-3"
+                    f"got --grid {text!r}; expected a setting and its values, each setting once, "
+                    "such as learning_rate=1e-4,1e-3"
                 )
-            grid[name].append(value.strip())
+            values.append(value)
     return grid
 
 
@@ -177,7 +193,7 @@ def _combinations(
         raise InputError("got no values to sweep over; expected some, such as epochs=1,2")
     sources = {source.stem: source for source in find_notebooks(source_dir)}
     if notebook not in sources:
-        raise InputError(f"no notebook is called {notebook!r}; known: {', '.join(sources)}")
+        raise unknown("notebook is called", notebook, sources)
     if both := sorted(set(grid) & set(parameters)):
         raise InputError(f"{both[0]} is swept over and set as a parameter; leave out one of them")
     declared = {sources[notebook]: declared_parameters(sources[notebook])}
@@ -211,13 +227,12 @@ def _check_folder(out_dir: Path, combinations: Sequence[Combination]) -> None:
         check_within(path, out_dir, "remove it, or name a new folder with --run")
     if not out_dir.exists() or (out_dir.is_dir() and not any(out_dir.iterdir())):
         return
-    refusal = InputError(f"{out_dir} exists and is not of a sweep; name a new folder with --run")
-    if not (out_dir / METRICS).is_file():  # a pipe would be waited for
-        raise refusal
     try:
-        json.loads((out_dir / METRICS).read_text("utf-8"))["grid"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise refusal from error
+        read_json(out_dir / METRICS, _Told)
+    except InputError as error:
+        raise InputError(
+            f"{out_dir} exists and is not of a sweep; name a new folder with --run"
+        ) from error
 
 
 def _run(
@@ -229,20 +244,17 @@ def _run(
 ) -> Combination:
     """Make the report of one combination."""
     given = {**parameters, **combination.settings}
-    settings, folder = combination.settings, combination.folder
     try:
         result = run_notebooks(
-            folder, given, source_dir, progress=False, only=[notebook], force=force
+            combination.folder, given, source_dir, progress=False, only=[notebook], force=force
         )
     except NotebookError as error:
-        return Combination(settings, folder, failure=f"{error.ename}: {error.evalue}")
+        return replace(combination, failure=f"{error.ename}: {error.evalue}")
     # a folder that another process writes to, a full disk, a kernel that does not answer
     except (InputError, OSError, RuntimeError) as error:
-        return Combination(settings, folder, failure=f"{type(error).__name__}: {error}")
+        return replace(combination, failure=f"{type(error).__name__}: {error}")
     [report] = result.notebooks
-    return Combination(
-        settings, folder, result.fresh, report.metrics, report.seconds, report.peak_memory
-    )
+    return replace(combination, fresh=result.fresh, report=report)
 
 
 def _at_once(
@@ -254,7 +266,6 @@ def _at_once(
 
     Each waits in a thread for a kernel, which is a process of its own.
     """
-    from jupyter_core.utils import ensure_event_loop
 
     def in_a_thread(combination: Combination) -> Combination:
         try:
@@ -275,7 +286,8 @@ def _at_once(
                 ended, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in ended:
                     finished = future.result()
-                    peak = max(peak, finished.peak_memory or 0)
+                    if finished.report:
+                        peak = max(peak, finished.report.peak_memory_bytes)
                     yield finished
         except BaseException:  # an interrupt, most often: no kernel is left to run on
             with all_stopped():
@@ -285,8 +297,6 @@ def _at_once(
 
 def _available() -> int:
     """Bytes of memory that can be had."""
-    import psutil
-
     return int(psutil.virtual_memory().available)
 
 
@@ -299,15 +309,13 @@ def _room(peak: int, free: int) -> int:
 
 def _line(finished: Combination, number: int, of: int) -> str:
     """One line on a combination that has ended."""
-    if finished.failure:
-        told = finished.failure
-    elif finished.fresh:
+    told = finished.failure
+    if finished.fresh:
         told = "done before"
-    else:
-        told = f"{finished.seconds:.1f} s, {(finished.peak_memory or 0) / 2**20:,.0f} MiB"
-    measure = _measure([finished])
-    if finished.metrics and measure:
-        told += f", {measure.replace('_', ' ')} {finished.metrics[measure]:.4g}"
+    elif not told:
+        told = "{:.1f} s, {:,.0f} MiB".format(*(finished.numbers[name] for name in TOOK))
+    if measure := _measure([finished]):
+        told += f", {measure.replace('_', ' ')} {finished.numbers[measure]:.4g}"
     return f"{number}/{of} {finished.name}: {told}"
 
 
@@ -316,26 +324,9 @@ def _line(finished: Combination, number: int, of: int) -> str:
 
 def _measure(combinations: Sequence[Combination]) -> str | None:
     """By what the combinations are compared: what most trainings tell, or the first number."""
-    recorded = [c.metrics for c in combinations if c.metrics]
-    if not recorded:
-        return None
-    numbers = [
-        name
-        for name in recorded[0]
-        if all(isinstance(metrics.get(name), int | float) for metrics in recorded)
-    ]
-    return next((name for name in (*MEASURES, *numbers) if name in numbers), None)
-
-
-def _table(combinations: Sequence[Combination]) -> pd.DataFrame:
-    """A row a combination: its settings, what was recorded in numbers, seconds and memory."""
-    rows = []
-    for one in combinations:
-        numbers = {k: v for k, v in (one.metrics or {}).items() if isinstance(v, int | float)}
-        memory = None if one.peak_memory is None else round(one.peak_memory / 2**20)
-        took = {"seconds": one.seconds, "peak memory (MiB)": memory}
-        rows.append({**one.settings, **numbers, **took})
-    return pd.DataFrame(rows)
+    recorded = [one.report.numbers for one in combinations if one.report]
+    shared = [name for name in (recorded or [{}])[0] if all(name in each for each in recorded)]
+    return next((name for name in (*MEASURES, *shared) if name in shared), None)
 
 
 def _report(out_dir: Path, combinations: tuple[Combination, ...], notebook: str) -> SweepResult:
@@ -344,106 +335,64 @@ def _report(out_dir: Path, combinations: tuple[Combination, ...], notebook: str)
     for one in combinations:
         for name, value in one.settings.items():
             grid[name] = list(dict.fromkeys([*grid.get(name, []), value]))
-    runs = [
-        {
-            "settings": one.settings,
-            "folder": one.folder.relative_to(out_dir).as_posix(),
-            "seconds": one.seconds,
-            "peak_memory_bytes": one.peak_memory,
-            "metrics": one.metrics,
-            "failure": one.failure or None,
-        }
+    if measure:
+        (out_dir / "figures").mkdir(exist_ok=True)
+        write_whole(out_dir / PICTURE, _picture(combinations, list(grid), measure))
+    result = SweepResult(out_dir, out_dir / "index.html", combinations, measure)
+    write_whole(result.index, _page(result, grid, notebook))
+    runs = []
+    for one in combinations:
+        told: dict[str, Any] = {"seconds": None, "peak_memory_bytes": None, "metrics": None}
+        if one.report:
+            told = one.report.model_dump(include=set(told))
+        folder = one.folder.relative_to(out_dir).as_posix()
+        runs.append({"settings": one.settings, "folder": folder, **told, "failure": one.failure})
+    all_told = {"grid": grid, "notebook": notebook, "compared_by": measure, "runs": runs}
+    write_whole(out_dir / METRICS, json.dumps(all_told, indent=2) + "\n")
+    return result
+
+
+def _picture(combinations: Sequence[Combination], settings: list[str], measure: str) -> bytes:
+    """The measure and the seconds over the first setting, a line for each choice of the others."""
+    first, *others = settings
+    table = pd.DataFrame([{**one.settings, **one.numbers} for one in combinations])
+    lines = [
+        ", ".join(f"{name}={one.settings[name]}" for name in others) or "all"
         for one in combinations
     ]
-    if measure:
-        picture = _picture(_table(combinations), list(grid), measure)
-        (out_dir / "figures").mkdir(exist_ok=True)
-        write_whole(out_dir / PICTURE, picture)
-    told = {"grid": grid, "notebook": notebook, "compared_by": measure, "runs": runs}
-    index = out_dir / "index.html"
-    write_whole(index, _page(out_dir, combinations, grid, measure, notebook))
-    write_whole(out_dir / METRICS, json.dumps(told, indent=2) + "\n")
-    return SweepResult(out_dir, index, combinations, measure)
 
+    def draw(figure: Figure) -> None:
+        from movierec.lessons.plots import grouped_lines
 
-def _picture(table: pd.DataFrame, settings: list[str], measure: str) -> bytes:
-    """The measure and the seconds over the first setting, a line for each choice of the others."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    from movierec.lessons import plots
-
-    first, *others = settings
-    lines = (
-        table[others].astype(str).apply(lambda row: ", ".join(row.index + "=" + row), axis=1)
-        if others
-        else pd.Series("all", table.index)
-    )
-    style: Any = plots.STYLE
-    with matplotlib.rc_context(style):
-        figure = Figure(figsize=(10, 4))
-        for ax, (column, unit) in zip(
-            figure.subplots(1, 2), ((measure, ""), ("seconds", " of the notebook")), strict=True
+        for ax, column, unit in zip(
+            figure.subplots(1, 2), (measure, TOOK[0]), ("", " of the notebook"), strict=True
         ):
-            shown = table.assign(line=lines).pivot(index=first, columns="line", values=column)
-            shown = shown.reindex(index=table[first].unique(), columns=lines.unique())
-            plots.grouped_lines(shown, ax, first, column.replace("_", " ") + unit)
+            told = table.assign(line=lines).pivot(index=first, columns="line", values=column)
+            told = told.reindex(index=table[first].unique(), columns=list(dict.fromkeys(lines)))
+            grouped_lines(told, ax, first, column.replace("_", " ") + unit)
             if not others:
                 ax.get_legend().remove()
-        sink = io.BytesIO()
-        figure.savefig(sink, format="png")
-    return sink.getvalue()
+
+    return picture(draw, (10, 4))
 
 
-def _page(
-    out_dir: Path,
-    combinations: Sequence[Combination],
-    grid: Mapping[str, Sequence[Any]],
-    measure: str | None,
-    notebook: str,
-) -> str:
-    best = None
-    if measure in MEASURES:
-        done = [one for one in combinations if one.metrics]
-        best = min(done, key=lambda one: (one.metrics or {})[measure])
-    numbers = [column for column in _table(combinations) if column not in grid]
-    numbers.sort(key=lambda name: name != measure)  # which comes first
-    rows = [
-        {
-            "settings": list(one.settings.values()),
-            "numbers": [_shown(_row(one).get(name)) for name in numbers],
-            "failure": one.failure,
-            "page": _page_of(one, out_dir, notebook),
-            "best": one is best,
-        }
-        for one in combinations
-    ]
+def _page(result: SweepResult, grid: Mapping[str, Sequence[Any]], notebook: str) -> str:
+    measure, done = result.measure, [one for one in result.combinations if one.report]
+    best = min(done, key=lambda one: one.numbers[measure]) if measure in MEASURES else None
+    numbers = dict.fromkeys(name for one in done for name in one.numbers if name not in TOOK)
+    pages = {one.name: one.folder / f"{notebook}.html" for one in result.combinations}
     return rendered(
         "sweep.html.j2",
         grid=grid,
-        numbers=[name.replace("_", " ") for name in numbers],
-        rows=rows,
+        numbers=[*sorted(numbers, key=lambda name: name != measure), *TOOK],
+        combinations=result.combinations,
+        pages={
+            name: page.relative_to(result.out_dir).as_posix()
+            for name, page in pages.items()
+            if page.exists()
+        },
         notebook=notebook,
         best=best,
         measure=measure,
         picture=PICTURE if measure else None,
     )
-
-
-def _row(one: Combination) -> dict[str, Any]:
-    return {str(name): value for name, value in _table([one]).iloc[0].to_dict().items()}
-
-
-def _page_of(one: Combination, out_dir: Path, notebook: str) -> str | None:
-    page = one.folder / f"{notebook}.html"
-    return page.relative_to(out_dir).as_posix() if page.exists() else None
-
-
-def _shown(value: Any) -> str:
-    if value is None or pd.isna(value):
-        return ""
-    if isinstance(value, int):
-        return f"{value:,}"
-    if math.isinf(value):
-        return str(value)
-    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.4g}"

@@ -18,6 +18,7 @@ installed. Ray brings daemons of its own, and Spark a JVM.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import json
 import logging
@@ -26,7 +27,6 @@ import platform
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,7 +34,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from movierec.errors import InputError
+from movierec.errors import InputError, needs
 from movierec.files import alone, write_whole
 from movierec.logs import logger
 from movierec.recommend.choosing import check_choice
@@ -91,11 +91,9 @@ def recommend_all(
         if value < 1:
             raise InputError(f"got {name} {value}; expected 1 or more")
     several = workers > 1 or scheduler is not None
-    if several and find_spec("distributed") is None:
-        raise InputError(
-            "several workers need Dask; install it with `pip install 'movierec[batch]'`, or leave "
-            "out --workers and --scheduler"
-        )
+    if several:  # before anything is written
+        with needs("batch", "a list from several workers"):
+            importlib.import_module("distributed")
     run_dir = load_run(run_dir).path.absolute()  # before a cluster is started
     files = _files(users.absolute())
     job: dict[str, Any] = {

@@ -33,10 +33,10 @@ in their last digits, and films whose scores differ by no more may change places
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ import pyarrow.parquet as pq
 
 from movierec.data.features import GENDERS
 from movierec.data.tables import AGE_BANDS
-from movierec.errors import InputError
+from movierec.errors import InputError, needs
 from movierec.files import alone
 from movierec.recommend.scorer import EVEN, LIKING, STEEPNESS
 from movierec.runs import Run
@@ -93,12 +93,9 @@ def export(run: Run, out: Path, formats: tuple[str, ...] = FORMATS) -> dict[str,
 
 
 def _check_onnx(run: Run) -> None:
-    missing = [package for package in ("onnx", "tf2onnx") if find_spec(package) is None]
-    if missing:
-        raise InputError(
-            f"ONNX needs {' and '.join(missing)}; install with `pip install 'movierec[export]'`, "
-            "or choose other formats"
-        )
+    with needs("export", "the format onnx"):
+        for package in ("onnx", "tf2onnx"):
+            importlib.import_module(package)
     recommender = run.recommender
     model = recommender.model
     halves = model.users, model.films, model.watching.profiles, model.watching.watched
@@ -127,7 +124,8 @@ def _write(run: Run, folder: Path, formats: tuple[str, ...]) -> dict[str, Any]:
     if "parquet" in formats:
         _write_parquet(run, folder)
     if "savedmodel" in formats or "onnx" in formats:
-        from movierec.serving import graphs  # TensorFlow takes seconds
+        with needs("network", "a function as SavedModel or ONNX"):
+            from movierec.serving import graphs  # TensorFlow takes seconds
 
         built = graphs.Graphs(run)
         told["functions"] = graphs.describe(built)

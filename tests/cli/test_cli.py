@@ -1,11 +1,12 @@
 """The command line: what it prints, and how it ends.
 
-A start of Python, pandas and TensorFlow takes longer than most commands, so most tests call `main`
-in the process of the tests; those of streams and of the exit status start processes.
+A start of Python, pandas and TensorFlow takes longer than most commands, so that tests call `main`
+in the process of the tests; `process` is for streams and the exit status of a real one.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -19,13 +20,19 @@ import pytest
 from commands import movierec
 from film_server import FilmServer, send, serving
 
+from movierec import doctor
 from movierec.cli import training
+from movierec.cli.main import COMMANDS
 from movierec.data import datasets, splits
 from movierec.data.titles import title_forms
+from movierec.errors import needs
 from movierec.runs import Run, load_run
 from movierec.sample.simulate import Simulation, write_ml1m
 
 pytestmark = pytest.mark.long
+
+WORLD = ("--data", "ml-1m", "--from", "world")
+OF_EXTRAS = ("movierec.reports", "movierec.serving", "movierec.network")
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +43,13 @@ def home(tmp_path_factory: pytest.TempPathFactory, small_world: Simulation, smal
     (folder / "reports").mkdir()
     (folder / "reports" / "small").symlink_to(small_run.path)
     return folder
+
+
+@pytest.fixture(scope="module")
+def trained(home: Path) -> tuple[Path, dict]:
+    """A run on other held-out rows, and what its training printed."""
+    settings = ("--recipe", "fast", "--epochs", "1", "--holdout", "origin", "--run", "trained")
+    return home / "trained", answer(home, "train", *WORLD, *settings)
 
 
 def process(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -66,19 +80,62 @@ def refused(home: Path, *arguments: str, run: Callable = movierec) -> str:
     return done.stderr
 
 
-def test_help_names_every_command(home: Path) -> None:
-    text = process(home, "--help").stdout
-    for command in (
-        "data",
-        "train",
-        "evaluate",
-        "predict",
-        "recommend",
-        "export",
-        "notebooks",
-        "app",
-    ):
-        assert f"\n  {command}" in text
+def test_help_names_every_command_and_marks_those_that_lack_an_extra(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "missing_extras", lambda: ["page"])
+    told = movierec(home, "--help").stdout.split("Commands:\n")[1]
+    lines = dict(line.split(None, 1) for line in told.splitlines()[: len(COMMANDS)])
+    assert list(lines) == list(COMMANDS)
+    assert [name for name, line in lines.items() if line.endswith(" [page]")] == ["app"]
+    assert told.endswith("[NAME] has to be installed: pip install 'movierec[NAME]'\n")
+    monkeypatch.setattr(doctor, "missing_extras", lambda: [])
+    assert "[" not in movierec(home, "--help").stdout.split("Commands:\n")[1]
+
+
+def test_the_command_line_loads_no_room_before_a_command_is_called() -> None:
+    code = (
+        "import sys, movierec.cli.main\n"
+        "names = [name for name in sys.modules if name.startswith('movierec.')]\n"
+        "print(*names, *({'pandas', 'numpy', 'rich'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == {"movierec.cli", "movierec.cli.main", "movierec.errors"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "package", "extra"),
+    [
+        (("notebooks", "--data", "sample"), "papermill", "notebooks"),
+        (("compare", "reports/small", "reports/small"), "jinja2", "notebooks"),
+        (
+            ("train", "--recipe", "fast", "--data", "ml-1m", "--from", "world"),
+            "tensorflow",
+            "network",
+        ),
+        (
+            ("recommend", "for-users", "u.parquet", "--workers", "2", "--out", "l"),
+            "distributed",
+            "batch",
+        ),
+        (("export", "--format", "onnx", "--out", "o"), "tf2onnx", "export"),
+    ],
+)
+def test_a_command_without_its_packages_says_which_extra_it_needs(
+    home: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple, package: str, extra: str
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(OF_EXTRAS)]:
+        monkeypatch.delitem(sys.modules, name)  # loaded by another test
+    monkeypatch.setitem(sys.modules, package, None)  # an import of it fails
+    message = refused(home, *arguments)
+    told = f"needs {package}, which is not installed; pip install 'movierec[{extra}]'\n"
+    assert message.startswith("movierec: ")
+    assert message.endswith(told)
+
+
+def test_a_missing_module_of_our_own_is_no_missing_extra() -> None:
+    with pytest.raises(ModuleNotFoundError), needs("page", "the page"):
+        importlib.import_module("movierec.no_such_module")
 
 
 @pytest.fixture
@@ -179,17 +236,15 @@ def test_bad_data_is_refused_with_file_line_and_text(home: Path, tmp_path: Path)
     assert not (home / "bad").exists()
 
 
-def test_train_gives_figures_and_a_run_folder(home: Path) -> None:
-    source = ("--data", "ml-1m", "--from", "world")
-    settings = ("--recipe", "fast", "--epochs", "1", "--holdout", "origin", "--run", "trained")
-    facts = answer(home, "train", *source, *settings, run=process)
+def test_train_gives_figures_and_a_run_folder(home: Path, trained: tuple[Path, dict]) -> None:
+    run_dir, facts = trained
     assert facts["rows_tested"] == 2400
     assert facts["rows_trained"] + facts["rows_validated"] == 9600
     assert facts["rmse"] == pytest.approx(facts["mse"] ** 0.5)
     assert 0 < facts["mae"] < facts["rmse"] < 3
     assert min(facts[f"{step}_seconds"] for step in ("start", "load", "prepare", "compile")) > 0
     assert facts["seconds"] > 0
-    measured = answer(home, "evaluate", "--run", "trained", run=process)
+    measured = answer(home, "evaluate", "--run", run_dir)
     assert measured["mse"] == pytest.approx(facts["mse"])
     assert measured["baselines"]["biases"]["rmse"] > 0
 
@@ -204,17 +259,16 @@ def test_evaluate_prints_a_table_of_all_methods_that_fits_a_terminal(home: Path)
     assert "1,200 test rows, lists of 5 films" in text
 
 
-def test_evaluate_compares_runs_of_the_same_held_out_rows(home: Path) -> None:
-    source = ("--data", "ml-1m", "--from", "world", "--recipe", "fast", "--epochs", "1")
-    for name, seed in (("one", "0"), ("other", "1")):
-        answer(home, "train", *source, "--run", name, "--holdout-seed", seed)
-    runs = ("--run", "reports/small", "--run", "one")
+def test_evaluate_compares_runs_of_the_same_held_out_rows(
+    home: Path, small_best: Run, trained: tuple[Path, dict]
+) -> None:
+    runs = ("--run", "reports/small", "--run", small_best.path)
     compared = answer(home, "evaluate", *runs)
-    assert [run["method"] for run in compared["runs"]] == ["small", "one"]
+    assert [run["method"] for run in compared["runs"]] == ["fast", "best"]
     gap = compared["runs"][1]["difference"]["rmse"]
     assert gap["low"] <= gap["difference"] <= gap["high"]
-    assert "one minus small" in movierec(home, "evaluate", *runs).stdout
-    message = refused(home, "evaluate", *runs, "--run", "other")
+    assert "best minus fast" in movierec(home, "evaluate", *runs).stdout
+    message = refused(home, "evaluate", *runs, "--run", trained[0])
     assert "different test rows" in message
 
 
@@ -247,9 +301,8 @@ def test_the_command_line_offers_every_holdout() -> None:
 
 
 def test_train_without_holdout_has_no_test_figures(home: Path) -> None:
-    source = ("--data", "ml-1m", "--from", "world")
     settings = ("--recipe", "fast", "--epochs", "1", "--holdout", "none", "--run", "whole")
-    facts = answer(home, "train", *source, *settings)
+    facts = answer(home, "train", *WORLD, *settings)
     assert facts["mse"] is None
     assert facts["rows_trained"] + facts["rows_validated"] == 12_000
     assert "held no rows out" in refused(home, "evaluate", "--run", "whole")
@@ -258,7 +311,7 @@ def test_train_without_holdout_has_no_test_figures(home: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--recipe", "slow"), "'slow' is not one of 'classic', 'fast'"),
+        (("--recipe", "slow"), "'slow' is not one of 'best', 'classic', 'fast'"),
         (("--epochs", "0"), "got epochs 0"),
         (("--learning-rate", "nan"), "got learning rate nan"),
         (("--holdout", "odd"), "'odd' is not one of 'random', 'origin'"),
@@ -290,10 +343,10 @@ def test_predict_names_the_line_of_an_unknown_id(home: Path) -> None:
 
 
 def test_recommend_answers_by_the_newest_run(home: Path, small_run: Run) -> None:
-    films = answer(home, "recommend", "for-user", "1", "-k", "4", run=process)
+    films = answer(home, "recommend", "for-user", "1", "-k", "4")
     expected = small_run.recommender.for_user(1, k=4)
     assert [film["movie_id"] for film in films] == expected["movie_id"].tolist()
-    assert set(films[0]) == {"movie_id", "title", "year", "genres", "score"}
+    assert set(films[0]) == {"movie_id", "title", "year", "genres", "score", "predicted"}
 
 
 def test_recommend_takes_a_title_for_a_movie(home: Path, small_run: Run) -> None:
@@ -366,18 +419,12 @@ def test_a_seed_below_0_is_refused(home: Path, arguments: tuple) -> None:
     assert "expected 0 or more" in refused(home, *arguments)
 
 
-def test_a_folder_that_cannot_be_written_is_told(home: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (home / "file").write_text("")
-    done = subprocess.run(
-        [sys.executable, "-m", "movierec", "data", "sample"],
-        cwd=home,
-        env=os.environ | {"MOVIEREC_DATA": "file/below"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 2
-    assert "check that the folder exists" in done.stderr
-    assert "Traceback" not in done.stderr
+    monkeypatch.setenv("MOVIEREC_DATA", "file/below")
+    assert "check that the folder exists" in refused(home, "data", "sample")
 
 
 def test_a_mistyped_source_leaves_an_earlier_report_alone(home: Path) -> None:
@@ -463,8 +510,10 @@ def test_a_group_gets_films_that_none_has_rated(home: Path, small_run: Run) -> N
     seen = set(ratings["movie_id"][ratings["user_id"].isin([1, 2])])
     assert len(films) == 4
     assert not seen & {film["movie_id"] for film in films}
-    message = refused(home, "recommend", "group", "1", "2", "--liking", "0.5")
-    assert "got liking 0.5, but the run knows only what is liked" in message
+    by_stars = answer(home, "recommend", "group", "1", "2", "--how", "mean", "--liking", "1")
+    stars = [film["predicted"] for film in by_stars]
+    assert stars == sorted(stars, reverse=True)
+    assert "got liking 2.0" in refused(home, "recommend", "group", "1", "2", "--liking", "2")
     message = refused(home, "recommend", "group", "1", "2", "--temperature", "1")
     assert "leave out --temperature" in message
 
@@ -515,7 +564,7 @@ def test_two_runs_are_compared_on_a_page(home: Path):
     run = "reports/small"
     done = movierec(home, "compare", run, run, "--out", "pages/same.html", "--json")
     result = json.loads(done.stdout)
-    assert result["held_out"]["the network"]["metrics"]["rmse"]["difference"] == 0
+    assert result["held_out"]["the run"]["metrics"]["rmse"]["difference"] == 0
     assert result["page"] == "pages/same.html"
     assert (home / "pages" / "same.html").read_text().rstrip().endswith("</html>")
     refused = movierec(home, "compare", run, "world")

@@ -60,7 +60,7 @@ def test_control_c_says_how_to_continue(monkeypatch: pytest.MonkeyPatch) -> None
         raise KeyboardInterrupt
 
     monkeypatch.setattr(training, "train", interrupted)
-    result = CliRunner().invoke(cli, ["train", "--data", "sample"])
+    result = CliRunner().invoke(cli, ["train", "--data", "sample", "--recipe", "fast"])
     assert result.exit_code == 130
     assert "continue with the same command and --resume" in result.stderr
 

@@ -43,12 +43,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving": {"data", "errors", "files", "logs", "network", "recommend", "runs", "vectors"},
     "posters": {"data", "errors", "logs", "paths"},
     "explorer": {"data", "errors", "posters", "models", "recommend", "vectors"},
-    "reports": {"data", "errors", "evaluation", "files", "lessons", "logs", "models", "paths"}
-    | {"runs", "trust"},
+    "reports": {"data", "errors", "evaluation", "files", "lessons", "logs", "models", "runs"}
+    | {"trust"},
     "page": {"errors", "explorer", "lessons", "logs", "posters", "reports", "runs"},
     "doctor": {"data", "errors", "posters", "paths", "runs"},
     "cli": {"data", "doctor", "errors", "evaluation", "files", "logs", "models", "page", "paths"}
-    | {"posters", "progress", "recommend", "reports", "runs", "sample", "serving", "training"},
+    | {"posters", "progress", "registry", "reports", "runs", "sample", "serving", "training"},
     "__main__": {"cli"},
 }
 # modules whose role allows less than their room's

@@ -115,7 +115,7 @@ def test_report_and_run_agree(report: BatchResult, small_world: Simulation) -> N
         run.history["val_loss"].min()
     )
     assert recorded["04_evaluation"]["test_rmse"] == pytest.approx(run.metrics["test"]["rmse"])
-    assert metrics["parameters"]["epochs"] == 2
+    assert metrics["made_from"]["parameters"]["epochs"] == 2
 
 
 def test_a_report_names_the_parameters_that_say_something() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,37 +14,41 @@ import pytest
 
 from movierec.errors import InputError
 from movierec.evaluation.evaluate import compare
+from movierec.models.best import BestRecipe
 from movierec.reports.comparison import compare_folders
 from movierec.runs import Run, load_run
+from movierec.training import train
 
 
 @pytest.fixture(scope="module")
-def other_run(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The same rows held out, other settings."""
-    from movierec.training import train
+def other_run(write_drawn_run: Callable[..., Run], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The same rows held out, another recipe."""
+    return write_drawn_run(tmp_path_factory.mktemp("other") / "run", "fast", seed=1)
 
-    folder = tmp_path_factory.mktemp("other") / "shorter"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MOVIEREC_PROGRESS", "off")
-        return train(small_run.tables, "fast", epochs=1, batch_size=512, run_dir=folder)
+
+ENTRY = {"name": "03_training", "title": "Training", "question": "How?", "figures": []}
+ENTRY |= {"seconds": 12.5, "peak_memory_bytes": 300 * 2**20, "metrics": {}}
+ORIGIN = {"notebooks": {}, "parameters": {}, "data": None, "run": None, "code": "0"}
+ORIGIN |= {"versions": {"movierec": "0.1.0"}}
 
 
 def report(folder: Path, run: Run, **recorded: Any) -> Path:
     """A report as the notebooks leave it, as far as it is read here."""
     shutil.copytree(run.path, folder / "model")
-    entry = {"metrics": recorded, "seconds": 12.5, "peak_memory_bytes": 300 * 2**20, "figures": []}
-    told = {
-        "notebooks": {"03_training": entry},
-        "parameters": {"epochs": run.config["epochs"], "data": "small"},
-        "versions": {"movierec": "0.1.0"},
-    }
-    (folder / "metrics.json").write_text(json.dumps(told))
+    entry = ENTRY | {"metrics": recorded}
+    origin = ORIGIN | {"parameters": {"recipe": run.config["recipe"], "data": "small"}}
+    write(folder, {"03_training": entry}, origin)
     return folder
 
 
-def test_differences_on_held_out_rows_are_those_of_evaluation(small_run: Run, other_run: Run):
-    found = compare_folders(small_run.path, other_run.path)["held_out"]["the network"]
-    expected = compare([small_run, other_run])["runs"]
+def write(folder: Path, notebooks: dict, origin: dict = ORIGIN) -> None:
+    told = {"notebooks": notebooks, "made_from": origin, "files": {}}
+    (folder / "metrics.json").write_text(json.dumps(told))
+
+
+def test_differences_on_held_out_rows_are_those_of_evaluation(drawn_run: Run, other_run: Run):
+    found = compare_folders(drawn_run.path, other_run.path)["held_out"]["the run"]
+    expected = compare([drawn_run, other_run])["runs"]
     assert found["rows"] == expected[1]["rows_tested"]
     assert found["metrics"]["rmse"] == {
         "first": expected[0]["rmse"],
@@ -53,21 +58,21 @@ def test_differences_on_held_out_rows_are_those_of_evaluation(small_run: Run, ot
     assert set(found["metrics"]) == set(expected[1]["difference"])
 
 
-def test_settings_that_differ_are_named_and_others_are_not(small_run: Run, other_run: Run):
-    settings = compare_folders(small_run.path, other_run.path)["settings"]
-    assert settings == {"the network": {"epochs": [3, 1]}}
-    assert compare_folders(small_run.path, small_run.path)["settings"] == {}
+def test_settings_that_differ_are_named_and_others_are_not(drawn_run: Run, other_run: Run):
+    settings = compare_folders(drawn_run.path, other_run.path)["settings"]
+    assert settings == {"the run": {"recipe": ["best", "fast"]}}
+    assert compare_folders(drawn_run.path, drawn_run.path)["settings"] == {}
 
 
 def test_reports_are_compared_by_what_their_notebooks_recorded(
-    small_run: Run, other_run: Run, tmp_path: Path
+    drawn_run: Run, other_run: Run, tmp_path: Path
 ):
-    first = report(tmp_path / "a", small_run, loss=0.5, rows=3, words=["x"], agree=True)
+    first = report(tmp_path / "a", drawn_run, loss=0.5, rows=3, words=["x"], agree=True)
     second = report(tmp_path / "b", other_run, loss=0.75, rows=3, words=["y"], agree=False, new=1)
     result = compare_folders(first, second, tmp_path / "pages" / "both.html")
     assert result["figures"] == {"03_training": {"loss": [0.5, 0.75], "rows": [3, 3]}}
     assert result["took"]["03_training"]["peak memory (MiB)"] == [300, 300]
-    assert result["settings"]["parameters"] == {"epochs": [3, 1]}
+    assert result["settings"]["parameters"] == {"recipe": ["best", "fast"]}
     page = (tmp_path / "pages" / "both.html").read_text()
     cells = r"<td>0.5</td><td>0.75</td><td>\+0.25</td>"
     assert re.search(rf"03_training</th><td class=\"text\">loss</td>{cells}", page)
@@ -77,43 +82,43 @@ def test_reports_are_compared_by_what_their_notebooks_recorded(
     assert json.loads(json.dumps(result)) == result
 
 
-def test_a_run_without_network_is_compared_with_its_like_alone(
-    small_run: Run, small_best: Run, tmp_path: Path
+def test_recipe_best_of_two_reports_is_compared_beside_their_runs(
+    drawn_run: Run, other_run: Run, tmp_path: Path
 ):
-    result = compare_folders(small_run.path, small_best.path, tmp_path / "page.html")
-    assert result["held_out"] == {}
-    assert result["not_compared"] == {"the runs": "they are of different kinds"}
-    both = compare_folders(small_best.path, small_best.path)
-    assert set(both["held_out"]) == {"recipe best"}
-    assert both["held_out"]["recipe best"]["metrics"]["rmse"]["difference"] == 0
+    first, second = (report(tmp_path / name, other_run) for name in ("a", "b"))
+    shutil.copytree(drawn_run.path, first / "best")
+    result = compare_folders(first, second)
+    assert set(result["held_out"]) == {"the run"}
+    assert result["not_compared"] == {"recipe best": "only one of the two has it"}
+    shutil.copytree(drawn_run.path, second / "best")
+    both = compare_folders(first, second)["held_out"]
+    assert both["recipe best"]["metrics"]["rmse"]["difference"] == 0
 
 
 def test_runs_of_different_rows_say_why_their_errors_are_not_compared(
-    small_run: Run, tmp_path: Path
+    small_best: Run, tmp_path: Path
 ):
-    from movierec.training import train
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MOVIEREC_PROGRESS", "off")
-        run = train(small_run.tables, "fast", epochs=1, run_dir=tmp_path / "run", holdout_seed=1)
-    result = compare_folders(small_run.path, run.path, tmp_path / "page.html")
-    assert "different test rows" in result["not_compared"]["the network"]
+    recipe = BestRecipe("best", factors=2, passes=1, members=1)
+    run = train(small_best.tables, recipe, run_dir=tmp_path / "run", holdout_seed=1)
+    result = compare_folders(small_best.path, run.path, tmp_path / "page.html")
+    assert "different test rows" in result["not_compared"]["the run"]
     assert "different test rows" in (tmp_path / "page.html").read_text()
-    assert result["settings"]["the network"]["holdout_seed"] == [0, 1]
+    assert result["settings"]["the run"]["holdout_seed"] == [0, 1]
+    assert result["settings"]["the run"]["factors"] == [6, 2]
 
 
-def test_folder_that_is_neither_is_refused(small_run: Run, tmp_path: Path):
+def test_folder_that_is_neither_is_refused(drawn_run: Run, tmp_path: Path):
     with pytest.raises(InputError, match="is not a run folder"):
-        compare_folders(small_run.path, tmp_path)
+        compare_folders(drawn_run.path, tmp_path)
     with pytest.raises(InputError, match="does not exist"):
-        compare_folders(tmp_path / "none", small_run.path)
+        compare_folders(tmp_path / "none", drawn_run.path)
     with pytest.raises(InputError, match="is a folder; expected the name of a page"):
-        compare_folders(small_run.path, small_run.path, tmp_path)
+        compare_folders(drawn_run.path, drawn_run.path, tmp_path)
 
 
 @pytest.mark.parametrize("told", ["[]", "{", '{"notebooks": {"a": 1}}', "[" * 100_000, "\0"])
-def test_report_of_a_stranger_that_is_none_is_refused(small_run: Run, tmp_path: Path, told: str):
-    folder = report(tmp_path / "a", small_run)
+def test_report_of_a_stranger_that_is_none_is_refused(drawn_run: Run, tmp_path: Path, told: str):
+    folder = report(tmp_path / "a", drawn_run)
     (folder / "metrics.json").write_text(told)
     with pytest.raises(InputError, match="is not what a batch of notebooks writes"):
         compare_folders(folder, folder)
@@ -129,49 +134,47 @@ def test_report_of_a_stranger_that_is_none_is_refused(small_run: Run, tmp_path: 
     ],
     ids=["metrics", "endless memory", "memory", "seconds"],
 )
-def test_figures_beyond_all_measure_are_refused(small_run: Run, tmp_path: Path, entry: dict):
-    folder = report(tmp_path / "a", small_run)
-    told = json.loads((folder / "metrics.json").read_text())
-    entry |= {"figures": []}
-    (folder / "metrics.json").write_text(json.dumps(told | {"notebooks": {"03_training": entry}}))
+def test_figures_beyond_all_measure_are_refused(drawn_run: Run, tmp_path: Path, entry: dict):
+    folder = report(tmp_path / "a", drawn_run)
+    write(folder, {"03_training": ENTRY | entry})
     with pytest.raises(InputError, match="is not what a batch of notebooks writes"):
         compare_folders(folder, folder)
 
 
 @pytest.mark.parametrize("name", ["model", "best"])
-def test_link_out_of_a_report_is_not_followed(small_run: Run, tmp_path: Path, name: str):
-    folder = report(tmp_path / "a", small_run)
+def test_link_out_of_a_report_is_not_followed(drawn_run: Run, tmp_path: Path, name: str):
+    folder = report(tmp_path / "a", drawn_run)
     (folder / "model").rename(tmp_path / "elsewhere")
     (folder / name).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(InputError, match=f"{name} is a link that leads out of"):
-        compare_folders(folder, small_run.path)
+        compare_folders(folder, drawn_run.path)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a pipe of this kind is a thing of POSIX")
-def test_pipe_in_the_place_of_figures_is_not_waited_for(small_run: Run, tmp_path: Path):
-    folder = report(tmp_path / "a", small_run)
+def test_pipe_in_the_place_of_figures_is_not_waited_for(drawn_run: Run, tmp_path: Path):
+    folder = report(tmp_path / "a", drawn_run)
     (folder / "metrics.json").unlink()
     os.mkfifo(folder / "metrics.json")
     assert compare_folders(folder, folder)["figures"] == {}
 
 
-def test_losses_that_grew_out_of_hand_are_shown(small_run: Run, tmp_path: Path):
-    first = report(tmp_path / "a", small_run, loss=float("inf"), error=float("nan"))
-    second = report(tmp_path / "b", small_run, loss=2.0, error=1.0)
+def test_losses_that_grew_out_of_hand_are_shown(drawn_run: Run, tmp_path: Path):
+    first = report(tmp_path / "a", drawn_run, loss=float("inf"), error=float("nan"))
+    second = report(tmp_path / "b", drawn_run, loss=2.0, error=1.0)
     compare_folders(first, second, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert "<td>inf</td><td>2</td><td>-inf</td>" in page
     assert "<td>–</td><td>1</td><td>–</td>" in page
 
 
-def test_texts_of_a_stranger_are_shown_as_text(small_run: Run, tmp_path: Path):
+def test_texts_of_a_stranger_are_shown_as_text(drawn_run: Run, tmp_path: Path):
     nasty = "<script>alert(1)</script>"
     folder = tmp_path / "run"
-    shutil.copytree(small_run.path, folder)
+    shutil.copytree(drawn_run.path, folder)
     info = load_run(folder).info | {"dataset": nasty}
     (folder / "run.json").write_text(json.dumps(info))
     first = report(tmp_path / "a", load_run(folder), **{nasty: 1})
-    second = report(tmp_path / "b", small_run, **{nasty: 2})
+    second = report(tmp_path / "b", drawn_run, **{nasty: 2})
     compare_folders(first, second, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert "<script" not in page

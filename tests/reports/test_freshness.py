@@ -13,15 +13,33 @@ import pytest
 import movierec
 from movierec.reports import freshness
 from movierec.reports.freshness import CALLED, what_changed
+from movierec.reports.report import NotebookReport, Origin, Report
 
-NOW = dict.fromkeys(CALLED, "as ever")
+NOW = Origin(
+    notebooks={"01_one": "as ever"},
+    parameters={},
+    data="as ever",
+    run=None,
+    code="as ever",
+    versions={},
+)
 UNTOLD = "the one that is there does not say what it was made from"
 
 
 def report(folder: Path, **files: Any) -> Path:
     (folder / "page.html").write_text("<p>mine")
     kept = {"page.html": freshness.checksum([folder / "page.html"])}
-    (folder / "metrics.json").write_text(json.dumps({"made_from": NOW, "files": kept | files}))
+    one = NotebookReport(
+        name="01_one",
+        title="One",
+        question="",
+        seconds=1.0,
+        peak_memory_bytes=1,
+        metrics={},
+        figures=(),
+    )
+    told = Report(notebooks={"01_one": one}, made_from=NOW, files=kept | files)
+    (folder / "metrics.json").write_text(told.model_dump_json())
     return folder
 
 
@@ -30,6 +48,24 @@ def test_report_is_true_until_one_of_its_files_is_another(tmp_path: Path):
     assert what_changed(report(tmp_path), NOW) is None
     (tmp_path / "page.html").write_text("<p>yours")
     assert what_changed(tmp_path, NOW) == "page.html is no longer as the batch left it"
+
+
+@pytest.mark.parametrize(("part", "called"), CALLED.items())
+def test_what_has_changed_is_named(tmp_path: Path, part: str, called: str):
+    now = NOW.model_copy(
+        update={part: {"x": "new"} if isinstance(getattr(NOW, part), dict) else "new"}
+    )
+    assert what_changed(report(tmp_path), now) == f"{called} changed"
+    now = now.model_copy(update={"data": "new", "run": "new"})
+    assert "the data and the run" in str(what_changed(tmp_path, now))
+
+
+def test_notebooks_that_were_added_by_hand_are_not_shown(tmp_path: Path):
+    file = report(tmp_path) / "metrics.json"
+    told = json.loads(file.read_text())
+    told["notebooks"]["02_two"] = told["notebooks"]["01_one"]
+    file.write_text(json.dumps(told))
+    assert what_changed(tmp_path, NOW) == "metrics.json is no longer as the batch left it"
 
 
 @pytest.mark.parametrize("name", ["/etc/hosts", "../page.html", "figures/../../page.html"])

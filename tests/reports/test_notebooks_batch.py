@@ -17,8 +17,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from PIL import Image
 
 from movierec.errors import InputError, NotebookError
+from movierec.lessons.record import record
 from movierec.reports import notebooks
-from movierec.reports.notebooks import BatchResult, parameters_of, record, run_notebooks
+from movierec.reports.notebooks import BatchResult, parameters_of, run_notebooks
 from movierec.reports.pages import THUMBNAIL, as_webp, with_equations, with_page_links
 
 PARAMETERS = """\
@@ -47,7 +48,7 @@ def write_notebook(path: Path, *cells: str, parameters: str = PARAMETERS) -> Non
 
 FIRST = [
     "import json, os, sys\nimport matplotlib.pyplot as plt\nimport ipywidgets\n"
-    "from movierec.reports.notebooks import record",
+    "from movierec.lessons.record import record",
     "plt.plot([1, 2])\nplt.show()",
     "ipywidgets.IntSlider()",
     "record(values=[data, epochs, rate, chatty], run_dir=run_dir, report_dir=report_dir)",
@@ -99,7 +100,7 @@ def test_parameters_arrive_as_declared(batch: BatchResult):
     assert recorded["run_dir"] == str(batch.out_dir / "model")
     assert recorded["report_dir"] == str(batch.out_dir)
     expected = {"chatty": True, "data": "sample", "epochs": 7, "k": 4, "rate": 1.0}
-    assert metrics(batch)["parameters"] == expected
+    assert metrics(batch)["made_from"]["parameters"] == expected
 
 
 def test_kernel_is_the_running_python_even_if_python3_is_registered_for_another(
@@ -114,7 +115,7 @@ def test_figures_are_saved_and_recorded_values_collected(batch: BatchResult):
     png = (batch.out_dir / "figures" / "01_first_1.png").read_bytes()
     assert png.startswith(b"\x89PNG")
     assert metrics(batch)["notebooks"]["01_first"]["metrics"]["rmse"] == 0.75
-    assert "keras" in metrics(batch)["versions"]
+    assert "keras" in metrics(batch)["made_from"]["versions"]
 
 
 def test_pages_load_nothing_from_elsewhere(batch: BatchResult):
@@ -280,9 +281,9 @@ def test_wrong_parameters_are_refused_before_anything_starts(
 def test_seconds_and_memory_of_each_notebook_are_recorded(batch: BatchResult):
     told = metrics(batch)["notebooks"]
     assert [entry["peak_memory_bytes"] for entry in told.values()] == [
-        report.peak_memory for report in batch.notebooks
+        report.peak_memory_bytes for report in batch.notebooks
     ]
-    first, second = (report.peak_memory for report in batch.notebooks)
+    first, second = (report.peak_memory_bytes for report in batch.notebooks)
     assert 2**24 < second < first < 2**31  # the first loads matplotlib, the second nothing
     assert f"{first / 2**20:,.0f} MiB at most" in batch.index.read_text()
 
@@ -292,7 +293,7 @@ def test_memory_of_processes_that_a_notebook_starts_counts(tmp_path: Path):
     held = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}])"
     write_notebook(tmp_path / "source" / "01_parent.ipynb", held)
     done = run_notebooks(tmp_path / "out", source_dir=tmp_path / "source", progress=False)
-    assert done.notebooks[0].peak_memory > 2**28
+    assert done.notebooks[0].peak_memory_bytes > 2**28
 
 
 @pytest.fixture(scope="module")
@@ -302,7 +303,7 @@ def first_report(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     The report says where its data is, so it has to be read where it was made.
     """
     folder = tmp_path_factory.mktemp("reported")
-    cell = "from movierec.reports.notebooks import record\nrecord(n=open(path + '/u').read())"
+    cell = "from movierec.lessons.record import record\nrecord(n=open(path + '/u').read())"
     for name, cells in (("01_one", []), ("02_two", [cell])):
         write_notebook(folder / "source" / f"{name}.ipynb", *cells, parameters='path: str = "."')
     (folder / "data").mkdir()
@@ -343,21 +344,24 @@ def test_report_that_is_still_true_is_left_as_it_is(reported: Path):
     assert [r.seconds for r in result.notebooks] == [e["seconds"] for e in told.values()]
 
 
-def test_forced_batch_runs_again(reported: Path):
-    before = contents(reported / "out")
-    assert not again(reported, force=True).fresh
-    assert contents(reported / "out")["01_one.ipynb"] != before["01_one.ipynb"]
+def test_report_whose_data_changed_is_made_anew(reported: Path, capsys):
+    (reported / "data" / "u").write_text("2")
+    result = again(reported, progress=True)
+    assert not result.fresh
+    assert "The report is made anew: the data changed.\n" in capsys.readouterr().err
+    assert result.notebooks[1].metrics == {"n": "2"}
+    assert again(reported).fresh
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ("data", "the data changed"),
         ("notebooks", "the notebooks changed"),
         ("code", "the code of movierec changed"),
         ("versions", "the installed versions changed"),
         ("page", "01_one.html is no longer as the batch left it"),
         ("metrics", "the one that is there does not say what it was made from"),
+        ("force", "it was asked for"),
     ],
 )
 def test_report_that_is_no_longer_true_is_made_anew_and_says_why(
@@ -365,9 +369,9 @@ def test_report_that_is_no_longer_true_is_made_anew_and_says_why(
 ):
     out = reported / "out"
     told = json.loads((out / "metrics.json").read_text())
-    if change == "data":
-        (reported / "data" / "u").write_text("2")
-    elif change == "notebooks":
+    monkeypatch.setattr(notebooks, "_run", lambda *_: "made anew")
+    assert again(reported).fresh
+    if change == "notebooks":
         write_notebook(reported / "source" / "01_one.ipynb", "2", parameters='path: str = "."')
     elif change == "page":
         (out / "01_one.html").write_text("<p>mine")
@@ -376,32 +380,25 @@ def test_report_that_is_no_longer_true_is_made_anew_and_says_why(
     elif change == "code":
         told["made_from"]["code"] = "of another day"
         (out / "metrics.json").write_text(json.dumps(told))
-    else:
+    elif change == "versions":
         monkeypatch.setattr(notebooks, "PACKAGES", (*notebooks.PACKAGES, "papermill"))
-    result = again(reported, progress=True)
-    assert not result.fresh
-    assert f"The report is made anew: {reason}.\n" in capsys.readouterr().err
-    assert result.notebooks[1].metrics == {"n": "2" if change == "data" else "1"}
-    assert again(reported).fresh
+    assert again(reported, progress=True, force=change == "force") == "made anew"
+    assert capsys.readouterr().err == f"The report is made anew: {reason}.\n"
 
 
 def test_report_that_was_altered_by_hand_is_made_anew(
-    reported: Path, monkeypatch: pytest.MonkeyPatch, capsys
+    reported: Path, monkeypatch: pytest.MonkeyPatch
 ):
     file = reported / "out" / "metrics.json"
     told = json.loads(file.read_text())
     monkeypatch.setattr(notebooks, "_run", lambda *_: "made anew")
     entry = told["notebooks"]["01_one"]
     wrong: list[Any] = [None, [], {"01_one": entry}]
-    wrong += [told["notebooks"] | {"01_one": {**entry, key: "much"}} for key in entry]
+    wrong += [told["notebooks"] | {"01_one": {**entry, key: True}} for key in entry]
     wrong += [told["notebooks"] | {"01_one": {**entry, "metrics": {"n": 10**400}}}]
     for notebooks_told in wrong:
         file.write_text(json.dumps(told | {"notebooks": notebooks_told}))
-        assert again(reported, progress=True) == "made anew", notebooks_told
-        told_of = "The report is made anew: metrics.json is no longer as the batch left it.\n"
-        assert capsys.readouterr().err == told_of
-    file.write_text(json.dumps(told))
-    assert again(reported).fresh
+        assert again(reported) == "made anew", notebooks_told
 
 
 @pytest.mark.parametrize("name", ["figures", "model", "best"])

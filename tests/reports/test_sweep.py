@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from movierec.errors import InputError
 from movierec.files import alone
 from movierec.reports import kernels
 from movierec.reports import sweep as sweeping
+from movierec.reports.report import NotebookReport
 from movierec.reports.sweep import Combination, SweepResult, parsed_grid, sweep
 
 PARAMETERS = """\
@@ -28,7 +30,7 @@ size: int = 2  # rows a step
 name: str = ""  # any text
 """
 TRAINING = """\
-from movierec.reports.notebooks import record
+from movierec.lessons.record import record
 if rate > 5:
     raise ValueError("the loss <grew> out of hand")
 record(validation_loss=rate * size, words=["no", "number"], epochs=size)
@@ -50,24 +52,42 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def swept(source: Path, tmp_path_factory: pytest.TempPathFactory) -> SweepResult:
-    grid = {"rate": ["1e-3", "0.5", "9"], "size": ["1", "4"]}
+    grid = {"rate": ["0.5", "9"], "size": ["1", "4"]}
     return sweep(tmp_path_factory.mktemp("sweep") / "out", grid, {}, source, False, jobs=2)
+
+
+def report_of(metrics: dict[str, float]) -> NotebookReport:
+    return NotebookReport(
+        name="03_training",
+        title="",
+        question="",
+        seconds=1.0,
+        peak_memory_bytes=2**20,
+        metrics=metrics,
+        figures=(),
+    )
+
+
+@pytest.fixture
+def left(swept: SweepResult, tmp_path: Path) -> Path:
+    """A copy of that sweep."""
+    return shutil.copytree(swept.out_dir, tmp_path / "out")
 
 
 def test_every_combination_is_run_with_its_settings(swept: SweepResult):
     assert [one.settings for one in swept.combinations] == [
-        {"rate": rate, "size": size} for rate in (0.001, 0.5, 9.0) for size in (1, 4)
+        {"rate": rate, "size": size} for rate in (0.5, 9.0) for size in (1, 4)
     ]
-    for one in swept.combinations[:4]:
-        assert one.metrics["validation_loss"] == one.settings["rate"] * one.settings["size"]
+    for one in swept.combinations[:2]:
+        assert one.numbers["validation_loss"] == one.settings["rate"] * one.settings["size"]
         report = json.loads((one.folder / "metrics.json").read_text())
-        assert report["notebooks"]["03_training"]["seconds"] == one.seconds
-        assert one.peak_memory > 2**20
+        assert report["notebooks"]["03_training"]["seconds"] == one.numbers["seconds"]
+        assert one.report.peak_memory_bytes > 2**20
 
 
 def test_combination_that_fails_is_told_and_keeps_no_other_from_being_run(swept: SweepResult):
     failures = [one.failure for one in swept.combinations]
-    assert failures == [""] * 4 + ["ValueError: the loss <grew> out of hand"] * 2
+    assert failures == [""] * 2 + ["ValueError: the loss <grew> out of hand"] * 2
     page = swept.index.read_text()
     assert "the loss &lt;grew&gt; out of hand" in page
     assert (swept.combinations[-1].folder / "03_training.html").exists()
@@ -75,63 +95,70 @@ def test_combination_that_fails_is_told_and_keeps_no_other_from_being_run(swept:
 
 def test_table_and_json_hold_what_the_reports_recorded(swept: SweepResult):
     told = json.loads((swept.out_dir / "metrics.json").read_text())
-    assert told["grid"] == {"rate": [0.001, 0.5, 9.0], "size": [1, 4]}
+    assert told["grid"] == {"rate": [0.5, 9.0], "size": [1, 4]}
     assert told["compared_by"] == "validation_loss"
-    assert [run["metrics"] and run["metrics"]["validation_loss"] for run in told["runs"]] == [
-        0.001,
-        0.004,
-        0.5,
-        2.0,
-        None,
-        None,
-    ]
+    losses = [run["metrics"] and run["metrics"]["validation_loss"] for run in told["runs"]]
+    assert losses == [0.5, 2.0, None, None]
     page = swept.index.read_text()
     rows = re.findall(r"<tr.*?</tr>", page, re.DOTALL)
-    cells = re.findall(r"<td[^>]*>(.*?)</td>", rows[4], re.DOTALL)
-    one = swept.combinations[3]
-    memory = f"{one.peak_memory / 2**20:.0f}"
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", rows[2], re.DOTALL)
+    one = swept.combinations[1]
+    memory = f"{one.numbers['peak memory (MiB)']}"
     # rate, size, validation loss, epochs, seconds, peak memory in MiB
-    assert cells[:-1] == ["0.5", "4", "2", "4", f"{one.seconds:g}", memory]
-    assert "6 runs of 03_training" in page
+    assert cells[:-1] == ["0.5", "4", "2", "4", f"{one.numbers['seconds']:g}", memory]
+    assert "4 runs of 03_training" in page
     assert 'class="best"' in rows[1]
-    assert "came from <strong>rate=0.001, size=1</strong>" in page
+    assert "came from <strong>rate=0.5, size=1</strong>" in page
 
 
 def test_loss_that_grew_out_of_hand_is_shown(tmp_path: Path):
-    losses = [2.0, float("inf"), float("nan")]
+    losses = (2.0, float("inf"), float("nan"))
     combinations = tuple(
-        Combination({"size": size}, tmp_path / str(size), False, {"loss": loss}, 1.0, 2**20)
+        Combination({"size": size}, tmp_path / str(size), report=report_of({"loss": loss}))
         for size, loss in enumerate(losses)
     )
-    assert [sweeping._shown(loss) for loss in losses] == ["2", "inf", ""]
     page = sweeping._report(tmp_path, combinations, "03_training").index.read_text()
-    assert ">inf<" in page
+    assert [f"<td>{shown}</td>" in page for shown in ("2", "inf", "–")] == [True] * 3
 
 
 def test_page_links_to_files_that_are_there(swept: SweepResult):
     links = re.findall(r'(?:href|src)="([^"]+)"', swept.index.read_text())
     assert "figures/sweep.png" in links
-    assert sum(link.endswith("03_training.html") for link in links) == 6
+    assert sum(link.endswith("03_training.html") for link in links) == 4
     for link in links:
         assert (swept.out_dir / link).exists(), link
     inner = (swept.combinations[0].folder / "03_training.html").read_text()
     assert "How? See 02_shapes." in inner  # which has no page there
 
 
-def test_sweep_started_again_runs_only_what_is_missing(source: Path, tmp_path: Path, capsys):
-    out = tmp_path / "out"
-    first = sweep(out, {"size": [1, 2]}, {"rate": 1}, source, False)
-    assert [one.fresh for one in first.combinations] == [False, False]
-    left = {
-        one.name: (one.folder / "metrics.json").stat().st_mtime_ns for one in first.combinations
-    }
-    (first.combinations[1].folder / "index.html").unlink()
-    again = sweep(out, {"size": [1, 2, 3]}, {"rate": 1}, source)
-    assert [one.fresh for one in again.combinations] == [True, False, False]
-    assert (again.combinations[0].folder / "metrics.json").stat().st_mtime_ns == left["size=1"]
-    assert re.search(r"/3 size=1: done before, validation loss 1$", capsys.readouterr().err, re.M)
-    forced = sweep(out, {"size": [1]}, {"rate": 1}, source, False, force=True)
-    assert [one.fresh for one in forced.combinations] == [False]
+def test_sweep_started_again_runs_only_what_is_missing(source: Path, left: Path, capsys):
+    grid = {"rate": [0.5], "size": [1, 4]}
+    before = {file: file.stat().st_mtime_ns for file in left.rglob("metrics.json")}
+    (left / "runs" / "rate=0.5,size=4" / "index.html").unlink()
+    again = sweep(left, grid, {}, source)
+    assert [one.fresh for one in again.combinations] == [True, False]
+    kept, anew = (one.folder / "metrics.json" for one in again.combinations)
+    assert kept.stat().st_mtime_ns == before[kept]
+    assert anew.stat().st_mtime_ns > before[anew]
+    told = r"/2 rate=0.5, size=1: done before, validation loss 0.5$"
+    assert re.search(told, capsys.readouterr().err, re.M)
+    third = sweep(left, grid, {}, source, False)
+    assert [one.fresh for one in third.combinations] == [True, True]
+
+
+def test_forced_sweep_asks_for_every_report_anew(
+    source: Path, left: Path, monkeypatch: pytest.MonkeyPatch
+):
+    asked = []
+
+    def noted(folder: Path, *_: object, force: bool, **__: object) -> None:
+        asked.append(force)
+        raise InputError("not here")
+
+    monkeypatch.setattr(sweeping, "run_notebooks", noted)
+    for force in (True, False):
+        sweep(left, {"rate": [0.5], "size": [1]}, {}, source, False, force=force)
+    assert asked == [True, False]
 
 
 def test_interrupt_leaves_no_kernel_running_and_what_was_done(
@@ -174,15 +201,12 @@ def test_kernel_that_starts_while_all_are_stopped_is_killed_too():
         after.kill()
 
 
-def test_folder_that_is_locked_fails_its_combination_and_no_other(source: Path, tmp_path: Path):
-    out = tmp_path / "out"
-    sweep(out, {"size": [2]}, {"rate": 1}, source, False)
-    with alone(out / "runs" / "size=1"):
-        result = sweep(out, {"size": [1, 3]}, {"rate": 1}, source, False)
+def test_folder_that_is_locked_fails_its_combination_and_no_other(source: Path, left: Path):
+    with alone(left / "runs" / "rate=0.5,size=1"):
+        result = sweep(left, {"rate": [0.5], "size": [1, 4]}, {}, source, False)
     locked, free = result.combinations
     assert locked.failure.startswith("InputError: another process is writing to")
-    assert free.metrics is not None
-    assert free.metrics["validation_loss"] == 3
+    assert free.numbers["validation_loss"] == 2
     assert "another process is writing to" in result.index.read_text()
 
 
@@ -209,6 +233,7 @@ def test_as_many_run_at_once_as_memory_and_cores_allow(
     # as long as they have not come to need it, all the memory seems to be there
     monkeypatch.setattr(sweeping, "_available", lambda: 5 * 2**30)
     lock, running, seen = threading.Lock(), 0, []
+    report = report_of({}).model_copy(update={"peak_memory_bytes": each})
 
     def run(one: Combination) -> Combination:
         nonlocal running
@@ -218,7 +243,7 @@ def test_as_many_run_at_once_as_memory_and_cores_allow(
         time.sleep(0.05)
         with lock:
             running -= 1
-        return replace(one, peak_memory=each)
+        return replace(one, report=report)
 
     all_of_them = [Combination({"size": n}, Path(str(n))) for n in range(20)]
     assert len(list(sweeping._at_once(all_of_them, run, None))) == 20

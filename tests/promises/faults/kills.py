@@ -326,7 +326,7 @@ def notebooks(folder: Path) -> Job:
     for name in ("01_one", "02_two"):
         cells = [
             new_code_cell("x: int = 1", metadata={"tags": ["parameters"]}),
-            new_code_cell("from movierec.reports.notebooks import record\nrecord(x=x)"),
+            new_code_cell("from movierec.lessons.record import record\nrecord(x=x)"),
         ]
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
         nbformat.write(new_notebook(cells=cells, metadata=kernel), source / f"{name}.ipynb")
@@ -360,7 +360,7 @@ def sweep(folder: Path) -> Job:
     cells = [
         new_code_cell("x: int = 1", metadata={"tags": ["parameters"]}),
         new_code_cell(
-            "from movierec.reports.notebooks import record\nrecord(validation_loss=x / 4, seed=x)"
+            "from movierec.lessons.record import record\nrecord(validation_loss=x / 4, seed=x)"
         ),
     ]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}

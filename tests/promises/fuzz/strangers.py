@@ -26,6 +26,7 @@ from movierec.explorer.visitor import Visitor, offers, read_profile, write_profi
 from movierec.models.best import BestRecipe
 from movierec.models.checkpoints import Checkpoint, State
 from movierec.reports import comparison, freshness, sweep
+from movierec.reports.report import Origin
 from movierec.runs import Run, load_run
 from movierec.sample.simulate import simulate
 from movierec.serving import batch
@@ -47,6 +48,14 @@ RUN = (
 OTHERS = ("profile.json", "metrics.json", "checkpoint.safetensors", "_job.json", "sweep.json")
 TARGETS = (*RUN, *OTHERS)
 SETTINGS = {"recipe": "fast", "seed": 0}
+ORIGIN = Origin(
+    notebooks={"03_training": "0" * 64},
+    parameters={"epochs": 1, "data": "sample"},
+    data=None,
+    run=None,
+    code="0" * 64,
+    versions={"movierec": "0.1"},
+)
 RECIPE = BestRecipe("best", factors=3, passes=2, members=1, watch_rank=6)
 
 
@@ -98,10 +107,9 @@ def whole(name: str) -> bytes:
     if name == "metrics.json":
         entry = {"seconds": 1.5, "peak_memory_bytes": 2**20, "figures": ["figures/03_1.png"]}
         entry |= {"metrics": {"validation_loss": 0.5, "rows": 10, "words": ["a"], "none": None}}
-        told = {"notebooks": {"03_training": entry}, "parameters": {"epochs": 1, "data": "sample"}}
-        told |= {"versions": {"movierec": "0.1"}, "files": {"index.html": "0" * 64}}
-        told["made_from"] = dict.fromkeys(freshness.CALLED, "as ever")
-        return json.dumps(told).encode()
+        entry |= {"name": "03_training", "title": "Training", "question": "How?"}
+        told = {"notebooks": {"03_training": entry}, "files": {"index.html": "0" * 64}}
+        return json.dumps(told | {"made_from": ORIGIN.model_dump()}).encode()
     if name == "checkpoint.safetensors":
         kept = Checkpoint(Path(folder.name, "kept"), SETTINGS)
         row = {"epoch": 1, "train_loss": 1.0, "val_loss": 1.0, "seconds": 1.0}
@@ -197,12 +205,12 @@ def with_figures_left_out(first: Path, second: Path) -> None:
 
 
 def use_report(place: Path, content: bytes) -> None:
-    report, now = place / "report", dict.fromkeys(freshness.CALLED, "as ever")
+    report = place / "report"
     if not report.exists():
         use_run(place, "history.csv", whole("history.csv"))
         shutil.copytree(place / "run", report / "best")
     (report / "metrics.json").write_bytes(content)
-    freshness.what_changed(report, now)
+    freshness.what_changed(report, ORIGIN)
     with_figures_left_out(report, report)
 
 

@@ -1,0 +1,113 @@
+"""What `metrics.json` of a report holds. It is written last, and so tells that the report is whole.
+
+Reports are sent around: one that is read may be anybody's, and is used only as far as it has this
+form.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, FiniteFloat, JsonValue
+
+from movierec.errors import InputError
+from movierec.trust import Form, Shown, read_json
+
+METRICS = "metrics.json"
+BEST = "best"  # the run folder of recipe `best` in a report, beside `model`
+
+
+def _measurable(value: JsonValue) -> JsonValue:
+    """Python reads whole numbers that no float holds."""
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise ValueError("expected a number of at most 18 digits")
+    return value
+
+
+Figure = Annotated[JsonValue, AfterValidator(_measurable)]
+
+
+class NotebookReport(Form):
+    """One executed notebook of a report.
+
+    Attributes:
+        name: of its file, without the ending.
+        title: its first heading.
+        question: the first paragraph under that, in Markdown.
+        seconds: from the start of its kernel to its end.
+        peak_memory_bytes: at most, of its kernel and what that started.
+        metrics: what it handed to `record`.
+        figures: its pictures, relative to the report's folder.
+    """
+
+    name: Shown
+    title: str
+    question: str
+    seconds: FiniteFloat
+    peak_memory_bytes: Annotated[int, AfterValidator(_measurable)]
+    metrics: dict[str, Figure]
+    figures: tuple[str, ...]
+
+    @property
+    def thumbnail(self) -> str:
+        """The picture for the first page, relative to the report's folder; "" if there is none."""
+        return f"figures/{self.name}_thumbnail.webp" if self.figures else ""
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Of the metrics, those that are numbers."""
+        found = self.metrics.items()
+        return {k: v for k, v in found if isinstance(v, int | float) and not isinstance(v, bool)}
+
+
+class Origin(Form):
+    """All that the numbers of a report depend on, as far as it can be told in advance.
+
+    Attributes:
+        notebooks: a checksum of each.
+        parameters: as the notebooks get them.
+        data: a checksum; None if it has yet to be downloaded, or is simulated.
+        run: a checksum of the run that is reported on, if there is one.
+        code: a checksum of the package.
+        versions: of packages.
+    """
+
+    notebooks: dict[str, str]
+    parameters: dict[str, JsonValue]
+    data: str | None
+    run: str | None
+    code: str
+    versions: dict[str, str]
+
+
+class Report(Form):
+    """A whole report.
+
+    Attributes:
+        notebooks: by name, in order.
+        made_from: what it was made from.
+        files: a checksum of each of its files.
+    """
+
+    notebooks: dict[str, NotebookReport]
+    made_from: Origin
+    files: dict[Shown, str]
+
+
+def read_report(folder: Path) -> Report | None:
+    """What the report in a folder tells; None if there is no `metrics.json`.
+
+    Raises:
+        InputError: it is not what a batch of notebooks writes.
+    """
+    file = folder / METRICS
+    if not file.is_file():  # a pipe would be waited for
+        return None
+    try:
+        return read_json(file, Report)
+    except InputError as error:
+        raise InputError(
+            f"{file} is not what a batch of notebooks writes ({error}); run `movierec notebooks` "
+            "anew, or compare the run folders"
+        ) from error
