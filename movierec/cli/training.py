@@ -172,7 +172,7 @@ def evaluate_command(run_dirs: tuple[Path, ...], k: int, seed: int, as_json: boo
     Several runs must share their data and their held-out rows; each is compared with the first.
     Intervals hold the true value in 95 of 100 cases; they come from drawing users.
     """
-    from movierec.evaluation.evaluate import compare, comparison_table, evaluate
+    from movierec.evaluation.evaluate import BY_STARS, compare, comparison_table, evaluate
 
     opened = [open_run(path) for path in run_dirs or [None]]
     if as_json and len(opened) == 1:
@@ -186,7 +186,12 @@ def evaluate_command(run_dirs: tuple[Path, ...], k: int, seed: int, as_json: boo
     first, *others = runs
     import pandas as pd
 
-    table = comparison_table(runs | result["baselines"])
+    measured = {}
+    for name, run in runs.items():
+        measured[name] = run
+        if "by_stars" in run:  # not where no held-out film was liked
+            measured[name + BY_STARS] = run["by_stars"]
+    table = comparison_table(measured | result["baselines"])
     lists = ("ndcg", "ndcg 95 %", "recall", "map", "mrr", "shown", "novelty", "diversity")
     table = table.rename(columns=lambda name: name.replace(f"@{k}", ""))
     table = table[[c for c in ("method", "rmse", "rmse 95 %", "mae", *lists) if c in table]]

@@ -43,7 +43,8 @@ def check_python(folder: Path) -> None:
     recommender = movierec.load_run(run.path).recommender
     user_id, movie_id = tables.ratings.loc[0, ["user_id", "movie_id"]]
     films = recommender.for_user(user_id)
-    assert {"score", "predicted"} <= set(films) and len(films) == 10
+    assert {"score", "predicted"} <= set(films)
+    assert len(films) == 10
     me = recommender.new_user({int(films["movie_id"][0]): 5.0})
     for listed in (recommender.for_user(me), recommender.similar(movie_id)):
         assert len(listed) == 10
