@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "vectors": set(),
     "files": {"errors"},
     "data": {"errors", "files", "logs", "paths", "progress", "registry", "vectors", "trust"},
-    "models": {"data", "errors", "files", "logs", "progress", "vectors"},
+    "models": {"data", "errors", "files", "logs", "progress", "trust", "vectors"},
     "recommend": {"data", "errors", "models", "vectors"},
     "runs": {"data", "errors", "files", "logs", "models", "paths", "recommend", "vectors", "trust"},
     "evaluation": {"data", "errors", "models", "recommend", "runs", "vectors"},
@@ -40,7 +40,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"runs", "vectors"},
     "training": {"data", "errors", "evaluation", "files", "lessons", "logs", "models", "network"}
     | {"paths", "progress", "runs", "vectors"},
-    "serving": {"data", "errors", "files", "logs", "network", "recommend", "runs", "vectors"},
+    "serving": {"data", "errors", "files", "logs", "network", "recommend", "runs", "trust"}
+    | {"vectors"},
     "posters": {"data", "errors", "logs", "paths"},
     "explorer": {"data", "errors", "posters", "models", "recommend", "vectors"},
     "reports": {"data", "errors", "evaluation", "files", "lessons", "logs", "models", "runs"}
