@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"paths", "progress", "runs", "vectors"},
     "serving": {"data", "errors", "files", "logs", "network", "recommend", "runs", "trust"}
     | {"vectors"},
-    "posters": {"data", "errors", "logs", "paths"},
+    "posters": {"data", "errors", "logs", "paths", "trust"},
     "explorer": {"data", "errors", "posters", "models", "recommend", "vectors"},
     "reports": {"data", "errors", "evaluation", "files", "lessons", "logs", "models", "runs"}
     | {"trust"},
@@ -67,9 +67,8 @@ NARROWER: dict[str, set[str]] = {
     "evaluation.baselines": {"evaluation.metrics", "vectors"},
     "explorer.components": set(),
     "explorer.layout": set(),
-    "posters.provider": set(),
-    "posters.untrusted": {"errors"},
-    "posters.client": {"errors", "posters.provider", "posters.untrusted"},
+    "posters.provider": {"data.titles"},
+    "posters.client": {"errors", "trust"},
 }
 TENSORFLOW = {"tensorflow", "keras"}
 MAY_IMPORT_TENSORFLOW = {

@@ -53,9 +53,9 @@ from movierec.data.tables import Tables
 from movierec.models.checkpoints import Checkpoint, State
 from movierec.models.newcomers import learn_newcomers
 from movierec.models.recipe import Trained
-from movierec.posters.answers import Answers
-from movierec.posters.cache import JPEG, Cache
-from movierec.posters.provider import Details, Film, Found, Pace
+from movierec.posters.cache import JPEG, Cache, Pace
+from movierec.posters.metadata import Metadata
+from movierec.posters.provider import Details, Film, Found
 from movierec.reports.notebooks import run_notebooks
 from movierec.runs import Run, encode_rows, load_run, write_run
 from movierec.sample.simulate import simulate, write_ml1m
@@ -424,7 +424,7 @@ def posters(folder: Path) -> Job:
         return known
 
     def work() -> None:
-        answers = Answers(provider, folder)
+        answers = Metadata(provider, pd.DataFrame({"movie_id": [], "title": []}), folder)
         for film in films:
             answers.look_up(film)
         answers.close()
