@@ -114,7 +114,6 @@ def data(folder: Path) -> Job:
 
 
 def download(folder: Path) -> Job:
-    import pooch
     import requests  # noqa: F401  # here and not in each child
 
     name, served, place = "ml-latest-small", folder / "served", folder / "data"
@@ -141,7 +140,6 @@ def download(folder: Path) -> Job:
     assert port is not None
     os.environ["MOVIEREC_MIRROR"] = f"http://127.0.0.1:{port[1]}"
     os.environ |= {"MOVIEREC_DATA": str(place), "NO_PROXY": "127.0.0.1"}
-    pooch.get_logger().setLevel("ERROR")
 
     def step(_: int) -> None:
         received.unlink(missing_ok=True)
@@ -149,10 +147,10 @@ def download(folder: Path) -> Job:
             load_dataset(name)
 
     def check() -> str:
-        hidden = {f".{received.name}.{ending}" for ending in ("partial", "lock")}
+        hidden = {f".{received.name}.{ending}" for ending in ("writing", "lock")}
         left = set(os.listdir(place))
         assert left <= {received.name, *hidden}, left
-        assert len(list(place.glob(".*.partial/*"))) <= 1  # nothing piles up
+        assert len(list(place.glob(".*.writing/*"))) <= 1  # nothing piles up
         if received.name not in left:
             return "none yet" if not left else "none yet, with what it had received"
         assert hashlib.md5(received.read_bytes()).hexdigest() == checksum
