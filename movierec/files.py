@@ -101,6 +101,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OSError: it cannot be written.
     """
+    path = Path(os.path.realpath(path))  # a link stays, and leads to the new one
     recover(path)
     workplace = _workplace(path)
     if workplace.exists():
@@ -143,6 +144,7 @@ def recovered(path: Path) -> Path:
 
 
 def _workplace(path: Path) -> Path:
+    path = Path(os.path.realpath(path))
     return path.with_name(f".{path.name}.writing")
 
 
@@ -150,12 +152,12 @@ def _is_between(path: Path) -> bool:
     return not path.exists() and (_workplace(path) / "old").exists()
 
 
-def is_earlier(path: Path, mark: str, kind: str, mend: str = "name a new folder") -> bool:
+def is_earlier(path: Path, mark: str | None, kind: str, mend: str = "name a new folder") -> bool:
     """Whether a folder holds an earlier work that may be replaced or gone on with.
 
     Args:
         path: the folder.
-        mark: the file that such a work always has.
+        mark: the file that such a work always has; None if none may be there.
         kind: what it is, to go on from "is not".
         mend: what else to do.
 
@@ -168,6 +170,6 @@ def is_earlier(path: Path, mark: str, kind: str, mend: str = "name a new folder"
     half = f".{mark}.new"  # of a killed process
     if not path.exists() or (path.is_dir() and all(p.name == half for p in path.iterdir())):
         return False
-    if not (path / mark).is_file():  # a pipe would be waited for
+    if mark is None or not (path / mark).is_file():  # a pipe would be waited for
         raise InputError(f"{path} exists and is not {kind}; {mend}")
     return True

@@ -7,12 +7,19 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
-
-from tqdm.auto import tqdm
+from importlib.util import find_spec
+from typing import Protocol, TextIO
 
 OnEpoch = Callable[[dict[str, float]], None]  # an epoch's row of the history
 Progress = Callable[[int, int, float], None]  # steps done, steps in all, last mean loss
+
+
+class Show(Protocol):
+    """Moves a bar."""
+
+    def __call__(self, done: int, total: int | None, said: str = "") -> None:
+        """Show how much is done, of how much if that is known, and a text behind the bar."""
+
 
 PROGRESS_VARIABLE = "MOVIEREC_PROGRESS"  # "lines": one line an epoch; "off": nothing
 
@@ -24,8 +31,11 @@ def is_off() -> bool:
 
 def bar_wanted() -> bool:
     """Whether a live bar is shown: where a person watches, or as `$MOVIEREC_PROGRESS` has it."""
-    mode = os.environ.get(PROGRESS_VARIABLE)
-    return mode == "bar" if mode else _in_notebook() or sys.stderr.isatty()
+    if mode := os.environ.get(PROGRESS_VARIABLE):
+        return mode == "bar"
+    if _in_notebook():
+        return find_spec("ipywidgets") is not None  # which draws it there
+    return sys.stderr.isatty()
 
 
 def say(text: str) -> None:
@@ -65,32 +75,43 @@ def progress(silent: bool = False) -> Iterator[tuple[OnEpoch, Progress]]:
         quiet = silent or is_off()
         yield (lambda record: None) if quiet else show_line, lambda *state: None
         return
-    with tqdm(unit="step", desc="training") as bar:
+    validation = ""
 
-        def show_steps(done: int, total: int, loss: float) -> None:
-            if bar.total is None:  # the first block, or an earlier process, tells no speed
-                bar.total, bar.initial, bar.n = total, done, done
-            bar.set_postfix(bar_postfix | {"loss": f"{loss:.4f}"}, refresh=False)
-            bar.update(done - bar.n)
+    def keep_loss(record: dict[str, float]) -> None:
+        nonlocal validation
+        if not math.isnan(record["val_loss"]):
+            validation = f"  validation {record['val_loss']:.4f}"
 
-        def show_epoch(record: dict[str, float]) -> None:
-            if not math.isnan(record["val_loss"]):
-                bar_postfix["validation"] = f"{record['val_loss']:.4f}"
-
-        bar_postfix: dict[str, str] = {}
-        yield show_epoch, show_steps
+    with counted("training") as show:
+        yield keep_loss, lambda done, total, loss: show(done, total, f"loss {loss:.4f}{validation}")
 
 
 @contextmanager
-def counted(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A live bar where a person watches; a callback that is told how many are done and of how many.
+def counted(what: str, in_bytes: bool = False) -> Iterator[Show]:
+    """A live bar where a person watches, in a terminal or a notebook; what moves it.
 
     `$MOVIEREC_PROGRESS` overrules, as in `progress`.
+
+    Args:
+        what: is counted, or done.
+        in_bytes: whether it is counted in bytes.
     """
-    with tqdm(unit=what, disable=not bar_wanted()) as bar:
+    if not bar_wanted():
+        yield lambda done, total, said="": None
+        return
+    from rich import progress as bars  # here: a twentieth of a second
+    from rich.console import Console
 
-        def on_count(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield on_count
+    forced = os.environ.get(PROGRESS_VARIABLE) == "bar"
+    with bars.Progress(
+        "{task.description}",
+        bars.BarColumn(),
+        bars.TaskProgressColumn(),
+        bars.DownloadColumn() if in_bytes else bars.MofNCompleteColumn(),
+        bars.TimeRemainingColumn(elapsed_when_finished=True),
+        "{task.fields[said]}",
+        console=Console(stderr=True, force_terminal=forced or None),
+        redirect_stdout=False,  # where results go
+    ) as bar:
+        task = bar.add_task(what, total=None, said="")
+        yield lambda done, total, said="": bar.update(task, completed=done, total=total, said=said)

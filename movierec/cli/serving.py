@@ -148,8 +148,7 @@ def metadata_command(
     on. Answers are kept in data/metadata.
     """
     from movierec import logs
-    from movierec.posters.metadata import configured
-    from movierec.posters.prefetch import prefetch
+    from movierec.posters.metadata import configured, prefetch
     from movierec.progress import counted
 
     logs.show("warning")  # of each film that fails, why
@@ -160,7 +159,7 @@ def metadata_command(
     ratings = run.tables.ratings["movie_id"].value_counts()
     order = movies["movie_id"].map(ratings).fillna(0).sort_values(ascending=False, kind="stable")
     with closing(films), counted("films") as on_film:
-        counts = prefetch(films.answers, movies.loc[order.index[:limit]], on_film)
-    provider = films.answers.provider.label
+        counts = prefetch(films, movies.loc[order.index[:limit]], on_film)
+    provider = films.provider.label
     facts = {"provider": provider, "language": films.language} | counts
-    print_facts(facts | {"kept_in": str(films.answers.folder)}, as_json)
+    print_facts(facts | {"kept_in": str(films.folder)}, as_json)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from movierec.errors import InputError
-from movierec.files import alone
+from movierec.files import alone, replacing
 from movierec.paths import DATA_VARIABLE, data_dir
-from movierec.progress import bar_wanted, is_off
+from movierec.progress import counted, say
 
 MIRROR_VARIABLE = "MOVIEREC_MIRROR"
 GROUPLENS = "https://files.grouplens.org/datasets/movielens"
@@ -28,6 +27,8 @@ ARCHIVES = {
     "ml-32m": "d472be332d4daa821edc399621853b57",
 }
 LARGEST = 2**31  # bytes of an archive; the largest has a quarter of a gigabyte
+TRIES = 4
+PAUSE = 1.0  # seconds before the second try, twice that before the third, and so on
 SILENCE = 30  # seconds that a server may keep silent, or be slow at the beginning
 SLOWEST = 2**10  # bytes a second, on the average
 
@@ -47,37 +48,23 @@ def download(name: str) -> Path:
         InputError: the download failed, with the local way and the mirror setting named; or another
             process is downloading the same.
     """
-    import pooch
     import requests
+    import tenacity
 
     mirror = os.environ.get(MIRROR_VARIABLE) or GROUPLENS
-
-    def receive(url: str, target: str, _: Any) -> None:
-        """What pooch calls to download: unlike its own way, it ends with every server."""
-        with open(target, "wb") as file:
-            for chunk in _received(url, LARGEST, name):
-                file.write(chunk)
-
     url = f"{mirror.rstrip('/')}/{name}.zip"
     folder = data_dir()
     archive = folder / f"{name}.zip"
-    receiving = folder / f".{archive.name}.partial"
-    pooch.get_logger().disabled = is_off()  # a new level would not reach a logger of its making
+    again = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(requests.RequestException),
+        stop=tenacity.stop_after_attempt(TRIES),
+        wait=tenacity.wait_exponential(multiplier=PAUSE),
+        reraise=True,
+    )
     try:
-        md5 = ARCHIVES[name] or _published_md5(url)
-        fetcher = pooch.create(
-            path=receiving,  # pooch names what it receives at random: nobody would find it again
-            base_url="",
-            registry={archive.name: f"md5:{md5}"},
-            urls={archive.name: url},
-            retry_if_failed=3,
-        )
-        with alone(archive):
-            try:
-                shutil.rmtree(receiving, ignore_errors=True)  # of a process that was killed
-                os.replace(fetcher.fetch(archive.name, downloader=receive), archive)
-            finally:
-                shutil.rmtree(receiving, ignore_errors=True)
+        with alone(archive), replacing(archive) as new:
+            say(f"downloading {url}")
+            again(_receive, url, new, name)
         return archive
     except InputError:
         raise
@@ -90,25 +77,36 @@ def download(name: str) -> Path:
         raise _disk_error(error, folder) from error
 
 
+def _receive(url: str, new: Path, name: str) -> None:
+    """Write an archive to a file, and see that it has its published checksum."""
+    expected = ARCHIVES[name] or _published_md5(url)
+    checksum = hashlib.md5(usedforsecurity=False)
+    with new.open("wb") as file, counted(name, in_bytes=True) as show:
+        for chunk, total in _received(url, LARGEST):
+            file.write(chunk)
+            checksum.update(chunk)
+            show(file.tell(), total)
+    if checksum.hexdigest() != expected:
+        raise ValueError(f"its MD5 sum is {checksum.hexdigest()}, where {expected} was expected")
+
+
 def _published_md5(url: str) -> str:
     """The checksum from the `.md5` file beside an archive that changes in place."""
     # asked anew each time and not kept: a kept sum would refuse the next edition of the set
-    text = b"".join(_received(f"{url}.md5", 2**16, same_host=True)).decode("utf-8", "replace")
+    chunks = (chunk for chunk, _ in _received(f"{url}.md5", 2**16, same_host=True))
+    text = b"".join(chunks).decode("utf-8", "replace")
     found = re.search(r"\b[0-9a-f]{32}\b", text)
     if not found:
         raise ValueError(f"{url}.md5 holds no MD5 sum")
     return found.group()
 
 
-def _received(
-    url: str, most: int, name: str | None = None, same_host: bool = False
-) -> Iterator[bytes]:
-    """What a server sends, as it comes.
+def _received(url: str, most: int, same_host: bool = False) -> Iterator[tuple[bytes, int | None]]:
+    """What a server sends, as it comes, and how many bytes it has announced.
 
     Args:
         url: its address.
         most: bytes that it may send.
-        name: what is downloaded, for a progress bar; None shows none.
         same_host: whether a redirection to another host is refused. An archive may come from
             anywhere, since its checksum is known; a checksum may not.
 
@@ -118,7 +116,6 @@ def _received(
     """
     import requests
     import urllib3
-    from tqdm.auto import tqdm
 
     headers = {"Accept-Encoding": "identity"}  # an archive does not get smaller
     with requests.get(url, stream=True, timeout=SILENCE, headers=headers) as answer:
@@ -127,22 +124,19 @@ def _received(
             raise ValueError(f"it is redirected to another host, {urlsplit(answer.url).netloc}")
         began, length = time.monotonic(), 0
         announced = int(answer.headers.get("Content-Length", 0)) or None
-        hidden = not (name and bar_wanted())
-        with tqdm(total=announced, desc=name, unit="B", unit_scale=True, disable=hidden) as bar:
-            try:
-                while chunk := answer.raw.read1(2**20):  # whatever has come; read() would wait
-                    length += len(chunk)
-                    seconds = time.monotonic() - began
-                    if length > most:
-                        raise ValueError(f"the server sends more than {most:,} bytes")
-                    if seconds > SILENCE and length < SLOWEST * seconds:
-                        raise ValueError(
-                            f"the server sent only {length:,} bytes in {seconds:.0f} seconds"
-                        )
-                    bar.update(len(chunk))
-                    yield chunk
-            except urllib3.exceptions.HTTPError as error:
-                raise requests.ConnectionError(f"the connection was cut: {error}") from error
+        try:
+            while chunk := answer.raw.read1(2**20):  # whatever has come; read() would wait
+                length += len(chunk)
+                seconds = time.monotonic() - began
+                if length > most:
+                    raise ValueError(f"the server sends more than {most:,} bytes")
+                if seconds > SILENCE and length < SLOWEST * seconds:
+                    raise ValueError(
+                        f"the server sent only {length:,} bytes in {seconds:.0f} seconds"
+                    )
+                yield chunk, announced
+        except urllib3.exceptions.HTTPError as error:
+            raise requests.ConnectionError(f"the connection was cut: {error}") from error
 
 
 def _disk_error(error: OSError, path: Path) -> InputError:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from movierec.errors import InputError
+from movierec.files import recovered
 from movierec.trust import check_within
 
 # Text packs to a fifth of its length or so. What claims far more is no data set but a trap for the
@@ -54,7 +55,7 @@ def check_files(path: str | os.PathLike[str], name: str) -> str:
 @contextmanager
 def opened(path: Path, name: str) -> Iterator[Source]:
     """The files of a folder or zip; a zip that turns out to be damaged is told as such."""
-    if not path.exists():
+    if not recovered(path).exists():
         raise InputError(
             f"{path} does not exist; expected a folder or zip with the files of {name}"
         )

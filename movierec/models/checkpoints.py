@@ -22,16 +22,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import safetensors
 import safetensors.numpy
+from pydantic import Field, Json, field_validator
 
 from movierec.errors import InputError, one_line
 from movierec.files import write_whole
 from movierec.logs import logger
+from movierec.trust import Form, read_json
 
 log = logger(__name__)
 
@@ -62,6 +64,36 @@ class State:
     best_epoch: int = 0
     best_weights: list[Array] = field(default_factory=list)
     history: list[dict[str, float]] = field(default_factory=list)
+
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class _Counters(Form):
+    """A `State` without its arrays, as anybody may have written it."""
+
+    block: Count
+    steps: Count
+    loss_sum: float
+    seconds: float
+    first_loss: float
+    best_loss: float
+    best_epoch: Count
+    history: list[dict[str, Count | float]]
+
+    @field_validator("history")
+    @classmethod
+    def _of_one_form(cls, history: list[dict[str, float]]) -> list[dict[str, float]]:
+        if any(set(row) != set(history[0]) for row in history):
+            raise ValueError("its rows differ in their columns")
+        if history and not set(history[0]) >= {"epoch", "train_loss", "val_loss"}:
+            raise ValueError("its rows lack the epoch or a loss")
+        return history
+
+
+class _Header(Form):
+    settings: Json[dict[str, Any]]
+    counters: Json[_Counters]
 
 
 @dataclass(frozen=True)
@@ -113,7 +145,8 @@ class Checkpoint:
         kept = len(arrays) - len(variables)
         try:
             state = State(**counters, best_weights=[arrays[f"best.{i}"] for i in range(kept)])
-            _check_state(state)
+            if bool(state.history) != bool(state.best_weights):
+                raise ValueError("a history without weights, or weights without a history")
             for i, variable in enumerate(variables):
                 variable.assign(arrays[f"now.{i}"])
         except (KeyError, TypeError, ValueError) as error:
@@ -155,21 +188,21 @@ class Checkpoint:
             return None
         try:
             with safetensors.safe_open(self.file, "numpy") as stored:
-                metadata = stored.metadata() or {}
-                header = {name: json.loads(value) for name, value in metadata.items()}
+                header = stored.metadata() or {}
                 arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        except (OSError, ValueError, RecursionError, safetensors.SafetensorError) as error:
+        except (OSError, ValueError, safetensors.SafetensorError) as error:
             raise self._unreadable(error) from error
-        if header.get("format") != FORMAT:
+        if header.get("format") != str(FORMAT):
             raise InputError(
-                f"{self.file} has format {one_line(repr(header.get('format')), 80)}; this movierec "
+                f"{self.file} has format {one_line(header.get('format'), 80)}; this movierec "
                 f"reads {FORMAT}. Train without --resume to begin anew"
             )
-        settings, counters = header.get("settings"), header.get("counters")
-        if not isinstance(settings, dict) or not isinstance(counters, dict):
-            raise self._unreadable("no settings or no counters in its header")
-        self._check_settings(settings)
-        return counters, arrays
+        try:
+            told = read_json(json.dumps(header).encode(), _Header)
+        except InputError as error:
+            raise self._unreadable(error) from error
+        self._check_settings(told.settings)
+        return told.counters.model_dump(), arrays
 
     def remove(self) -> None:
         """Remove the checkpoint, and its folder unless somebody has put other files there."""
@@ -197,26 +230,6 @@ class Checkpoint:
 def checkpoint_folder(run_dir: Path) -> Path:
     """The folder of a run's checkpoint, beside the run folder."""
     return run_dir.with_name(f"{run_dir.name}.partial")
-
-
-def _check_state(state: State) -> None:
-    """TypeError or ValueError where a state is none, as somebody else may have written it."""
-    for name, like in vars(State()).items():
-        value = getattr(state, name)
-        kinds = (int, float) if isinstance(like, float) else (type(like),)
-        if type(value) not in kinds:
-            raise TypeError(f"{name} is {value!r}")
-        if isinstance(value, int) and not 0 <= value < 2**63:
-            raise ValueError(f"{name} is {value}")
-    if bool(state.history) != bool(state.best_weights):
-        raise ValueError("a history without weights, or weights without a history")
-    for row in state.history:
-        if not isinstance(row, dict) or not set(row) >= {"epoch", "train_loss", "val_loss"}:
-            raise TypeError(f"a row of the history is {row!r}")
-        if not all(type(value) in (int, float) and not value >= 2**63 for value in row.values()):
-            raise TypeError(f"a row of the history is {row!r}")
-        if set(row) != set(state.history[0]):
-            raise ValueError("the rows of the history differ in their columns")
 
 
 def _as_csv(history: list[dict[str, float]]) -> bytes:

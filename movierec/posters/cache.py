@@ -47,56 +47,40 @@ CREATE TABLE IF NOT EXISTS turns (provider TEXT PRIMARY KEY, next REAL);
 class Cache:
     """Answers of one provider in one language, with their expiry, and when its next turn is.
 
-    Args:
-        folder: where the file is; None: in memory.
-        provider: whose answers they are.
+    Where the folder cannot be used, answers are kept in memory; what the disk refuses later is
+    logged, and then unknown.
 
-    Raises:
-        OSError, sqlite3.Error: the folder cannot be used.
+    Args:
+        folder: where the file is.
+        provider: whose answers they are.
     """
 
-    def __init__(self, folder: Path | None, provider: Provider) -> None:
+    def __init__(self, folder: Path, provider: Provider) -> None:
         self._of = (provider.name, provider.language)
         self._label = provider.label
-        self._lock = threading.Lock()
-        if folder is None:
-            self._db = self._connect(":memory:")
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "answers.sqlite"
         try:
-            self._db = self._connect(path)
-        except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-                raise
-            log.warning("%s is damaged and begun anew: %s", path, error)
-            for file in folder.glob("answers.sqlite*"):
-                file.unlink()
-            self._db = self._connect(path)
-
-    @staticmethod
-    def _connect(path: Path | str) -> sqlite3.Connection:
-        # autocommit; threads take turns by the lock
-        db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
-        try:
-            db.execute("PRAGMA trusted_schema = OFF")  # the file may come from somebody else
-            db.execute("PRAGMA journal_mode = WAL")  # reading never waits for writing
-            db.execute("PRAGMA synchronous = NORMAL")
-            db.executescript(_SCHEMA)
-            db.execute("DELETE FROM answers WHERE until < ?", [time.time()])
-        except sqlite3.Error:
-            db.close()
-            raise
-        return db
+            # two of them: what a page reads never waits for what a thread writes
+            self._written, self._read = _opened(folder), _opened(folder)
+        except (OSError, sqlite3.Error) as error:
+            log.warning("%s cannot be used (%s): answers are kept in memory", folder, error)
+            self._written = self._read = _connected(":memory:")
+        # threads take turns at a connection
+        self._writing, self._reading = threading.Lock(), threading.Lock()
+        if self._read is self._written:
+            self._reading = self._writing
 
     def get(self, film: Film) -> Kept | None:
-        """What is kept of a film; None if nothing is, or no longer."""
+        """What is kept of a film, at once; None if nothing is, or no longer."""
         query = (
             "SELECT found, title, overview, poster FROM answers "
             "WHERE provider = ? AND language = ? AND film = ? AND until > ?"
         )
-        with self._lock:
-            row = self._db.execute(query, [*self._of, _key(film), time.time()]).fetchone()
+        try:
+            with self._reading:
+                row = self._read.execute(query, [*self._of, _key(film), time.time()]).fetchone()
+        except sqlite3.Error as error:
+            log.warning("the cache cannot be read: %s", error)
+            return None
         if row is None:
             return None
         found, *texts, poster = row
@@ -111,8 +95,12 @@ class Cache:
         """Keep an answer for so many seconds; None: there is no such film."""
         texts = (details.title, details.overview, details.poster) if details else (None,) * 3
         row = [*self._of, _key(film), time.time() + seconds, details is not None, *texts]
-        with self._lock:
-            self._db.execute(f"REPLACE INTO answers VALUES ({', '.join('?' * len(row))})", row)
+        query = f"REPLACE INTO answers VALUES ({', '.join('?' * len(row))})"
+        try:
+            with self._writing:
+                self._written.execute(query, row)
+        except sqlite3.Error as error:
+            log.warning("an answer could not be kept: %s", error)
 
     def turn(self, interval: float) -> float:
         """Seconds until the next turn, which is then taken, unless it is too far away."""
@@ -129,32 +117,64 @@ class Cache:
     @contextmanager
     def _transaction(self) -> Iterator[tuple[float, float]]:
         """The time, and when the next turn is; other processes wait."""
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._writing:
+            self._written.execute("BEGIN IMMEDIATE")
             try:
                 query = "SELECT next FROM turns WHERE provider = ?"
-                row = self._db.execute(query, self._of[:1]).fetchone()
+                row = self._written.execute(query, self._of[:1]).fetchone()
                 now = time.time()
                 # no later than any rest: a clock that was wrong would keep it away for years
                 yield now, min(max(row[0] if row else now, now), now + LONGEST_PAUSE)
-                self._db.execute("COMMIT")
+                self._written.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                self._written.execute("ROLLBACK")
                 raise
 
     def _set_turn(self, at: float) -> None:
-        self._db.execute("REPLACE INTO turns VALUES (?, ?)", [self._of[0], at])
+        self._written.execute("REPLACE INTO turns VALUES (?, ?)", [self._of[0], at])
 
     def close(self) -> None:
-        with self._lock:
-            self._db.close()
+        """Let go of the disk."""
+        with self._writing:
+            self._written.close()
+        with self._reading:
+            self._read.close()
 
 
-class SharedPace:
-    """A provider's pace, shared by all processes that use one cache."""
+def _opened(folder: Path) -> sqlite3.Connection:
+    """The file of a folder, begun anew if it is damaged."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "answers.sqlite"
+    try:
+        return _connected(path)
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            raise
+        log.warning("%s is damaged and begun anew: %s", path, error)
+        for file in folder.glob("answers.sqlite*"):
+            file.unlink()
+        return _connected(path)
 
-    def __init__(self, cache: Cache, provider: Provider, ending: threading.Event) -> None:
-        self._cache, self._interval, self._ending = cache, provider.interval, ending
+
+def _connected(path: Path | str) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA trusted_schema = OFF")  # the file may come from somebody else
+        db.execute("PRAGMA journal_mode = WAL")  # reading never waits for writing
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.executescript(_SCHEMA)
+        db.execute("DELETE FROM answers WHERE until < ?", [time.time()])
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+class Pace:
+    """How fast a provider may be asked, shared by all processes that use one cache."""
+
+    def __init__(self, cache: Cache, interval: float, ending: threading.Event) -> None:
+        self._cache, self._interval, self._ending = cache, interval, ending
 
     def turn(self) -> None:
         """Wait until one request may be sent.

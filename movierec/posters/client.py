@@ -1,29 +1,37 @@
-"""HTTP that trusts nobody: what a provider is asked with.
+"""HTTP that trusts nobody: what a provider is asked with, and what is made of its answers.
 
 Addresses outside the provider's own hosts are not followed, neither in redirections nor in answers;
-an answer is read up to a length and a time. A key goes to the provider alone: into no message, no
-log and no other host.
+an answer is read up to a length and a time, and must have the form that is documented. Text loses
+its control characters; a picture is decoded and written anew. A key goes to the provider alone:
+into no message, no log and no other host.
 """
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import requests
 import tenacity
 import urllib3
-from pydantic import TypeAdapter
+from PIL.Image import Image
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from movierec import __version__
-from movierec.errors import ProviderError
-from movierec.posters.provider import Pace
-from movierec.posters.untrusted import Form, checked, clean, redrawn
+from movierec.errors import InputError, ProviderError
+from movierec.trust import Some, read_json
+
+if TYPE_CHECKING:
+    from movierec.posters.cache import Pace
 
 SILENCE = 5.0  # seconds that a server may keep silent
 LONGEST = 15.0  # seconds until the content of an answer must be there; headers are not covered
@@ -32,25 +40,26 @@ BACKOFF = 0.5  # seconds before the second try, twice that before the third, and
 REDIRECTIONS = 3
 LARGEST_TEXT = 2**20  # bytes; a page of search results has some 20,000
 LARGEST_PICTURE = 2**20  # bytes; a poster has some 30,000
+MOST_PIXELS = 2**22
+MOST_SCANS = 100  # of a JPEG, each a pass over all its pixels; a progressive one has about ten
+POSTER_SIZE = (342, 513)  # pixels, of TMDB's posters of width 342
+
+_PICTURES: Mapping[bytes, Callable[[io.BytesIO], Image]] = {
+    b"\xff\xd8\xff": JpegImageFile,
+    b"\x89PNG\r\n\x1a\n": PngImageFile,
+    b"RIFF": WebPImageFile,
+}
+_TURNING = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """What is asked for, and what may come.
-
-    Attributes:
-        url: the address.
-        kind: what the content type begins with.
-        most: bytes that are read.
-        settings: the query.
-        headers: of the request.
-    """
+class _Wanted(NamedTuple):
+    """What is asked for, and what may come."""
 
     url: str
-    kind: str
-    most: int
-    settings: Mapping[str, str]
-    headers: Mapping[str, str]
+    kind: str  # what the content type begins with
+    most: int  # bytes that are read
+    settings: Mapping[str, str]  # the query
+    headers: Mapping[str, str]  # of the request
 
 
 class Client:
@@ -83,12 +92,12 @@ class Client:
 
     def json(
         self,
-        form: TypeAdapter[Form],
+        form: type[Some],
         url: str,
         pace: Pace,
         settings: Mapping[str, str],
         headers: Mapping[str, str] | None = None,
-    ) -> Form | None:
+    ) -> Some | None:
         """The JSON at an address; None where it says that there is nothing.
 
         Args:
@@ -103,8 +112,12 @@ class Client:
         """
         kind = "application/json"
         wanted = _Wanted(url, kind, LARGEST_TEXT, settings, {"Accept": kind, **(headers or {})})
-        content = self._fetch(wanted, pace)
-        return None if content is None else checked(form, content, self._label)
+        if (content := self._fetch(wanted, pace)) is None:
+            return None
+        try:
+            return read_json(content, form)
+        except InputError as error:
+            raise self._bad(f"answered in another form: {error}") from None
 
     def picture(self, url: str, pace: Pace, headers: Mapping[str, str] | None = None) -> bytes:
         """The picture at an address as a JPEG.
@@ -234,3 +247,47 @@ def _hide_keys() -> None:
 def _without_key(record: logging.LogRecord) -> bool:
     record.msg, record.args = re.sub(r"api_key=[^&\s'\"]+", "api_key=…", record.getMessage()), ()
     return True
+
+
+def clean(text: str, most: int) -> str | None:
+    """Text without what a page or a terminal would obey; cut to a length; None if nothing is left.
+
+    Dropped are control characters and those that turn the direction of what follows; white space
+    becomes single spaces.
+    """
+    text = unicodedata.normalize("NFC", text[: 10 * most])
+    text = "".join(" " if c.isspace() else c for c in text)
+    kept = (c for c in text if unicodedata.category(c) not in ("Cc", "Cs", "Cn", "Co"))
+    text = " ".join("".join(c for c in kept if c not in _TURNING).split())
+    text = text if len(text) <= most else text[: most - 1].rstrip() + "…"
+    return text or None
+
+
+def redrawn(content: bytes) -> bytes:
+    """A picture decoded, made no larger than a poster, and written anew as a JPEG.
+
+    What a page shows was so written by the library here: nothing that hides in a file reaches a
+    browser.
+
+    Raises:
+        ProviderError: it is no JPEG, PNG or WebP, is damaged, or unpacks to more than is sensible.
+    """
+    opened = next((kind for magic, kind in _PICTURES.items() if content.startswith(magic)), None)
+    if opened is None:
+        raise ProviderError("the picture is no JPEG, PNG or WebP", "bad")
+    if content.count(b"\xff\xda") > MOST_SCANS and opened is JpegImageFile:
+        raise ProviderError("the picture has too many scans", "bad")
+    try:
+        with opened(io.BytesIO(content)) as image:
+            width, height = image.size
+            if width * height > MOST_PIXELS:
+                raise ProviderError(f"the picture has {width} by {height} pixels", "bad")
+            small = image.convert("RGB")
+        small.thumbnail(POSTER_SIZE)
+        sink = io.BytesIO()
+        small.save(sink, "JPEG", quality=85)
+    except ProviderError:
+        raise
+    except Exception as error:  # decoders raise whatever comes to them
+        raise ProviderError(f"the picture is damaged ({type(error).__name__})", "bad") from None
+    return sink.getvalue()

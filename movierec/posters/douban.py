@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, RootModel
 
 from movierec.data.titles import title_forms
-from movierec.posters.client import BACKOFF, SILENCE, Client
-from movierec.posters.matching import best_match
-from movierec.posters.provider import Film, Found, Pace
-from movierec.posters.untrusted import LONGEST_TITLE, Answer, clean
+from movierec.posters.client import BACKOFF, SILENCE, Client, clean
+from movierec.posters.provider import LONGEST_TITLE, Film, Found, best_match
+from movierec.trust import Form
+
+if TYPE_CHECKING:
+    from movierec.posters.cache import Pace
 
 
-class _DoubanFilm(Answer):
+class _DoubanFilm(Form):
     title: str
     sub_title: str = ""
     year: str = ""
     img: str = ""
 
 
-_SUGGESTED = TypeAdapter(Annotated[list[_DoubanFilm], Field(max_length=100)])
+class _Suggested(RootModel[Annotated[list[_DoubanFilm], Field(max_length=100)]]):
+    """The films that its search box shows."""
 
 
 @dataclass
@@ -65,7 +68,8 @@ class Douban:
 
     def _suggested(self, query: str, pace: Pace) -> list[_DoubanFilm]:
         address = f"{self.api}/j/subject_suggest"
-        return self._client.json(_SUGGESTED, address, pace, {"q": query}) or []
+        found = self._client.json(_Suggested, address, pace, {"q": query})
+        return found.root if found else []
 
     def _found(self, film: _DoubanFilm) -> Found:
         usable = self._client.allows(film.img) and "default" not in film.img  # its own placeholder

@@ -1,14 +1,25 @@
-"""A provider: what it is asked, what it answers, and how fast it may be asked."""
+"""A provider: what it is asked, what it answers, and which of its films is the one meant."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from rapidfuzz import fuzz
+
+from movierec.data.titles import plain_title, title_forms
+
 if TYPE_CHECKING:
     import pandas as pd
+
+    from movierec.posters.cache import Pace
+
+LONGEST_TITLE, LONGEST_OVERVIEW = 200, 2_000  # characters that are kept
+LIKENESS = 90.0  # of titles, 0 to 100, below which two films are not the same
+YEARS_APART = 1  # a film's year is that of its first showing, or of its first run: they differ
 
 
 @dataclass(frozen=True)
@@ -51,23 +62,6 @@ class Details:
     overview: str | None
     poster: bytes | None
     source: str
-
-
-class Pace(Protocol):
-    """How fast a provider may be asked."""
-
-    def turn(self) -> None:
-        """Wait until one request may be sent.
-
-        Raises:
-            ProviderError: the turn is too far away.
-        """
-
-    def rest(self, seconds: float) -> None:
-        """Let nobody ask for so long."""
-
-    def sleep(self, seconds: float) -> None:
-        """Wait, but not beyond the end of the work."""
 
 
 class Provider(Protocol):
@@ -119,3 +113,59 @@ def films_of(movies: pd.DataFrame) -> Iterator[tuple[int, Film]]:
     )
     for movie_id, title, *row in zip(movies["movie_id"], movies["title"], *numbers, strict=True):
         yield int(movie_id), Film(title, *(None if math.isnan(n) else int(n) for n in row))
+
+
+def best_match(film: Film, names: list[tuple[list[str], str]]) -> int | None:
+    """Which of a provider's films is the one that is meant.
+
+    The same title, in a year that differs by one at most; or in the same year a title that differs
+    by a slip, or is a part of the other ("The Empire Strikes Back"), but not by a number, as a
+    sequel's does. Without a year only the same title will do. No picture is better than a wrong
+    one.
+
+    Args:
+        film: the one that is meant.
+        names: of each film its titles, and its year as text.
+
+    Returns:
+        The place of the film that is most alike, of equals the nearest in years, then the first;
+        None if there is none.
+    """
+    forms = [(_plain(form), _parts(form)) for form in title_forms(film.title)]
+    best: tuple[float, int, int] | None = None
+    for place, (titles, text) in enumerate(names):
+        year = int(text) if re.fullmatch("[0-9]{4}", text) else None
+        apart = 0 if film.year is None else 9_999 if year is None else abs(film.year - year)
+        likeness = 0.0
+        for title in titles:
+            other, parts = plain_title(title[:LONGEST_TITLE]), _parts(title[:LONGEST_TITLE])
+            for form, own_parts in forms:
+                if form == other:
+                    alike = 100.0
+                elif film.year is None or apart or _numbers(form) != _numbers(other):
+                    alike = 0.0
+                elif form in parts or other in own_parts:
+                    alike = LIKENESS + fuzz.ratio(form, other) / 100
+                else:
+                    alike = fuzz.ratio(form, other)
+                likeness = max(likeness, alike if other else 0.0)
+        rank = (likeness, -apart, -place)
+        fits = likeness >= LIKENESS and apart <= YEARS_APART
+        if fits and (best is None or rank > best):
+            best = rank
+    return None if best is None else -best[2]
+
+
+def _plain(title: str) -> str:
+    return plain_title(title.replace("&", " and "))
+
+
+def _parts(title: str) -> list[str]:
+    """What stands between a title's colons and dashes, if there are any."""
+    return [_plain(part) for part in re.split(r":|\s-\s", title)[:10]]
+
+
+def _numbers(plain: str) -> list[str]:
+    """The numbers in a title without the episodes of a series, which not everybody counts."""
+    plain = re.sub(r"\bepisode \w+", "", plain)
+    return sorted(re.findall(r"\b(?:[0-9]+|i{2,3}|i?v|vi{0,3}|i?x)\b", plain))

@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
 from movierec.data.titles import title_forms
 from movierec.errors import ProviderError
-from movierec.posters.client import BACKOFF, SILENCE, Client
-from movierec.posters.matching import best_match
-from movierec.posters.provider import Film, Found, Pace
-from movierec.posters.untrusted import LONGEST_OVERVIEW, LONGEST_TITLE, Answer, Form, clean
+from movierec.posters.client import BACKOFF, SILENCE, Client, clean
+from movierec.posters.provider import LONGEST_OVERVIEW, LONGEST_TITLE, Film, Found, best_match
+from movierec.trust import Form, Some
+
+if TYPE_CHECKING:
+    from movierec.posters.cache import Pace
 
 
-class _TmdbFilm(Answer):
+class _TmdbFilm(Form):
     id: Annotated[int, Field(gt=0, lt=2**31)]
     title: str
     original_title: str = ""
@@ -26,12 +28,8 @@ class _TmdbFilm(Answer):
     release_date: str | None = None
 
 
-class _TmdbPage(Answer):
+class _TmdbPage(Form):
     results: Annotated[list[_TmdbFilm], Field(max_length=100)]
-
-
-_FILM = TypeAdapter(_TmdbFilm)
-_PAGE = TypeAdapter(_TmdbPage)
 
 
 @dataclass
@@ -83,7 +81,7 @@ class Tmdb:
         )
 
     def _film(self, tmdb_id: int, pace: Pace) -> _TmdbFilm | None:
-        film = self._ask(_FILM, f"/3/movie/{tmdb_id}", {"language": self.language}, pace)
+        film = self._ask(_TmdbFilm, f"/3/movie/{tmdb_id}", {"language": self.language}, pace)
         if film is not None and film.id != tmdb_id:
             raise ProviderError(f"{self.label} answered with another film", "bad")
         return film
@@ -96,7 +94,7 @@ class Tmdb:
         wanted += [(forms[0], {})]
         for query, year in wanted:
             settings = {"query": query, "language": "en-US", "include_adult": "false"}
-            page = self._ask(_PAGE, "/3/search/movie", settings | year, pace)
+            page = self._ask(_TmdbPage, "/3/search/movie", settings | year, pace)
             films = [] if page is None else page.results
             names = [
                 ([same.title, same.original_title], (same.release_date or "")[:4]) for same in films
@@ -106,8 +104,8 @@ class Tmdb:
         return None
 
     def _ask(
-        self, form: TypeAdapter[Form], path: str, settings: Mapping[str, str], pace: Pace
-    ) -> Form | None:
+        self, form: type[Some], path: str, settings: Mapping[str, str], pace: Pace
+    ) -> Some | None:
         if not re.fullmatch(r"[A-Za-z0-9._~+/=-]+", self.key):
             raise ProviderError("the key of TMDB has characters that no key has", "refused")
         headers = {}

@@ -14,11 +14,7 @@ noise is known, so is the error that no model can beat.
 
 from __future__ import annotations
 
-import filecmp
 import math
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -29,7 +25,7 @@ import pandas as pd
 
 from movierec.data.tables import AGE_BANDS, GENRES_1M, OCCUPATIONS_1M, Tables
 from movierec.errors import InputError
-from movierec.files import alone
+from movierec.files import alone, is_earlier, replacing
 from movierec.sample.invented import (
     ERAS,
     MOODS,
@@ -191,11 +187,11 @@ def write_ml1m(tables: Tables, folder: str | Path) -> None:
 
     Args:
         tables: whole stars, demographics, and titles that latin-1 can hold.
-        folder: made if it is not there; files of these names in it are replaced.
+        folder: a new one, or one of such files, which are replaced, all or none.
 
     Raises:
-        InputError: the tables cannot be told in this form, another process is writing there, or the
-            folder cannot be made.
+        InputError: the tables cannot be told in this form, another process is writing there, the
+            folder holds something else, or cannot be made.
         OSError: the folder cannot be written; the files that were there are as before.
     """
     half_stars = tables.ratings["rating"].mod(1).ne(0)
@@ -224,28 +220,17 @@ def write_ml1m(tables: Tables, folder: str | Path) -> None:
     }
     folder = Path(folder)
     with alone(folder):
-        folder.mkdir(exist_ok=True)
-        for left in folder.glob(".new-*"):
-            shutil.rmtree(left)  # by a process that was killed
-        _write_files(files, folder)
-
-
-def _write_files(files: dict[str, pd.DataFrame], folder: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder) as new:
-        for name, frame in files.items():
-            _write_rows(frame, Path(new, name))
-        # only when all three are complete. Whoever is killed here must not leave the ratings of one
-        # world beside the people of another: without ratings no reader takes the folder for whole
-        if not all(
-            _is_same(Path(new, name), folder / name) for name in ("users.dat", "movies.dat")
+        if is_earlier(folder, "ratings.dat", "such a data set") and (
+            stray := {path.name for path in folder.iterdir()} - set(files)
         ):
-            (folder / "ratings.dat").unlink(missing_ok=True)
-        for name in files:
-            os.replace(Path(new, name), folder / name)
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    return other.is_file() and filecmp.cmp(one, other, shallow=False)
+            raise InputError(
+                f"{folder} also holds {min(stray)}, which replacing the data would lose; move it "
+                "away, or name another folder"
+            )
+        with replacing(folder) as new:
+            new.mkdir()
+            for name, frame in files.items():
+                _write_rows(frame, new / name)
 
 
 def _write_rows(frame: pd.DataFrame, path: Path) -> None:

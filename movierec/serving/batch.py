@@ -20,7 +20,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import io
-import json
 import logging
 import os
 import platform
@@ -35,16 +34,32 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from movierec.errors import InputError, needs
-from movierec.files import alone, write_whole
+from movierec.files import alone, is_earlier, write_whole
 from movierec.logs import logger
 from movierec.recommend.choosing import check_choice
 from movierec.recommend.recommender import Recommender
 from movierec.runs import load_run
+from movierec.trust import Form, read_json
 
 log = logger(__name__)
 
 PART = 20_000  # users; their lists take seconds
 JOB, DONE = "_job.json", "_SUCCESS"
+
+
+class Job(Form):
+    """What the parts of a folder are made from.
+
+    Attributes:
+        run: checksum of its `run.json`.
+        users: checksums of the files of users, by name.
+        k, part_size: as in `recommend_all`.
+    """
+
+    run: str
+    users: dict[str, str]
+    k: int
+    part_size: int
 
 
 class Part(NamedTuple):
@@ -96,12 +111,12 @@ def recommend_all(
             importlib.import_module("distributed")
     run_dir = load_run(run_dir).path.absolute()  # before a cluster is started
     files = _files(users.absolute())
-    job: dict[str, Any] = {
-        "run": _checksum(run_dir / "run.json"),
-        "users": {file.name: _checksum(file) for file in files},
-        "k": k,
-        "part_size": part_size,
-    }
+    job = Job(
+        run=_checksum(run_dir / "run.json"),
+        users={file.name: _checksum(file) for file in files},
+        k=k,
+        part_size=part_size,
+    )
     out = out.absolute()
     with alone(out):
         _begin(out, job)
@@ -111,7 +126,7 @@ def recommend_all(
         if missing:
             (out / DONE).unlink(missing_ok=True)  # somebody has removed parts since
         loads: dict[str, int] = {}
-        making = (run_dir, job["run"], missing, k)
+        making = (run_dir, job.run, missing, k)
         made = _made_by_dask(*making, workers, scheduler) if several else _made_here(*making)
         for process, loaded in made:
             there += 1
@@ -151,21 +166,19 @@ def _checksum(file: Path) -> str:
         return hashlib.file_digest(source, "sha256").hexdigest()
 
 
-def _begin(out: Path, job: dict[str, Any]) -> None:
+def _begin(out: Path, job: Job) -> None:
     """Mark a new folder with its job, or see that it is of this job."""
-    out.mkdir(exist_ok=True)
-    if all(path.name.startswith(".") for path in out.iterdir()):  # half a file of a killed process
-        write_whole(out / JOB, json.dumps(job, indent=2))
+    if not is_earlier(out, JOB, "of such a job", "name a new folder with --out"):
+        out.mkdir(exist_ok=True)
+        write_whole(out / JOB, job.model_dump_json(indent=2))
         return
-    refusal = InputError(f"{out} exists and is not of such a job; name a new folder with --out")
-    if not (out / JOB).is_file():  # a pipe would be waited for
-        raise refusal
     try:
-        found = json.loads((out / JOB).read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise refusal from error
-    if found != job:
-        differs = [key for key in job if not isinstance(found, dict) or found.get(key) != job[key]]
+        found = read_json(out / JOB, Job)
+    except InputError as error:
+        raise InputError(
+            f"{out} exists and is not of such a job ({JOB}: {error}); name a new folder with --out"
+        ) from error
+    if differs := [key for key, value in job if getattr(found, key) != value]:
         raise InputError(
             f"{out} was begun with another {differs[0].replace('_', ' ')}; name a new folder with "
             "--out, or give the same command again"

@@ -36,7 +36,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,7 @@ import pyarrow.parquet as pq
 from movierec.data.features import GENDERS
 from movierec.data.tables import AGE_BANDS
 from movierec.errors import InputError, needs
-from movierec.files import alone
+from movierec.files import alone, is_earlier, replacing
 from movierec.recommend.scorer import EVEN, LIKING, STEEPNESS
 from movierec.runs import Run
 from movierec.vectors import Vectors
@@ -79,17 +78,10 @@ def export(run: Run, out: Path, formats: tuple[str, ...] = FORMATS) -> dict[str,
         _check_onnx(run)
     out = Path(os.path.abspath(out))  # "." has no name to write beside
     with alone(out):
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise InputError(f"{out} exists and is not empty; name a new folder with --out")
-        folder = out.with_name(f".{out.name}.writing")
-        shutil.rmtree(folder, ignore_errors=True)  # left by a process that was killed
-        folder.mkdir()
-        try:
-            told = _write(run, folder, formats)
-            folder.rename(out)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    return told
+        is_earlier(out, None, "empty", "name a new folder with --out")
+        with replacing(out) as folder:
+            folder.mkdir()
+            return _write(run, folder, formats)
 
 
 def _check_onnx(run: Run) -> None:

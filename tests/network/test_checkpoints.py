@@ -20,7 +20,8 @@ from movierec import files, training
 from movierec.data.features import Features
 from movierec.data.tables import Tables
 from movierec.errors import InputError
-from movierec.models.checkpoints import Checkpoint
+from movierec.models.checkpoints import Checkpoint, State
+from movierec.network import fitting
 from movierec.network.fitting import Fit, fit
 from movierec.network.recipes import FAST
 from movierec.network.towers import TwoTower
@@ -31,6 +32,7 @@ from movierec.training import train
 pytestmark = pytest.mark.long
 
 SETTINGS: dict[str, Any] = {"recipe": "fast", "epochs": 3, "batch_size": 256}
+COUNTERS = {k: v for k, v in vars(State(first_loss=1.0)).items() if k != "best_weights"}
 ROWS_PER_CALL = 1024  # several blocks an epoch
 
 
@@ -41,13 +43,13 @@ def tables() -> Tables:
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "ROWS_PER_CALL", ROWS_PER_CALL)
+    monkeypatch.setattr(fitting, "ROWS_PER_CALL", ROWS_PER_CALL)
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Run:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "ROWS_PER_CALL", ROWS_PER_CALL)
+        patch.setattr(fitting, "ROWS_PER_CALL", ROWS_PER_CALL)
         return train(tables, run_dir=tmp_path_factory.mktemp("whole") / "run", **SETTINGS)
 
 
@@ -109,7 +111,7 @@ def test_a_training_cut_off_in_its_epochs_ends_with_the_same_bits(
     whole, weights = trainer()
     trainer.checkpoint.remove()
     for seconds, cut_after in (60, 6), (0, 3):  # an epoch has five blocks
-        monkeypatch.setattr(training, "CHECKPOINT_SECONDS", seconds)  # 0: after each block
+        monkeypatch.setattr(fitting, "CHECKPOINT_SECONDS", seconds)  # 0: after each block
         with pytest.raises(Cut):
             trainer(cut_after)
     stored = trainer.checkpoint.read()
@@ -126,7 +128,7 @@ def test_the_state_that_counts_is_that_before_a_write_that_was_cut_off(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoint = trainer.checkpoint
-    checkpoint.write({"history": []}, {"a": np.arange(3)})
+    checkpoint.write(COUNTERS, {"a": np.arange(3)})
 
     def cut(*_: Any) -> None:
         raise Cut
@@ -135,10 +137,10 @@ def test_the_state_that_counts_is_that_before_a_write_that_was_cut_off(
         with monkeypatch.context() as patch:
             patch.setattr(files.os, moment, cut)
             with pytest.raises(Cut):
-                checkpoint.write({"history": [{"epoch": 1}]}, {"a": np.arange(1000)})
+                checkpoint.write(COUNTERS | {"history": [{"epoch": 1}]}, {"a": np.arange(1000)})
         stored = checkpoint.read()
         assert stored is not None
-        assert stored[0] == {"history": []}
+        assert stored[0] == COUNTERS
         assert stored[1]["a"].tolist() == [0, 1, 2]
     checkpoint.remove()
     assert not checkpoint.folder.exists()
@@ -212,7 +214,7 @@ def killed(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     run = tmp_path_factory.mktemp("killed") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "ROWS_PER_CALL", ROWS_PER_CALL)
+        patch.setattr(fitting, "ROWS_PER_CALL", ROWS_PER_CALL)
         patch.setattr(training, "write_run", cut)
         with pytest.raises(Cut):
             train(tables, run_dir=run, **SETTINGS)
@@ -289,14 +291,14 @@ def test_resuming_what_is_complete_or_was_never_begun(
 def test_a_full_disk_leaves_the_last_checkpoint(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer.checkpoint.write({"history": []}, {"a": np.arange(3)})
+    trainer.checkpoint.write(COUNTERS, {"a": np.arange(3)})
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(InputError, match="the disk is full"):
-        trainer.checkpoint.write({"history": []}, {"a": np.arange(4)})
+        trainer.checkpoint.write(COUNTERS, {"a": np.arange(4)})
     assert trainer.checkpoint.read() is not None
     assert sorted(os.listdir(trainer.checkpoint.folder)) == [
         "checkpoint.safetensors",

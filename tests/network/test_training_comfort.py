@@ -13,7 +13,6 @@ from movierec import training
 from movierec.cli.main import cli
 from movierec.data.tables import Tables
 from movierec.errors import InputError
-from movierec.progress import progress
 from movierec.sample.simulate import simulate
 from movierec.training import train
 
@@ -63,14 +62,3 @@ def test_control_c_says_how_to_continue(monkeypatch: pytest.MonkeyPatch) -> None
     result = CliRunner().invoke(cli, ["train", "--data", "sample", "--recipe", "fast"])
     assert result.exit_code == 130
     assert "continue with the same command and --resume" in result.stderr
-
-
-def test_a_line_tells_no_validation_loss_where_there_is_none(monkeypatch, capsys):
-    monkeypatch.setenv("MOVIEREC_PROGRESS", "lines")
-    record = {"epoch": 1, "train_loss": 0.5, "val_loss": float("nan"), "seconds": 2.0}
-    with progress() as (show_epoch, _):
-        show_epoch(record)
-        show_epoch(record | {"val_loss": 0.75})
-    without, with_one = capsys.readouterr().err.splitlines()
-    assert without.split() == ["epoch", "1", "train", "0.5000", "2.0", "s"]
-    assert with_one.split()[4:6] == ["validation", "0.7500"]

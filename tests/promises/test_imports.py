@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "vectors": set(),
     "files": {"errors"},
     "data": {"errors", "files", "logs", "paths", "progress", "registry", "vectors", "trust"},
-    "models": {"data", "errors", "files", "logs", "progress", "vectors"},
+    "models": {"data", "errors", "files", "logs", "progress", "trust", "vectors"},
     "recommend": {"data", "errors", "models", "vectors"},
     "runs": {"data", "errors", "files", "logs", "models", "paths", "recommend", "vectors", "trust"},
     "evaluation": {"data", "errors", "models", "recommend", "runs", "vectors"},
@@ -40,8 +40,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"runs", "vectors"},
     "training": {"data", "errors", "evaluation", "files", "lessons", "logs", "models", "network"}
     | {"paths", "progress", "runs", "vectors"},
-    "serving": {"data", "errors", "files", "logs", "network", "recommend", "runs", "vectors"},
-    "posters": {"data", "errors", "logs", "paths"},
+    "serving": {"data", "errors", "files", "logs", "network", "recommend", "runs", "trust"}
+    | {"vectors"},
+    "posters": {"data", "errors", "logs", "paths", "trust"},
     "explorer": {"data", "errors", "posters", "models", "recommend", "vectors"},
     "reports": {"data", "errors", "evaluation", "files", "lessons", "logs", "models", "runs"}
     | {"trust"},
@@ -66,9 +67,8 @@ NARROWER: dict[str, set[str]] = {
     "evaluation.baselines": {"evaluation.metrics", "vectors"},
     "explorer.components": set(),
     "explorer.layout": set(),
-    "posters.provider": set(),
-    "posters.untrusted": {"errors"},
-    "posters.client": {"errors", "posters.provider", "posters.untrusted"},
+    "posters.provider": {"data.titles"},
+    "posters.client": {"errors", "trust"},
 }
 TENSORFLOW = {"tensorflow", "keras"}
 MAY_IMPORT_TENSORFLOW = {

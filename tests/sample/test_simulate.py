@@ -314,3 +314,13 @@ def test_what_the_form_cannot_hold_is_refused(world, tmp_path):
     with pytest.raises(InputError, match="latin-1"):
         write_ml1m(Tables(users, movies.assign(title="千と千尋 (2001)"), ratings), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_holds_more_is_not_replaced(world, tmp_path):
+    write_ml1m(world.tables, tmp_path / "set")
+    (tmp_path / "set" / "notes").write_text("mine")
+    with pytest.raises(InputError, match="also holds notes, which replacing the data would lose"):
+        write_ml1m(world.tables, tmp_path / "set")
+    with pytest.raises(InputError, match="exists and is not such a data set"):
+        write_ml1m(world.tables, tmp_path)
+    assert (tmp_path / "set" / "notes").read_text() == "mine"

@@ -47,6 +47,7 @@ RUN = (
 )
 OTHERS = ("profile.json", "metrics.json", "checkpoint.safetensors", "_job.json", "sweep.json")
 TARGETS = (*RUN, *OTHERS)
+JOB = batch.Job(run="0", users={"users.parquet": "1"}, k=10, part_size=100)
 SETTINGS = {"recipe": "fast", "seed": 0}
 ORIGIN = Origin(
     notebooks={"03_training": "0" * 64},
@@ -115,9 +116,7 @@ def whole(name: str) -> bytes:
         row = {"epoch": 1, "train_loss": 1.0, "val_loss": 1.0, "seconds": 1.0}
         kept.save(State(1, 2, 3.0, 4.0, 5.0, 6.0, 1, [np.ones(3, np.float32)], [row]), variables())
         return kept.file.read_bytes()
-    return json.dumps(
-        {"_job.json": {"run": "0", "k": 10}, "sweep.json": {"grid": {}}}[name]
-    ).encode()
+    return json.dumps({"_job.json": JOB.model_dump(), "sweep.json": {"grid": {}}}[name]).encode()
 
 
 def case(name: str, content: bytes) -> bytes:
@@ -227,7 +226,7 @@ def use_job(place: Path, content: bytes) -> None:
     out = place / "lists"
     out.mkdir(exist_ok=True)
     (out / "_job.json").write_bytes(content)
-    batch._begin(out, json.loads(whole("_job.json")))
+    batch._begin(out, JOB)
 
 
 def use_sweep(place: Path, content: bytes) -> None:

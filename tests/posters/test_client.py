@@ -1,0 +1,174 @@
+"""Answers that are none, and keys: a server that misbehaves in every way."""
+
+from __future__ import annotations
+
+import logging
+import time
+import zlib
+from typing import Any
+
+import pytest
+from asking import (
+    HEAT,
+    HTML,
+    MATRIX,
+    NOBODY,
+    OLDER_KEY,
+    TOKEN,
+    Answers,
+    endless,
+    redirect,
+    rows,
+    say,
+    tmdb,
+    until,
+    write,
+)
+from film_server import FilmServer, tmdb_film
+
+from movierec.errors import ProviderError
+from movierec.posters.client import TRIES
+
+
+def _dripping(handler: Any) -> None:
+    write(handler, b"{")
+    while True:
+        handler.wfile.write(b" ")
+        time.sleep(0.05)
+
+
+GZIP = zlib.compressobj(wbits=31)
+BOMB = GZIP.compress(b" " * 2**24) + GZIP.flush()
+BAD = {
+    "HTML": say(HTML, kind="text/html"),
+    "HTML called JSON": say(HTML),
+    "JSON called HTML": say({"results": [tmdb_film(603, "The Matrix", 1999)]}, kind="text/html"),
+    "no content type": lambda handler: write(handler, b"{}", Content_Type=""),
+    "bad request": say({}, status=400),
+    "too long": say(b" " * 2**21),
+    "endless": endless,
+    "deep": say(b'{"results": ' + b"[" * 200_000),
+    "packed": say(BOMB, Content_Encoding="gzip"),
+    "not UTF-8": say(b'{"results": [{"id": 1, "title": "\xff"}]}'),
+    "no results": say({}),
+    "a list": say([]),
+    "null": say(None),
+    "a text as number": say({"results": [{"id": "603", "title": "The Matrix"}]}),
+    "an endless number": say(b'{"results": [{"id": ' + b"9" * 100_000 + b', "title": "A"}]}'),
+    "too many": say({"results": [tmdb_film(n, "The Matrix", 1999) for n in range(1, 200)]}),
+    "redirected elsewhere": redirect("http://localhost:9/3/search/movie"),
+    "redirected to a file": redirect("file:///etc/passwd"),
+    "redirected to nowhere": redirect("http://[::1"),
+    "redirected for ever": redirect("/3/search/movie?query=The+Matrix"),
+}
+SILENT = {
+    "server error": say({}, status=500),
+    "overloaded": say({}, status=503),
+    "too many requests": say({}, status=429, Retry_After="0"),
+    "silent": lambda handler: time.sleep(1),
+    "cut": lambda handler: write(handler, b'{"results": [', Content_Length="500"),
+    "no answer": lambda handler: None,
+    "not HTTP": lambda handler: handler.wfile.write(b"220 mail.example.org ESMTP\r\n" * 9),
+    "too many headers": lambda handler: write(handler, b"{}", **{f"X{n}": "1" for n in range(999)}),
+    "dripping": _dripping,
+}
+
+
+@pytest.mark.parametrize("fault", [*BAD, *SILENT])
+def test_an_answer_that_is_none_leaves_all_else_as_it_was(
+    server, open_metadata, monkeypatch, caplog, fault
+):
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setattr("movierec.posters.wishes.REST", 0.0)
+    # a busy machine may take long over an answer that is refused for what it is
+    longest = 0.4 if fault in SILENT else 30
+    monkeypatch.setattr("movierec.posters.client.LONGEST", longest)
+    server.faults["query=The+Matrix"] = (BAD | SILENT)[fault]
+    silence = 0.2 if fault == "silent" else 3.0
+    films, answers = open_metadata(tmdb(server, silence=silence)), Answers()
+
+    films.ask(rows(1), answers)
+    until(lambda: [line for line in caplog.records if line.name == "movierec.posters.metadata"])
+    films.ask(rows(2), answers)
+    answers.wait(2)
+
+    assert films.known(1) is None
+    assert 1 not in answers.came
+    (told,) = [line for line in caplog.records if line.name == "movierec.posters.metadata"]
+    assert told.getMessage().startswith("Matrix, The (1999): TMDB ")
+    assert told.exc_info is None
+    assert server.paths().count("/3/search/movie") == 1 + (
+        TRIES if fault in SILENT else 4 if fault == "redirected for ever" else 1
+    )
+    server.faults.clear()
+    assert open_metadata(tmdb(server)).look_up(MATRIX).title == "The Matrix"  # nothing was kept
+
+
+def test_nobody_at_the_address(server, open_metadata, caplog):
+    server.close()
+    films = open_metadata(tmdb(server))
+    with pytest.raises(ProviderError, match="TMDB could not be reached") as caught:
+        films.look_up(MATRIX)
+    assert caught.value.kind == "silent"
+
+
+def test_date_that_no_calendar_has_is_no_traceback(server, open_metadata):
+    date = f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT"
+    server.faults["/3/"] = say({}, status=429, Retry_After=date)
+    with pytest.raises(ProviderError, match="answered with status 429"):
+        open_metadata(tmdb(server)).look_up(MATRIX)
+
+
+@pytest.mark.parametrize("key", [TOKEN, OLDER_KEY])
+def test_a_key_goes_to_the_provider_and_nowhere_else(
+    server, open_metadata, caplog, monkeypatch, tmp_path, key
+):
+    caplog.set_level(logging.DEBUG)
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    provider = tmdb(server, key=key)
+    films = open_metadata(provider)
+
+    films.look_up(MATRIX)
+    server.faults["/3/"] = say({}, status=500)
+    with pytest.raises(ProviderError) as caught:
+        films.look_up(HEAT)
+    server.close()
+    with pytest.raises(ProviderError) as unreached:
+        films.look_up(NOBODY)
+
+    (_, query, headers, _), (_, picture_query, picture_headers, _), *_ = server.seen
+    if key == TOKEN:
+        assert headers["authorization"] == f"Bearer {TOKEN}"
+        assert "api_key" not in query
+    else:
+        assert query["api_key"] == OLDER_KEY
+        assert "authorization" not in headers
+    assert "authorization" not in picture_headers
+    assert not picture_query
+    assert "GET /3/search/movie" in caplog.text  # it was logged, but without the key
+    for text in (caplog.text, repr(provider), str(caught.value), str(unreached.value)):
+        assert key not in text
+
+
+def test_a_key_with_a_line_end_is_refused_without_showing_it(server, open_metadata):
+    with pytest.raises(ProviderError, match="has characters that no key has") as caught:
+        open_metadata(tmdb(server, key="secret\r\nHost: elsewhere")).look_up(MATRIX)
+    assert "secret" not in str(caught.value)
+    assert caught.value.kind == "refused"
+
+
+def test_a_redirection_within_the_host_is_followed(server, open_metadata):
+    server.faults["/3/search/movie"] = redirect("/moved")
+    server.faults["/moved"] = say({"results": [tmdb_film(603, "The Matrix", 1999)]})
+    assert open_metadata(tmdb(server)).look_up(MATRIX).title == "The Matrix"
+
+
+def test_a_redirection_elsewhere_reaches_nobody(server, open_metadata):
+    other = FilmServer()
+    server.faults["/3/search/movie"] = redirect(f"{other.url}/3/search/movie?query=The+Matrix")
+    with pytest.raises(ProviderError, match="points to another host"):
+        open_metadata(tmdb(server)).look_up(MATRIX)
+    other.close()
+    assert other.seen == []

@@ -1,0 +1,72 @@
+"""How posters are turned on, and wrong settings told."""
+
+from __future__ import annotations
+
+import pytest
+from asking import MOVIES, TOKEN
+
+from movierec.errors import InputError
+from movierec.posters.metadata import configured
+from movierec.posters.settings import (
+    KEY_VARIABLES,
+    LANGUAGE_VARIABLE,
+    MIRROR_VARIABLE,
+    PROVIDER_VARIABLE,
+)
+
+
+@pytest.fixture
+def environment(monkeypatch, tmp_path) -> pytest.MonkeyPatch:
+    names = (*KEY_VARIABLES, PROVIDER_VARIABLE, LANGUAGE_VARIABLE)
+    for name in (*names, MIRROR_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MOVIEREC_DATA", str(tmp_path))
+    return monkeypatch
+
+
+def test_without_a_key_nothing_is_asked(environment):
+    assert configured(MOVIES) is None
+
+
+@pytest.mark.parametrize("name", KEY_VARIABLES)
+def test_a_key_turns_tmdb_on(environment, tmp_path, name):
+    environment.setenv(name, f" {TOKEN}\n")
+    environment.setenv("MOVIEREC_LANGUAGE", "zh-CN")
+    films = configured(MOVIES)
+    assert (films.provider.name, films.provider.key) == ("tmdb", TOKEN)
+    assert films.language == "zh-CN"
+    assert films.provider.api == "https://api.themoviedb.org"
+    assert "not endorsed or certified by TMDB" in films.attribution
+    assert (tmp_path / "metadata" / "answers.sqlite").exists()
+    films.close()
+    environment.setenv("MOVIEREC_METADATA", "off")
+    assert configured(MOVIES) is None
+
+
+def test_douban_needs_to_be_named_and_no_key(environment):
+    environment.setenv("MOVIEREC_METADATA", "douban")
+    films = configured(MOVIES)
+    assert films.provider.name == "douban"
+    films.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"MOVIEREC_METADATA": "imdb"}, "unknown provider of posters 'imdb'; expected tmdb or"),
+        ({"MOVIEREC_METADATA": "tmdb"}, "TMDB needs a key"),
+        ({"TMDB_TOKEN": TOKEN, "MOVIEREC_LANGUAGE": "chinese"}, "the language 'chinese'"),
+        ({"TMDB_TOKEN": TOKEN, "MOVIEREC_TMDB_MIRROR": "mirror"}, "expected an address such as"),
+        (
+            {"TMDB_TOKEN": TOKEN, "MOVIEREC_TMDB_MIRROR": "https://[::1"},
+            "expected an address such as",
+        ),
+        ({"TMDB_TOKEN": TOKEN, "MOVIEREC_TMDB_MIRROR": "http://a.example"}, "expected https"),
+    ],
+)
+def test_wrong_settings_are_told(environment, settings, words):
+    for name, value in settings.items():
+        environment.setenv(name, value)
+    with pytest.raises(InputError, match=words) as caught:
+        configured(MOVIES)
+    assert TOKEN not in str(caught.value)
