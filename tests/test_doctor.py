@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from commands import movierec
 from packaging.requirements import Requirement
 
 from movierec import doctor
@@ -49,11 +50,13 @@ def test_the_command_prints_json_loads_no_tensorflow_and_ends_with_0(tmp_path):
         "from movierec.cli.main import main\n"
         "main()"
     )
-    for option in ([], ["--json"]):
-        command = [sys.executable, "-c", code, *option]
-        done = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
-        assert (done.returncode, done.stderr) == (0, "")
+    command = [sys.executable, "-c", code, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["paths"]["data"] == str(tmp_path / "data")
+    plain = movierec(tmp_path, "doctor")
+    assert (plain.returncode, plain.stderr) == (0, "")
+    assert plain.stdout.endswith("Nothing stands in the way.\n")
 
 
 def test_an_incomplete_data_set_and_a_damaged_run_are_problems(tmp_path, small_tables):
@@ -107,7 +110,7 @@ def test_a_requirement_that_is_not_met_is_told_with_its_mend(monkeypatch, needs,
     monkeypatch.setattr(metadata, "requires", lambda name: [needs, "numpy>=1", "x; extra == 'y'"])
     (problem,) = examine().problems
     assert told in problem
-    assert examine().extras["lab"]  # which asks for nothing here
+    assert doctor.missing_extras() == []  # they ask for nothing here
 
 
 @pytest.mark.parametrize("version", ["3.10.13", "3.14.0", "3.14.0rc1"])
@@ -121,12 +124,14 @@ def test_a_python_that_pip_would_refuse_is_a_problem(monkeypatch, version):
 
 
 def test_an_extra_is_missing_where_a_package_of_it_is(monkeypatch):
+    monkeypatch.setattr(doctor, "_extras", lambda: ["all", "app", "lab", "page"])
     asked = {"movierec": ["numpy[fast]>=1; extra == 'lab'", "no-such; extra == 'app'"]}
+    asked["movierec"] += ["movierec[lab,page]; extra == 'all'", "pandas; extra == 'page'"]
     asked["numpy"] = ["no-such-either; extra == 'fast'"]
     monkeypatch.setattr(metadata, "requires", lambda name: asked.get(name, []))
     found = examine()
-    assert not found.extras["lab"]
-    assert not found.extras["app"]
+    assert found.extras == {"all": False, "app": False, "lab": False, "page": True}
+    assert doctor.missing_extras() == ["all", "app", "lab"]
     assert found.problems == []
 
 

@@ -174,11 +174,11 @@ def test_a_run_without_network_is_reported_on_without_what_is_about_one(
     small_best: Run, tmp_path: Path
 ) -> None:
     shutil.copytree(small_best.path, tmp_path / "run")
-    report = run_notebooks(tmp_path / "run", progress=False)
-    assert [notebook.name for notebook in report.notebooks] == [NAMES[0], *NAMES[3:]]
+    report = run_notebooks(tmp_path / "run", only=NAMES[1:5], progress=False)
+    assert [notebook.name for notebook in report.notebooks] == NAMES[3:5]
     assert "02_shapes and 03_training are about one" in report.index.read_text("utf-8")
     assert not (tmp_path / "run" / "best").exists()  # nothing was trained
-    recorded = report.notebooks[1].metrics
+    recorded = report.notebooks[0].metrics
     assert recorded["test_rmse"] == pytest.approx(small_best.metrics["test"]["rmse"])
 
 
