@@ -52,10 +52,10 @@ def test_parts_add_up_and_the_order_does_not_matter(rec):
     )
 
 
-@pytest.mark.parametrize("recipe", ["best", "fast"])
-def test_new_people_are_served_better_the_more_they_tell(small_best, small_run, recipe):
+@pytest.mark.parametrize("trained", ["small_best", "small_run"])
+def test_new_people_are_served_better_the_more_they_tell(trained, request):
     """People of the data, as if they were new: their test rows from ever more training rows."""
-    run = small_best if recipe == "best" else small_run
+    run = request.getfixturevalue(trained)
     rec, given, test = run.recommender, run.rows("train"), run.rows("test")
     mean = np.bincount(given.movie_idx, given.rating) / np.maximum(np.bincount(given.movie_idx), 1)
     errors = {}
