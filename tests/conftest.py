@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from worlds import real_folder, write_drawn_run_to
+from worlds import MeansRecipe, real_folder, write_drawn_run
 
 from movierec.data.datasets import load_dataset
 from movierec.data.features import Features
@@ -75,21 +75,17 @@ def small_best(small_tables: Tables, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def write_drawn_run() -> Callable[..., Run]:
-    """Writes a run folder whose vectors are drawn."""
-    return write_drawn_run_to
+def small_own(small_tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The small world trained with a recipe of one's own. Only to be read."""
+    from movierec.training import train
+
+    return train(small_tables, MeansRecipe("means"), run_dir=tmp_path_factory.mktemp("own") / "run")
 
 
 @pytest.fixture(scope="session")
 def drawn_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run whose vectors are drawn, with vectors of watching. Only to be read."""
-    return write_drawn_run_to(tmp_path_factory.mktemp("runs") / "drawn")
-
-
-@pytest.fixture(scope="session")
-def drawn_plain_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The same data with other vectors, and none of watching. Only to be read."""
-    return write_drawn_run_to(tmp_path_factory.mktemp("runs") / "plain", "fast", seed=1)
+    """A run whose vectors are drawn. Only to be read."""
+    return write_drawn_run(tmp_path_factory.mktemp("runs") / "drawn")
 
 
 @pytest.fixture(scope="session")

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.data.attributes import movie_attributes
+from movierec.data.attributes import attribute_counts
 from movierec.data.features import Features
 from movierec.data.tables import Tables
 from movierec.models.model import Model
 from movierec.models.newcomers import SIZES, Newcomers
-from movierec.models.recipe import Trained
+from movierec.models.recipe import Job, Recipe, Trained
 from movierec.models.watching import POPULAR, Watching
 from movierec.runs import PARTS, Run, write_run
 
@@ -68,32 +68,20 @@ def drawn_tables(ids_from: int | None = None) -> Tables:
     )
 
 
-def write_drawn_run_to(
-    folder: Path, recipe: str = "best", seed: int = 0, ids_from: int | None = None
-) -> Run:
-    """A run folder whose vectors are drawn: what is to come back can be worked out from them.
-
-    Nothing is trained, so that it takes no time.
-    """
-    tables = drawn_tables(ids_from)
-    features = Features.fit(tables)
+def drawn_model(features: Features, seed: int = 0, d: int = 3, r: int = 4) -> Model:
+    """Both halves and what newcomers come from, drawn: nothing is trained."""
     rng = np.random.default_rng(seed)
-    users, movies, d, r = len(features.users), len(features.movies), 3, 4
-    part = np.random.default_rng(9).choice(3, len(tables.ratings), p=[0.6, 0.1, 0.3])
-    part[tables.ratings["user_id"] == 6] = 0  # nothing held out
-    low = (tables.ratings["user_id"] == 9) & (tables.ratings["rating"] >= 4)
-    part[low & (part == 2)] = 0  # nothing liked among what is held out
+    users, movies = len(features.users), len(features.movies)
+    people, traits = attribute_counts(features)
 
     def drawn(*shape: int, scale: float = 1.0) -> np.ndarray:
         return rng.normal(0, scale, shape).astype(np.float32)
 
-    attributes = 2 + 7 + 4 + 2  # genders, age bands, jobs, and the size of a history
-    traits = movie_attributes(features).shape[1]
     root = drawn(len(SIZES), d, d)
     newcomers = Newcomers(
         center=drawn(d),
         history=drawn(movies, d, scale=0.5),
-        tower=drawn(attributes, d, scale=0.5),
+        tower=drawn(people + 2, d, scale=0.5),  # and the size of a history
         covariance=root @ root.transpose(0, 2, 1),
         noise=np.array([0.8], np.float32),
         mean=np.array([3.1], np.float32),
@@ -106,9 +94,7 @@ def write_drawn_run_to(
         own=rng.uniform(0.5, 2, movies).astype(np.float32),
         near=drawn(movies, r, scale=0.3),
     )
-    watching.profiles[[5, 30]] = 0  # people without a history
-    watching.profiles[[5, 30], -1] = POPULAR
-    model = Model(
+    return Model(
         users=np.column_stack([drawn(users, d), drawn(users), 3 + drawn(users, scale=0.3)]),
         films=np.column_stack(
             [drawn(movies, d), 3 + drawn(movies, scale=0.5), drawn(movies, scale=0.2)]
@@ -116,6 +102,40 @@ def write_drawn_run_to(
         watching=watching,
         newcomers=newcomers,
     )
+
+
+class MeansRecipe(Recipe):
+    """A recipe of one's own: a person's mean and what a film is above the mean of all."""
+
+    def fit(self, job: Job) -> Trained:
+        rows, sizes = job.learned, job.features.sizes
+        counts = np.bincount(rows.user_idx, rows.rating, sizes.users)
+        users = (counts + 15) / (np.bincount(rows.user_idx, minlength=sizes.users) + 5)
+        above = np.bincount(rows.movie_idx, rows.rating - users[rows.user_idx], sizes.movies)
+        films = above / (np.bincount(rows.movie_idx, minlength=sizes.movies) + 5)
+        left = np.column_stack([users, np.ones_like(users)]).astype(np.float32)
+        right = np.column_stack([np.ones_like(films), films]).astype(np.float32)
+        history = pd.DataFrame({"epoch": [1], "train_loss": [1.0], "val_loss": [1.0]})
+        seconds = {"build": 0.0, "compile": 0.0, "train": 0.0}
+        return Trained({"users": left, "films": right}, left, right, history, 1, seconds)
+
+
+def write_drawn_run(
+    folder: Path, recipe: str = "best", seed: int = 0, ids_from: int | None = None
+) -> Run:
+    """A run folder whose vectors are drawn: what is to come back can be worked out from them.
+
+    Nothing is trained, so that it takes no time.
+    """
+    tables = drawn_tables(ids_from)
+    features = Features.fit(tables)
+    part = np.random.default_rng(9).choice(3, len(tables.ratings), p=[0.6, 0.1, 0.3])
+    part[tables.ratings["user_id"] == 6] = 0  # nothing held out
+    low = (tables.ratings["user_id"] == 9) & (tables.ratings["rating"] >= 4)
+    part[low & (part == 2)] = 0  # nothing liked among what is held out
+    model = drawn_model(features, seed)
+    model.watching.profiles[[5, 30]] = 0  # people without a history
+    model.watching.profiles[[5, 30], -1] = POPULAR
     rows = {name: int((part == code).sum()) for code, name in enumerate(PARTS)}
     history = pd.DataFrame({"epoch": [1], "train_loss": [1.0], "val_loss": [1.0]})
     seconds = {"prepare": 1.0, "compile": 2.0, "train": 3.0, "finish": 4.0}

@@ -105,7 +105,7 @@ def because(
         least = np.argsort(stars, kind="stable")[:1]
         least = least[(stars[least] < 0) & ~np.isin(least, most)]
         named.append((most, least))
-    rows = np.unique(np.concatenate([np.concatenate(pair) for pair in named])).astype(np.intp)
+    rows = np.unique([row for pair in named for each in pair for row in each]).astype(np.intp)
     titles = catalogue.describe(parts.rated[rows])["title"]
     said = {
         row: f"{title} {stars:g} {'star' if stars == 1 else 'stars'}"

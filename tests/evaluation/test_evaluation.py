@@ -1,311 +1,535 @@
-"""Baselines by hand and by what they must find; a whole run, measured and compared."""
+"""A whole evaluation beside a second one in plain loops, on a run whose vectors are drawn."""
 
 from __future__ import annotations
 
 import math
 import shutil
+from functools import partial
+from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
+from worlds import write_drawn_run
 
-from movierec.data.features import Features
-from movierec.data.splits import split
+from movierec.data.tables import AGE_BAND_NAMES, AGE_BANDS
 from movierec.errors import InputError
 from movierec.evaluation import baselines
+from movierec.evaluation.baselines import Baseline
 from movierec.evaluation.evaluate import (
+    BANDS,
+    BY_STARS,
+    Measured,
     compare,
     comparison_table,
     evaluate,
     known_and_held_out,
     measure,
+    measure_methods,
+    measure_runs,
     row_groups,
 )
-from movierec.evaluation.metrics import rating_metrics
-from movierec.runs import Run, encode_rows
-from movierec.sample.simulate import Simulation
-from movierec.training import best_of
+from movierec.evaluation.metrics import K, difference, intervals
+from movierec.recommend.scorer import EVEN, LIKING, STEEPNESS
+from movierec.runs import Run
 from movierec.vectors import Rows
 
-# --- baselines -----------------------------------------------------------------------------------
+LENGTH = 4  # of the lists
+DRAWS = 20  # of users, for each interval: what they are is tested elsewhere
 
-RATED = Rows(
-    np.array([1, 1, 2], dtype=np.int32),
-    np.array([1, 2, 1], dtype=np.int32),
-    np.array([5, 3, 1], dtype=np.float32),
-)
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch):
+    for name, function in (("intervals", intervals), ("difference", difference)):
+        monkeypatch.setattr(
+            f"movierec.evaluation.evaluate.{name}", partial(function, resamples=DRAWS)
+        )
+
+
+# --- a second implementation ---------------------------------------------------------------------
+# rows as `write_drawn_run` makes them: a film's id is its row, people are numbered from 1
+
+
+def triples(run: Run, *parts: str) -> list[tuple[int, int, float]]:
+    ratings = run.tables.ratings[np.isin(run.part, parts)]
+    return [
+        (int(user) // 3, int(movie), float(stars))
+        for user, movie, stars in ratings[["user_id", "movie_id", "rating"]].itertuples(index=False)
+    ]
+
+
+def stars(run: Run, user: int, film: int) -> float:
+    model = run.recommender.model
+    return float(model.users[user] @ model.films[film])
+
+
+def score(run: Run, user: int, film: int, liking: float = LIKING) -> float:
+    watching = run.recommender.model.watching
+    watch = float(watching.profiles[user] @ watching.watched[film])
+    like = 1 / (1 + math.exp(-STEEPNESS * (stars(run, user, film) - EVEN)))
+    return max(watch, 1e-6) ** (1 - liking) * like**liking
+
+
+def films_of(run: Run) -> list[int]:
+    return run.tables.movies["movie_id"].tolist()
+
+
+def expected_list(
+    run: Run, user: int, known: list[tuple[int, int, float]], k: int, liking: float = LIKING
+) -> list[int]:
+    seen = {film for someone, film, _ in known if someone == user}
+    left = [film for film in films_of(run) if film not in seen]
+    best = sorted(left, key=lambda film: -score(run, user, film, liking))[:k]
+    return best + [-1] * (k - len(best))
+
+
+def expected_ranking(
+    run: Run, user: int, films: list[int], known: list, held_out: list
+) -> dict[str, float]:
+    k = len(films)
+    liked = {film for someone, film, stars in held_out if someone == user and stars >= 4}
+    rated = {film for someone, film, _ in held_out if someone == user}
+    hits = [film in liked for film in films]
+    ranks = [rank for rank, hit in enumerate(hits, 1) if hit]
+    ideal = min(k, len(liked))
+    films = [film for film in films if film >= 0]
+    people = len({someone for someone, _, _ in known})
+    raters = {f: sum(film == f for _, film, _ in known) for f in films_of(run)}
+    counts = [count for count in raters.values() if count]
+    genres = run.tables.movies.set_index("movie_id")["genres"].replace("(no genres listed)", "")
+    sets = [set(genres[film].split("|")) - {""} for film in films]
+    distances = [1 - len(a & b) / len(a | b) for a, b in combinations([s for s in sets if s], 2)]
+    fewer = [
+        np.mean([(count < raters[film]) + 0.5 * (count == raters[film]) for count in counts])
+        for film in films
+    ]
+    return {
+        f"ndcg@{k}": sum(1 / math.log2(rank + 1) for rank in ranks)
+        / sum(1 / math.log2(rank + 1) for rank in range(1, ideal + 1)),
+        f"recall@{k}": len(ranks) / ideal,
+        f"precision@{k}": len(ranks) / k,
+        f"map@{k}": sum(n / rank for n, rank in enumerate(ranks, 1)) / ideal,
+        f"mrr@{k}": 1 / ranks[0] if ranks else 0.0,
+        f"watched@{k}": sum(film in rated for film in films) / k,
+        f"novelty@{k}": float(np.mean([math.log2(people / max(raters[f], 1)) for f in films])),
+        f"diversity@{k}": float(np.mean(distances)) if distances else math.nan,
+        f"popularity@{k}": float(np.mean(fewer)),
+    }
+
+
+def mean(values: list[float]) -> float:
+    return float(np.mean([value for value in values if not math.isnan(value)]))
+
+
+# --- what is measured ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("name", "user", "movie", "expected"),
-    [
-        ("global mean", 1, 1, 3),
-        ("global mean", 9, 9, 3),
-        ("user mean", 1, 2, 3 + 2 / (2 + 5)),
-        ("user mean", 2, 2, 3 - 2 / (1 + 5)),
-        ("user mean", 9, 1, 3),  # never seen
-        ("movie mean", 2, 1, 3 + 0 / (2 + 5)),
-        ("movie mean", 2, 2, 3),
-        ("movie mean", 1, 9, 3),
-        ("biases", 9, 9, 3),
-        ("factor model", 9, 9, 3),
-    ],
+    ("part", "known"), [("test", ("train", "validation")), ("validation", ("train",))]
 )
-def test_baselines_by_hand(name, user, movie, expected):
-    predict = baselines.BASELINES[name](RATED, 10, 10).predict
-    assert predict(np.array([user]), np.array([movie]))[0] == pytest.approx(expected)
+def test_errors_and_lists_are_those_of_plain_loops(drawn_run, part, known):
+    run = drawn_run
+    measured = measure_runs([run], part, LENGTH)
+    found = measured["best"]
+    before, held_out = triples(run, *known), triples(run, part)
+
+    guesses = [min(max(stars(run, user, film), 1), 5) for user, film, _ in held_out]
+    np.testing.assert_allclose(found.predicted, guesses, rtol=1e-5)
+    assert 0 < sum(guess in (1, 5) for guess in guesses) < len(guesses)
+    by_user = found.by_user
+    assert by_user.index.tolist() == sorted({user for user, _, _ in held_out})
+    assert by_user.index.name == "user_idx"
+    for user, row in by_user.iterrows():
+        errors = [
+            guess - given
+            for (someone, _, given), guess in zip(held_out, guesses, strict=True)
+            if someone == user
+        ]
+        assert row["rows"] == len(errors)
+        assert row["squared_error"] == pytest.approx(sum(e**2 for e in errors), rel=1e-5)
+        assert row["absolute_error"] == pytest.approx(sum(map(abs, errors)), rel=1e-5)
+
+    likers = sorted({user for user, _, given in held_out if given >= 4})
+    assert 0 < len(likers) < len(by_user)
+    assert found.users.tolist() == likers
+    assert found.films == len(films_of(run))
+    if part == "validation":  # what is watched was learned from these rows
+        assert list(measured) == ["best"]
+        assert found.lists is None
+        assert set(by_user) == {"rows", "squared_error", "absolute_error"}
+        return
+    alone = measured["best" + BY_STARS]
+    assert list(measured) == ["best", "best" + BY_STARS]
+    assert alone.predicted is None
+    for user, films in zip(likers, alone.lists.tolist(), strict=True):
+        assert films == expected_list(run, user, before, LENGTH, liking=1.0)
+    assert not np.array_equal(alone.lists, found.lists)
+    for user, films in zip(likers, found.lists.tolist(), strict=True):
+        assert films == expected_list(run, user, before, LENGTH)
+        expected = expected_ranking(run, user, films, before, held_out)
+        assert by_user.loc[user, list(expected)].to_dict() == pytest.approx(expected, nan_ok=True)
+    others = by_user.index.difference(likers)
+    assert (
+        by_user.loc[others]
+        .drop(columns=["rows", "squared_error", "absolute_error"])
+        .isna()
+        .all(axis=None)
+    )
 
 
-def test_biases_are_the_least_damped_squares():
-    """The alternating means end where no bias can be moved to lessen the damped error."""
-    rng = np.random.default_rng(0)
-    user_idx = rng.integers(0, 20, 400).astype(np.int32)
-    movie_idx = rng.integers(0, 15, 400).astype(np.int32)
-    rating = rng.integers(1, 6, 400).astype(np.float32)
-    design = np.zeros((400 + 35, 35))
-    design[np.arange(400), user_idx] = 1
-    design[np.arange(400), 20 + movie_idx] = 1
-    design[400:] = math.sqrt(baselines.DAMPING) * np.eye(35)
-    target = np.append(rating - rating.mean(dtype=np.float64), np.zeros(35))
-    solution = np.linalg.lstsq(design, target, rcond=None)[0]
-    expected = rating.mean(dtype=np.float64) + solution[user_idx] + solution[20 + movie_idx]
-    fitted = baselines.biases(Rows(user_idx, movie_idx, rating), 20, 15)
-    assert fitted.predict(user_idx, movie_idx) == pytest.approx(expected, abs=1e-4)
+def test_summary_is_the_mean_of_all_rows_and_of_all_lists(drawn_run):
+    found = measure_runs([drawn_run], "test", LENGTH)["best"]
+    summary = found.summary()
+    held_out, before = triples(drawn_run, "test"), triples(drawn_run, "train", "validation")
+    errors = [min(max(stars(drawn_run, u, f), 1), 5) - given for u, f, given in held_out]
+    assert summary["mse"] == pytest.approx(np.mean(np.square(errors)), rel=1e-5)
+    assert summary["rmse"] == pytest.approx(np.mean(np.square(errors)) ** 0.5, rel=1e-5)
+    assert summary["mae"] == pytest.approx(np.mean(np.abs(errors)), rel=1e-5)
+    lists = {int(u): expected_list(drawn_run, int(u), before, LENGTH) for u in found.users}
+    each = [expected_ranking(drawn_run, u, films, before, held_out) for u, films in lists.items()]
+    expected = {name: mean([ranking[name] for ranking in each]) for name in each[0]}
+    different = {film for films in lists.values() for film in films}
+    expected |= {f"shown@{LENGTH}": len(different), f"coverage@{LENGTH}": len(different) / 24}
+    assert summary["ranking"] == pytest.approx(expected | {"users": len(lists)})
+    assert set(summary) == {"mse", "rmse", "mae", "ranking", "intervals"}
 
 
-def test_popularity_counts_likes_only():
-    movie_idx = np.array([1, 1, 1, 3], dtype=np.int32)
-    rating = np.array([5, 4, 3.5, 4.5], dtype=np.float32)
-    scores = baselines.popularity(Rows(np.zeros(4, np.int32), movie_idx, rating), 2, 5).scores
-    assert scores(np.array([0, 1])).tolist() == [[0, 2, 0, 1, 0]] * 2
+def test_intervals_are_those_of_the_seed(drawn_run):
+    found = measure_runs([drawn_run], "test", LENGTH)["best"]
+    for seed in (0, 3):
+        expected = intervals(found.by_user, resamples=DRAWS, seed=seed)
+        limits = found.summary(seed)["intervals"]
+        assert list(limits) == expected.index.tolist()
+        for name, (low, high) in limits.items():
+            assert (low, high) == (expected.loc[name, "low"], expected.loc[name, "high"])
+    assert found.summary() == found.summary(0) != found.summary(3)
+    assert evaluate(drawn_run, k=LENGTH, seed=3)["intervals"] == found.summary(3)["intervals"]
+    assert evaluate(drawn_run, k=LENGTH)["intervals"] == found.summary(0)["intervals"]
+
+
+def test_places_without_a_film_are_neither_shown_nor_covered():
+    by_user = pd.DataFrame({"rows": [1], "squared_error": [4.0], "absolute_error": [2.0]})
+    lists = np.array([[4, -1, -1], [4, 0, -1]])
+    found = Measured(np.array([3.0]), np.array([1, 2], np.int32), lists, by_user, films=8)
+    ranking = found.summary()["ranking"]
+    assert ranking == {"shown@3": 2, "coverage@3": 0.25, "users": 2}
+
+
+def test_learned_rows_are_compared_with_themselves_and_get_no_lists(drawn_run):
+    known, held_out = known_and_held_out(drawn_run, "train")
+    assert all(map(np.array_equal, known, held_out))
+    assert len(held_out.rating) == len(triples(drawn_run, "train"))
+    measured, left_out = measure([drawn_run], "train", LENGTH)
+    assert left_out == {}
+    assert all(found.lists is None for found in measured.values())
+    assert all(found.predicted is not None for found in measured.values())
+    assert set(baselines.BASELINES) - set(measured) == {"most often liked", "EASE"}
+    assert "ranking" not in measured["best"].summary()
+
+
+def test_baselines_learn_from_the_rows_before_the_held_out_ones(drawn_run):
+    for part in ("test", "validation"):
+        known, held_out = known_and_held_out(drawn_run, part)
+        measured, _ = measure([drawn_run], part, LENGTH)
+        lists = {"best" + BY_STARS, "most often liked", "EASE"}
+        every = ["best", "best" + BY_STARS, *baselines.BASELINES]
+        assert list(measured) == [n for n in every if part == "test" or n not in lists]
+        for name in {"user mean", "factor model", "EASE"} & set(measured):
+            fitted = baselines.BASELINES[name](known, 31, 49)
+            [again] = measure_methods(drawn_run, {name: fitted}, part, LENGTH).values()
+            pd.testing.assert_frame_equal(measured[name].by_user, again.by_user)
+        guess = float(np.mean(known.rating, dtype=np.float64))
+        assert measured["global mean"].predicted == pytest.approx(
+            np.full(len(held_out.rating), guess)
+        )
+
+
+def test_usual_length_of_a_list_and_usual_part(drawn_run):
+    scorer = drawn_run.recommender.scorer
+    assert measure([drawn_run])[0]["best"].lists.shape[1] == K
+    assert measure_runs([drawn_run])["best"].lists.shape[1] == K
+    method = {"same": Baseline(scorer.stars, scorer.scores)}
+    usual = measure_methods(drawn_run, method)["same"]
+    asked = measure_runs([drawn_run], "test", K)["best"]
+    pd.testing.assert_frame_equal(usual.by_user, asked.by_user)
+    pd.testing.assert_frame_equal(measure_runs([drawn_run])["best"].by_user, asked.by_user)
+    assert evaluate(drawn_run) == evaluate(drawn_run, "test", K, 0)
+
+
+def test_methods_show_what_they_have(drawn_run):
+    """Stars alone, an order alone, and nothing at all."""
+    scorer = drawn_run.recommender.scorer
+    methods = {"stars": Baseline(scorer.stars), "order": Baseline(scores=scorer.scores)}
+    found = measure_methods(drawn_run, methods, "test", LENGTH)
+    assert found["stars"].lists is None
+    assert found["order"].predicted is None
+    assert "rmse" not in found["order"].summary()
+    assert found["order"].by_user["rows"].sum() == len(triples(drawn_run, "test"))
+    assert list(measure_methods(drawn_run, methods, "train", LENGTH)) == ["stars"]
+
+
+def test_predictions_are_brought_within_the_stars_of_the_data(drawn_run):
+    far = Baseline(lambda user_idx, movie_idx: np.where(user_idx % 2, 9.0, -3.0))
+    found = measure_methods(drawn_run, {"far": far}, "test", LENGTH)["far"]
+    expected = [5.0 if user % 2 else 1.0 for user, _, _ in triples(drawn_run, "test")]
+    assert found.predicted.tolist() == expected
+
+
+def test_film_with_id_0_is_a_film(tmp_path, monkeypatch):
+    """Ids begin where the data begins them."""
+    run = write_drawn_run(tmp_path / "run", ids_from=0)
+    assert run.tables.movies["movie_id"].min() == run.tables.users["user_id"].min() == 0
+    rows = run.features.movies.ids
+    assert rows[1] == 0
+    first = Baseline(scores=lambda users: -np.tile(np.arange(len(rows)), (len(users), 1)))
+    found = measure_methods(run, {"first": first}, "test", 24)["first"]
+    assert found.films == 24
+    known = {user for user, film in zip(*known_and_held_out(run)[0][:2], strict=True) if film == 1}
+    for user, films in zip(found.users.tolist(), found.lists.tolist(), strict=True):
+        assert (films[0] == 1) == (user not in known)
+    assert not known.issuperset(found.users.tolist())
+    monkeypatch.setattr("movierec.evaluation.evaluate.EASE_FILMS", 23)
+    assert "this catalogue has 24" in measure([run], k=LENGTH)[1]["EASE"]
+
+
+def test_where_nobody_likes_what_is_held_out_there_are_no_lists(drawn_run, tmp_path):
+    run = Run(drawn_run.path, drawn_run.info)
+    low = run.tables.ratings["rating"] < 4
+    run.__dict__["part"] = np.where(low & (drawn_run.part == "test"), "test", "train")
+    measured, _ = measure([run], "test", LENGTH)
+    assert measured["best"].lists is None
+    assert measured["best"].users.tolist() == []
+    assert "EASE" not in measured
+    # one liked row makes one list
+    first = int(np.flatnonzero(run.tables.ratings["rating"] == 4)[0])
+    run.__dict__["part"][first] = "test"
+    measured, _ = measure([run], "test", LENGTH)
+    assert measured["best"].lists.shape == (1, LENGTH)
+    assert "EASE" in measured
+
+
+def test_ease_is_left_out_of_more_films_than_it_can_hold(drawn_run, monkeypatch):
+    monkeypatch.setattr("movierec.evaluation.evaluate.EASE_FILMS", 24)
+    assert "EASE" in measure([drawn_run], k=LENGTH)[0]
+    monkeypatch.setattr("movierec.evaluation.evaluate.EASE_FILMS", 23)
+    measured, left_out = measure([drawn_run], k=LENGTH)
+    assert set(baselines.BASELINES) - set(measured) == {"EASE"}
+    assert list(left_out) == ["EASE"]
+    assert "up to 23 films; this catalogue has 24" in left_out["EASE"]
+    assert evaluate(drawn_run, k=LENGTH)["left_out"] == left_out
+
+
+# --- runs beside each other ----------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def world_rows(small_world: Simulation) -> tuple[Rows, Rows, Features]:
-    """The small world's training and test rows."""
-    features = Features.fit(small_world.tables)
-    rows = encode_rows(small_world.tables, features)
-    train, test = split(small_world.tables.ratings)
-    return rows.take(train), rows.take(test), features
+def other_run(tmp_path_factory) -> Run:
+    """The same data and the same held-out rows, with other vectors."""
+    return write_drawn_run(tmp_path_factory.mktemp("runs") / "other", "fast", seed=1)
 
 
-def test_factor_model_finds_the_tastes_that_biases_cannot():
-    """Ratings of two tastes and little noise: most of what biases leave is found."""
-    rng = np.random.default_rng(0)
-    users, movies = rng.normal(0, 1, (200, 2)), rng.normal(0, 0.7, (100, 2))
-    user_idx, movie_idx = (
-        axis.astype(np.int32) for axis in np.nonzero(rng.random((200, 100)) < 0.5)
+@pytest.mark.parametrize("part", ["test", "validation"])
+def test_evaluation_says_all_of_a_run(drawn_run, part):
+    result = evaluate(drawn_run, part, LENGTH)
+    measured, _ = measure([drawn_run], part, LENGTH)
+    assert result.pop("baselines") == {
+        name: measured[name].summary() for name in baselines.BASELINES if name in measured
+    }
+    if part == "test":
+        assert result.pop("by_stars") == measured["best" + BY_STARS].summary()
+    assert result == measured["best"].summary() | {
+        "rows_trained": len(triples(drawn_run, "train")),
+        "rows_tested": len(triples(drawn_run, part)),
+        "prepare_seconds": 1.0,
+        "compile_seconds": 2.0,
+        "finish_seconds": 4.0,
+        "seconds": 3.0,
+        "left_out": {},
+    }
+
+
+def test_evaluation_of_a_trained_run_agrees_with_what_its_training_measured(small_own):
+    result = evaluate(small_own, k=5)
+    assert small_own.metrics["test"] == pytest.approx(
+        {name: result[name] for name in ("mse", "rmse", "mae")}
     )
-    stars = (
-        3 + (users[user_idx] * movies[movie_idx]).sum(axis=1) + rng.normal(0, 0.1, len(user_idx))
-    )
-    rows = Rows(user_idx, movie_idx, stars.astype(np.float32))
-    order = rng.permutation(len(user_idx))
-    train, test = rows.take(order[1000:]), rows.take(order[:1000])
-    errors = {}
-    for name in ("biases", "factor model"):
-        predict = baselines.BASELINES[name](train, 200, 100).predict
-        errors[name] = rating_metrics(test.rating, predict(test.user_idx, test.movie_idx))["mse"]
-    assert errors["factor model"] < 0.2 * errors["biases"]
-
-
-def test_factor_model_orders_films_by_the_rating_that_it_predicts(world_rows):
-    train, _, features = world_rows
-    fitted = baselines.factor_model(train, len(features.users), len(features.movies))
-    user_idx, movie_idx = np.full(5, 3), np.arange(1, 6)
-    scores = fitted.scores(np.array([3]))[0, 1:6]
-    assert scores == pytest.approx(fitted.predict(user_idx, movie_idx), abs=1e-5)
-
-
-def test_factor_model_is_repeatable_and_changes_with_its_seed(world_rows):
-    train, test, features = world_rows
-    pairs = test.user_idx[:50], test.movie_idx[:50]
-    first, again, other = (
-        baselines.factor_model(train, len(features.users), len(features.movies), seed).predict(
-            *pairs
-        )
-        for seed in (1, 1, 2)
-    )
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, other)
-
-
-def test_ease_puts_the_withheld_film_of_a_checkerboard_first():
-    """Even users like even films, odd users odd ones; each withheld film must come first."""
-    liked = [(u, m) for u in range(12) for m in range(10) if (u + m) % 2 == 0]
-    given = np.array([(u, m) for u, m in liked if m != u % 10], dtype=np.int32)
-    train = Rows(given[:, 0], given[:, 1], np.full(len(given), 5, dtype=np.float32))
-    scores = baselines.ease(train, 12, 10).scores(np.arange(12))
-    scores[train.user_idx, train.movie_idx] = -np.inf
-    assert scores.argmax(axis=1).tolist() == [u % 10 for u in range(12)]
-
-
-def test_ease_is_the_ridge_of_each_film_on_the_others():
-    rng = np.random.default_rng(0)
-    liked = rng.random((40, 6)) < 0.4
-    user_idx, movie_idx = (axis.astype(np.int32) for axis in np.nonzero(liked))
-    train = Rows(user_idx, movie_idx, np.full(len(user_idx), 4, dtype=np.float32))
-    scores = baselines.ease(train, 40, 6).scores(np.arange(40))
-    for film in range(6):
-        others = np.delete(liked, film, axis=1).astype(float)
-        gram = others.T @ others + baselines.EASE_DAMPING * np.eye(5)
-        weights = np.linalg.solve(gram, others.T @ liked[:, film])
-        assert scores[:, film] == pytest.approx(others @ weights, abs=1e-6)
-
-
-# --- a whole run ---------------------------------------------------------------------------------
-
-
-def test_evaluation_of_a_run_agrees_with_its_predictions(small_run):
-    result = evaluate(small_run)
-    test = small_run.tables.ratings[small_run.part == "test"]
-    scores = small_run.recommender.predict(test["user_id"], test["movie_id"])
-    assert result["mse"] == pytest.approx(float(((scores - test["rating"]) ** 2).mean()), rel=1e-5)
-    assert result["mse"] == pytest.approx(small_run.metrics["test"]["mse"], rel=1e-5)
-    assert result["rows_trained"] == (small_run.part == "train").sum() == 10_260
-    assert result["rows_tested"] == len(test) == 1200
-    assert result["seconds"] == small_run.seconds["train"]
-    assert result["ranking"]["users"] == test.loc[test["rating"] >= 4, "user_id"].nunique()
-
-
-def test_evaluation_measures_baselines_on_the_same_rows(small_run):
-    found = evaluate(small_run)["baselines"]
-    train, test = known_and_held_out(small_run)
-    assert len(train.rating) == 10_800
-    mean = train.rating.mean(dtype=np.float64)
-    assert found["global mean"]["mse"] == pytest.approx(float(np.mean((test.rating - mean) ** 2)))
+    found = result["baselines"]
     assert found["biases"]["mse"] < found["movie mean"]["mse"] < found["global mean"]["mse"]
-    assert set(found) == set(baselines.BASELINES)
-    assert set(found["most often liked"]) == set(found["EASE"]) == {"ranking", "intervals"}
-    assert "ranking" not in found["global mean"]
-
-
-def test_every_method_has_the_same_metrics_each_within_its_interval(small_run):
-    result = evaluate(small_run, k=5)
-    for summary in (result, *result["baselines"].values()):
-        ranking = summary.get("ranking", result["ranking"])
-        assert set(ranking) == set(result["ranking"])
+    assert result["by_stars"]["ranking"]["ndcg@5"] < result["ranking"]["ndcg@5"]
+    for summary in (result, result["by_stars"], *found.values()):
         values = summary | summary.get("ranking", {})
+        assert set(summary.get("ranking", result["ranking"])) == set(result["ranking"])
         assert {"rmse", "mae"} & set(values) or {"ndcg@5", "recall@5"} <= set(values)
         for name, (low, high) in summary["intervals"].items():
             assert low <= values[name] <= high, name
 
 
-def test_lists_of_a_run_follow_its_scores_not_its_ratings(small_run, monkeypatch):
-    """What films are ordered by is `Recommender.scores`; here, against the ratings."""
-    before = measure([small_run])[0]["fast"]
-    scores = small_run.recommender.scores
-    monkeypatch.setattr(small_run.recommender, "scores", lambda user_idx: -scores(user_idx))
-    after = measure([small_run])[0]["fast"]
-    assert np.array_equal(before.predicted, after.predicted)
-    assert not np.isin(before.lists, after.lists).all()
-
-
-def test_no_list_holds_what_was_seen_in_training(small_run):
-    train, _ = known_and_held_out(small_run)
-    seen = set(zip(train.user_idx.tolist(), train.movie_idx.tolist(), strict=True))
-    for name, found in measure([small_run])[0].items():
-        if found.lists is not None:
-            shown = {
-                (int(u), int(m))
-                for u, row in zip(found.users, found.lists, strict=True)
-                for m in row
-            }
-            assert not shown & seen, name
-
-
-def test_one_film_lists_have_no_diversity_and_say_so_by_leaving_it_out(small_run):
-    ranking = evaluate(small_run, k=1)["ranking"]
+def test_lists_of_one_film_have_no_diversity_and_say_so_by_leaving_it_out(drawn_run):
+    ranking = evaluate(drawn_run, k=1)["ranking"]
     assert "diversity@1" not in ranking
     assert ranking["precision@1"] == pytest.approx(ranking["mrr@1"])
 
 
-def test_lists_of_no_film_are_refused(small_run):
-    with pytest.raises(InputError, match="got k = 0; expected"):
-        evaluate(small_run, k=0)
-
-
-def test_learned_rows_get_errors_but_no_lists(small_run):
-    result = evaluate(small_run, "train")
-    assert result["rows_tested"] == 10_260
-    assert "ranking" not in result
-    assert "EASE" not in result["baselines"]
-
-
-def test_ease_is_left_out_of_a_catalogue_too_large_for_it(small_run, monkeypatch):
-    monkeypatch.setattr("movierec.evaluation.evaluate.EASE_FILMS", 149)
-    result = evaluate(small_run)
-    assert "EASE" not in result["baselines"]
-    assert "up to 149 films; this catalogue has 150" in result["left_out"]["EASE"]
-
-
-def test_runs_are_compared_on_the_same_users(small_run, tmp_path):
-    shutil.copytree(small_run.path, tmp_path / "moved")
-    twin = Run(tmp_path / "moved", small_run.info)
-    twin.recommender.user_vectors = twin.recommender.user_vectors * np.float32(1.2)
-    result = compare([small_run, twin])
+def test_runs_are_compared_with_the_first(drawn_run, other_run):
+    runs = [drawn_run, other_run]
+    result = compare(runs, "test", LENGTH, seed=2)
+    assert set(result) == {"runs", "baselines", "left_out"}
+    assert list(result["baselines"]) == list(baselines.BASELINES)
     first, second = result["runs"]
-    assert (first["method"], second["method"]) == ("small", "moved")
+    assert [run["method"] for run in result["runs"]] == ["best", "fast"]
+    assert [run["run"] for run in result["runs"]] == [str(run.path) for run in runs]
     assert "difference" not in first
-    gap = second["difference"]["mse"]
-    assert gap["difference"] == pytest.approx(second["mse"] - first["mse"])
-    assert 0 < gap["low"] < gap["difference"] < gap["high"]
-    assert set(result["baselines"]) == set(baselines.BASELINES)
+    measured = measure_runs(runs, "test", LENGTH)
+    for run in (first, second):
+        assert run["by_stars"] == measured[run["method"] + BY_STARS].summary(2)
+    pair = measured["fast"].by_user, measured["best"].by_user
+    expected = difference(*pair, resamples=DRAWS, seed=2).dropna().to_dict("index")
+    assert second["difference"] == expected
+    for metric in ("mse", "mae"):
+        assert expected[metric]["difference"] == pytest.approx(second[metric] - first[metric])
+    usual = compare(runs)["runs"][1]
+    assert usual["difference"] == compare(runs, "test", K, 0)["runs"][1]["difference"]
+    assert f"ndcg@{K}" in usual["difference"]
 
 
-def test_runs_of_other_held_out_rows_are_not_compared(small_run):
-    other = Run(small_run.path, small_run.info)
-    other.__dict__["part"] = np.roll(small_run.part, 1)
-    with pytest.raises(InputError, match="different test rows; expected runs of the same data"):
-        compare([small_run, other])
+@pytest.mark.parametrize("function", [measure, measure_runs, compare])
+@pytest.mark.parametrize("k", [0, -1, 2.5])
+def test_length_of_a_list_is_a_whole_number_above_0(drawn_run, function, k):
+    with pytest.raises(InputError, match=f"got k = {k}; expected a whole number of films, 1"):
+        function([drawn_run], "test", k)
 
 
-def test_runs_of_different_recipes_go_by_their_names(small_run, tmp_path):
-    best = best_of(small_run, tmp_path / "run")
-    names = [run["method"] for run in compare([small_run, best])["runs"]]
-    assert names == ["fast", "best"]
+def test_run_without_held_out_rows_says_what_to_do(drawn_run):
+    run = Run(drawn_run.path, drawn_run.info)
+    run.__dict__["part"] = np.full(len(drawn_run.part), "train")
+    for part in ("test", "validation"):
+        with pytest.raises(InputError, match=f"has no {part} rows.*--holdout random"):
+            known_and_held_out(run, part)
+        with pytest.raises(InputError, match=f"has no {part} rows"):
+            compare([run], part)
+    assert len(known_and_held_out(run, "train")[0].rating) == len(run.part)
 
 
-def test_best_of_a_run_has_its_held_out_rows_and_is_trained_once(small_run, tmp_path):
-    folder = tmp_path / "best"
-    best = best_of(small_run, folder)
-    assert np.array_equal(best.part == "test", small_run.part == "test")
-    assert not (best.part == "validation").any()
-    written = (folder / "run.json").stat().st_mtime_ns
-    assert best_of(small_run, folder).path == folder
-    assert (folder / "run.json").stat().st_mtime_ns == written
-    assert best_of(best).path == folder  # it is of that recipe
+@pytest.mark.parametrize("changed", ["part", "movies", "users"])
+def test_only_runs_of_the_same_data_and_rows_are_compared(drawn_run, tmp_path, changed):
+    shutil.copytree(drawn_run.path, tmp_path / "other")
+    other = Run(tmp_path / "other", drawn_run.info)
+    assert len(measure_runs([drawn_run, other], "test", LENGTH)) == 2 * 2  # by stars alone, too
+    if changed == "part":
+        # another row of the same user and film count, so that only the order tells them apart
+        other.__dict__["part"] = np.roll(drawn_run.part, 1)
+    else:
+        vocabulary = getattr(other.features, changed)
+        ids = np.where(vocabulary.ids >= 0, vocabulary.ids + 1, -1)
+        vocabulary.__dict__["ids"] = ids
+        other.__dict__["tables"] = other.tables
+        other.tables.ratings[f"{changed[:-1]}_id"] += 1
+    for runs in ([drawn_run, other], [drawn_run, drawn_run, other]):
+        with pytest.raises(InputError, match=r"different data or different test rows.*holdout"):
+            compare(runs, "test", LENGTH)
 
 
-def test_best_of_another_run_replaces_what_held_out_other_rows(small_run, small_best, tmp_path):
-    folder = tmp_path / "best"
-    shutil.copytree(small_best.path, folder)
-    other = Run(small_run.path, small_run.info)
-    other.__dict__["part"] = np.roll(small_run.part, 1)  # held out otherwise
-    best = best_of(other, folder)
-    assert np.array_equal(best.part == "test", other.part == "test")
+def test_runs_that_differ_in_the_asked_part_alone_are_not_compared(drawn_run):
+    """Rows moved between train and validation: the test may be compared, the validation not."""
+    other = Run(drawn_run.path, drawn_run.info)
+    moved = drawn_run.part.copy()
+    moved[np.flatnonzero(moved == "train")[:5]] = "validation"
+    other.__dict__["part"] = moved
+    assert len(compare([drawn_run, other], "test", LENGTH)["runs"]) == 2
+    with pytest.raises(InputError, match="different validation rows"):
+        compare([drawn_run, other], "validation", LENGTH)
+    twin = Run(drawn_run.path, drawn_run.info)
+    assert len(compare([drawn_run, twin], "validation", LENGTH)["runs"]) == 2
 
 
-def test_the_table_holds_every_method_and_interval(small_run):
-    result = evaluate(small_run)
-    table = comparison_table({"this": result, **result["baselines"]}).set_index("method")
-    assert table.index.tolist() == ["this", *baselines.BASELINES]
-    assert table.loc["this", "rmse"] == result["rmse"]
-    low, high = result["intervals"]["rmse"]
-    assert table.loc["this", "rmse 95 %"] == f"{low:.3f}–{high:.3f}"
-    assert table["rmse"].isna().sum() == 2
-    assert {"ndcg@10 95 %", "map@10", "mrr@10", "coverage@10"} <= set(table)
+def test_runs_go_by_what_tells_them_apart(drawn_run, other_run, tmp_path):
+    def named(*runs: Run) -> list[str]:
+        measured = measure_runs(runs, "test", LENGTH)
+        return [name for name in measured if not name.endswith(BY_STARS)]
+
+    places = [tmp_path / place for place in ("a/x", "a/y", "b/x")]
+    copies = []
+    for place in places:
+        shutil.copytree(drawn_run.path, place)
+        copies.append(Run(place, drawn_run.info))
+    assert named(drawn_run, other_run) == ["best", "fast"]
+    assert named(copies[0], copies[1]) == ["x", "y"]
+    assert named(copies[0], copies[2]) == [str(places[0]), str(places[2])]
+    assert named(*copies) == [str(place) for place in places]
+    assert named(copies[0], copies[0]) == [f"{places[0]} (1)", f"{places[0]} (2)"]
 
 
-def test_rows_are_grouped_by_what_is_known_of_them(small_run):
-    train, held_out = known_and_held_out(small_run)
-    groups = row_groups(small_run, train, held_out)
-    ratings = small_run.tables.ratings[small_run.part == "test"].reset_index(drop=True)
-    users = small_run.tables.users.set_index("user_id").loc[ratings["user_id"]]
-    films = small_run.tables.movies.set_index("movie_id").loc[ratings["movie_id"]]
-    assert groups["gender"].tolist() == users["gender"].tolist()
-    assert groups["rating"].tolist() == ratings["rating"].tolist()
-    assert [sorted(g) for g in groups["genre"]] == [sorted(g.split("|")) for g in films["genres"]]
-    counts = np.bincount(train.user_idx)[held_out.user_idx]
-    middle = (counts > 10) & (counts <= 50)
-    assert np.array_equal(groups["user_ratings"] == "11–50", middle)
-    assert 0 < middle.sum() < len(middle)
+# --- groups and tables ---------------------------------------------------------------------------
+
+
+def test_groups_of_rows_are_those_of_plain_look_ups(drawn_run):
+    train, held_out = known_and_held_out(drawn_run)
+    groups = row_groups(drawn_run, train, held_out)
+    rows = triples(drawn_run, "test")
+    users = drawn_run.tables.users.set_index("user_id")
+    films = drawn_run.tables.movies.set_index("movie_id")
+    assert groups.columns.tolist() == [
+        "rating", "user_ratings", "film_ratings", "gender", "age", "genre",
+    ]  # fmt: skip
+    assert len(groups) == len(rows)
+    for group, (user, film, given) in zip(groups.itertuples(), rows, strict=True):
+        assert group.rating == given
+        person = users.loc[3 * user]
+        assert group.gender == person["gender"]
+        band = max(n for n, first in enumerate(AGE_BANDS) if first <= person["age"])
+        assert group.age == AGE_BAND_NAMES[band]
+        names = films.loc[film, "genres"]
+        assert sorted(group.genre) == ([] if names.startswith("(") else names.split("|"))
+    assert groups["age"].cat.ordered
+    assert groups["age"].cat.categories.tolist() == list(AGE_BAND_NAMES)
+
+
+def test_bands_of_ratings_hold_their_ends(drawn_run):
+    """People and films with so many training ratings that each band has its first and its last."""
+    counts = [0, 1, 10, 11, 50, 51, 200, 201, 1000, 1001]
+    expected = [
+        "0", "1–10", "1–10", "11–50", "11–50", "51–200", "51–200", "201–1000", "201–1000",
+        "over 1000",
+    ]  # fmt: skip
+    place = np.arange(1, 11)
+    repeated = np.repeat(place, counts)
+    films = np.repeat(2 * place[::-1], counts[::-1])
+    train = Rows(repeated, films, np.ones(len(repeated), np.float32))
+    held_out = Rows(place, 2 * place, np.ones(10, np.float32))
+    groups = row_groups(drawn_run, train, held_out)
+    assert groups["user_ratings"].tolist() == expected
+    assert groups["film_ratings"].tolist() == expected
+    assert groups["film_ratings"].cat.categories.tolist() == list(BANDS)
+
+
+def test_film_that_nobody_rated_in_training_is_in_the_lowest_band(drawn_run):
+    """Whether or not others of higher number were rated."""
+    one = np.array([1]), np.array([2]), np.ones(1, np.float32)
+    held_out = Rows(np.array([1, 30]), np.array([2, 48]), np.ones(2, np.float32))
+    groups = row_groups(drawn_run, Rows(*one), held_out)
+    assert groups["user_ratings"].tolist() == groups["film_ratings"].tolist() == ["1–10", "0"]
+
+
+def test_people_who_tell_nothing_are_not_grouped_by_it(drawn_run):
+    run = Run(drawn_run.path, drawn_run.info)
+    run.features.user_fields.clear()
+    groups = row_groups(run, *known_and_held_out(run))
+    assert groups.columns.tolist() == ["rating", "user_ratings", "film_ratings", "genre"]
+
+
+def test_table_has_a_row_a_method_and_intervals_of_two_metrics():
+    first = {
+        "rmse": 0.9, "mae": 0.7, "left_out": {}, "ranking": {"ndcg@4": 0.25, "users": 3},
+        "intervals": {"rmse": [0.8, 1.0], "mae": [0.6, 0.8], "ndcg@4": [0.2, 0.30049]},
+    }  # fmt: skip
+    second = {"ranking": {"ndcg@4": 0.5}, "intervals": {"ndcg@4": [0.4, 0.6]}}
+    table = comparison_table({"this": first, "other": second, "no lists": {"mae": 0.75}})
+    assert table.columns.tolist() == [
+        "method", "rmse", "rmse 95 %", "mae", "ndcg@4", "ndcg@4 95 %", "users",
+    ]  # fmt: skip
+    assert table["method"].tolist() == ["this", "other", "no lists"]
+    assert table["rmse"].tolist() == pytest.approx([0.9, math.nan, math.nan], nan_ok=True)
+    assert table["rmse 95 %"][0] == "0.800–1.000"
+    assert table["ndcg@4 95 %"].tolist()[:2] == ["0.200–0.300", "0.400–0.600"]
+    assert table["ndcg@4"].tolist()[:2] == [0.25, 0.5]
+    assert table["mae"].tolist()[::2] == [0.7, 0.75]

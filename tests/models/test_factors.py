@@ -23,12 +23,14 @@ from movierec.data.tables import Tables
 from movierec.errors import InputError
 from movierec.evaluation.metrics import rating_metrics
 from movierec.models import factors
-from movierec.models.best import BestRecipe, fit_best, fit_ratings
+from movierec.models.best import BestRecipe, fit_ratings
 from movierec.models.factors import Side, fit_factors, ridge_regression, tower_inputs
+from movierec.models.model import complete
+from movierec.models.recipe import Trained
 from movierec.training import train
 from movierec.vectors import Rows, pair_scores
 
-TINY = BestRecipe("tiny", factors=3, passes=3, members=2, watch_rank=8)
+TINY = BestRecipe("tiny", factors=3, passes=3, members=2)
 
 
 def rows_of(pairs: list[tuple[int, int, float]]) -> Rows:
@@ -125,8 +127,8 @@ def test_vectors_of_members_side_by_side_give_the_mean_of_their_predictions(smal
         factors_, biases = model.users.mean[:, :-1], model.users.mean[:, -1:]
         stars = factors_ @ model.movies.mean[:, :-1].T + biases + model.movies.mean[:, -1]
         predictions.append(model.mean + stars)
-    vectors = small_best.recommender
-    found = vectors.user_vectors[users] @ vectors.movie_vectors[movies].T
+    model = small_best.recommender.model
+    found = model.users[users, :-2] @ model.films[movies, :-2].T
     np.testing.assert_allclose(found, np.mean(predictions, axis=0), atol=2e-4)
 
 
@@ -152,11 +154,28 @@ def test_user_and_film_without_ratings_have_vectors(plain_tables):
         [(features.users.encode([u])[0], features.movies.encode([m])[0], r) for u, m, r in pairs]
     )
     nothing = rows_of([(0, 0, 0.0)]).take(np.zeros(0, np.int64))
-    trained = fit_best(features, rows, nothing, TINY, seed=0)
-    assert all(np.isfinite(array).all() for array in trained.vectors.values())
-    unrated = features.movies.encode([6, 8])
-    assert np.abs(trained.vectors["watching_movies"][unrated]).sum() > 0
-    assert (trained.vectors["watching_own"][unrated] > 0).all()
+    fitted = fit_ratings(features, rows, nothing, TINY, seed=0)
+    users, movies = fitted.vectors(features)
+    unrated = features.users.encode([6]), features.movies.encode([6, 8])
+    assert np.isnan(users[unrated[0]]).all()  # which the model then fills in
+    assert np.isnan(movies[unrated[1]]).all()
+    history = pd.DataFrame(fitted.history)
+    trained = Trained({}, users, movies, history, 1, {})
+    model = complete(trained, features, rows, rows, seed=0)
+    for array in (model.users, model.films, *model.watching, *model.newcomers):
+        assert np.isfinite(array).all()
+    assert np.abs(model.films[unrated[1]]).sum() > 0
+    assert (model.watching.own[unrated[1]] > 0).all()
+
+
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+def test_vectors_that_are_not_finite_are_refused(small_best, bad):
+    rec, rows = small_best.recommender, small_best.rows("train")
+    users, films = rec.model.users[:, :-2], rec.model.films[:, :-2].copy()
+    films[3, 1] = bad
+    trained = Trained({}, users, films, small_best.history, 1, {})
+    with pytest.raises(InputError, match="movie vectors that are not finite; nothing was written"):
+        complete(trained, rec.features, rows, rows, seed=0)
 
 
 def test_history_shows_the_validation_error_of_the_first_member(small_tables, tmp_path):
@@ -173,19 +192,6 @@ def test_nothing_is_held_back_by_default_and_all_rows_can_be_trained_on(small_ta
     assert run.metrics == {"validation": None, "test": None}
 
 
-@pytest.mark.parametrize("setting", ["epochs", "batch_size", "learning_rate", "patience"])
-def test_settings_of_a_network_are_refused(small_tables, tmp_path, setting):
-    with pytest.raises(InputError, match=f"{setting.replace('_', ' ')} 3, which the recipe 'best'"):
-        train(small_tables, "best", run_dir=tmp_path / "run", **{setting: 3})
-    assert not list(tmp_path.iterdir())
-
-
-def test_logs_that_are_not_written_are_refused(small_tables, tmp_path):
-    with pytest.raises(InputError, match="writes no TensorBoard logs"):
-        train(small_tables, "best", run_dir=tmp_path / "run", tensorboard=tmp_path / "logs")
-    assert not list(tmp_path.iterdir())
-
-
 def test_an_interrupt_ends_all_members_after_the_pass_under_way(small_features, tiny_rows):
     """A thousand passes would take minutes."""
     passed = []
@@ -194,24 +200,13 @@ def test_an_interrupt_ends_all_members_after_the_pass_under_way(small_features, 
         passed.append(row)
         raise KeyboardInterrupt
 
-    long = BestRecipe("long", factors=6, passes=1000, members=2, watch_rank=20)
+    long = BestRecipe("long", factors=6, passes=1000, members=2)
     nothing = tiny_rows.take(np.zeros(0, np.int64))
     began = time.perf_counter()
     with pytest.raises(KeyboardInterrupt):
         fit_ratings(small_features, tiny_rows, nothing, long, seed=0, on_epoch=interrupted)
     assert len(passed) == 1
     assert time.perf_counter() - began < 20
-
-
-def test_checkpoint_of_another_recipe_is_removed_or_named(small_tables, tmp_path):
-    left = tmp_path / "run.partial"
-    left.mkdir()
-    (left / "checkpoint.safetensors").write_bytes(b"of a network")
-    with pytest.raises(InputError, match="was begun with another recipe"):
-        train(small_tables, TINY, run_dir=tmp_path / "run", resume=True)
-    assert left.exists()
-    train(small_tables, TINY, run_dir=tmp_path / "run")
-    assert not left.exists()
 
 
 @pytest.mark.parametrize(("users", "movies"), [(1, 6), (6, 1), (1, 1)])
@@ -274,12 +269,6 @@ def test_settings_out_of_range_are_refused(name, value):
         BestRecipe("mine", **{name: value})
 
 
-def test_several_workers_are_refused(small_tables, tmp_path, monkeypatch):
-    monkeypatch.setenv("TF_CONFIG", "{}")
-    with pytest.raises(InputError, match="trains on one machine; unset TF_CONFIG"):
-        train(small_tables, "best", run_dir=tmp_path / "run")
-
-
 def test_people_of_whom_nothing_is_known_stand_at_the_mean_of_all(small_features):
     rows = user_attributes(small_features)[small_features.users.used]
     nobody = encode_people(small_features)
@@ -308,11 +297,9 @@ def test_attributes_of_films_hold_without_genres_and_years(plain_tables):
     assert attributes[features.movies.encode([5])[0], :genres].sum() == 0  # no genres listed
 
 
-def test_predictions_are_products_of_the_vectors_and_their_rest(small_best):
+def test_predictions_are_products_of_the_vectors(small_best):
     rec, test = small_best.recommender, small_best.rows("test")
-    users = np.hstack([rec.user_vectors, rec.newcomers.user_rest])
-    movies = np.hstack([rec.movie_vectors, rec.newcomers.movie_rest])
-    stars = pair_scores(users, movies, test.user_idx, test.movie_idx)
-    np.testing.assert_allclose(rec.stars(test.user_idx, test.movie_idx), np.clip(stars, 1, 5))
-    found = rating_metrics(test.rating, np.clip(stars, 1, 5))
-    assert small_best.metrics["test"] == pytest.approx(found)
+    stars = pair_scores(rec.model.users, rec.model.films, test.user_idx, test.movie_idx)
+    found = rec.scorer.stars(test.user_idx, test.movie_idx)
+    np.testing.assert_allclose(found, np.clip(stars, 1, 5))
+    assert small_best.metrics["test"] == pytest.approx(rating_metrics(test.rating, found))

@@ -6,12 +6,31 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from movierec.models.best import BestRecipe
-from movierec.models.watching import USUAL_HISTORY, fit_watching, star_weights, unwatched
+from movierec.models.watching import (
+    POPULAR,
+    USUAL_HISTORY,
+    Watching,
+    added_to_profile,
+    fit_watching,
+    profile_of,
+    star_weights,
+    unwatched,
+)
 from movierec.vectors import Rows
 
 USERS, FILMS = 60, 12
-RECIPE = BestRecipe("small", watch_rank=3, watch_ridge=20.0)
+RANK, RIDGE = 3, 20.0
+PLAIN = np.ones((FILMS, 1), np.float32)  # attributes that tell nothing
+
+
+@pytest.fixture(autouse=True)
+def small_ridge(monkeypatch):
+    monkeypatch.setattr("movierec.models.watching.RIDGE", RIDGE)
+
+
+def vectors(model: Watching) -> np.ndarray:
+    """F, of the films."""
+    return model.watched[:, :-1] * model.own[:, None]
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +58,10 @@ def exact(rows: Rows, ridge: float) -> np.ndarray:
 
 
 def test_weights_are_those_of_the_linear_item_model(rows):
-    model = fit_watching(rows, USERS, FILMS, RECIPE)
-    inverse = exact(rows, RECIPE.watch_ridge)
+    model = fit_watching(rows, USERS, PLAIN, RANK)
+    inverse = exact(rows, RIDGE)
     expected = -inverse / np.diag(inverse)
-    found = model.movies @ (model.movies / model.own[:, None]).T
+    found = vectors(model) @ model.watched[:, :-1].T
     off = ~np.eye(FILMS, dtype=bool)
     assert np.corrcoef(found[off], expected[off])[0, 1] > 0.7
     np.testing.assert_allclose(model.own, np.diag(inverse), rtol=0.15)
@@ -56,14 +75,14 @@ def test_with_all_directions_the_model_is_exact(rows, monkeypatch):
         return u, s, vt
 
     monkeypatch.setattr("movierec.models.watching.svds", all_of_them)
-    model = fit_watching(rows, USERS, FILMS, RECIPE)
-    inverse = exact(rows, RECIPE.watch_ridge)
-    found = -model.movies @ model.movies.T  # off the diagonal; on it, this less 1 / ridge
-    np.testing.assert_allclose(found + np.eye(FILMS) / RECIPE.watch_ridge, inverse, atol=1e-5)
+    model = fit_watching(rows, USERS, PLAIN, RANK)
+    inverse = exact(rows, RIDGE)
+    found = -vectors(model) @ vectors(model).T  # off the diagonal; on it, this less 1 / ridge
+    np.testing.assert_allclose(found + np.eye(FILMS) / RIDGE, inverse, atol=1e-5)
 
 
 def test_films_of_a_circle_are_nearer_than_others(rows):
-    near = fit_watching(rows, USERS, FILMS, RECIPE).near
+    near = fit_watching(rows, USERS, PLAIN, RANK).near
     likeness = near @ near.T
     same = np.equal.outer(np.arange(FILMS) < 6, np.arange(FILMS) < 6) & ~np.eye(FILMS, dtype=bool)
     others = likeness[~same & ~np.eye(FILMS, dtype=bool)]
@@ -72,24 +91,61 @@ def test_films_of_a_circle_are_nearer_than_others(rows):
 
 
 def test_a_person_is_the_weighted_sum_of_their_films(rows):
-    model = fit_watching(rows, USERS, FILMS, RECIPE)
+    model = fit_watching(rows, USERS + 1, PLAIN, RANK)
     mine = rows.user_idx == 7
-    expected = star_weights(rows.rating[mine]) @ model.movies[rows.movie_idx[mine]]
-    np.testing.assert_allclose(model.users[7], expected, atol=1e-6)
+    films, stars = rows.movie_idx[mine], rows.rating[mine]
+    expected = star_weights(stars) @ vectors(model)[films]
+    np.testing.assert_allclose(model.profiles[7, :-1], expected, atol=1e-6)
+    assert not model.profiles[:USERS, -1].any()  # people of the data are their films
+    assert model.profiles[USERS].tolist() == pytest.approx([0, 0, 0, POPULAR])  # rates nothing
+    new = profile_of(model, films, stars)
+    np.testing.assert_allclose(new[:-1], expected, atol=1e-6)
+    assert new[-1] == pytest.approx(POPULAR * 20 / (20 + len(films)))
+    assert profile_of(model, films[:0], stars[:0]).tolist() == pytest.approx([0, 0, 0, POPULAR])
+
+
+def test_further_ratings_add_to_a_profile(rows):
+    model = fit_watching(rows, USERS + 1, PLAIN, RANK)
+    films, stars = np.array([2, 9]), np.array([5, 1], np.float32)
+    more = star_weights(stars) @ vectors(model)[films]
+    grown = added_to_profile(model, model.profiles[7], films, stars)
+    np.testing.assert_allclose(grown, model.profiles[7] + np.append(more, 0), atol=1e-6)
+    first = added_to_profile(model, model.profiles[USERS], films, stars)
+    np.testing.assert_array_equal(first, profile_of(model, films, stars))
+
+
+def test_popularity_is_a_films_share_of_the_likes(rows):
+    model = fit_watching(rows, USERS, PLAIN, RANK)
+    likes = np.bincount(rows.movie_idx[rows.rating >= 4], minlength=FILMS)
+    assert (likes > 0).all()
+    np.testing.assert_allclose(model.watched[:, -1], likes / likes.sum() * FILMS, rtol=1e-6)
 
 
 def test_film_that_nobody_rates_is_taken_for_those_like_it(rows):
     """Its attribute says which circle it is of; people of that circle get it."""
-    model = fit_watching(rows, USERS, FILMS, RECIPE)
     known = np.repeat(np.eye(2, dtype=np.float32), 6, axis=0) * 10
-    new = unwatched(model, known, known[[0, 6]])
-    scores = model.users @ (new.movies / new.own[:, None]).T
+    model = fit_watching(rows, USERS, known, RANK)
+    new = unwatched(model, np.ones(FILMS, bool), known, known[[0, 6]])
+    scores = model.profiles @ new.watched.T
     even = np.arange(USERS) % 2 == 0
     assert (scores[even, 0] > scores[even, 1]).mean() > 0.95
     assert (scores[~even, 1] > scores[~even, 0]).mean() > 0.95
-    assert new.own.shape == new.liked.shape == (2,)
+    assert new.own.shape == (2,)
+    assert not new.watched[:, -1].any()  # nobody has liked it
     taken, watched = (np.linalg.norm(near, axis=1).mean() for near in (new.near, model.near))
     assert taken < watched  # it is nobody's neighbour before those that are watched
+
+
+def test_films_of_the_data_that_nobody_rates_are_taken_likewise(rows):
+    known = np.repeat(np.eye(2, dtype=np.float32), [6, 8], axis=0) * 10
+    found = fit_watching(rows, USERS, known, RANK)  # the last two are not rated
+    rated = np.arange(FILMS + 2) < FILMS
+    expected = unwatched(found, rated, known, known[~rated])
+    np.testing.assert_array_equal(found.watched[~rated], expected.watched)
+    np.testing.assert_array_equal(found.near[~rated], expected.near)
+    alone = fit_watching(rows, USERS, known[:FILMS], RANK)
+    np.testing.assert_allclose(np.abs(found.own[rated]), alone.own, rtol=1e-4)
+    assert np.isfinite(found.profiles).all()
 
 
 def test_stars_between_whole_ones_weigh_in_between():
@@ -97,6 +153,6 @@ def test_stars_between_whole_ones_weigh_in_between():
 
 
 def test_where_nobody_likes_any_film_all_stays_finite(rows):
-    model = fit_watching(rows._replace(rating=np.ones_like(rows.rating)), USERS, FILMS, RECIPE)
-    known = np.repeat(np.eye(2, dtype=np.float32), 6, axis=0)
-    assert all(np.isfinite(array).all() for array in unwatched(model, known, known[:1]))
+    known = np.repeat(np.eye(2, dtype=np.float32), [6, 8], axis=0)
+    model = fit_watching(rows._replace(rating=np.ones_like(rows.rating)), USERS, known, RANK)
+    assert all(np.isfinite(array).all() for array in model)

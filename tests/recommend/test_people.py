@@ -52,6 +52,11 @@ def test_each_thing_can_be_told_alone(drawn_run):
     assert found == pytest.approx(by_hand(users, None, None, 2))
 
 
+def test_whole_numbers_may_be_floats(drawn_run):
+    found = told_attributes(drawn_run.features, age=25.0, occupation=2.0)
+    assert np.array_equal(found, told_attributes(drawn_run.features, age=25, occupation=2))
+
+
 def test_ages_below_the_first_band_count_as_the_youngest(drawn_run):
     youngest = told_attributes(drawn_run.features, age=1)
     assert np.array_equal(told_attributes(drawn_run.features, age=0.5), youngest)

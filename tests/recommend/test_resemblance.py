@@ -19,27 +19,14 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
     return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
 
 
-def test_without_vectors_of_watching_only_directions_count(drawn_plain_run):
-    rec = drawn_plain_run.recommender
-    vectors = rec.movie_vectors.copy()
-    vectors[4] = 0
-    near = near_vectors(rec.features, vectors, None)
-    assert near.dtype == np.float32
-    assert not near[4].any()
-    for first, second in ((2, 6), (6, 48), (10, 12)):
-        assert near[first] @ near[second] == pytest.approx(
-            cosine(vectors[first], vectors[second]), abs=1e-6
-        )
-
-
 def test_what_is_watched_together_counts_and_a_little_what_films_are(drawn_run):
     """Genres and year count by the cosine of what sets films apart from the mean of all films."""
     rec = drawn_run.recommender
-    near = near_vectors(rec.features, rec.movie_vectors, rec.watching)
+    near = near_vectors(rec.features, rec.model.watching)
     known = movie_attributes(rec.features).astype(float)
     ids = drawn_run.tables.movies["movie_id"].to_numpy()
     known = known - known[ids].mean(axis=0)
-    watched = rec.watching.near
+    watched = rec.model.watching.near
     for first in (2, 14, 16):
         for second in (2, 6, 20, 48):
             expected = watched[first] @ watched[second] + KNOWN * cosine(

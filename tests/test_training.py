@@ -1,0 +1,280 @@
+"""The contract of what trains: any recipe gives a run, and is asked only for what it has."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from worlds import MeansRecipe, drawn_tables
+
+from movierec.data.tables import Tables
+from movierec.errors import InputError
+from movierec.models.best import BestRecipe
+from movierec.models.recipe import Job, Recipe, Trained, resolve_recipe
+from movierec.registry import offered
+from movierec.runs import Run, load_run
+from movierec.training import train, train_beside, train_or_load
+
+MEANS = MeansRecipe("means")
+QUICK_BEST = BestRecipe("best", factors=3, passes=1, members=1)
+
+
+@pytest.fixture(scope="module")
+def tables() -> Tables:
+    return drawn_tables()
+
+
+# --- a recipe of one's own -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Watched(MeansRecipe):
+    """Keeps the job that it gets; has a setting, an ability and packages of its own."""
+
+    damping: float = 5.0
+    supports = frozenset({"damping", "resume"})
+    packages = ("pytest",)
+
+    def fit(self, job: Job) -> Trained:
+        JOBS.append(job)
+        return super().fit(job)
+
+    def starting_at(self, mean: float) -> Watched:
+        return dataclasses.replace(self, damping=mean)
+
+
+JOBS: list[Job] = []
+
+
+def test_a_job_is_what_is_to_be_learned_from_and_the_run_says_how(tables, tmp_path):
+    run = train(tables, Watched("mine"), seed=3, run_dir=tmp_path / "r", validation_fraction=0.2)
+    job = JOBS.pop()
+    assert (job.seed, job.resume, job.tensorboard, job.start_from) == (3, False, None, None)
+    for part, given in (("train", job.learned), ("validation", job.chosen)):
+        expected = run.rows(part)
+        assert len(expected.rating) > 0
+        # the batches' order is the recipe's own affair: the same rows, in any order
+        assert sorted(zip(*given, strict=True)) == sorted(zip(*expected, strict=True))
+    assert job.features.genres == run.features.genres
+    mean = float(run.rows("train").rating.mean(dtype=np.float64))
+    assert run.config["damping"] == pytest.approx(mean)
+    assert (run.config["recipe"], run.config["seed"]) == ("mine", 3)
+    assert "pytest" in run.info["versions"]
+    assert "tensorflow" not in run.info["versions"]
+    assert set(run.weights) == {"users", "films"}
+    assert run.info["parameters"] == sum(weight.size for weight in run.weights.values())
+    assert not (tmp_path / "r.partial").exists()
+
+
+def test_stars_are_the_recipes_and_what_is_watched_is_the_same_for_all(tables, tmp_path):
+    own = train(tables, MEANS, run_dir=tmp_path / "own")
+    best = train(tables, QUICK_BEST, run_dir=tmp_path / "best")
+    assert np.array_equal(own.recommender.model.users[:, :-2], own.weights["users"])
+    assert np.array_equal(own.recommender.model.films[:, :-2], own.weights["films"])
+    watching = own.recommender.model.watching, best.recommender.model.watching
+    assert all(map(np.array_equal, *watching))
+    again = train(tables, MEANS, run_dir=tmp_path / "again")
+    for name in ("stars", "watching", "newcomers"):
+        first, second = (run.path / f"{name}.safetensors" for run in (own, again))
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_rows_without_a_vector_get_those_of_newcomers(tables, tmp_path):
+    class Forgetful(MeansRecipe):
+        def fit(self, job: Job) -> Trained:
+            trained = super().fit(job)
+            trained.users[[4, 5]] = np.nan
+            trained.movies[6] = np.nan
+            return trained
+
+    run = train(tables, Forgetful("forgetful"), run_dir=tmp_path / "run", holdout="none")
+    rec, user = run.recommender, tables.users.iloc[3]
+    assert np.isfinite(rec.model.users).all()
+    assert np.isfinite(rec.model.films).all()
+    told = (str(user["gender"]), int(user["age"]), int(user["occupation"]))
+    new = rec.new_user(None, *told)
+    assert rec.person(12).vector == pytest.approx(new.vector, abs=1e-5)
+    assert len(rec.for_user(12)) > 0
+    assert 6 in rec.for_user(12, 100, exclude_seen=False)["movie_id"].tolist()
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf])
+def test_stars_that_are_not_finite_leave_no_run(tables, tmp_path, bad):
+    class Broken(MeansRecipe):
+        def fit(self, job: Job) -> Trained:
+            trained = super().fit(job)
+            trained.users[3, 0] = bad
+            return trained
+
+    with pytest.raises(InputError, match="user vectors that are not finite; nothing was written"):
+        train(tables, Broken("broken"), run_dir=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_holds_nothing_out_has_no_errors(tables, tmp_path):
+    run = train(tables, MEANS, run_dir=tmp_path / "run", holdout="none")
+    assert run.info["rows"] == {"train": len(tables.ratings), "validation": 0, "test": 0}
+    assert run.metrics == {"validation": None, "test": None}
+
+
+# --- what is asked of a recipe -------------------------------------------------------------------
+
+
+def test_recipes_are_found_by_name():
+    assert offered("recipes") == ("best", "classic", "fast")
+    assert [resolve_recipe(name).name for name in offered("recipes")] == list(offered("recipes"))
+    assert resolve_recipe(MEANS) is MEANS
+    with pytest.raises(InputError, match="unknown recipe 'clasic'; expected one of best, classic"):
+        resolve_recipe("clasic")
+    for what in (None, 3, MeansRecipe):
+        with pytest.raises(InputError, match="as recipe; expected a name or a Recipe"):
+            resolve_recipe(what)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"epochs": 3}, "epochs 3"),
+        ({"batch_size": 3}, "batch size 3"),
+        ({"learning_rate": 0.5}, "learning rate 0.5"),
+        ({"patience": 3}, "patience 3"),
+        ({"resume": True}, "--resume"),
+        ({"start_from": "elsewhere"}, "a run to start from"),
+        ({"tensorboard": "logs"}, "TensorBoard logs"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("recipe", ["best", MEANS], ids=["best", "own"])
+def test_what_a_recipe_does_not_have_is_refused_with_those_that_have_it(
+    tables, tmp_path, asked, told, recipe
+):
+    name = recipe if recipe == "best" else "means"
+    message = (
+        f"got {told}, which the recipe '{name}' does not have; leave it out, or name another "
+        r"recipe \(classic, fast\)"
+    )
+    with pytest.raises(InputError, match=message):
+        train(tables, recipe, run_dir=tmp_path / "run", **asked)
+    assert not list(tmp_path.iterdir())
+
+
+def test_several_workers_need_a_recipe_that_has_them(tables, tmp_path, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "{}")
+    with pytest.raises(InputError, match=r"several workers \(TF_CONFIG\).*\(classic, fast\)"):
+        train(tables, run_dir=tmp_path / "run")
+
+
+def test_setting_that_no_recipe_has_is_said_so():
+    with pytest.raises(InputError, match="got damping 2, .*none of those here has it"):
+        resolve_recipe("best", damping=2)
+
+
+def test_settings_that_a_recipe_has_replace_its_own():
+    recipe = Watched("mine")
+    assert resolve_recipe(recipe, damping=2.0).damping == 2.0
+    # what is not asked for, and abilities, change nothing
+    assert resolve_recipe(recipe, damping=None, resume=True, workers=False, epochs=None) is recipe
+
+
+def test_a_recipe_has_to_say_how_it_trains():
+    with pytest.raises(TypeError, match="abstract"):
+        Recipe("nothing")
+
+
+def test_checkpoint_of_a_training_that_was_interrupted_goes_when_another_is_done(tables, tmp_path):
+    left = tmp_path / "run.partial"
+    left.mkdir()
+    (left / "checkpoint.safetensors").write_bytes(b"of a network")
+    train(tables, MEANS, run_dir=tmp_path / "run")
+    assert not left.exists()
+
+
+# --- trained once --------------------------------------------------------------------------------
+
+
+def test_taken_folder_is_refused_before_training(tables, tmp_path):
+    class Never(MeansRecipe):
+        def fit(self, job: Job) -> Trained:
+            raise AssertionError("trained first")
+
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(InputError, match="exists and is not a run folder"):
+        train(tables, Never("never"), run_dir=tmp_path)
+    assert (tmp_path / "thesis.tex").read_text() == "x"
+
+
+def test_failed_training_leaves_the_earlier_run(tables, tmp_path):
+    class Failing(MeansRecipe):
+        def fit(self, job: Job) -> Trained:
+            raise InputError("the loss became nan")
+
+    run = train(tables, MEANS, run_dir=tmp_path / "run")
+    with pytest.raises(InputError, match="the loss became nan"):
+        train(tables, Failing("failing"), run_dir=run.path)
+    assert list(tmp_path.iterdir()) == [run.path]
+    assert load_run(run.path).info == run.info
+
+
+def test_run_goes_to_reports_by_default_and_is_trained_once(tables, tmp_path, monkeypatch):
+    monkeypatch.setenv("MOVIEREC_REPORTS", str(tmp_path))
+    first = train_or_load(tables, recipe=MEANS)
+    assert first.path == tmp_path / "drawn" / "model"
+    monkeypatch.setattr("movierec.training.train", lambda *a, **k: pytest.fail("trained again"))
+    assert train_or_load(tables, recipe="fast").info == first.info
+
+
+def test_run_without_a_folder_is_named_after_data_and_recipe(tables, tmp_path, monkeypatch):
+    monkeypatch.setenv("MOVIEREC_REPORTS", str(tmp_path))
+    assert train(tables, MEANS).path == tmp_path / "drawn-means"
+
+
+# --- beside a run --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def quick_best(monkeypatch) -> None:
+    """`best` by its name, in a fraction of its time."""
+    monkeypatch.setattr("movierec.models.recipe.offer", lambda kind, name: QUICK_BEST)
+
+
+def test_another_recipe_is_trained_once_on_the_same_rows(tables, tmp_path, quick_best):
+    run = train(tables, MEANS, run_dir=tmp_path / "own")
+    best = train_beside(run)
+    assert best.path == tmp_path / "own-best"
+    assert best.config["recipe"] == "best"
+    assert np.array_equal(best.part == "test", run.part == "test")
+    assert not (best.part == "validation").any()
+    written = (best.path / "run.json").stat().st_mtime_ns
+    assert train_beside(run).path == best.path
+    assert (best.path / "run.json").stat().st_mtime_ns == written
+    assert train_beside(run, run_dir=tmp_path / "other").path == tmp_path / "other"
+
+
+def test_a_run_of_the_notebooks_has_it_in_the_same_folder(tables, tmp_path, quick_best):
+    run = train(tables, MEANS, run_dir=tmp_path / "model", holdout="none")
+    best = train_beside(run)
+    assert best.path == tmp_path / "best"
+    assert set(best.part) == {"train"}
+
+
+@pytest.mark.parametrize("differs", ["recipe", "rows", "data"])
+def test_what_is_there_and_differs_is_replaced(tables, tmp_path, quick_best, differs):
+    run = train(tables, MEANS, run_dir=tmp_path / "own")
+    beside = train_beside(run)
+    if differs == "recipe":
+        shutil.rmtree(beside.path)
+        shutil.copytree(run.path, beside.path)
+    elif differs == "rows":
+        run = Run(run.path, run.info)
+        run.__dict__["part"] = np.roll(run.part, 1)
+    else:
+        fewer = dataclasses.replace(tables, ratings=tables.ratings.iloc[:-1])
+        run = train(fewer, MEANS, run_dir=run.path)
+    found = train_beside(run)
+    assert found.path == beside.path
+    assert found.config["recipe"] == "best"
+    assert np.array_equal(found.part == "test", run.part == "test")
+    assert len(found.tables.ratings) == len(run.tables.ratings)
