@@ -1,8 +1,9 @@
-"""What each part of recipe `best` gains: the recipe without it, beside the recipe with it."""
+"""What each half of a run is worth, and each part of recipe `best`: without it, beside with it."""
 
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,27 @@ if TYPE_CHECKING:
 NO_TOWER = 1e12  # a ridge under which a tower says nothing
 
 Indices = npt.NDArray[np.int32]
+
+
+def measure_halves(run: Run, part: str = "test") -> dict[str, Measured]:
+    """The lists of a run by each of its halves alone, and by both.
+
+    Args:
+        run: of any recipe.
+        part: the rows to measure on, as in `evaluation.measure`.
+
+    Returns:
+        What was measured, by what films were ordered by; nothing where lists cannot be measured.
+
+    Raises:
+        InputError: the run has no such rows.
+    """
+    scores = run.recommender.scorer.scores
+    orders = {"stars alone": 1.0, "watching alone": 0.0, "both": None}
+    methods = {
+        name: Baseline(scores=partial(scores, liking=liking)) for name, liking in orders.items()
+    }
+    return measure_methods(run, methods, part)
 
 
 def measure_parts(

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.testing import assert_allclose
 
 from movierec.data.features import Features
-from movierec.lessons import plots
+from movierec.lessons import network_plots, plots
 from movierec.network.settings import NetworkConfig
 
 
@@ -245,7 +245,7 @@ def test_outline_frames_whole_cells(ax: Axes) -> None:
 def test_lookup_shows_that_one_hot_rows_times_a_matrix_are_its_rows() -> None:
     axes = Figure().subplots(1, 3)
     matrix = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
-    plots.lookup([2, 0], matrix, axes, ["sea", "red"])
+    network_plots.lookup([2, 0], matrix, axes, ["sea", "red"])
     shown = [ax.images[0].get_array().tolist() for ax in axes]
     assert shown == [[[0, 0, 1], [1, 0, 0]], matrix.tolist(), [[4, 5], [0, 1]]]
     assert ticks(axes[0].yaxis) == ["sea → 2", "red → 0"]
@@ -254,7 +254,7 @@ def test_lookup_shows_that_one_hot_rows_times_a_matrix_are_its_rows() -> None:
 
 
 def test_window_answers_mark_the_largest(ax: Axes) -> None:
-    plots.window_answers(["red", "sea", ""], [0.25, -1.0], 2, ax)
+    network_plots.window_answers(["red", "sea", ""], [0.25, -1.0], 2, ax)
     assert widths(ax) == [0.25, -1.0]
     assert ticks(ax.yaxis) == ["red sea", "sea ·"]
     assert to_hex(ax.patches[0].get_facecolor()).upper() == plots.COLOURS[1]
@@ -262,7 +262,9 @@ def test_window_answers_mark_the_largest(ax: Axes) -> None:
 
 
 def test_joined_vectors_name_the_positions_of_each_part(ax: Axes) -> None:
-    plots.joined_vectors({"id": np.array([1.0, 2.0]), "age": np.array([[3.0, 4.0, 5.0]])}, ax)
+    network_plots.joined_vectors(
+        {"id": np.array([1.0, 2.0]), "age": np.array([[3.0, 4.0, 5.0]])}, ax
+    )
     assert_allclose(ax.images[0].get_array(), [[1, 2, 3, 4, 5]])
     assert texts(ax) == ["id\n0–1", "age\n2–4"]
     assert widths(ax) == [2, 3]
@@ -270,7 +272,7 @@ def test_joined_vectors_name_the_positions_of_each_part(ax: Axes) -> None:
 
 def test_dot_product_ends_at_its_value(ax: Axes) -> None:
     left, right = np.array([1.0, 2.0, 3.0]), np.array([4.0, -1.0, 0.5])
-    plots.dot_product(left, right, ax)
+    network_plots.dot_product(left, right, ax)
     assert heights(ax) == [4, -2, 1.5]
     assert_allclose(line(ax, "running total")[:, 1], [4, 2, 3.5])
     assert texts(ax) == ["3.500"]
@@ -283,7 +285,7 @@ def test_network_draws_every_operation_and_the_parameters_of_its_layers(
 
     model = TwoTower(small_features, NetworkConfig(), seed=0)
     ax = Figure(figsize=(13, 15)).subplots()
-    plots.network(model.user_tower, model.movie_tower, ax)
+    network_plots.network(model.user_tower, model.movie_tower, ax)
     operations = [*model.user_tower.operations, *model.movie_tower.operations]
     assert len(ax.patches) == len(ax.texts) == len(operations) + 1  # the dot product is last
     lines = [text.get_text().splitlines() for text in ax.texts]

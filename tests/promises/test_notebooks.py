@@ -158,16 +158,28 @@ def test_few_ratings_of_which_none_were_held_out_are_reported_on(
     assert "<strong>Nothing was held out of this run</strong>" in page
 
 
-def test_films_come_from_recipe_best_on_the_rows_of_the_network(report: BatchResult) -> None:
+def test_films_come_from_the_run_and_best_beside_it_has_the_same_rows(report: BatchResult) -> None:
     network, best = load_run(report.out_dir / "model"), load_run(report.out_dir / "best")
     assert (best.part == "test").tolist() == (network.part == "test").tolist()
     recorded = report.notebooks[3].metrics
     assert recorded["best_test_rmse"] == pytest.approx(best.metrics["test"]["rmse"])
-    listed = best.recommender.for_user(active_user(best.tables), k=1)["title"][0]
+    listed = network.recommender.for_user(active_user(network.tables), k=1)["title"][0]
     assert f"begins with <strong>{escape(listed)}</strong>" in (
         (report.out_dir / "05_recommend.html").read_text("utf-8")
     )
     assert "test RMSE of recipe best" in report.index.read_text("utf-8")
+
+
+def test_evaluation_shows_what_each_half_of_the_run_is_worth(report: BatchResult) -> None:
+    recorded = report.notebooks[3].metrics
+    alone = (
+        recorded["test_ndcg_at_10_by_stars_alone"],
+        recorded["test_ndcg_at_10_by_watching_alone"],
+    )
+    assert 0 < alone[0] < alone[1]
+    assert alone[0] < recorded["test_ndcg_at_10"]
+    page = (report.out_dir / "04_evaluation.html").read_text("utf-8")
+    assert "fast, by stars alone" in page
 
 
 def test_a_run_without_network_is_reported_on_without_what_is_about_one(

@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 from movierec.errors import InputError
 from movierec.files import write_whole
-from movierec.lessons import plots
+from movierec.lessons import network_plots, plots
 from movierec.runs import Run, load_run
 
 PARTS_OF_A_RUN = ("tables/users.parquet", "vocabularies.json", "vectors.safetensors", "history.csv")
@@ -251,6 +251,6 @@ def test_words_of_a_title_are_no_formula_for_matplotlib():
     words = HOSTILE.split()
     with plt.rc_context(plots.STYLE):
         figure = plt.figure()
-        plots.window_answers(words, np.arange(len(words) - 1), 2, figure.subplots())
+        network_plots.window_answers(words, np.arange(len(words) - 1), 2, figure.subplots())
         figure.savefig(io.BytesIO())  # a formula that is none would raise here
         plt.close(figure)

@@ -1,0 +1,197 @@
+"""Pictures of the network: what its layers do to data, and how they hang together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from movierec.lessons.plots import COLOURS, heatmap, outline
+
+
+def lookup(
+    picked: Sequence[int], matrix: npt.NDArray, axes: Sequence[Axes], names: Sequence[str] = ()
+) -> None:
+    """A look-up as a product: one-hot rows times a matrix are rows of the matrix.
+
+    Args:
+        picked: (n,) the indices that are looked up.
+        matrix: (rows, columns).
+        axes: three, for the one-hot rows, the matrix and their product.
+        names: (n,) what the indices stand for; by default the indices.
+    """
+    one_hot = np.eye(len(matrix))[list(picked)]
+    labels = [f"{name} → {index}" for name, index in zip(names, picked, strict=True)] or picked
+    wide = matrix.shape[1] > 8
+    heatmap(pd.DataFrame(one_hot, index=labels), axes[0], digits=0 if len(matrix) <= 25 else None)
+    heatmap(matrix, axes[1], digits=None if wide else 2)
+    heatmap(pd.DataFrame(one_hot @ matrix, index=picked), axes[2], digits=None if wide else 2)
+    for row, index in enumerate(picked):
+        outline(axes[0], row, index)
+        outline(axes[1], index, 0, width=matrix.shape[1])
+    shapes = [f"({len(table)}, {table.shape[1]})" for table in (one_hot, matrix)]
+    axes[0].tick_params(axis="x", labelsize="small" if len(matrix) <= 12 else "x-small")
+    axes[0].set(title=f"one-hot rows {shapes[0]}", xlabel="index", ylabel="looked up")
+    axes[1].set(title=f"× matrix {shapes[1]}", xlabel="column", ylabel="row")
+    axes[2].set(title=f"= ({len(one_hot)}, {matrix.shape[1]})", xlabel="column", ylabel="row")
+
+
+def window_answers(words: list[str], answers: npt.ArrayLike, window: int, ax: Axes) -> Axes:
+    """What one filter answers to each position of its window on a title.
+
+    Args:
+        words: the title's words, "" for padding.
+        answers: (words - window + 1,) numbers, before the relu.
+        window: words seen at once.
+        ax: where to draw.
+    """
+    answers = np.asarray(answers)
+    shown = [word or "·" for word in words]
+    seen = [" ".join(shown[start : start + window]) for start in range(len(answers))]
+    colours = [COLOURS[5] if answer > 0 else "lightgrey" for answer in answers]
+    colours[int(answers.argmax())] = COLOURS[1]
+    drawn = ax.barh(range(len(answers)), answers, color=colours)
+    ax.bar_label(drawn, fmt="{:.2f}", padding=2, fontsize="small")
+    ax.set_yticks(range(len(answers)), seen)
+    ax.invert_yaxis()
+    ax.margins(x=0.2)
+    ax.axvline(0, color=COLOURS[6], linewidth=0.8)
+    ax.set(xlabel="answer: sum of products + bias", ylabel="words in the window (· is padding)")
+    return ax
+
+
+def joined_vectors(parts: dict[str, npt.NDArray], ax: Axes) -> Axes:
+    """Vectors side by side as one strip, each with its name and the positions it takes.
+
+    Args:
+        parts: vectors by name, in the order of the joining.
+        ax: where to draw.
+    """
+    heatmap(np.concatenate([vector.ravel() for vector in parts.values()])[None], ax)
+    stop = 0
+    for name, vector in parts.items():
+        start, stop = stop, stop + vector.size
+        outline(ax, 0, start, width=vector.size)
+        ax.text((start + stop - 1) / 2, -0.65, f"{name}\n{start}–{stop - 1}", ha="center")
+    ax.set(yticks=[], xlabel="position in the joined vector")
+    return ax
+
+
+def dot_product(left: npt.NDArray, right: npt.NDArray, ax: Axes) -> Axes:
+    """The products of two vectors' entries, and their running total.
+
+    Args:
+        left, right: (d,) each.
+        ax: where to draw.
+    """
+    products = left * right
+    total = np.cumsum(products)
+    position = np.arange(1, len(products) + 1)
+    ax.bar(position, products, width=1.0, color=COLOURS[5], label="product at a position")
+    ax.plot(position, total, color=COLOURS[1], label="running total")
+    ax.plot(position[-1], total[-1], "o", color=COLOURS[1])
+    ax.annotate(
+        f"{total[-1]:.3f}",
+        (position[-1], total[-1]),
+        (4, 6),
+        textcoords="offset points",
+        ha="right",
+    )
+    ax.axhline(0, color=COLOURS[6], linewidth=0.8)
+    ax.set(xlabel="position in the vectors", ylabel="product, total")
+    ax.legend()
+    return ax
+
+
+def network(user_tower: Any, movie_tower: Any, ax: Axes) -> Axes:
+    """The whole network, inputs on top, as the built towers have it.
+
+    Every box is an operation with its output shape (B for the batch) and its parameters, every
+    line an array that goes from one to the next.
+
+    Args:
+        user_tower, movie_tower: built Keras models.
+        ax: where to draw; some 13 by 15 inches read well.
+    """
+    columns = top = 0.0
+    ends = []
+    for tower in (user_tower, movie_tower):
+        places, parents = _placed(tower, columns)
+        columns = max(x for x, _ in places.values()) + 1.3
+        top = min(top, *(y for _, y in places.values()))
+        for operation, (x, y) in places.items():
+            for parent in parents[operation]:
+                above = places[parent]
+                ax.plot([above[0], x], [above[1] + 0.4, y - 0.4], color="grey", zorder=1)
+            _draw_operation(operation, x, y, ax)
+        ends.append(next(place for operation, place in places.items() if place[1] == 0))
+    middle = sum(x for x, _ in ends) / 2
+    for x, y in ends:
+        ax.plot([x, middle], [y + 0.4, 0.8], color="grey", zorder=1)
+    _draw_box("dot product\n(B, 1)", middle, 1.2, COLOURS[3], ax)
+    for name, colour in _KINDS.values():
+        ax.scatter([], [], marker="s", s=120, color=colour, alpha=0.45, label=name)
+    ax.legend(loc="upper left", title="with parameters")
+    ax.set(xlim=(-0.6, columns - 0.7), ylim=(1.7, top - 0.5))
+    ax.axis("off")
+    return ax
+
+
+_KINDS = {
+    "Embedding": ("embedding", COLOURS[2]),
+    "Dense": ("dense", COLOURS[0]),
+    "FullWidthConv2D": ("convolution", COLOURS[4]),
+}
+
+
+def _placed(tower: Any, left: float) -> tuple[dict[Any, tuple[float, float]], dict[Any, list[Any]]]:
+    """Where each operation of a tower stands, its last one at height 0, and what feeds it."""
+    operations = tower.operations
+    maker = {id(operation.output): operation for operation in operations}
+    parents = {}
+    for operation in operations:
+        given = operation.input if isinstance(operation.input, list) else [operation.input]
+        parents[operation] = [maker[id(x)] for x in given if maker[id(x)] is not operation]
+    depth: dict[Any, int] = {}
+    seen_at: dict[Any, list[float]] = {operation: [] for operation in operations}
+
+    def visit(operation: Any, level: int, start: float) -> float:
+        """Place an operation above what it feeds; gives the columns that it needs."""
+        depth[operation] = max(depth.get(operation, 0), level)
+        stop = start
+        for parent in parents[operation]:
+            stop += visit(parent, level + 1, stop)
+        width = max(stop - start, 1.0)
+        seen_at[operation].append(start + width / 2 - 0.5)
+        return width
+
+    visit(maker[id(tower.output)], 0, left)
+    places = {o: (sum(xs) / len(xs), -float(depth[o])) for o, xs in seen_at.items()}
+    return places, parents
+
+
+def _draw_operation(operation: Any, x: float, y: float, ax: Axes) -> None:
+    kind = type(operation).__name__
+    named = hasattr(operation, "count_params")
+    words = operation.name.split("_") if named else [kind.lower()]  # an array operation has no name
+    lines = [""]
+    for word in words:
+        if len(lines[-1]) + len(word) > 12:
+            lines.append("")
+        lines[-1] += f"_{word}" if lines != [""] else word
+    shape = ", ".join(map(str, ("B", *operation.output.shape[1:])))
+    lines.append(f"({shape})")
+    if named and operation.count_params():
+        lines.append(f"{operation.count_params():,}")
+    _draw_box("\n".join(lines), x, y, _KINDS.get(kind, ("", "lightgrey"))[1], ax)
+
+
+def _draw_box(text: str, x: float, y: float, colour: str, ax: Axes) -> None:
+    box = Rectangle((x - 0.47, y - 0.4), 0.94, 0.8, facecolor=colour, edgecolor=colour, alpha=0.45)
+    ax.add_patch(box)
+    ax.text(x, y, text, ha="center", va="center", fontsize=10)
