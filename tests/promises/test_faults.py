@@ -12,17 +12,21 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from commands import movierec
 from nbformat.v4 import new_code_cell, new_notebook
+from worlds import MeansRecipe
 
 from movierec.errors import InputError
 from movierec.files import alone, write_whole
+from movierec.network.recipes import FAST
 from movierec.reports.comparison import compare_folders
 from movierec.reports.notebooks import run_notebooks
 from movierec.reports.sweep import sweep
-from movierec.runs import Run, check_target, load_run
+from movierec.runs import check_target, load_run
 from movierec.sample.simulate import write_ml1m
 from movierec.serving.batch import recommend_all
 from movierec.serving.export import export
+from movierec.training import train
 
 KILLS = Path(__file__).parent / "faults" / "kills.py"
 
@@ -37,15 +41,15 @@ def test_killed_writers_leave_the_earlier_or_the_new_state():
 
 
 @pytest.mark.parametrize("look", ["load", "train"])
-def test_a_kill_between_the_two_moves_of_a_run_loses_neither(tmp_path, small_run, look):
+def test_a_kill_between_the_two_moves_of_a_run_loses_neither(tmp_path, small_own, look):
     workplace = tmp_path / ".run.writing"
     for name in ("new", "old"):
-        shutil.copytree(small_run.path, workplace / name)
+        shutil.copytree(small_own.path, workplace / name)
     (workplace / "old" / "history.csv").write_text("epoch\n")
     path = tmp_path / "run"
     if look == "train":
         check_target(path)  # what a training does first
-    assert load_run(path).history.equals(small_run.history)
+    assert load_run(path).history.equals(small_own.history)
 
 
 # --- a second process ----------------------------------------------------------------------------
@@ -74,16 +78,12 @@ def held(tmp_path):
     holder.stdout.close()
 
 
-def test_second_process_on_a_folder_says_so_and_ends_with_2(held, small_tables, monkeypatch):
+def test_second_process_on_a_folder_says_so_and_ends_with_2(held, small_tables):
     path, holder = held
     told = f"another process is writing to {path}; wait until it has ended, or name another"
     write_ml1m(small_tables, path.parent / "world")
-    command = ["-m", "movierec", "train", "--data", "w", "--from", str(path.parent / "world")]
-    done = subprocess.run(
-        [sys.executable, *command, "--recipe", "fast", "--run", str(path)],
-        capture_output=True,
-        text=True,
-        check=False,
+    done = movierec(
+        path.parent, "train", "--data", "w", "--from", path.parent / "world", "--run", path
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert told in done.stderr
@@ -111,13 +111,20 @@ def test_a_folder_is_free_again_after_an_error(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_workers_that_do_not_write_need_no_lock(held, small_tables, monkeypatch):
-    from movierec import training
-
+def test_workers_that_do_not_write_need_no_lock(held, small_own, small_tables, monkeypatch):
     path, _ = held
+
+    class Second(MeansRecipe):
+        def is_chief(self) -> bool:
+            return False
+
+        def meet(self) -> None:
+            shutil.copytree(small_own.path, path)  # as the first worker has written it by then
+
+    run = train(small_tables, Second("second"), run_dir=path)
+    assert (run.path, run.info) == (path, small_own.info)
     monkeypatch.setenv("TF_CONFIG", '{"task": {"type": "worker", "index": 1}}')
-    monkeypatch.setattr(training, "_train", lambda *_, **__: "trained")
-    assert training.train(small_tables, run_dir=path) == "trained"
+    assert not FAST.is_chief()
 
 
 # --- disks ---------------------------------------------------------------------------------------
@@ -127,23 +134,16 @@ def make_read_only(disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
 
 
-def train_into(run: Run, path: Path) -> Run:
-    """Write a run anew, as a training does at its end."""
-    from movierec.training import train
-
-    return train(run.tables, recipe="fast", epochs=1, batch_size=4096, run_dir=path)
-
-
 def contents(folder: Path) -> dict[str, bytes]:
     files = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def test_full_disk_stops_a_training_with_a_message(small_disk, small_run):
+def test_full_disk_stops_a_training_with_a_message(small_disk, small_own):
     (small_disk / "mine").write_bytes(b"x" * 1000)
     before = contents(small_disk)
     with pytest.raises(InputError, match="the disk is full.*continue with --resume"):
-        train_into(small_run, small_disk / "run")
+        train(small_own.tables, FAST, run_dir=small_disk / "run", epochs=1, batch_size=4096)
     left = contents(small_disk)
     assert {name for name in left if not name.startswith("run.partial/")} == set(before)
     assert left["mine"] == before["mine"]
@@ -163,49 +163,49 @@ def test_full_disk_leaves_the_earlier_data(small_disk, small_tables):
 
 
 @pytest.mark.parametrize("form", ["parquet", "savedmodel", "onnx"])
-def test_export_to_a_full_disk_says_so_and_leaves_nothing(small_disk, small_run, form):
+def test_export_to_a_full_disk_says_so_and_leaves_nothing(small_disk, small_own, form):
     (small_disk / "filler").write_bytes(b"x" * 200_000)
     with pytest.raises(OSError, match="No space left"):
-        export(small_run, small_disk / "elsewhere", (form,))
+        export(small_own, small_disk / "elsewhere", (form,))
     assert os.listdir(small_disk) == ["filler"]
 
 
 def test_lists_that_fill_a_disk_keep_whole_parts_and_go_on_elsewhere(
-    small_disk, small_run, tmp_path
+    small_disk, small_own, tmp_path
 ):
     import pandas as pd
 
     users = tmp_path / "users.parquet"
-    small_run.tables.users[["user_id"]].to_parquet(users)
+    small_own.tables.users[["user_id"]].to_parquet(users)
     out = small_disk / "lists"
     with pytest.raises(OSError, match="No space left"):
-        recommend_all(small_run.path, users, out, k=100, part_size=10)
+        recommend_all(small_own.path, users, out, k=100, part_size=10)
     parts = sorted(out.glob("part-*"))
     assert 0 < len(parts) < 30
     assert all(len(pd.read_parquet(part)) for part in parts)
     assert not (out / "_SUCCESS").exists()
     shutil.copytree(out, tmp_path / "lists")  # to where there is room
-    facts = recommend_all(small_run.path, users, tmp_path / "lists", k=100, part_size=10)
+    facts = recommend_all(small_own.path, users, tmp_path / "lists", k=100, part_size=10)
     assert facts["made"] == 30 - len(parts)
 
 
 @pytest.fixture
-def writers(small_disk, small_run, small_tables, tmp_path) -> dict[str, Callable[[], object]]:
+def writers(small_disk, small_own, small_tables, tmp_path) -> dict[str, Callable[[], object]]:
     """All that writes into a folder, on the small disk."""
     users, source = tmp_path / "users.parquet", tmp_path / "source"
-    small_run.tables.users[["user_id"]].to_parquet(users)
+    small_own.tables.users[["user_id"]].to_parquet(users)
     source.mkdir()
     cells = [new_code_cell("x: int = 1", metadata={"tags": ["parameters"]})]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     nbformat.write(new_notebook(cells=cells, metadata=kernel), source / "03_training.ipynb")
-    runs = small_run.path, small_run.path
+    runs = small_own.path, small_own.path
     return {
-        "train": lambda: train_into(small_run, small_disk / "run"),
+        "train": lambda: train(small_tables, MeansRecipe("means"), run_dir=small_disk / "run"),
         "data": lambda: write_ml1m(small_tables, small_disk / "world"),
         "notebooks": lambda: run_notebooks(small_disk / "report", source_dir=source),
         "sweep": lambda: sweep(small_disk / "sweep", {"x": [1]}, source_dir=source),
-        "export": lambda: export(small_run, small_disk / "export", ("parquet",)),
-        "lists": lambda: recommend_all(small_run.path, users, small_disk / "lists"),
+        "export": lambda: export(small_own, small_disk / "export", ("parquet",)),
+        "lists": lambda: recommend_all(small_own.path, users, small_disk / "lists"),
         "comparison": lambda: compare_folders(*runs, small_disk / "page.html"),
         "one file": lambda: write_whole(small_disk / "mine", "theirs"),
     }

@@ -9,8 +9,6 @@ import hashlib
 import io
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,9 +32,9 @@ PARTS_OF_A_RUN = ("tables/users.parquet", "vocabularies.json", "stars.safetensor
 
 
 @pytest.fixture
-def copy(small_run: Run, tmp_path: Path) -> Path:
+def copy(small_own: Run, tmp_path: Path) -> Path:
     """A copy of a run folder, to be forged."""
-    return shutil.copytree(small_run.path, tmp_path / "run")
+    return shutil.copytree(small_own.path, tmp_path / "run")
 
 
 def change_info(path: Path, change: Callable[[dict], object]) -> None:
@@ -55,7 +53,7 @@ def forge(path: Path, name: str, content: bytes) -> None:
 def use(path: Path) -> None:
     run = load_run(path)
     assert len(run.history)
-    assert run.weights is not None
+    assert len(run.weights)
     assert len(run.rows("train").rating)
     assert len(run.recommender.for_user(int(run.tables.users["user_id"].iloc[0]), k=2)) == 2
 
@@ -85,8 +83,8 @@ def test_link_out_of_a_run_folder_is_not_followed(copy, tmp_path, name):
     assert "is a link that leads out of it" in complaint(copy)
 
 
-def test_run_that_a_link_of_a_report_leads_to_is_not_loaded(small_run, tmp_path):
-    (tmp_path / "model").symlink_to(small_run.path)
+def test_run_that_a_link_of_a_report_leads_to_is_not_loaded(small_own, tmp_path):
+    (tmp_path / "model").symlink_to(small_own.path)
     with pytest.raises(InputError, match="model is a link that leads out of"):
         load_run(tmp_path)
 
@@ -159,7 +157,8 @@ def test_claims_of_a_safetensors_header_are_not_believed(copy, header, length):
         {"no_such_setting": 1},
     ],
 )
-def test_network_of_a_made_up_size_is_not_built(copy, network):
+def test_network_of_a_made_up_size_is_not_built(small_run, tmp_path, network):
+    copy = shutil.copytree(small_run.path, tmp_path / "run")
     from movierec.network.network import load_network
 
     change_info(copy, lambda info: info["config"]["network"].update(network))
@@ -243,8 +242,7 @@ def test_title_of_markup_is_shown_as_it_is_by_the_commands(copy, tmp_path, monke
 
 
 def test_message_with_control_characters_is_escaped_in_the_terminal(tmp_path):
-    command = [sys.executable, "-m", "movierec", "evaluate", "--run", "no\x1b[31m\u202ered"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    done = movierec(tmp_path, "evaluate", "--run", "no\x1b[31m\u202ered")
     assert done.returncode == 2
     assert "no\\x1b[31m\\u202ered does not exist" in done.stderr
     assert "\x1b" not in done.stderr
