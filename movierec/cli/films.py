@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from movierec.cli.options import json_option, k_option, opened_run, out_option
+from movierec.cli.options import PATH, json_option, k_option, opened_run, out_option
 from movierec.cli.printing import interruptible, print_facts, print_films
 from movierec.errors import InputError
 
@@ -26,17 +26,13 @@ CHOICE = (
     k_option,
     click.option(
         "--temperature",
-        type=float,
         default=0.0,
-        show_default=True,
         help="0: the plain best; above: a draw among the best, 1 is lively.",
     ),
     click.option("--seed", type=int, help="Makes a draw repeatable."),
     click.option(
         "--variety",
-        type=float,
         default=0.0,
-        show_default=True,
         help="0 to 1: how much it counts against a film that it resembles those before it.",
     ),
     click.option("--genre", "genres", multiple=True, help="Only films of it; repeatable."),
@@ -164,7 +160,6 @@ def new_user_command(
     "--how",
     type=click.Choice(["least misery", "mean"]),
     default="least misery",
-    show_default=True,
     help="A film is as good as for the one who likes it least, or as for all on average.",
 )
 @liking_option
@@ -198,13 +193,13 @@ def also_liked_command(recommender: Recommender, movie: str, **choice: Any) -> F
 
 
 @recommend.command("for-users")
-@click.argument("users", metavar="USERS.parquet", type=click.Path(path_type=Path))
+@click.argument("users", metavar="USERS.parquet", type=PATH)
 @opened_run
 @out_option(
     "DIR", "Where to write; a new folder, or that of the same job, interrupted.", required=True
 )
 @k_option
-@click.option("--workers", default=1, show_default=True, help="Processes on this machine.")
+@click.option("--workers", default=1, help="Processes on this machine.")
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster, in place of --workers.")
 @json_option
 def for_users_command(run: Run, users: Path, out: Path, as_json: bool, **settings: Any) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from movierec.cli.options import (
+    PATH,
     RUN_TEXT,
     json_option,
     open_run,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command("predict")
-@click.argument("pairs", metavar="PAIRS.csv", type=click.Path(path_type=Path))
+@click.argument("pairs", metavar="PAIRS.csv", type=PATH)
 @opened_run
 @out_option("FILE", "Where to write, in place of the standard output.")
 @json_option
@@ -57,7 +58,6 @@ def predict_command(run: Run, pairs: Path, out: Path | None, as_json: bool) -> N
     type=click.Choice(["all", "parquet", "savedmodel", "onnx"]),
     multiple=True,
     default=("all",),
-    show_default=True,
     help="May be repeated.",
 )
 @json_option

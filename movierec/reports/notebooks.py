@@ -47,17 +47,11 @@ PACKAGES = ("tensorflow", "keras", "numpy", "pandas")
 
 @dataclass(frozen=True)
 class BatchResult:
-    """A finished batch.
-
-    Attributes:
-        out_dir: its folder.
-        notebooks: in order.
-        fresh: whether the folder held this very report already, so that nothing was run.
-    """
+    """A finished batch."""
 
     out_dir: Path
-    notebooks: tuple[NotebookReport, ...]
-    fresh: bool = False
+    notebooks: tuple[NotebookReport, ...]  # in order
+    fresh: bool = False  # whether the folder held this very report, so that nothing was run
 
     @property
     def index(self) -> Path:
@@ -90,23 +84,14 @@ def find_notebooks(source_dir: Path | None = None) -> list[Path]:
 
 @dataclass(frozen=True)
 class _Batch:
-    """What is to be run.
+    """What is to be run."""
 
-    Attributes:
-        out_dir: folder of the report.
-        sources: the notebooks.
-        given: the parameters of each.
-        shown: all parameters by name, without those that the batch sets.
-        run: the run folder that is reported on, if it was there before.
-        note: a sentence for the first page.
-    """
-
-    out_dir: Path
+    out_dir: Path  # of the report
     sources: list[Path]
-    given: dict[Path, dict[str, Any]]
-    shown: dict[str, Any]
-    run: Path | None
-    note: str
+    given: dict[Path, dict[str, Any]]  # the parameters of each
+    shown: dict[str, Any]  # all parameters by name, without those that the batch sets
+    run: Path | None  # the run folder that is reported on, if it was there before
+    note: str  # a sentence for the first page
 
     @property
     def stems(self) -> list[str]:
