@@ -15,17 +15,16 @@ files translate. They are:
 | function | takes | gives |
 | --- | --- | --- |
 | `top_k` | `user_idx` (B,), `exclude` (B, E), `k` () | the best films |
-| `top_k_for_vector` | `vector` (B, d), `exclude`, `k`; for `best` `profile` (B, r) | the same |
+| `top_k_for_vector` | `vector` (B, d + 2), `profile` (B, r + 1), `exclude`, `k` | the same |
 | `user_tower`, `movie_tower` (networks only) | the fields of `model`'s towers | `vector` (B, d) |
 
 Whole numbers are int32, vectors float32. `exclude` holds the rows of films that are left out,
-filled up with 0, which is no film; `k` is chosen at each call. A `vector` is one of
-`users.parquet`, what `user_tower` gives, or a `recommend.Person`'s; a `profile` is one of
-`users.parquet`, or a `Person`'s with its `popular` behind it.
+filled up with 0, which is no film; `k` is chosen at each call. A `vector` and a `profile` are those
+of `users.parquet`, or a `recommend.people.Person`'s; what `user_tower` gives is a `vector`, too.
 
 The best films are (B, k) each, best first: `movie_id` int64, `movie_idx` int32, `score` float32 as
-`Recommender.for_users` shows it, and for `best` `predicted` float32, the predicted stars. Where no
-film is left, the id is -1, the row 0, and the rest -inf.
+`Recommender.for_users` shows it, and `predicted` float32, the predicted stars. Where no film is
+left, the id is -1, the row 0, and the rest -inf.
 
 The order is that of `Recommender`: sums of floats are taken in another order, so that scores differ
 in their last digits, and films whose scores differ by no more may change places.

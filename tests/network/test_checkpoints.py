@@ -55,7 +55,7 @@ def uninterrupted(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> R
 
 def same(one: Run, other: Run) -> bool:
     """Whether two runs have the same numbers, bit for bit; seconds are no part of that."""
-    files = ("network.safetensors", "vectors.safetensors")
+    files = ("weights.safetensors", "stars.safetensors", "watching.safetensors")
     return (
         all(one.info["files"][name] == other.info["files"][name] for name in files)
         and one.history.drop(columns="seconds").equals(other.history.drop(columns="seconds"))

@@ -171,7 +171,7 @@ def test_a_killed_worker_ends_the_other_with_a_message_and_resume_continues(fold
     assert told.endswith("[1, -9] True\n[0, 0] False\n")
     resumed, whole = load_run(folder / "killed"), load_run(folder / "workers")
     assert (
-        resumed.info["files"]["network.safetensors"] == whole.info["files"]["network.safetensors"]
+        resumed.info["files"]["weights.safetensors"] == whole.info["files"]["weights.safetensors"]
     )
 
 
