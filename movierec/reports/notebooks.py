@@ -118,8 +118,8 @@ def run_notebooks(
     Args:
         out_dir: Folder of the report. If it is a run folder (has `run.json`), the notebooks get
             it as their `run_dir`, with `reuse`; if not, they get `out_dir/model`, trained anew. In
-            either case 04 and 05 get `out_dir/best` for recipe `best` on the same rows, unless the
-            run folder is of that recipe: then they get it, and `OF_NETWORKS` are left out.
+            either case 04 gets `out_dir/best` for recipe `best` on the same rows, unless the
+            run folder is of that recipe: then it gets that, and `OF_NETWORKS` are left out.
         parameters: Values by name, for those notebooks that declare the name in their
             `parameters` cell. Texts, as from a command line, are converted to the declared type.
         source_dir: Folder of the numbered notebooks; by default movierec's own.

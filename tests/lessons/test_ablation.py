@@ -7,7 +7,7 @@ import pytest
 from movierec.lessons.ablation import measure_parts
 from movierec.models.best import BestRecipe
 
-RECIPE = BestRecipe("best", factors=6, passes=8, members=2, watch_rank=40)
+RECIPE = BestRecipe("best", factors=6, passes=8, members=2)
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "network": {"data", "errors", "logs", "models", "progress", "runs", "vectors"},
     "sample": {"data", "errors", "files"},
     "lessons": {"data", "errors", "evaluation", "explorer", "models", "network", "recommend"}
-    | {"runs", "vectors"},
+    | {"paths", "runs", "training", "vectors"},
     "training": {"data", "errors", "evaluation", "files", "lessons", "logs", "models", "network"}
     | {"paths", "progress", "runs", "vectors"},
     "serving": {"data", "errors", "files", "logs", "network", "recommend", "runs", "trust"}
