@@ -57,7 +57,7 @@ ORIGIN = Origin(
     code="0" * 64,
     versions={"movierec": "0.1"},
 )
-RECIPE = BestRecipe("best", factors=3, passes=2, members=1, watch_rank=6)
+RECIPE = BestRecipe("best", factors=3, passes=2, members=1)
 
 
 class Variable:
@@ -86,7 +86,6 @@ def base() -> tuple[tempfile.TemporaryDirectory, Run, dict[str, bytes]]:
     tables = simulate(n_users=12, n_movies=20, n_ratings=240, seed=0).tables
     with mock.patch.dict("os.environ", MOVIEREC_PROGRESS="off"):
         run = train(tables, RECIPE, run_dir=Path(folder.name, "run"))
-    assert run.recommender.watching is not None
     files = {name: (run.path / name).read_bytes() for name in RUN}
     return folder, load_run(run.path), files
 
