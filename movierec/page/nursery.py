@@ -21,7 +21,6 @@ import movierec.lessons.plots  # noqa: F401
 from movierec import logs
 from movierec.errors import InputError
 from movierec.explorer.filmmap import film_map
-from movierec.page.forks import RUN_VARIABLE
 from movierec.posters.settings import settings
 from movierec.runs import load_once
 
@@ -35,7 +34,7 @@ logs.show("warning")
 def _problem() -> str | None:
     """Load the run, and use each of its parts once; what is wrong with it, if anything."""
     try:
-        recommender = load_once(os.environ[RUN_VARIABLE]).recommender
+        recommender = load_once(os.environ["MOVIEREC_RUN"]).recommender
         row = recommender.tables.ratings[["user_id", "movie_id"]].iloc[0]
         user_id, movie_id = row.tolist()
         recommender.for_user(user_id, 1)  # nothing, where they have rated every film

@@ -41,8 +41,9 @@ RUN = (
     "tables/users.parquet",
     "tables/movies.parquet",
     "tables/ratings.parquet",
-    "network.safetensors",
-    "vectors.safetensors",
+    "weights.safetensors",
+    "stars.safetensors",
+    "watching.safetensors",
     "newcomers.safetensors",
 )
 OTHERS = ("profile.json", "metrics.json", "checkpoint.safetensors", "_job.json", "sweep.json")
