@@ -26,9 +26,7 @@ LAYER_COLUMNS = ("layer", "rule", "shape", "parameters")
 def shape_explorer(sizes: Sizes, config: NetworkConfig | None = None) -> ShapeExplorer:
     """Sliders for the dimensions of the documented network, and the table of its layers.
 
-    Args:
-        sizes: rows of the embedding matrices, from `Features.sizes`.
-        config: the dimensions to begin with; None: the documented ones.
+    It begins with the dimensions of `config`, or with the documented ones.
 
     Example:
         >>> from movierec.data.features import Sizes
@@ -71,25 +69,20 @@ class ShapeExplorer(ipywidgets.VBox):
         self.again = ipywidgets.Button(description="As it was")
         self.answer = ipywidgets.HTML()
         self._begun = derive(sizes, config)
-        self._knobs = (
-            self.title_length,
-            self.embed_dim,
-            self.side_dim,
-            self.filters,
-            self.vector_dim,
-        )
-        self._start = [control.value for control in (*self._knobs, *self.windows)]
+        sliders = (self.title_length, self.embed_dim, self.side_dim, self.filters, self.vector_dim)
+        self._controls = (*sliders, *self.windows)
+        self._start = [control.value for control in self._controls]
         self._held = False
         super().__init__(
             [
-                row(*self._knobs),
+                row(*sliders),
                 ipywidgets.HTML("<b>Windows of the title's convolution</b>"),
                 row(*self.windows, self.again),
                 self.answer,
             ]
         )
         self.add_class("mr-explorer")
-        for control in (*self._knobs, *self.windows):
+        for control in self._controls:
             control.observe(self._refresh, "value")
         self.again.on_click(self._reset)
         self._refresh()
@@ -114,18 +107,13 @@ class ShapeExplorer(ipywidgets.VBox):
 
     def static(self) -> str:
         """The layers that differ from the beginning as HTML that needs no kernel."""
-        before = {layer.layer: layer for layer in self._begun}
-        changed = [
-            layer
-            for layer in self.layers
-            if (old := before.get(layer.layer)) is None
-            or (old.shape, old.parameters) != (layer.shape, layer.parameters)
-        ]
+        before = {(layer.layer, layer.shape, layer.parameters) for layer in self._begun}
+        changed = [x for x in self.layers if (x.layer, x.shape, x.parameters) not in before]
         return styled(self._table(changed))
 
     def _reset(self, _: Any = None) -> None:
         self._held = True  # one table, not one for each control
-        for control, value in zip((*self._knobs, *self.windows), self._start, strict=True):
+        for control, value in zip(self._controls, self._start, strict=True):
             control.value = value
         self._held = False
         self._refresh()
@@ -156,7 +144,6 @@ class ShapeExplorer(ipywidgets.VBox):
 
 
 def _line(layer: LayerShape, before: LayerShape | None) -> str:
-    """A row of the table."""
     shape = f"({', '.join(map(str, layer.shape))})"
     count = f"{layer.parameters:,} = {layer.arithmetic}" if layer.parameters else ""
 
