@@ -61,7 +61,9 @@ NARROWER: dict[str, set[str]] = {
     "lessons.shapes": {"data.features", "models.recipes"},
     "network.fitting": {"errors", "models.checkpoints", "models.recipes", "network.towers"}
     | {"network.workers", "progress", "vectors"},  # knows nothing of films
-    "models.factors": {"models.recipes", "vectors"},
+    "models.factors": {"models.posterior", "models.ridge", "vectors"},
+    "models.posterior": set(),
+    "models.ridge": set(),
     "models.watching": {"models.recipes", "vectors"},
     "evaluation.metrics": {"errors", "vectors"},
     "evaluation.baselines": {"evaluation.metrics", "vectors"},
