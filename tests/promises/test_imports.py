@@ -63,9 +63,11 @@ NARROWER: dict[str, set[str]] = {
     "lessons.shapes": {"data.features", "network.settings"},
     "network.fitting": {"errors", "models.checkpoints", "network.settings", "network.towers"}
     | {"network.workers", "progress", "vectors"},  # knows nothing of films
-    "models.factors": {"vectors"},
+    "models.factors": {"models.posterior", "models.ridge", "vectors"},
+    "models.posterior": set(),
+    "models.ridge": set(),
     "models.watching": {"vectors"},
-    "models.newcomers": {"models.factors", "vectors"},
+    "models.newcomers": {"models.factors", "models.ridge", "vectors"},
     "recommend.scorer": {"errors", "models.model", "vectors"},  # row numbers only
     "recommend.catalogue": {"data.features", "data.tables", "data.titles", "errors"},
     "recommend.choosing": {"errors", "vectors"},
