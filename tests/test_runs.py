@@ -10,8 +10,6 @@ import json
 import os
 import pickle
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -185,19 +183,6 @@ def test_no_run_at_all_says_how_to_make_one(tmp_path, monkeypatch):
     monkeypatch.setenv("MOVIEREC_REPORTS", str(tmp_path / "reports"))
     with pytest.raises(InputError, match="movierec train.*--run"):
         newest_run()
-
-
-def test_loading_needs_no_tensorflow(run):
-    code = (
-        "import sys\n"
-        "sys.modules['tensorflow'] = sys.modules['keras'] = None  # an import of them fails\n"
-        "from movierec import load_run\n"
-        f"run = load_run({str(run.path)!r})\n"
-        "run.history, run.weights, run.rows('test'), run.recommender.for_user(6)\n"
-        "print(run.tables.name)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "plain"
 
 
 # --- whole or not at all -------------------------------------------------------------------------

@@ -180,7 +180,9 @@ def _complain_of_row(source: Source, name: str, row: int, expected: str) -> NoRe
     """Name the line that has the row-th record, from 0; blank lines and a header do not count."""
     if name.endswith(".csv"):
         records = _csv_records(source, name)
-        lines = ((n, ",".join(cells)) for n, cells in records if "".join(cells).strip())
+        lines: Iterator[tuple[int, str]] = (
+            (n, ",".join(cells)) for n, cells in records if "".join(cells).strip()
+        )
         row += 1  # the header
     else:
         lines = _lines(source, name)

@@ -14,6 +14,7 @@ import pytest
 from fuzz.readers import zipped
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from worlds import drawn_model
 
 from movierec.data.datasets import load_dataset
 from movierec.data.features import TITLE_LENGTH, Features, split_genres, title_words
@@ -220,12 +221,11 @@ def test_ranking_agrees_with_a_plain_second_reckoning(seed, users, films, k):
 @settings(max_examples=25, deadline=None)
 def test_recommended_films_are_new_known_and_in_order(world, k, temperature, seed, scale):
     world = validate_tables(world)
-    features, rng = Features.fit(world), np.random.default_rng(seed)
-    users, movies = (
-        (scale * rng.normal(size=(len(vocabulary), 3))).astype(np.float32)
-        for vocabulary in (features.users, features.movies)
-    )
-    recommender = Recommender(world, features, users, movies)
+    features = Features.fit(world)
+    model = drawn_model(features, seed)
+    films = model.films.copy()
+    films[:, :-2] *= np.float32(scale)
+    recommender = Recommender(world, features, model._replace(films=films))
     user_id, movie_id = (int(world.ratings[c].iloc[0]) for c in ("user_id", "movie_id"))
     mine = world.ratings["user_id"] == user_id
     seen = set(world.ratings.loc[mine, "movie_id"].tolist())
@@ -239,4 +239,6 @@ def test_recommended_films_are_new_known_and_in_order(world, k, temperature, see
         assert len(ids) == len(set(ids)) == min(k, len(left))
         assert set(ids) <= left
         assert np.isfinite(films["score"]).all()
+        if "predicted" in films:
+            assert films["predicted"].between(recommender.lowest, recommender.highest).all()
         assert films["score"].is_monotonic_decreasing

@@ -1,9 +1,10 @@
 """The same seed, the same bits: `python tests/promises/faults/bits.py RECIPE ... [--from PATH]`.
 
 Each recipe is trained three times by the command line, in processes of their own: twice undisturbed
-and once killed with SIGKILL and continued with `--resume`. A network is killed once it has a
-checkpoint; recipe `best`, which keeps none and begins anew, after a quarter of its time. The
-SHA-256 sums of the vectors, of the network and of what serves newcomers must be equal.
+and once killed with SIGKILL and trained again. A network is killed once it has a checkpoint, and
+continued with `--resume`; recipe `best`, which keeps none, is killed after a quarter of its time
+and begun anew. The SHA-256 sums of what was learned, of both halves and of what serves newcomers
+must be equal.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
-FILES = ("vectors.safetensors", "network.safetensors", "newcomers.safetensors", "history.csv")
+PARTS = ("weights", "stars", "watching", "newcomers")
+FILES = (*(f"{part}.safetensors" for part in PARTS), "history.csv")
 
 
 def train(arguments: list[str], run: Path, *more: str) -> subprocess.Popen[bytes]:
@@ -73,7 +75,7 @@ def main() -> None:
             seconds = time.monotonic() - began
             finish(train(arguments, runs["again"]))
             killed(arguments, runs["resumed"], seconds / 4, network)
-            finish(train(arguments, runs["resumed"], "--resume"))
+            finish(train(arguments, runs["resumed"], *["--resume"] * network))
             found = {name: sums(run) for name, run in runs.items()}
         for name in FILES:
             different = {one[name] for one in found.values()}

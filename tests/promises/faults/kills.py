@@ -46,12 +46,11 @@ import pandas as pd
 import pandera.pandas  # noqa: F401  # here and not in each child: a quarter second
 from nbformat.v4 import new_code_cell, new_notebook
 
-from movierec.data.attributes import movie_attributes, user_attributes
 from movierec.data.datasets import load_dataset
 from movierec.data.features import Features
 from movierec.data.tables import Tables
 from movierec.models.checkpoints import Checkpoint, State
-from movierec.models.newcomers import learn_newcomers
+from movierec.models.model import complete
 from movierec.models.recipe import Trained
 from movierec.posters.cache import JPEG, Cache, Pace
 from movierec.posters.metadata import Metadata
@@ -202,7 +201,6 @@ def a_run(path: Path, number: int) -> Run:
     world = WORLDS[number]
     features = Features.fit(world)
     rng = np.random.default_rng(number)
-    sizes = {"user": len(features.users), "movie": len(features.movies)}
     info = {
         "config": {"recipe": "fast", "network": {}, "seed": number},
         "rows": {"train": len(world.ratings), "validation": 0, "test": 0},
@@ -210,22 +208,19 @@ def a_run(path: Path, number: int) -> Run:
         "seconds": dict.fromkeys(("prepare", "compile", "train", "finish"), 0.0),
         "best_epoch": 1,
     }
-    vectors = {kind: rng.random((rows, 8), np.float32) for kind, rows in sizes.items()}
+    sizes = len(features.users), len(features.movies)
+    users, movies = (rng.random((size, 8), np.float32) for size in sizes)
     history = pd.DataFrame({"epoch": [1], "train_loss": [1.0], "val_loss": [1.0]})
-    trained = Trained({"w": rng.random(9, np.float32)}, vectors, history, 1, {})
-    part = np.full(len(world.ratings), "train")
-    known = user_attributes(features), movie_attributes(features)
-    newcomers = learn_newcomers(
-        vectors["user"], vectors["movie"], *known, encode_rows(world, features), seed=0
-    )
+    trained = Trained({"w": rng.random(9, np.float32)}, users, movies, history, 1, {})
+    rows = encode_rows(world, features)
     return write_run(
         path,
         info=info,
         tables=world,
-        part=part,
+        part=np.full(len(world.ratings), "train"),
         features=features,
         trained=trained,
-        newcomers=newcomers,
+        model=complete(trained, features, rows, rows, seed=0),
         plots={},
     )
 
@@ -302,7 +297,7 @@ def train(folder: Path) -> Job:
             code, _ = in_a_child(lambda: fit(target))  # noqa: B023  # it is called at once
             assert code == 0
         one, other = load_run(path), load_run(undisturbed)
-        for name in ("network.safetensors", "vectors.safetensors"):
+        for name in ("weights.safetensors", "stars.safetensors", "watching.safetensors"):
             assert one.info["files"][name] == other.info["files"][name], name
         columns = ["epoch", "train_loss", "val_loss"]
         assert one.history[columns].equals(other.history[columns])
