@@ -17,7 +17,7 @@ UV ?= uv
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: bare pictures run test setup bench lab app check fuzz fuzz-runs kills mutation format lock clean
+.PHONY: bare docs pictures run test setup bench lab app check fuzz fuzz-runs kills mutation format lock clean
 
 # Each stamp file records a finished installation, so that a second `make` installs nothing.
 # Touching pyproject.toml (a new entry point, say) installs movierec anew.
@@ -60,6 +60,9 @@ app: $(VENV)/.dev  ## the page, on the newest run
 pictures: $(VENV)/.dev  ## README's pictures of the page, anew, on the sample; needs a browser
 	$(BIN)/movierec train --data sample --recipe best --run build/pictures
 	$(BIN)/python -m benchmarks pictures --run build/pictures
+
+docs: $(VENV)/.dev  ## the reference of every module, as pages that open from the disk
+	$(BIN)/python docs/api.py build/docs/api
 
 check: $(VENV)/.dev  ## what CI checks besides the tests
 	$(BIN)/ruff format --check .
@@ -112,7 +115,7 @@ lock:
 	$(LOCK) pyproject.toml --group build $(foreach e,network notebooks explorer page posters,--extra $(e)) \
 		-o requirements.txt
 	$(LOCK) pyproject.toml -c requirements.txt -o requirements-core.txt
-	$(LOCK) pyproject.toml --group build --group test --extra all --extra lab \
+	$(LOCK) pyproject.toml --group build --group test --group docs --extra all --extra lab \
 		-c requirements.txt -o requirements-dev.txt
 	$(LOCK) --group fuzz --group mutation -c requirements-dev.txt -o requirements-robust.txt
 	$(LOCK) --group bench -c requirements-dev.txt -o requirements-bench.txt

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from typing import Any
 
 import click
 
 from movierec.cli.options import json_option
-from movierec.cli.printing import print_json
+from movierec.cli.printing import print_facts, print_json
 
 
 @click.command("doctor")
@@ -22,27 +21,15 @@ def doctor_command(as_json: bool) -> None:
     from movierec.doctor import examine
 
     found = asdict(examine())
+    problems = found["problems"]
     if as_json:
         print_json(found)
     else:
-        _print_findings(found)
-    sys.exit(1 if found["problems"] else 0)
-
-
-def _print_findings(found: dict[str, Any]) -> None:
-    shown = {name: value for name, value in found.items() if name != "problems"}
-    shown["packages"] = {k: v or "not installed" for k, v in found["packages"].items()}
-    shown["extras"] = {k: "installed" if v else "not installed" for k, v in found["extras"].items()}
-    for name, value in shown.items():
-        heading = name.replace("_", " ")
-        if isinstance(value, dict):
-            lines = [f"{key} {entry}" for key, entry in value.items()]
-        else:
-            lines = value if isinstance(value, list) else [value]
-        for line in lines or ["none"]:
-            print(f"{heading:<12} {'none' if line is None else line}")
-            heading = ""
-    for problem in found["problems"]:
-        print(f"\nto mend: {problem}")
-    if not found["problems"]:
-        print("\nNothing stands in the way.")
+        del found["problems"]
+        found["extras"] = {k: "installed" if v else "" for k, v in found["extras"].items()}
+        for kind in ("packages", "extras"):
+            found[kind] = {k: v or "not installed" for k, v in found[kind].items()}
+        print_facts(found, as_json)
+        mends = [f"to mend: {problem}" for problem in problems]
+        print(*mends or ["Nothing stands in the way."], sep="\n\n")
+    sys.exit(1 if problems else 0)

@@ -87,7 +87,9 @@ class _Commands(click.Group):
             formatter.write_text("[NAME] has to be installed: pip install 'movierec[NAME]'")
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
+)
 @click.version_option(__version__, prog_name="movierec")
 def cli() -> None:
     """Understand, train and use a deep movie recommender."""

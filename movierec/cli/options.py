@@ -10,32 +10,29 @@ import click
 if TYPE_CHECKING:
     from movierec.runs import Run
 
-data_option = click.option(
-    "--data", metavar="NAME", default="sample", show_default=True, help="Data set; see `data`."
-)
+PATH = click.Path(path_type=Path)
+data_option = click.option("--data", metavar="NAME", default="sample", help="Data set; see `data`.")
 from_option = click.option(
     "--from",
     "path",
     metavar="PATH",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Folder or zip with the files of the data set.",
 )
 
 
 def run_option(text: str) -> Any:
     """The option `--run DIR`; what DIR is for differs from command to command."""
-    path = click.Path(path_type=Path)
-    return click.option("--run", "run_dir", metavar="DIR", type=path, help=text)
+    return click.option("--run", "run_dir", metavar="DIR", type=PATH, help=text)
 
 
 def out_option(metavar: str, text: str, required: bool = False) -> Any:
     """The option `--out`, with what is written there."""
-    path = click.Path(path_type=Path)
-    return click.option("--out", metavar=metavar, type=path, required=required, help=text)
+    return click.option("--out", metavar=metavar, type=PATH, required=required, help=text)
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
-k_option = click.option("-k", type=int, default=10, show_default=True, help="How many films.")
+k_option = click.option("-k", type=int, default=10, help="How many films.")
 
 
 def open_run(path: Path | None) -> Run:
@@ -50,7 +47,7 @@ RUN_TEXT = "Run folder; the newest below reports/ if not given."
 opened_run = click.option(
     "--run",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=PATH,
     callback=lambda context, option, path: open_run(path),
     help=RUN_TEXT,
 )

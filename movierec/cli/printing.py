@@ -20,14 +20,24 @@ def print_json(value: Any) -> None:
 
 
 def print_facts(facts: dict[str, Any], as_json: bool) -> None:
-    """Print facts, one a line."""
+    """Print facts, one a line; of a list or a dict, one a line each."""
     if as_json:
         print_json(facts)
         return
     for name, value in facts.items():
-        shown = f"{value:,.4g}" if isinstance(value, float) else value
-        shown = f"{value:,}" if type(value) is int else shown
-        print(f"{name.replace('_', ' '):<16} {'none' if value is None else shown}")
+        lines = value if isinstance(value, list) else [value]
+        if isinstance(value, dict):
+            lines = [f"{key} {_shown(entry)}" for key, entry in value.items()]
+        heading = name.replace("_", " ")
+        for line in lines or [None]:
+            print(f"{heading:<16} {_shown(line)}")
+            heading = ""
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    return f"{value:,}" if type(value) is int else "none" if value is None else value
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from movierec.cli.options import data_option, from_option, json_option, out_option, run_option
+from movierec.cli.options import PATH, data_option, from_option, json_option, out_option, run_option
 from movierec.cli.printing import interruptible, print_facts, print_json
 from movierec.errors import InputError
 
@@ -119,10 +119,10 @@ def _sweep(
 
 
 @click.command("compare")
-@click.argument("first", metavar="FIRST", type=click.Path(path_type=Path))
-@click.argument("second", metavar="SECOND", type=click.Path(path_type=Path))
+@click.argument("first", metavar="FIRST", type=PATH)
+@click.argument("second", metavar="SECOND", type=PATH)
 @out_option("PAGE.html", "Where to write; reports/FIRST-SECOND.html if not given.")
-@click.option("--seed", default=0, show_default=True, help="Of the intervals.")
+@click.option("--seed", default=0, help="Of the intervals.")
 @json_option
 def compare_command(first: Path, second: Path, out: Path | None, seed: int, as_json: bool) -> None:
     """Compare two run folders or two reports, on one page of HTML.

@@ -10,6 +10,7 @@ import click
 
 from movierec.cli import STARTED
 from movierec.cli.options import (
+    PATH,
     data_option,
     from_option,
     json_option,
@@ -66,40 +67,36 @@ def data_command(name: str, path: Path | None, as_json: bool) -> None:
 @click.command("train")
 @data_option
 @from_option
-@click.option("--recipe", type=click.Choice(offered("recipes")), default="best", show_default=True)
+@click.option("--recipe", type=click.Choice(offered("recipes")), default="best")
 @run_option("Where to write; reports/NAME-RECIPE if not given. A run that is there is replaced.")
 @click.option("--epochs", type=int, help="Passes over the training rows.")
 @click.option("--batch-size", type=int, help="Ratings a step.")
 @click.option("--learning-rate", type=float, help="Adam's step size.")
-@click.option("--seed", default=0, show_default=True, help="Of everything random in the training.")
+@click.option("--seed", default=0, help="Of everything random in the training.")
 @click.option(
     "--holdout",
     type=click.Choice([*HOLDOUTS, *FOLDS]),
     default="random",
-    show_default=True,
     help="Which rows are held out for the test: random; origin, the source notebook's fifth; "
     "temporal, the latest; last, each user's latest; none; or u1 to u5, ML-100K's official folds.",
 )
 @click.option(
-    "--holdout-fraction",
-    default=0.1,
-    show_default=True,
-    help="Part of the rows held out, if random or temporal.",
+    "--holdout-fraction", default=0.1, help="Part of the rows held out, if random or temporal."
 )
-@click.option("--holdout-seed", default=0, show_default=True, help="Of the random holdout.")
+@click.option("--holdout-seed", default=0, help="Of the random holdout.")
 @click.option(
     "--patience", type=int, help="Stop after so many epochs without a better validation loss."
 )
 @click.option(
     "--tensorboard",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Folder for TensorBoard logs, each run in a folder of its name.",
 )
 @click.option(
     "--start-from",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="An earlier run, whose network the training starts at.",
 )
 @click.option("--resume", is_flag=True, help="Continue an interrupted training of these settings.")
@@ -159,12 +156,12 @@ def train_command(
     "--run",
     "run_dirs",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=PATH,
     multiple=True,
     help="Run folder; the newest below reports/ if not given. Several are compared.",
 )
 @k_option
-@click.option("--seed", default=0, show_default=True, help="Of the intervals.")
+@click.option("--seed", default=0, help="Of the intervals.")
 @json_option
 def evaluate_command(run_dirs: tuple[Path, ...], k: int, seed: int, as_json: bool) -> None:
     """Measure runs on their held-out rows, beside other methods.

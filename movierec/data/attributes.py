@@ -31,10 +31,9 @@ def user_attributes(features: Features) -> Array:
     Returns:
         float32 (user rows, genders + ages + jobs), or (user rows, 0) without demographics.
     """
-    fields = features.user_fields
-    if not fields:
+    if not features.user_fields:
         return np.zeros((len(features.users), 0), np.float32)
-    return encode_people(features, fields["gender"], fields["age"], fields["job"])
+    return encode_people(features, **features.user_fields)
 
 
 def encode_people(
@@ -43,14 +42,11 @@ def encode_people(
     age: npt.ArrayLike | None = None,
     job: npt.ArrayLike | None = None,
 ) -> Array:
-    """Rows as `user_attributes` has them, for people of whom some fields may be unknown.
+    """Rows of `user_attributes` for people of whom some fields may be unknown.
 
     Args:
         features: the encodings.
         gender, age, job: (n,) codes each; None: unknown, which stands as the mean of all users.
-
-    Returns:
-        float32 (n, genders + ages + jobs).
     """
     known = [value for value in (gender, age, job) if value is not None]
     n = len(np.atleast_1d(known[0])) if known else 1

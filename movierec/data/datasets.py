@@ -62,24 +62,16 @@ def load_dataset(name: str, path: str | os.PathLike[str] | None = None) -> Table
     began = time.perf_counter()
     place = Path(path) if path is not None else find_archive(name) or download(name)
     tables = read(place, name)
-    log.info(
-        "read %s from %s: %d users, %d movies, %d ratings, in %.1f s",
-        name,
-        place,
-        len(tables.users),
-        len(tables.movies),
-        len(tables.ratings),
-        time.perf_counter() - began,
-    )
+    read_here = "read %s from %s: %d users, %d movies, %d ratings, in %.1f s"
+    sizes = len(tables.users), len(tables.movies), len(tables.ratings)
+    log.info(read_here, name, place, *sizes, time.perf_counter() - began)
     return tables
 
 
 def find_archive(name: str) -> Path | None:
     """The folder or zip of a data set in `data_dir()`, or None."""
-    for candidate in (data_dir() / name, data_dir() / f"{name}.zip"):
-        if candidate.exists():
-            return candidate
-    return None
+    candidates = data_dir() / name, data_dir() / f"{name}.zip"
+    return next((path for path in candidates if path.exists()), None)
 
 
 def official_fold(
@@ -106,18 +98,15 @@ def official_fold(
     if fold not in FOLDS:
         raise InputError(f"unknown fold {fold!r}; expected one of {', '.join(FOLDS)}")
     place = Path(path) if path is not None else find_archive(tables.name)
-    wanted = (
-        f"only ML-100K has the official folds {FOLDS[0]} to {FOLDS[-1]}, one {fold}.test a fold"
-    )
+    file = f"{fold}.test"
+    wanted = f"only ML-100K has the official folds {FOLDS[0]} to {FOLDS[-1]}, one {file} a fold"
     if place is None:
-        raise InputError(f"{tables.name} has no {fold}.test: {wanted}; choose another --holdout")
-
+        raise InputError(f"{tables.name} has no {file}: {wanted}; choose another --holdout")
     with opened(place, tables.name) as source:
-        if f"{fold}.test" not in source.names:
-            missing = source.where(f"{fold}.test")
+        if file not in source.names:
+            missing = source.where(file)
             raise InputError(f"{missing} is missing: {wanted}; choose another --holdout")
-        expected = "user id, movie id, rating, timestamp"
-        test = read_ratings(source, f"{fold}.test", expected, "\t")
+        test = read_ratings(source, file, "user id, movie id, rating, timestamp", "\t")
     known, asked = (
         pd.MultiIndex.from_frame(frame[["user_id", "movie_id"]]) for frame in (tables.ratings, test)
     )
@@ -125,7 +114,7 @@ def official_fold(
     if (rows < 0).any():
         user_id, movie_id = asked[int(np.argmax(rows < 0))]
         raise InputError(
-            f"{fold}.test of {place} has a rating of movie {movie_id} by user {user_id} that the "
+            f"{file} of {place} has a rating of movie {movie_id} by user {user_id} that the "
             "ratings do not have; expected both from the same archive"
         )
     return rows.astype(np.int64)

@@ -45,8 +45,7 @@ def download(name: str) -> Path:
         The zip's path.
 
     Raises:
-        InputError: the download failed, with the local way and the mirror setting named; or another
-            process is downloading the same.
+        InputError: the download failed, or another process is downloading the same.
     """
     import requests
     import tenacity
@@ -74,7 +73,13 @@ def download(name: str) -> Path:
             f"with --from PATH; or set {MIRROR_VARIABLE} to a mirror that has {name}.zip"
         ) from error
     except OSError as error:
-        raise _disk_error(error, folder) from error
+        mend = f"could not use {folder}: {error.strerror or error}; check its permissions"
+        if error.errno == errno.ENOSPC:
+            mend = (
+                f"no space left on the disk of {folder}; free some, or set {DATA_VARIABLE} to a "
+                "folder on another disk"
+            )
+        raise InputError(mend) from error
 
 
 def _receive(url: str, new: Path, name: str) -> None:
@@ -137,12 +142,3 @@ def _received(url: str, most: int, same_host: bool = False) -> Iterator[tuple[by
                 yield chunk, announced
         except urllib3.exceptions.HTTPError as error:
             raise requests.ConnectionError(f"the connection was cut: {error}") from error
-
-
-def _disk_error(error: OSError, path: Path) -> InputError:
-    if error.errno == errno.ENOSPC:
-        return InputError(
-            f"no space left on the disk of {path}; free some, or set {DATA_VARIABLE} to a folder "
-            "on another disk"
-        )
-    return InputError(f"could not use {path}: {error.strerror or error}; check its permissions")

@@ -169,8 +169,8 @@ class Features:
             for field, values in codes.items():
                 user_fields[field] = np.zeros(len(users), dtype=np.int32)
                 user_fields[field][users.used] = values
-        occupations = len(tables.occupations)
-        return cls(users, movies, genres, words, user_fields, movie_fields, years, occupations)
+        fields = user_fields, movie_fields
+        return cls(users, movies, genres, words, *fields, years, len(tables.occupations))
 
     @property
     def sizes(self) -> Sizes:
@@ -214,8 +214,6 @@ def joined_table(
     tables: Tables, features: Features, rows: slice | npt.NDArray[np.int64] = slice(None)
 ) -> pd.DataFrame:
     """The three tables joined on user and movie, encoded, as the source document prints them.
-
-    Training does not need it; it is for reading and saving.
 
     Args:
         tables: the tables that `features` was fitted on.

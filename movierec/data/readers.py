@@ -18,6 +18,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NoReturn
 
@@ -36,20 +37,14 @@ HEADER = 2**16  # bytes within which the first line of a CSV file must end
 def read(path: Path, name: str) -> Tables:
     """Read a folder or zip in whichever form its files have."""
     with opened(path, name) as source:
-        return _read_source(source, name)
-
-
-def _read_source(source: Source, name: str) -> Tables:
-    form = form_of(source)
-    files = FORMS[form]
-    tables = {"ml-1m": _read_1m, "ml-100k": _read_100k, "csv": _read_csv}[form](source, name)
-    try:
-        return validate_tables(tables)
-    except RowError as error:
-        file = files.get(error.table, files["ratings"])  # a CSV set's users come from its ratings
-        row = error.row + (2 if form == "csv" else 1)  # a header comes first in a CSV file
-        number, line = _nth_record(source, file, row)
-        _complain(source, file, number, line, error.expected)
+        form = form_of(source)
+        tables = {"ml-1m": _read_1m, "ml-100k": _read_100k, "csv": _read_csv}[form](source, name)
+        try:
+            return validate_tables(tables)
+        except RowError as error:
+            files = FORMS[form]
+            file = files.get(error.table, files["ratings"])  # where a CSV set's users come from
+            _complain_of_row(source, file, error.row, error.expected)
 
 
 def _read_1m(source: Source, name: str) -> Tables:
@@ -72,7 +67,7 @@ def _read_1m(source: Source, name: str) -> Tables:
 
 
 def _read_100k(source: Source, name: str) -> Tables:
-    occupations = tuple(_lines(source, "u.occupation"))
+    occupations = tuple(line for _, line in _lines(source, "u.occupation"))
     genres = _parse_lines(
         source,
         "u.genre",
@@ -90,8 +85,8 @@ def _read_100k(source: Source, name: str) -> Tables:
     codes = {occupation: code for code, occupation in enumerate(occupations)}
     unknown = ~users["occupation"].isin(codes).to_numpy()
     if unknown.any():
-        number, line = _nth_record(source, "u.user", int(np.argmax(unknown)) + 1)
-        _complain(source, "u.user", number, line, f"one of the {len(codes)} of u.occupation")
+        expected = f"one of the {len(codes)} of u.occupation"
+        _complain_of_row(source, "u.user", int(np.argmax(unknown)), expected)
     users["occupation"] = users["occupation"].map(codes).astype("int64")
     flags = r"\|".join("[01]" for _ in genres)
     movies = _parse_lines(
@@ -112,16 +107,9 @@ def _read_100k(source: Source, name: str) -> Tables:
 
 def _read_csv(source: Source, name: str) -> Tables:
     text = {"movieId": pa.int64(), "title": pa.string(), "genres": pa.string()}
-    movies = _csv_columns(source, "movies.csv", text)
-    numbers = {
-        "userId": pa.int64(),
-        "movieId": pa.int64(),
-        "rating": pa.float32(),
-        "timestamp": pa.int64(),
-    }
-    ratings = _csv_columns(source, "ratings.csv", numbers)
-    ratings.columns = pd.Index(["user_id", "movie_id", "rating", "timestamp"])
-    movies.columns = pd.Index(["movie_id", "title", "genres"])
+    movies = _csv_columns(source, "movies.csv", text).rename(columns={"movieId": "movie_id"})
+    numbers = dict(zip(("userId", "movieId", "rating", "timestamp"), _RATING_TYPES, strict=True))
+    ratings = _csv_columns(source, "ratings.csv", numbers).set_axis(_RATING_COLUMNS, axis=1)
     users = pd.DataFrame({"user_id": np.unique(ratings["user_id"])})
     if "links.csv" in source.names:
         movies = movies.join(_links(source), on="movie_id")
@@ -138,8 +126,7 @@ def _links(source: Source) -> pd.DataFrame:
         (links["movieId"].duplicated(), "one line a film"),
     ):
         if wrong.any():
-            number, line = _nth_record(source, "links.csv", int(np.argmax(wrong)) + 2)
-            _complain(source, "links.csv", number, line, expected)
+            _complain_of_row(source, "links.csv", int(np.argmax(wrong)), expected)
     numbers = links[["tmdbId", "imdbId"]].replace("", None).apply(pd.to_numeric).astype("Int64")
     return numbers.set_axis(["tmdb_id", "imdb_id"], axis=1).set_index(links["movieId"])
 
@@ -177,8 +164,11 @@ def _split(text: str) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-def _lines(source: Source, name: str) -> list[str]:
-    return [line for line in _split(_text(source, name)) if line.strip()]
+def _lines(source: Source, name: str) -> Iterator[tuple[int, str]]:
+    """The lines of a file that are not blank, each with its number."""
+    for number, line in enumerate(_split(_text(source, name)), start=1):
+        if line.strip():
+            yield number, line
 
 
 def _complain(source: Source, name: str, number: int, line: str, expected: str) -> NoReturn:
@@ -186,20 +176,17 @@ def _complain(source: Source, name: str, number: int, line: str, expected: str) 
     raise InputError(f"{source.where(name)}, line {number}: got {shown!r}; expected {expected}")
 
 
-def _nth_record(source: Source, name: str, row: int) -> tuple[int, str]:
-    """The number and text of the line with the row-th record, blank lines not counted."""
-    for number, cells in (
-        _csv_records(source, name) if name.endswith(".csv") else _plain_lines(source, name)
-    ):
-        row -= bool("".join(cells).strip())
-        if row == 0:
-            return number, ",".join(cells)
-    raise AssertionError(f"{name} has fewer rows than were read from it")
-
-
-def _plain_lines(source: Source, name: str) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(_split(_text(source, name)), start=1):
-        yield number, [line]
+def _complain_of_row(source: Source, name: str, row: int, expected: str) -> NoReturn:
+    """Name the line that has the row-th record, from 0; blank lines and a header do not count."""
+    if name.endswith(".csv"):
+        records = _csv_records(source, name)
+        lines: Iterator[tuple[int, str]] = (
+            (n, ",".join(cells)) for n, cells in records if "".join(cells).strip()
+        )
+        row += 1  # the header
+    else:
+        lines = _lines(source, name)
+    _complain(source, name, *next(islice(lines, row, None)), expected)
 
 
 def _csv_records(source: Source, name: str) -> Iterator[tuple[int, list[str]]]:
@@ -215,17 +202,11 @@ def _csv_records(source: Source, name: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _parse_lines(
-    source: Source,
-    name: str,
-    expected: str,
-    pattern: re.Pattern[str],
-    columns: Mapping[str, type],
+    source: Source, name: str, expected: str, pattern: re.Pattern[str], columns: Mapping[str, type]
 ) -> pd.DataFrame:
     """A small table, one line a row, each line checked against a pattern."""
     rows: list[tuple[str, ...]] = []
-    for number, line in enumerate(_split(_text(source, name)), start=1):
-        if not line.strip():
-            continue
+    for number, line in _lines(source, name):
         match = pattern.fullmatch(line)
         if not match:
             _complain(source, name, number, line, expected)

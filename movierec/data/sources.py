@@ -36,17 +36,10 @@ class Source:
 
 
 def check_files(path: str | os.PathLike[str], name: str) -> str:
-    """Whether a folder or zip has all files of a form; their contents are not looked at.
-
-    Args:
-        path: the folder or zip.
-        name: the data set that it should be.
-
-    Returns:
-        The form: "ml-1m", "ml-100k" or "csv".
+    """The form of a folder or zip, see `FORMS`; the contents of its files are not looked at.
 
     Raises:
-        InputError: a file is missing, or the zip is damaged.
+        InputError: a file is missing, or the zip is damaged; `name` is what it should be.
     """
     with opened(Path(path), name) as source:
         return form_of(source)

@@ -12,50 +12,18 @@ from movierec.errors import InputError
 
 AGE_BANDS = (1, 18, 25, 35, 45, 50, 56)  # first year of each band, as in ML-1M's users.dat
 AGE_BAND_NAMES = ("under 18", "18-24", "25-34", "35-44", "45-49", "50-55", "56 or over")
-OCCUPATIONS_1M = (
-    "other or not specified",
-    "academic/educator",
-    "artist",
-    "clerical/admin",
-    "college/grad student",
-    "customer service",
-    "doctor/health care",
-    "executive/managerial",
-    "farmer",
-    "homemaker",
-    "K-12 student",
-    "lawyer",
-    "programmer",
-    "retired",
-    "sales/marketing",
-    "scientist",
-    "self-employed",
-    "technician/engineer",
-    "tradesman/craftsman",
-    "unemployed",
-    "writer",
+_OCCUPATIONS = (
+    "other or not specified|academic/educator|artist|clerical/admin|college/grad student|"
+    "customer service|doctor/health care|executive/managerial|farmer|homemaker|K-12 student|lawyer|"
+    "programmer|retired|sales/marketing|scientist|self-employed|technician/engineer|"
+    "tradesman/craftsman|unemployed|writer"
 )
-GENRES_1M = (
-    "Action",
-    "Adventure",
-    "Animation",
-    "Children's",
-    "Comedy",
-    "Crime",
-    "Documentary",
-    "Drama",
-    "Fantasy",
-    "Film-Noir",
-    "Horror",
-    "Musical",
-    "Mystery",
-    "Romance",
-    "Sci-Fi",
-    "Thriller",
-    "War",
-    "Western",
+_GENRES = (
+    "Action|Adventure|Animation|Children's|Comedy|Crime|Documentary|Drama|Fantasy|Film-Noir|Horror|"
+    "Musical|Mystery|Romance|Sci-Fi|Thriller|War|Western"
 )
-
+OCCUPATIONS_1M = tuple(_OCCUPATIONS.split("|"))  # by their codes
+GENRES_1M = tuple(_GENRES.split("|"))
 
 RATING_RANGE = (0.5, 5.0)  # stars, over all forms
 MAX_ID = 2**31 - 1
@@ -155,18 +123,17 @@ def _check(table: str, frame: pd.DataFrame, occupations: int) -> None:
 
     elsewhere = Column("Int64", Check.in_range(0, MAX_ID), nullable=True, required=False)
     worded = Check(lambda texts: texts.str.strip().ne(""), error="a title")
-    plain = Check(
-        lambda texts: ~texts.str.contains(CONTROL), error="text without control characters"
-    )
+    control = "text without control characters"
+    plain = Check(lambda texts: ~texts.str.contains(CONTROL), error=control)
+    coded = f"a code below {occupations}"
     lowest, highest = RATING_RANGE
+    starred = f"{lowest:g} to {highest:g} stars (ratings out of ten, divided by 2)"
     schemas = {
         "users": {"user_id": identifier(unique=True)},
         "demographics": {
             "gender": Column("str", Check.isin(["F", "M"], error="F or M")),
             "age": Column("int64", Check.in_range(0, 130, error="years from 0 to 130")),
-            "occupation": Column(
-                "int64", Check.isin(range(occupations), error=f"a code below {occupations}")
-            ),
+            "occupation": Column("int64", Check.isin(range(occupations), error=coded)),
             "zip": Column("str", plain),
         },
         "movies": {
@@ -183,11 +150,7 @@ def _check(table: str, frame: pd.DataFrame, occupations: int) -> None:
             "rating": Column(
                 "float32",
                 [
-                    Check.in_range(
-                        lowest,
-                        highest,
-                        error=f"{lowest:g} to {highest:g} stars (ratings out of ten, divided by 2)",
-                    ),
+                    Check.in_range(lowest, highest, error=starred),
                     Check(lambda stars: stars * 2 % 1 == 0, error="whole or half stars"),
                 ],
             ),

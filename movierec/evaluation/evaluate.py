@@ -61,10 +61,7 @@ class Measured:
     films: int
 
     def summary(self, seed: int = 0) -> dict[str, Any]:
-        """The metrics of all users together.
-
-        Args:
-            seed: of the intervals.
+        """The metrics of all users together; `seed` is that of the intervals.
 
         Returns:
             `mse`, `rmse`, `mae` where there are predictions; where there are lists, `ranking` with
@@ -145,40 +142,30 @@ def measure(
         k: length of a list.
 
     Returns:
-        What was measured by method: runs by the names of their recipes, or where two have the same
-        by those of their folders, each followed by the lists that its stars alone would give (the
-        name and `BY_STARS`), then the baselines by theirs; and the baselines left out, with the
-        reason.
+        What was measured by method: runs by recipe, or where two have the same by folder, each
+        followed by the lists that its stars alone would give (the name and `BY_STARS`), then the
+        baselines; and the baselines left out, with the reason.
 
     Raises:
         InputError: no rows of this part, runs that cannot be compared, k below 1.
     """
-    first = runs[0]
     methods = _as_methods(runs, part, k)
-    train, _ = known_and_held_out(first, part)
-    features = first.features
-    users, movies = len(features.users), len(features.movies)
-    films = features.movies.ids >= 0
+    train, _ = known_and_held_out(runs[0], part)
+    users, movies = runs[0].features.users, runs[0].features.movies
     left_out = {}
     for name, fit in BASELINES.items():
-        if name == "EASE" and films.sum() > EASE_FILMS:
+        if name == "EASE" and len(movies.used) > EASE_FILMS:
             left_out[name] = (
                 f"needs a dense matrix of films by films, made up to {EASE_FILMS:,} films; this "
-                f"catalogue has {films.sum():,}"
+                f"catalogue has {len(movies.used):,}"
             )
         else:
-            methods[name] = fit(train, users, movies)
-    return measure_methods(first, methods, part, k), left_out
+            methods[name] = fit(train, len(users), len(movies))
+    return measure_methods(runs[0], methods, part, k), left_out
 
 
 def measure_runs(runs: Sequence[Run], part: str = "test", k: int = K) -> dict[str, Measured]:
-    """Put runs to the same held-out rows, without baselines.
-
-    Args and Raises: see `measure`.
-
-    Returns:
-        What was measured by run, named as in `measure`.
-    """
+    """`measure` without the baselines."""
     return measure_methods(runs[0], _as_methods(runs, part, k), part, k)
 
 
@@ -213,7 +200,6 @@ def measure_methods(
     train, held_out = known_and_held_out(run, part)
     features = run.features
     films = features.movies.ids >= 0
-    lowest, highest = run.recommender.lowest, run.recommender.highest
     listed = np.unique(held_out.user_idx[held_out.rating >= LIKED])
     with_lists = len(listed) > 0 and part == "test"
     genres = features.movie_fields["genres"]
@@ -225,7 +211,7 @@ def measure_methods(
         by_user, predicted, lists = rows.to_frame(), None, None
         if method.predict is not None:
             stars = method.predict(held_out.user_idx, held_out.movie_idx)
-            predicted = np.clip(stars, lowest, highest)
+            predicted = run.recommender.scorer.clipped(stars)
             error = pd.Series(predicted.astype(np.float64) - held_out.rating)
             by_user["squared_error"] = (error**2).groupby(held_out.user_idx).sum()
             by_user["absolute_error"] = error.abs().groupby(held_out.user_idx).sum()
@@ -245,8 +231,7 @@ def evaluate(run: Run, part: str = "test", k: int = K, seed: int = 0) -> dict[st
 
     Args:
         run: what to measure.
-        part: see `measure`.
-        k: length of a list.
+        part, k: see `measure`.
         seed: of the intervals.
 
     Returns:

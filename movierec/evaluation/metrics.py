@@ -23,15 +23,8 @@ RESAMPLES = 1000
 BLOCK_SCORES = 4_000_000  # scores of users by films held at once
 
 
-# --- rating and ranking --------------------------------------------------------------------------
-
-
 def rating_metrics(rating: npt.ArrayLike, predicted: npt.ArrayLike) -> dict[str, float]:
-    """Errors of predicted ratings.
-
-    Args:
-        rating: (n,) stars given.
-        predicted: (n,) stars predicted.
+    """Errors of predicted ratings, of (n,) stars given and predicted.
 
     Returns:
         `mse` (stars squared), `rmse` and `mae` (stars).
@@ -90,18 +83,15 @@ def top_lists(
     return lists
 
 
-def list_metrics(
-    lists: npt.NDArray[np.int64], users: Indices, held_out: Rows, liked: float = LIKED
-) -> pd.DataFrame:
+def list_metrics(lists: npt.NDArray[np.int64], users: Indices, held_out: Rows) -> pd.DataFrame:
     """How well each user's list meets what they went on to watch and like.
 
-    A held-out film of `liked` stars or more is relevant; every user must have one.
+    A held-out film of `LIKED` stars or more is relevant; every user must have one.
 
     Args:
         lists: (users, k) movie rows, best first, -1 where there are fewer.
         users: (users,) user rows, ascending.
         held_out: encoded held-out ratings.
-        liked: stars from which a film is relevant.
 
     Returns:
         A row a user, all from 0 to 1: `ndcg@k` (binary gain, ideal list cut at k), `recall@k`
@@ -117,7 +107,7 @@ def list_metrics(
     """
     k = lists.shape[1]
     rows = int(max(lists.max(initial=0), held_out.movie_idx.max(initial=0))) + 1
-    relevant = held_out.rating >= liked
+    relevant = held_out.rating >= LIKED
     pairs = held_out.user_idx.astype(np.int64) * rows + held_out.movie_idx
     shown = np.where(lists >= 0, users[:, None].astype(np.int64) * rows + lists, -1)
     hits = np.isin(shown, pairs[relevant])  # (users, k)
@@ -143,8 +133,7 @@ def list_traits(
     """What each user's list is like, whatever they think of it.
 
     Args:
-        lists: (users, k) movie rows, best first, -1 where there are fewer.
-        users: (users,) user rows.
+        lists, users: as in `list_metrics`.
         train: encoded training ratings.
         genres: (movie rows, slots) genres of each film, 0 for none.
 
@@ -195,9 +184,6 @@ def _mean_where(
     counts = where.sum(axis=axis)
     sums = np.sum(values, axis=axis, where=where, dtype=np.float64)
     return np.divide(sums, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
-
-
-# --- intervals and differences -------------------------------------------------------------------
 
 
 def intervals(
@@ -291,9 +277,6 @@ def _bootstrap(by_user: pd.DataFrame, resamples: int, seed: int) -> tuple[pd.Ser
     return values.iloc[0], values.iloc[1:]
 
 
-# --- slices --------------------------------------------------------------------------------------
-
-
 def slices(
     group: pd.Series,
     rating: npt.ArrayLike,
@@ -305,8 +288,7 @@ def slices(
     Args:
         group: the group of each row, indexed by the row's position; a row may stand in several
             groups, or in none.
-        rating: (n,) stars given.
-        predicted: (n,) stars predicted, by method.
+        rating, predicted: (n,) stars given, and predicted by each method.
         statistic: root mean squared error, mean absolute error, or mean of predicted minus given.
 
     Returns:
@@ -352,8 +334,7 @@ def calibration(
     """Mean rating given where about so many stars were predicted.
 
     Args:
-        rating: (n,) stars given.
-        predicted: (n,) stars predicted.
+        rating, predicted: (n,) stars given and predicted.
         width: of a bin of predictions (stars).
 
     Returns:
@@ -366,7 +347,6 @@ def calibration(
     frame = pd.DataFrame({"predicted": predicted, "given": rating}, dtype=np.float64)
     grouped = frame.groupby(np.floor(frame["predicted"] / width))
     given = grouped["given"].agg(["mean", "size", "sem"])
-    bins = {"predicted": grouped["predicted"].mean(), "given": given["mean"]}
-    return pd.DataFrame(bins | {"rows": given["size"], "error": given["sem"]}).reset_index(
-        drop=True
-    )
+    given = given.rename(columns={"mean": "given", "size": "rows", "sem": "error"})
+    given.insert(0, "predicted", grouped["predicted"].mean())
+    return given.reset_index(drop=True)

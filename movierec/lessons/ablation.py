@@ -20,17 +20,14 @@ from movierec.vectors import Vectors, pair_scores
 if TYPE_CHECKING:
     from movierec.runs import Run
 
+SEED = 0  # of the starts
 NO_TOWER = 1e12  # a ridge under which a tower says nothing
 
 Indices = npt.NDArray[np.int32]
 
 
 def measure_halves(run: Run, part: str = "test") -> dict[str, Measured]:
-    """The lists of a run by each of its halves alone, and by both.
-
-    Args:
-        run: of any recipe.
-        part: the rows to measure on, as in `evaluation.measure`.
+    """The lists of a run of any recipe by each of its halves alone, and by both.
 
     Returns:
         What was measured, by what films were ordered by; nothing where lists cannot be measured.
@@ -50,7 +47,6 @@ def measure_parts(
     run: Run,
     part: str = "test",
     recipe: BestRecipe | None = None,
-    seed: int = 0,
     best: Run | None = None,
 ) -> dict[str, Measured]:
     """Fit recipe `best` part by part on the rows of a run, and measure each step.
@@ -59,7 +55,6 @@ def measure_parts(
         run: of any recipe; only its data and its held-out rows are used.
         part: the rows to measure on, as in `evaluation.measure`.
         recipe: with all parts; None: that of `best`, or else `BEST`.
-        seed: of the starts.
         best: a run of the recipe on the same rows, if there is one. It then stands for the last
             three steps, which are not fitted again.
 
@@ -85,7 +80,7 @@ def measure_parts(
     }
     methods = {}
     for name, changes in steps.items():
-        fitted = fit_ratings(features, train, nothing, dataclasses.replace(recipe, **changes), seed)
+        fitted = fit_ratings(features, train, nothing, dataclasses.replace(recipe, **changes), SEED)
         methods[name] = _by_rating(*fitted.vectors(features, members=1))
     averaged = f"+ {recipe.members} models averaged"
     if best:

@@ -14,14 +14,11 @@ from movierec.data.splits import RowNumbers
 from movierec.data.tables import AGE_BAND_NAMES, AGE_BANDS, Tables
 from movierec.vectors import top_k, unit_rows
 
-PAUSE = 3600  # seconds without a rating that end a sitting
+PAUSE = 3600
 
 
 def user_groups(tables: Tables) -> dict[str, pd.Series]:
     """What users are told apart by.
-
-    Args:
-        tables: any data set.
 
     Returns:
         Names by `user_id` (categories in their order, also those that nobody is of): `gender`,
@@ -43,24 +40,13 @@ def user_groups(tables: Tables) -> dict[str, pd.Series]:
 
 
 def genre_flags(movies: pd.DataFrame) -> pd.DataFrame:
-    """Which film has which genre.
-
-    Args:
-        movies: with `movie_id` and `genres`.
-
-    Returns:
-        0 or 1 by `movie_id`, a column a genre in the order of the alphabet.
-    """
+    """Which film has which genre: 0 or 1 by `movie_id`, a column a genre, in alphabetical order."""
     listed = movies.set_index("movie_id")["genres"].map(split_genres)
     return listed.str.join("|").str.get_dummies().astype(np.int64)
 
 
 def genres_together(flags: pd.DataFrame) -> pd.DataFrame:
-    """Of the films of the row's genre, the part that also has the column's; 0 on the diagonal.
-
-    Args:
-        flags: from `genre_flags`.
-    """
+    """Of the films of the row's genre, the part that also has the column's; 0 on the diagonal."""
     both = flags.T @ flags
     share = both.div(np.diag(both), axis=0)
     return share.mask(np.eye(len(share), dtype=bool), 0.0)
@@ -85,19 +71,18 @@ def genre_lift(ratings: pd.DataFrame, flags: pd.DataFrame, group: pd.Series) -> 
     return share.div(overall, axis=0).sub(1).loc[overall > 0]
 
 
-def sittings(ratings: pd.DataFrame, pause: int = PAUSE) -> pd.Series:
+def sittings(ratings: pd.DataFrame) -> pd.Series:
     """How often each user sat down to rate.
 
     Args:
         ratings: with `user_id` and `timestamp` (Unix seconds).
-        pause: seconds without a rating that end a sitting.
 
     Returns:
-        Sittings by `user_id`, 1 or more.
+        Sittings by `user_id`, 1 or more; `PAUSE` seconds without a rating end one.
     """
     ordered = ratings[["user_id", "timestamp"]].sort_values(["user_id", "timestamp"])
     gap = ordered.groupby("user_id")["timestamp"].diff()
-    return (gap.isna() | (gap > pause)).groupby(ordered["user_id"]).sum()
+    return (gap.isna() | (gap > PAUSE)).groupby(ordered["user_id"]).sum()
 
 
 def part_table(
@@ -129,9 +114,7 @@ def part_table(
 
 
 def dense_corner(tables: Tables, users: int = 250, films: int = 250) -> Tables:
-    """The ratings that the most active people gave to the most rated films.
-
-    Few enough for short experiments, and all of them about people and films that are known well.
+    """The ratings that the most active people gave to the most rated films: for experiments.
 
     Args:
         tables: any data set.
@@ -168,16 +151,14 @@ def neighbours(
     Returns:
         By the asked names, columns 1 to k: a neighbour's name with the cosine in brackets.
     """
-    unit, k = unit_rows(np.asarray(vectors, dtype=np.float32)), min(k, len(vectors) - 1)
-    cosines = unit[list(asked)] @ unit.T  # (asked, n)
-    cosines[np.arange(len(asked)), list(asked)] = -np.inf
+    cosines = _cosines(vectors, asked)
+    k = min(k, len(vectors) - 1)
     near = top_k(cosines, k) if k > 0 else np.zeros((len(asked), 0), dtype=np.int64)
     told = [
         [f"{names[n]} ({row[n]:.2f})" for n in found]
         for row, found in zip(cosines, near, strict=True)
     ]
-    columns = range(1, near.shape[1] + 1)
-    return pd.DataFrame(told, index=[names[n] for n in asked], columns=columns)
+    return pd.DataFrame(told, index=[names[n] for n in asked], columns=range(1, k + 1))
 
 
 def kinship(vectors: npt.NDArray[np.floating], flags: npt.NDArray, k: int = 10) -> float:
@@ -192,9 +173,14 @@ def kinship(vectors: npt.NDArray[np.floating], flags: npt.NDArray, k: int = 10) 
         The share, 0 to 1, of pairs of a thing and a neighbour that are both of some kind. Random
         vectors give the share among all pairs.
     """
-    unit = unit_rows(np.asarray(vectors, dtype=np.float32))
-    cosines = unit @ unit.T
-    np.fill_diagonal(cosines, -np.inf)
-    near = top_k(cosines, min(k, len(unit) - 1))
+    near = top_k(_cosines(vectors, range(len(vectors))), min(k, len(vectors) - 1))
     of = (np.asarray(flags) > 0).astype(np.int64)
     return float(np.take_along_axis((of @ of.T) > 0, near, axis=1).mean())
+
+
+def _cosines(vectors: npt.NDArray[np.floating], asked: Sequence[int]) -> npt.NDArray[np.float32]:
+    """Of those asked for with all, (asked, n); -inf with itself, so that no one is near itself."""
+    unit, rows = unit_rows(np.asarray(vectors, dtype=np.float32)), np.asarray(asked)
+    cosines = unit[rows] @ unit.T
+    cosines[np.arange(len(rows)), rows] = -np.inf
+    return cosines

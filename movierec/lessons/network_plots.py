@@ -48,7 +48,6 @@ def window_answers(words: list[str], answers: npt.ArrayLike, window: int, ax: Ax
         words: the title's words, "" for padding.
         answers: (words - window + 1,) numbers, before the relu.
         window: words seen at once.
-        ax: where to draw.
     """
     answers = np.asarray(answers)
     shown = [word or "·" for word in words]
@@ -66,12 +65,7 @@ def window_answers(words: list[str], answers: npt.ArrayLike, window: int, ax: Ax
 
 
 def joined_vectors(parts: dict[str, npt.NDArray], ax: Axes) -> Axes:
-    """Vectors side by side as one strip, each with its name and the positions it takes.
-
-    Args:
-        parts: vectors by name, in the order of the joining.
-        ax: where to draw.
-    """
+    """Vectors by name side by side as one strip, each with the positions it takes."""
     heatmap(np.concatenate([vector.ravel() for vector in parts.values()])[None], ax)
     stop = 0
     for name, vector in parts.items():
@@ -83,25 +77,15 @@ def joined_vectors(parts: dict[str, npt.NDArray], ax: Axes) -> Axes:
 
 
 def dot_product(left: npt.NDArray, right: npt.NDArray, ax: Axes) -> Axes:
-    """The products of two vectors' entries, and their running total.
-
-    Args:
-        left, right: (d,) each.
-        ax: where to draw.
-    """
+    """The products of two vectors' entries, (d,) each, and their running total."""
     products = left * right
     total = np.cumsum(products)
     position = np.arange(1, len(products) + 1)
     ax.bar(position, products, width=1.0, color=COLOURS[5], label="product at a position")
     ax.plot(position, total, color=COLOURS[1], label="running total")
-    ax.plot(position[-1], total[-1], "o", color=COLOURS[1])
-    ax.annotate(
-        f"{total[-1]:.3f}",
-        (position[-1], total[-1]),
-        (4, 6),
-        textcoords="offset points",
-        ha="right",
-    )
+    end = position[-1], total[-1]
+    ax.plot(*end, "o", color=COLOURS[1])
+    ax.annotate(f"{total[-1]:.3f}", end, (4, 6), textcoords="offset points", ha="right")
     ax.axhline(0, color=COLOURS[6], linewidth=0.8)
     ax.set(xlabel="position in the vectors", ylabel="product, total")
     ax.legend()

@@ -1,4 +1,4 @@
-"""Pictures: data and an `Axes` in, the `Axes` out."""
+"""Pictures: each draws data into an `Axes`, and gives it back."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 # Okabe and Ito's palette, told apart by colour-blind readers and in grey print
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+BINS = 30  # bars of a histogram
 
 # for `plt.rcParams.update(plots.STYLE)` at the top of a notebook
 STYLE: dict[str, Any] = {
@@ -39,7 +41,6 @@ def loss_curves(history: pd.DataFrame, ax: Axes, levels: dict[str, float] | None
 
     Args:
         history: with `epoch`, `train_loss`, `val_loss` (NaN without validation rows).
-        ax: where to draw.
         levels: errors of other methods by name, drawn as level lines.
     """
     ax.plot(history["epoch"] - 0.5, history["train_loss"], "o-", color=COLOURS[0], label="training")
@@ -58,7 +59,6 @@ def paired_losses(histories: dict[str, pd.DataFrame], ax: Axes) -> Axes:
 
     Args:
         histories: by name, each as in `loss_curves`, with validation rows.
-        ax: where to draw.
     """
     for colour, (name, history) in zip(COLOURS, histories.items(), strict=False):
         epoch, val_loss = history["epoch"], history["val_loss"]
@@ -86,7 +86,6 @@ def bars(
 
     Args:
         values: the lengths; the index names the bars.
-        ax: where to draw.
         value_label: what the lengths are, with their unit.
         name_label: what the names are.
         horizontal: lying bars, the first one on top, for long names.
@@ -105,9 +104,8 @@ def bars(
         ax.set(xlabel=name_label, ylabel=value_label)
         ax.margins(y=0.12)
     whole = np.all(values == np.round(values))
-    ax.bar_label(
-        drawn, fmt="{:,.0f}" if whole else f"{{:,.{digits}f}}", padding=2, fontsize="small"
-    )
+    fmt = "{:,.0f}" if whole else f"{{:,.{digits}f}}"
+    ax.bar_label(drawn, fmt=fmt, padding=2, fontsize="small")
     (ax.xaxis if horizontal else ax.yaxis).set_major_formatter("{x:,.10g}")
     return ax
 
@@ -117,14 +115,12 @@ def grouped_lines(table: pd.DataFrame, ax: Axes, xlabel: str, ylabel: str) -> Ax
 
     Args:
         table: groups by methods.
-        ax: where to draw.
         xlabel: what the groups are.
         ylabel: what is measured, with its unit.
     """
     names = [f"{name:g}" if isinstance(name, float) else str(name) for name in table.index]
-    markers = "osD^vP*X"
     # seven colours and eight markers: 56 lines before two look the same
-    looks = zip(cycle(COLOURS), cycle(markers), table.columns, strict=False)
+    looks = zip(cycle(COLOURS), cycle("osD^vP*X"), table.columns, strict=False)
     for colour, marker, name in looks:
         ax.plot(names, table[name].to_numpy(), marker=marker, color=colour, label=name)
     ax.set(xlabel=xlabel, ylabel=ylabel)
@@ -139,7 +135,6 @@ def places(table: pd.DataFrame, ax: Axes, xlabel: str) -> Axes:
     Args:
         table: things by steps; places from 1, on a logarithmic axis. Names are written beside the
             last step; at most seven things have colours of their own.
-        ax: where to draw.
         xlabel: what the steps are.
     """
     steps = [str(step) for step in table.columns]
@@ -165,7 +160,6 @@ def intervals(
 
     Args:
         table: methods by `value`, `low`, `high`.
-        ax: where to draw.
         value_label: what the values are, with their unit.
         highlight: the name of a method in another colour.
     """
@@ -193,7 +187,6 @@ def calibration(
     Args:
         rating: (parts,) mean stars given.
         predicted: (parts,) mean stars predicted, ascending.
-        ax: where to draw.
         error: (parts,) half lengths of bars about the stars given; NaN for none.
 
     Reference:
@@ -212,33 +205,6 @@ def calibration(
     return ax
 
 
-def rating_histograms(rating: npt.ArrayLike, predicted: npt.ArrayLike, ax: Axes) -> Axes:
-    """Ratings given as bars at their stars, ratings predicted as an outline.
-
-    Args:
-        rating: (n,) stars given.
-        predicted: (n,) stars predicted.
-        ax: where to draw.
-    """
-    stars, counts = np.unique(np.asarray(rating), return_counts=True)
-    step = float(np.diff(stars).min()) if len(stars) > 1 else 1.0
-    # a share a star, so that bars and outline can be compared by their areas
-    height = counts / counts.sum() / step
-    ax.bar(stars, height, width=0.9 * step, color=COLOURS[5], label="given")
-    ax.hist(
-        np.asarray(predicted),
-        bins=60,
-        density=True,
-        histtype="step",
-        linewidth=2,
-        color=COLOURS[1],
-        label="predicted",
-    )
-    ax.set(xlabel="rating (stars)", ylabel="density (share of the rows per star)")
-    ax.legend()
-    return ax
-
-
 def points_by_group(
     points: npt.NDArray, groups: Sequence[str], ax: Axes, shown: Sequence[str]
 ) -> Axes:
@@ -247,7 +213,6 @@ def points_by_group(
     Args:
         points: (n, 2).
         groups: (n,) the group of each point.
-        ax: where to draw.
         shown: the groups to colour, at most six.
     """
     group = np.asarray(groups)
@@ -261,23 +226,19 @@ def points_by_group(
     return ax
 
 
-def histogram(
-    values: npt.ArrayLike, ax: Axes, value_label: str, count_label: str, bins: int = 30
-) -> Axes:
-    """How often values occur, with a line at their median.
+def histogram(values: npt.ArrayLike, ax: Axes, value_label: str, count_label: str) -> Axes:
+    """How often values occur, in `BINS` bars, with a line at their median.
 
     Args:
-        values: (n,) numbers.
-        ax: where to draw.
+        values: (n,) numbers; whole ones that span fewer than `BINS` get one bar each.
         value_label, count_label: what is measured, and what is counted.
-        bins: bars of equal width; whole numbers that span fewer get one bar each.
     """
     values = np.asarray(values, dtype=np.float64)
     lowest, highest, median = values.min(), values.max(), np.median(values)
-    if highest - lowest < bins and np.all(values == np.round(values)):
+    if highest - lowest < BINS and np.all(values == np.round(values)):
         edges = np.arange(lowest, highest + 2) - 0.5
     else:
-        edges = np.linspace(lowest, highest, bins + 1)
+        edges = np.linspace(lowest, highest, BINS + 1)
     ax.hist(values, bins=list(edges), color=COLOURS[0], edgecolor="white", linewidth=0.5)
     ax.axvline(median, linestyle="--", color=COLOURS[1], label=f"median {median:,.4g}")
     ax.set(xlabel=value_label, ylabel=count_label)
@@ -291,7 +252,6 @@ def long_tail(counts: npt.ArrayLike, ax: Axes, what: str) -> Axes:
 
     Args:
         counts: (n,) ratings of each, in any order.
-        ax: where to draw.
         what: what is ranked, in the plural.
     """
     ordered = np.sort(np.asarray(counts))[::-1]
@@ -309,12 +269,7 @@ def long_tail(counts: npt.ArrayLike, ax: Axes, what: str) -> Axes:
 
 
 def over_time(timestamps: npt.ArrayLike, ax: Axes) -> Axes:
-    """Ratings a month.
-
-    Args:
-        timestamps: (n,) Unix seconds.
-        ax: where to draw.
-    """
+    """Ratings a month, of the Unix seconds of each."""
     moments = pd.Series(1, index=pd.to_datetime(np.asarray(timestamps), unit="s"))
     monthly = moments.resample("MS").sum()
     ax.plot(monthly.index, monthly, drawstyle="steps-post", color=COLOURS[0])
@@ -331,7 +286,6 @@ def heatmap(
 
     Args:
         table: numbers; a data frame's index and columns name the ticks, up to 25 of them.
-        ax: where to draw.
         digits: decimals to write into the cells; nothing is written when not given, nor where
             there is no number.
         label: what the numbers are, with their unit: a scale of the colours is drawn, if given.
@@ -363,13 +317,7 @@ def heatmap(
 
 
 def outline(ax: Axes, row: int, column: int, height: int = 1, width: int = 1) -> Axes:
-    """Frame some cells of a heat map.
-
-    Args:
-        ax: with a heat map.
-        row, column: the upper left cell.
-        height, width: in cells.
-    """
+    """Frame cells of a heat map, of which (row, column) is the upper left one."""
     corner = (column - 0.5, row - 0.5)
     ax.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=COLOURS[6], linewidth=2))
     return ax

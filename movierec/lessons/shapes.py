@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,11 +42,7 @@ class LayerShape:
 
 
 def derive(sizes: Sizes, config: NetworkConfig) -> list[LayerShape]:
-    """Derive all layers from the sizes of the data and the dimensions, without TensorFlow.
-
-    Args:
-        sizes: rows of the embedding matrices, from `Features.sizes`.
-        config: the network's dimensions.
+    """All layers from the sizes of the data and the dimensions, without TensorFlow.
 
     Returns:
         The layers in the order of the computation, user tower first, the dot product last.
@@ -56,21 +53,14 @@ def derive(sizes: Sizes, config: NetworkConfig) -> list[LayerShape]:
         >>> derive(sizes, NetworkConfig())[-1].shape
         ('B', 1)
     """
-    return [*_user_layers(sizes, config), *_movie_layers(sizes, config), *_rating_layers()]
+    rating = LayerShape(
+        "rating", "rating", "product summed over the vector; one axis kept", ("B", 1)
+    )
+    return [*_user_layers(sizes, config), *_movie_layers(sizes, config), rating]
 
 
 def count_parameters(sizes: Sizes, config: NetworkConfig) -> int:
-    """All trainable numbers of a network, by the rules.
-
-    Args:
-        sizes, config: as in `derive`.
-
-    Example:
-        >>> from movierec.network.settings import NetworkConfig
-        >>> sizes = Sizes(6041, 2, 7, 21, 3953, 19, 5217, 18, 15)  # ML-1M
-        >>> count_parameters(sizes, NetworkConfig())
-        541456
-    """
+    """All trainable numbers of the network of which `derive` tells the layers."""
     return sum(layer.parameters for layer in derive(sizes, config))
 
 
@@ -85,10 +75,8 @@ def _user_layers(sizes: Sizes, config: NetworkConfig) -> Iterator[LayerShape]:
         yield _embedding("user", f"{field}_embed_layer", rows, 1, width)
     for field, (_, width) in fields.items():
         yield _dense("user", f"{field}_fc_layer", width, d)
-    joined = d * len(fields)
-    yield LayerShape(
-        "user", "user_combine_layer", f"join {len(fields)} features of {d}", ("B", 1, joined)
-    )
+    joined, rule = d * len(fields), f"join {len(fields)} features of {d}"
+    yield LayerShape("user", "user_combine_layer", rule, ("B", 1, joined))
     yield _dense("user", "user_combine_fc_layer", joined, config.vector_dim)
     yield _flat("user", "user_combine_layer_flat", config.vector_dim)
 
@@ -96,53 +84,40 @@ def _user_layers(sizes: Sizes, config: NetworkConfig) -> Iterator[LayerShape]:
 def _movie_layers(sizes: Sizes, config: NetworkConfig) -> Iterator[LayerShape]:
     d, words, slots = config.embed_dim, sizes.title_length, sizes.genre_slots
     filters, windows = config.filters, config.windows
+    layer = partial(LayerShape, "movie")
     yield _embedding("movie", "movie_id_embed_layer", sizes.movies, 1, d)
     yield _embedding("movie", "movie_categories_embed_layer", sizes.genres, slots, d)
     if config.mask_padding:
         yield _masked("movie_categories_masked", ("B", slots, d))
-    yield LayerShape(
-        "movie", "movie_categories_sum_layer", f"the sum of {slots} positions", ("B", 1, d)
-    )
+    yield layer("movie_categories_sum_layer", f"the sum of {slots} positions", ("B", 1, d))
     yield _embedding("movie", "movie_title_embed_layer", sizes.words, words, d)
     if config.mask_padding:
         yield _masked("movie_title_masked", ("B", words, d))
-    yield LayerShape(
-        "movie", "movie_title_embed_layer_expand", "one channel added", ("B", words, d, 1)
-    )
+    yield layer("movie_title_embed_layer_expand", "one channel added", ("B", words, d, 1))
     for w in windows:
         height = words - w + 1
-        yield LayerShape(
-            "movie",
+        answers = ("B", height, 1, filters)
+        yield layer(
             f"conv_layer_{w}",
             f"height {words} - {w} + 1 = {height}; width {d} - {d} + 1 = 1; {filters} filters",
-            ("B", height, 1, filters),
+            answers,
             w * d * filters + filters,
             f"{w} × {d} × 1 × {filters} weights + {filters} biases",
         )
-        yield LayerShape(
-            "movie", f"relu_layer_{w}", "elementwise: unchanged", ("B", height, 1, filters)
-        )
+        yield layer(f"relu_layer_{w}", "elementwise: unchanged", answers)
         if config.mask_padding:
-            yield _masked(f"relu_masked_{w}", ("B", height, 1, filters))
-        yield LayerShape(
-            "movie", f"maxpool_layer_{w}", f"the largest of {height}", ("B", 1, 1, filters)
-        )
+            yield _masked(f"relu_masked_{w}", answers)
+        yield layer(f"maxpool_layer_{w}", f"the largest of {height}", ("B", 1, 1, filters))
     pooled = filters * len(windows)
-    yield LayerShape(
-        "movie", "pool_layer", f"join {len(windows)} × {filters} channels", ("B", 1, 1, pooled)
-    )
-    yield LayerShape("movie", "pool_layer_flat", "one axis dropped", ("B", 1, pooled))
-    yield LayerShape("movie", "dropout_layer", "elementwise: unchanged", ("B", 1, pooled))
+    yield layer("pool_layer", f"join {len(windows)} × {filters} channels", ("B", 1, 1, pooled))
+    yield layer("pool_layer_flat", "one axis dropped", ("B", 1, pooled))
+    yield layer("dropout_layer", "elementwise: unchanged", ("B", 1, pooled))
     yield _dense("movie", "movie_id_fc_layer", d, d)
     yield _dense("movie", "movie_categories_fc_layer", d, d)
     joined = 2 * d + pooled
-    yield LayerShape("movie", "movie_combine_layer", f"join {d} + {d} + {pooled}", ("B", 1, joined))
+    yield layer("movie_combine_layer", f"join {d} + {d} + {pooled}", ("B", 1, joined))
     yield _dense("movie", "movie_combine_fc_layer", joined, config.vector_dim)
     yield _flat("movie", "movie_combine_layer_flat", config.vector_dim)
-
-
-def _rating_layers() -> Iterator[LayerShape]:
-    yield LayerShape("rating", "rating", "product summed over the vector; one axis kept", ("B", 1))
 
 
 def _masked(layer: str, shape: Shape) -> LayerShape:
@@ -167,11 +142,7 @@ def _flat(tower: str, layer: str, width: int) -> LayerShape:
 
 
 def compare(derived: list[LayerShape], *towers: keras.Model) -> pd.DataFrame:
-    """Hold the derived layers against the built ones.
-
-    Args:
-        derived: from `derive`.
-        towers: the built user and movie tower.
+    """Hold the derived layers against those of the built user and movie tower.
 
     Returns:
         One row a derived layer that the towers have: `tower`, `layer`, `rule`, `derived` and
@@ -182,12 +153,11 @@ def compare(derived: list[LayerShape], *towers: keras.Model) -> pd.DataFrame:
     """
     built = {layer.name: layer for tower in towers for layer in tower.layers}
     inputs = {tensor.name for tower in towers for tensor in tower.inputs}
-    if stray := {layer.layer for layer in derived if layer.tower != "rating"} ^ set(built) - inputs:
+    derived = [layer for layer in derived if layer.tower != "rating"]  # which is no Keras layer
+    if stray := {layer.layer for layer in derived} ^ set(built) - inputs:
         raise KeyError(f"either derived or built, but not both: {', '.join(sorted(stray))}")
     rows = []
     for layer in derived:
-        if layer.tower == "rating":
-            continue
         shape = ("B", *built[layer.layer].output.shape[1:])
         parameters = built[layer.layer].count_params()
         rows.append(
@@ -208,18 +178,14 @@ def compare(derived: list[LayerShape], *towers: keras.Model) -> pd.DataFrame:
 def layer_outputs(
     tower: keras.Model, fields: dict[str, npt.NDArray[np.int32]]
 ) -> dict[str, npt.NDArray]:
-    """What every layer of a tower gives for some rows, by the layer's name.
+    """What every layer of a built tower gives for some rows, by the layer's name.
 
     Args:
-        tower: a built user or movie tower.
+        tower: of users or movies.
         fields: the encoded rows, int32 (B, width) by input name.
 
     Returns:
         Arrays of shape (B, ...), as at prediction time: dropout changes nothing.
-
-    Example:
-        >>> layer_outputs(model.user_tower, {"uid": user_idx[:, None]})["uid_embed_layer"].shape
-        (3, 1, 32)
     """
     outputs = {layer.name: layer.output for layer in tower.layers}
     probe = type(tower)(tower.input, outputs)  # the same layers, all of their outputs

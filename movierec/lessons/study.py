@@ -18,6 +18,8 @@ from movierec.network.network import started_network
 from movierec.network.recipes import NetworkRecipe
 from movierec.runs import encode_rows
 
+SEED = 0  # of the weights and of the order of the rows
+
 
 def study(
     tables: Tables,
@@ -26,7 +28,6 @@ def study(
     recipe: str | Recipe = "fast",
     epochs: int = 2,
     max_rows: int = 100_000,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """Short trainings for every pair of a batch size and a learning rate.
 
@@ -39,19 +40,18 @@ def study(
         recipe: everything else.
         epochs: passes over the rows in each training.
         max_rows: where there are more training rows, so many of them are taken, to bound the time.
-        seed: as in `train`.
 
     Returns:
         A row a training and epoch: `batch_size`, `learning_rate` (the one tried), `steps` (an
         epoch), and `epoch`, `train_loss`, `val_loss`, `seconds` as in
-        `training.Fit.history`; the losses of a pair that diverged are infinite.
+        `fitting.Fit.history`; the losses of a pair that diverged are infinite.
 
     Raises:
         InputError: a setting out of range.
     """
     features = Features.fit(tables)
     rows = encode_rows(tables, features)
-    learned, chosen = validation_split(split(tables.ratings)[0], seed=seed)
+    learned, chosen = validation_split(split(tables.ratings)[0])
     learned = learned[:max_rows]
     frames = []
     for batch_size, learning_rate in itertools.product(batch_sizes, learning_rates):
@@ -61,17 +61,12 @@ def study(
         settings = settings.starting_at(float(rows.rating[learned].mean(dtype=np.float64)))
         if not isinstance(settings, NetworkRecipe):
             raise InputError(f"got the recipe {settings.name!r}; expected one of a network")
-        model = started_network(features, rows.take(learned), settings, seed)
+        model = started_network(features, rows.take(learned), settings, SEED)
         try:
-            history = fit(model, rows.take(learned), rows.take(chosen), settings, seed).history
+            history = fit(model, rows.take(learned), rows.take(chosen), settings, SEED).history
         except DivergedError:  # a result like any other, of a learning rate that is too high
-            diverged = {
-                "epoch": epochs,
-                "train_loss": np.inf,
-                "val_loss": np.inf,
-                "seconds": np.nan,
-            }
-            history = pd.DataFrame([diverged])
+            losses = dict.fromkeys(("train_loss", "val_loss"), np.inf)
+            history = pd.DataFrame([{"epoch": epochs, **losses, "seconds": np.nan}])
         tried = {"learning_rate": learning_rate, "steps": -(-len(learned) // batch_size)}
         frames.append(history.assign(batch_size=batch_size, **tried))
     columns = ["batch_size", "learning_rate", "steps", "epoch", "train_loss", "val_loss", "seconds"]

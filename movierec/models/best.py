@@ -6,11 +6,8 @@ predictions, so that all that works with a network's vectors works with these.
 
 from __future__ import annotations
 
-import os
 import time
-from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Event
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +17,7 @@ import pandas as pd
 from movierec.data.attributes import movie_attributes, user_attributes
 from movierec.data.features import Features
 from movierec.logs import logger
-from movierec.models.factors import FactorConfig, Factors, fit_factors, without_doubt
+from movierec.models.factors import FactorConfig, Factors, fit_factors
 from movierec.models.recipe import Job, Recipe, Trained, check_above_zero
 from movierec.progress import OnEpoch, progress
 from movierec.vectors import Rows, pair_scores
@@ -139,8 +136,6 @@ def fit_ratings(
     )
     history: list[dict[str, float]] = []
 
-    stopped = Event()
-
     def record(number: int, factors: Factors) -> None:
         left, right = _joined([factors])
 
@@ -155,25 +150,13 @@ def fit_ratings(
         if on_epoch:
             on_epoch(history[-1])
 
-    def member(number: int) -> Factors:
-        def on_pass(passed: int, factors: Factors) -> None:
-            if stopped.is_set():
-                raise CancelledError
-            if number == 0:
-                record(passed, factors)
-
-        # every other member gives each user a noise of its own: members that differ average better
-        by_user = number % 2 == 1
-        start = seed * recipe.members + number
-        return without_doubt(fit_factors(rows, *known, recipe, start, by_user, on_pass))
-
-    # the work is in NumPy and SciPy calls that run side by side
-    with ThreadPoolExecutor(min(recipe.members, os.cpu_count() or 1)) as pool:
-        try:
-            members = list(pool.map(member, range(recipe.members)))
-        except BaseException:
-            stopped.set()  # after an interrupt nobody waits for more than the pass under way
-            raise
+    # one after the other, since each takes all cores; every other one gives each user a noise of
+    # its own: members that differ average better
+    starts = range(seed * recipe.members, (seed + 1) * recipe.members)
+    members = [
+        fit_factors(rows, *known, recipe, start, number % 2 == 1, record if number == 0 else None)
+        for number, start in enumerate(starts)
+    ]
     return Ratings(members, users.astype(np.int32), movies.astype(np.int32), history)
 
 

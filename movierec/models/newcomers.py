@@ -30,7 +30,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from movierec.models.factors import USER_SHRINK, ridge_regression
+from movierec.models.factors import USER_SHRINK
+from movierec.models.ridge import matrix_inputs, ridge_regression
 from movierec.vectors import Rows, pair_scores
 
 Array = npt.NDArray[np.float32]
@@ -122,9 +123,9 @@ def learn_newcomers(
     way = _directions(users[asked] - center)
     targets = (users[asked] - center) @ way  # (n, q)
     inputs = _cut_histories(heard, asked, len(movies), user_attributes[asked], seed)
-    every = sp.vstack(inputs, format="csr")
-    start = np.zeros((every.shape[1], targets.shape[1]), np.float32)
-    tower = ridge_regression(every, np.tile(targets, (len(SIZES), 1)), RIDGE, start, SOLVER_STEPS)
+    every = matrix_inputs(sp.vstack(inputs, format="csr"))
+    wanted = np.tile(targets, (len(SIZES), 1))
+    tower, _ = ridge_regression(every, wanted, RIDGE, SOLVER_STEPS)
     left = [targets - part @ tower for part in inputs]
     covariance = np.stack([SPREAD * way @ (each.T @ each) @ way.T / len(asked) for each in left])
     tower = tower @ way.T

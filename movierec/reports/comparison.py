@@ -26,18 +26,12 @@ PLACES = {"the run": ("", "model"), "recipe best": (BEST,)}  # where in a folder
 
 @dataclass(frozen=True)
 class _Side:
-    """One of the two folders.
-
-    Attributes:
-        path: the folder.
-        notebooks, settings: what a report tells; empty for a run folder.
-        runs: its runs, with the keys of `PLACES`.
-    """
+    """One of the two folders."""
 
     path: Path
-    notebooks: Mapping[str, NotebookReport]
-    settings: Mapping[str, Mapping[str, Any]]
-    runs: Mapping[str, Run]
+    notebooks: Mapping[str, NotebookReport]  # empty for a run folder
+    settings: Mapping[str, Mapping[str, Any]]  # by where they stand and name
+    runs: Mapping[str, Run]  # with the keys of `PLACES`
 
 
 def compare_folders(
@@ -68,8 +62,8 @@ def compare_folders(
         "first": str(sides[0].path),
         "second": str(sides[1].path),
         "settings": _settings(*sides),
-        "figures": _figures(*sides),
-        "took": _took(*sides),
+        "figures": _both(*sides, "numbers"),
+        "took": _both(*sides, "took"),
         "held_out": {},
         "not_compared": {},
     }
@@ -136,34 +130,14 @@ def _settings(first: _Side, second: _Side) -> dict[str, dict[str, list[Any]]]:
     return found
 
 
-def _figures(first: _Side, second: _Side) -> dict[str, dict[str, list[float]]]:
-    """Numbers that both reports have, by notebook and name."""
+def _both(first: _Side, second: _Side, what: str) -> dict[str, dict[str, list[float]]]:
+    """Numbers that both reports have, by notebook and name; `what` is "numbers" or "took"."""
     found = {}
-    for name, one in first.notebooks.items():
-        other = second.notebooks[name].numbers if name in second.notebooks else {}
-        both = {
-            figure: [value, other[figure]]
-            for figure, value in one.numbers.items()
-            if figure in other
-        }
-        if both:
-            found[name] = both
+    for name in (name for name in first.notebooks if name in second.notebooks):
+        one, other = (getattr(side.notebooks[name], what) for side in (first, second))
+        if shared := {figure: [one[figure], other[figure]] for figure in one if figure in other}:
+            found[name] = shared
     return found
-
-
-def _took(first: _Side, second: _Side) -> dict[str, dict[str, list[float]]]:
-    pairs = {
-        name: (one, second.notebooks[name])
-        for name, one in first.notebooks.items()
-        if name in second.notebooks
-    }
-    return {
-        name: {
-            "seconds": [one.seconds for one in both],
-            "peak memory (MiB)": [round(one.peak_memory_bytes / 2**20) for one in both],
-        }
-        for name, both in pairs.items()
-    }
 
 
 def _held_out(first: Run, second: Run, seed: int) -> dict[str, Any]:

@@ -15,16 +15,6 @@ from movierec.trust import leads_out
 SIMULATED = "sample"  # made by the code, whatever lies in the data folder
 CODE = ("*.py", "*.j2", "*.css", "*.js", "*.html")  # of these files the package consists
 
-# what each part of `Origin` is called when it is what has changed
-CALLED = {
-    "notebooks": "the notebooks",
-    "parameters": "the parameters",
-    "data": "the data",
-    "run": "the run",
-    "code": "the code of movierec",
-    "versions": "the installed versions",
-}
-
 
 def made_from(
     sources: Iterable[Path],
@@ -95,8 +85,8 @@ def what_changed(folder: Path, now: Origin) -> str | None:
     if told is None:
         return "there is none yet"
     changed = [
-        called
-        for part, called in CALLED.items()
+        str(field.title)
+        for part, field in Origin.model_fields.items()
         if getattr(told.made_from, part) != getattr(now, part)
     ]
     if changed:

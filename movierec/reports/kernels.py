@@ -47,18 +47,14 @@ class Failure(NamedTuple):
 class Execution:
     """A notebook that was run.
 
-    Attributes:
-        notebook: with its outputs, as far as it came.
-        seconds: from the start of its kernel to its end.
-        peak_memory: bytes that its kernel and the processes which that started held at once, at
-            most, at the moments when it was looked at, ten times a second.
-        failure: None if it came to its end.
+    The peak of memory is of its kernel and the processes which that started, at the moments when
+    they were looked at, ten times a second.
     """
 
-    notebook: Any
-    seconds: float
-    peak_memory: int
-    failure: Failure | None
+    notebook: Any  # with its outputs, as far as it came
+    seconds: float  # from the start of its kernel to its end
+    peak_memory: int  # bytes
+    failure: Failure | None  # None if it came to its end
 
 
 def _running_python(printed: BinaryIO, started: Callable[[int], None]) -> type:

@@ -47,17 +47,11 @@ PACKAGES = ("tensorflow", "keras", "numpy", "pandas")
 
 @dataclass(frozen=True)
 class BatchResult:
-    """A finished batch.
-
-    Attributes:
-        out_dir: its folder.
-        notebooks: in order.
-        fresh: whether the folder held this very report already, so that nothing was run.
-    """
+    """A finished batch."""
 
     out_dir: Path
-    notebooks: tuple[NotebookReport, ...]
-    fresh: bool = False
+    notebooks: tuple[NotebookReport, ...]  # in order
+    fresh: bool = False  # whether the folder held this very report, so that nothing was run
 
     @property
     def index(self) -> Path:
@@ -90,23 +84,14 @@ def find_notebooks(source_dir: Path | None = None) -> list[Path]:
 
 @dataclass(frozen=True)
 class _Batch:
-    """What is to be run.
+    """What is to be run."""
 
-    Attributes:
-        out_dir: folder of the report.
-        sources: the notebooks.
-        given: the parameters of each.
-        shown: all parameters by name, without those that the batch sets.
-        run: the run folder that is reported on, if it was there before.
-        note: a sentence for the first page.
-    """
-
-    out_dir: Path
+    out_dir: Path  # of the report
     sources: list[Path]
-    given: dict[Path, dict[str, Any]]
-    shown: dict[str, Any]
-    run: Path | None
-    note: str
+    given: dict[Path, dict[str, Any]]  # the parameters of each
+    shown: dict[str, Any]  # all parameters by name, without those that the batch sets
+    run: Path | None  # the run folder that is reported on, if it was there before
+    note: str  # a sentence for the first page
 
     @property
     def stems(self) -> list[str]:
@@ -133,8 +118,8 @@ def run_notebooks(
     Args:
         out_dir: Folder of the report. If it is a run folder (has `run.json`), the notebooks get
             it as their `run_dir`, with `reuse`; if not, they get `out_dir/model`, trained anew. In
-            either case 04 and 05 get `out_dir/best` for recipe `best` on the same rows, unless the
-            run folder is of that recipe: then they get it, and `OF_NETWORKS` are left out.
+            either case 04 gets `out_dir/best` for recipe `best` on the same rows, unless the
+            run folder is of that recipe: then it gets that, and `OF_NETWORKS` are left out.
         parameters: Values by name, for those notebooks that declare the name in their
             `parameters` cell. Texts, as from a command line, are converted to the declared type.
         source_dir: Folder of the numbered notebooks; by default movierec's own.

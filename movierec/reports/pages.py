@@ -130,14 +130,11 @@ def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
 
     order = list(titles)
     place = order.index(source)
-    links = {
-        "previous": order[place - 1] if place > 0 else None,
-        "next": order[place + 1] if place + 1 < len(order) else None,
-    }
+    beside = {"previous": order[:place][-1:], "next": order[place + 1 : place + 2]}
     navigation = {
         side: {"href": f"{other.stem}.html", "title": titles[other] or other.stem}
-        for side, other in links.items()
-        if other is not None
+        for side, others in beside.items()
+        for other in others
     }
     templates = str(resources.files("movierec.reports") / "templates")
     exporter = HTMLExporter(
@@ -269,14 +266,9 @@ def index_page(
         note=note,
         figures=figures,
         data=parameters.get("data", ""),
-        parameters={name: value for name, value in parameters.items() if _says(name, value)},
+        parameters={k: v for k, v in parameters.items() if v or k == "seed"},
         versions=versions,
     )
-
-
-def _says(name: str, value: Any) -> bool:
-    """Whether a parameter says something: nothing and 0 leave it to the recipe, but for a seed."""
-    return name == "seed" or bool(value)
 
 
 def rendered(template: str, **values: Any) -> str:

@@ -27,17 +27,11 @@ _KINDS: dict[str, tuple[type, str]] = {
 
 
 class Parameter(NamedTuple):
-    """One parameter as a notebook declares it.
+    """One parameter as a notebook declares it."""
 
-    Attributes:
-        kind: name of its type, such as "int".
-        default: its value where none is given.
-        meaning: the comment on its line.
-    """
-
-    kind: str
+    kind: str  # name of its type, such as "int"
     default: Any
-    meaning: str
+    meaning: str  # the comment on its line
 
 
 def declared_parameters(source: Path) -> dict[str, Parameter]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, FiniteFloat, JsonValue
+from pydantic import AfterValidator, Field, FiniteFloat, JsonValue
 
 from movierec.errors import InputError
 from movierec.trust import Form, Shown, read_json
@@ -29,25 +29,15 @@ Figure = Annotated[JsonValue, AfterValidator(_measurable)]
 
 
 class NotebookReport(Form):
-    """One executed notebook of a report.
-
-    Attributes:
-        name: of its file, without the ending.
-        title: its first heading.
-        question: the first paragraph under that, in Markdown.
-        seconds: from the start of its kernel to its end.
-        peak_memory_bytes: at most, of its kernel and what that started.
-        metrics: what it handed to `record`.
-        figures: its pictures, relative to the report's folder.
-    """
+    """One executed notebook of a report."""
 
     name: Shown
-    title: str
-    question: str
+    title: str  # its first heading
+    question: str  # the first paragraph under that, in Markdown
     seconds: FiniteFloat
     peak_memory_bytes: Annotated[int, AfterValidator(_measurable)]
-    metrics: dict[str, Figure]
-    figures: tuple[str, ...]
+    metrics: dict[str, Figure]  # what it handed to `record`
+    figures: tuple[str, ...]  # relative to the report's folder
 
     @property
     def thumbnail(self) -> str:
@@ -60,39 +50,34 @@ class NotebookReport(Form):
         found = self.metrics.items()
         return {k: v for k, v in found if isinstance(v, int | float) and not isinstance(v, bool)}
 
+    @property
+    def took(self) -> dict[str, float]:
+        """Seconds, and the most memory that its kernel and what that started held."""
+        memory = round(self.peak_memory_bytes / 2**20)
+        return {"seconds": self.seconds, "peak memory (MiB)": memory}
+
 
 class Origin(Form):
     """All that the numbers of a report depend on, as far as it can be told in advance.
 
-    Attributes:
-        notebooks: a checksum of each.
-        parameters: as the notebooks get them.
-        data: a checksum; None if it has yet to be downloaded, or is simulated.
-        run: a checksum of the run that is reported on, if there is one.
-        code: a checksum of the package.
-        versions: of packages.
+    Files are told by checksums; `data` is None if it has yet to be downloaded, or is simulated, and
+    `run` if there was none to report on.
     """
 
-    notebooks: dict[str, str]
-    parameters: dict[str, JsonValue]
-    data: str | None
-    run: str | None
-    code: str
-    versions: dict[str, str]
+    notebooks: dict[str, str] = Field(title="the notebooks")
+    parameters: dict[str, JsonValue] = Field(title="the parameters")
+    data: str | None = Field(title="the data")
+    run: str | None = Field(title="the run")
+    code: str = Field(title="the code of movierec")
+    versions: dict[str, str] = Field(title="the installed versions")
 
 
 class Report(Form):
-    """A whole report.
+    """A whole report."""
 
-    Attributes:
-        notebooks: by name, in order.
-        made_from: what it was made from.
-        files: a checksum of each of its files.
-    """
-
-    notebooks: dict[str, NotebookReport]
+    notebooks: dict[str, NotebookReport]  # by name, in order
     made_from: Origin
-    files: dict[Shown, str]
+    files: dict[Shown, str]  # a checksum of each of its files
 
 
 def read_report(folder: Path) -> Report | None:

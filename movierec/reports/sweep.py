@@ -51,27 +51,19 @@ PICTURE = "figures/sweep.png"
 NOTEBOOK = "03_training"
 MEASURES = ("validation_loss", "training_loss")  # the first that is recorded is compared; less is
 SPARE = 2**30  # bytes of memory that are left to everything else
-TOOK = ("seconds", "peak memory (MiB)")
+TOOK = ("seconds", "peak memory (MiB)")  # of `NotebookReport.took`
 MOST = 500  # combinations; more is a slip of the keyboard
 
 
 @dataclass(frozen=True)
 class Combination:
-    """One combination of settings, and what came of it.
+    """One combination of settings, and what came of it."""
 
-    Attributes:
-        settings: by name.
-        folder: of its report.
-        fresh: whether it was there already.
-        report: what the notebook recorded and took; None before it ran, or if it failed.
-        failure: what stopped it, or "".
-    """
-
-    settings: dict[str, Any]
-    folder: Path
-    fresh: bool = False
-    report: NotebookReport | None = None
-    failure: str = ""
+    settings: dict[str, Any]  # by name
+    folder: Path  # of its report
+    fresh: bool = False  # whether that was there already
+    report: NotebookReport | None = None  # None before the notebook ran, or if it failed
+    failure: str = ""  # what stopped it
 
     @property
     def name(self) -> str:
@@ -80,11 +72,8 @@ class Combination:
 
     @property
     def numbers(self) -> dict[str, float]:
-        """What was recorded in numbers, and what `TOOK` names; empty if it failed."""
-        if self.report is None:
-            return {}
-        took = self.report.seconds, round(self.report.peak_memory_bytes / 2**20)
-        return self.report.numbers | dict(zip(TOOK, took, strict=True))
+        """What was recorded in numbers, and what it took; empty if it failed."""
+        return self.report.numbers | self.report.took if self.report else {}
 
 
 @dataclass(frozen=True)

@@ -197,11 +197,6 @@ def _roman(number: int) -> str:
     return numeral
 
 
-def plain_words(title: str) -> list[str]:
-    """Split a title into words, without commas and possessives."""
-    return title.replace(",", "").replace("'s", "").split()
-
-
 def mood_of_words() -> dict[str, int]:
     """Return the words that carry taste, each with the row of its mood, or -1 without one."""
     free = " ".join([*_ERA_WORDS, _NAMES, _VERBS, _DEEDS]).split()

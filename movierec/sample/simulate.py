@@ -17,23 +17,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr
 
 from movierec.data.tables import AGE_BANDS, GENRES_1M, OCCUPATIONS_1M, Tables
 from movierec.errors import InputError
 from movierec.files import alone, is_earlier, replacing
-from movierec.sample.invented import (
-    ERAS,
-    MOODS,
-    draw_circle,
-    draw_films,
-    mood_of_words,
-    plain_words,
-)
+from movierec.sample.invented import ERAS, MOODS, draw_circle, draw_films, mood_of_words
 
 _AGE_SHARE = (0.04, 0.18, 0.35, 0.20, 0.09, 0.08, 0.06)
 _OCCUPATION_SHARE = (12, 9, 4, 3, 13, 2, 4, 11, 1, 2, 3, 2, 6, 2, 5, 2, 4, 8, 1, 1, 5)  # percent
@@ -71,7 +64,7 @@ class Truth:
     noise_rmse: float
 
     def expected_rating(self, user_ids: np.ndarray, movie_ids: np.ndarray) -> np.ndarray:
-        """Return E[rating | user, movie] of each pair, within 1e-8: (pairs,) ids to (pairs,) stars.
+        """E[rating | user, movie] of each pair: (pairs,) ids to (pairs,) stars.
 
         Raises:
             InputError: an id is not of this world, or there are not as many users as movies.
@@ -150,19 +143,9 @@ def simulate(
         drawn = mean + _NOISE * rng.standard_normal(len(mean))
         stars[block] = np.clip(np.rint(drawn), 1, 5)
         variance += float(_rating_moments(mean)[1].sum())
-    del latent
-
-    truth = Truth(
-        users["user_id"].to_numpy(),
-        movies["movie_id"].to_numpy(),
-        level,
-        bias,
-        quality,
-        tastes,
-        traits,
-        circle,
-        noise_rmse=math.sqrt(variance / n_ratings),
-    )
+    ids = users["user_id"].to_numpy(), movies["movie_id"].to_numpy()
+    noise_rmse = math.sqrt(variance / n_ratings)
+    truth = Truth(*ids, level, bias, quality, tastes, traits, circle, noise_rmse)
     ratings = pd.DataFrame(
         {
             "user_id": truth.user_ids[user_rows],
@@ -234,7 +217,6 @@ def write_ml1m(tables: Tables, folder: str | Path) -> None:
 
 
 def _write_rows(frame: pd.DataFrame, path: Path) -> None:
-    """Write one line a row, the columns joined by "::"."""
     row = "::".join(["%s"] * frame.shape[1]) + "\n"
     with path.open("w", encoding="latin-1", newline="\n") as file:
         for block in _blocks(len(frame)):
@@ -269,22 +251,21 @@ def _people(n_users: int, rng: np.random.Generator) -> tuple[pd.DataFrame, np.nd
     zips = [f"{code:05d}" for code in rng.integers(1000, 99_951, n_users)]
     table = pd.DataFrame(
         {
-            "user_id": np.arange(1, n_users + 1),
-            "gender": np.array(["F", "M"], dtype=object)[gender],
-            "age": np.array(AGE_BANDS)[age],
-            "occupation": job,
+            "user_id": np.arange(1, n_users + 1, dtype=np.int64),
+            "gender": pd.Series(np.array(["F", "M"])[gender], dtype="str"),
+            "age": np.array(AGE_BANDS, dtype=np.int64)[age],
+            "occupation": job.astype(np.int64),
             "zip": zips,
         }
-    ).astype({"user_id": "int64", "gender": "str", "age": "int64", "occupation": "int64"})
+    )
     # The last column is generosity: it has the same sources as the tastes.
     by_group = [rng.standard_normal((rows, _TRAITS + 1)) for rows in (2, 7, 21)]
-    drawn = (
+    drawn = _unit(
         0.45 * _unit(by_group[0][gender])
         + 0.45 * _unit(by_group[1][age])
         + 0.40 * _unit(by_group[2][job])
         + 0.75 * rng.standard_normal((n_users, _TRAITS + 1))
     )
-    drawn = _unit(drawn)
     return table, 0.47 / math.sqrt(_TRAITS) * drawn[:, :-1], 0.50 * drawn[:, -1]
 
 
@@ -320,7 +301,7 @@ def _films(
     moods = np.array(list(mood_of.values()))
     by_word[moods >= 0] = 0.6 * by_mood[moods[moods >= 0]] + 0.8 * by_word[moods >= 0]
     word_rows = {word: row for row, word in enumerate(mood_of)}
-    words = [[word_rows[w] for w in plain_words(title) if w in word_rows] for title in titles]
+    words = [[word_rows[w] for w in _plain_words(title) if w in word_rows] for title in titles]
     genre_rows = [[GENRES_1M.index(name) for name in names] for names in genres]
     drawn = _unit(
         0.45 * _unit(_summed(genre_rows, by_genre))
@@ -336,6 +317,11 @@ def _films(
     popularity = np.exp(1.5 * _unit(renown[:, None])[:, 0] - 14.0 * unseen)
     habits = rng.standard_normal((n_circles, _HABITS))[circle]
     return table, drawn[:, :-1], quality, circle, popularity / popularity.sum(), habits
+
+
+def _plain_words(title: str) -> list[str]:
+    """The words of a title, without commas and possessives."""
+    return title.replace(",", "").replace("'s", "").split()
 
 
 def _summed(rows: list[list[int]], vectors: np.ndarray) -> np.ndarray:
@@ -364,10 +350,8 @@ def _activity(n_users: int, n_movies: int, n_ratings: int, rng: np.random.Genera
     def counts_at(scale: float) -> np.ndarray:
         return fewest + np.minimum(scale * eagerness, most - fewest).astype(np.int64)
 
-    low, high = (
-        0.0,
-        n_movies / eagerness.min(),
-    )  # counts_at(low) has too few, counts_at(high) enough
+    # counts_at(low) has too few, counts_at(high) enough
+    low, high = 0.0, n_movies / eagerness.min()
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (low, middle) if counts_at(middle).sum() > n_ratings else (middle, high)
@@ -455,22 +439,10 @@ def _rating_moments(latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and variance of the stars that come of a latent mean: both (pairs,)."""
     mean, square = np.ones_like(latent), np.ones_like(latent)
     for stars in (2, 3, 4, 5):
-        reached = _normal_cdf((latent - (stars - 0.5)) / _NOISE)  # P(rating >= stars)
+        reached = ndtr((latent - (stars - 0.5)) / _NOISE)  # P(rating >= stars)
         mean += reached
         square += (2 * stars - 1) * reached
     return mean, square - mean**2
-
-
-def _normal_cdf(z: np.ndarray) -> np.ndarray:
-    """Return P(standard normal <= z), within 2e-9 (linear between 65,537 exact values)."""
-    return np.interp(z, *_normal_table(), left=0.0, right=1.0)
-
-
-@cache
-def _normal_table() -> tuple[np.ndarray, np.ndarray]:
-    """Return z from -8 to 8 and the normal distribution there."""
-    z = np.linspace(-8, 8, 65_537)
-    return z, np.array([0.5 * math.erfc(-x / math.sqrt(2)) for x in z.tolist()])
 
 
 def _pairwise(
@@ -481,10 +453,9 @@ def _pairwise(
 
 
 def _rows(known: np.ndarray, ids: np.ndarray, kind: str) -> np.ndarray:
-    """Return the row of each id in the sorted ids known."""
-    rows = np.minimum(np.searchsorted(known, ids), len(known) - 1)
-    strange = known[rows] != ids
-    if strange.any():
+    """The row of each id among those known."""
+    rows = pd.Index(known).get_indexer(ids)
+    if (strange := rows < 0).any():
         raise InputError(
             f"{kind} id {ids[strange][0]}; expected one of the {len(known)} of this simulation "
             f"({known[0]} to {known[-1]}); take ids from its tables"

@@ -126,8 +126,10 @@ def recommend_all(
         if missing:
             (out / DONE).unlink(missing_ok=True)  # somebody has removed parts since
         loads: dict[str, int] = {}
-        making = (run_dir, job.run, missing, k)
-        made = _made_by_dask(*making, workers, scheduler) if several else _made_here(*making)
+        if several and missing:
+            made = _made_by_dask(run_dir, job.run, missing, k, workers, scheduler)
+        else:
+            made = (_make(run_dir, job.run, part, k) for part in missing)
         for process, loaded in made:
             there += 1
             loads[process] = loaded
@@ -195,18 +197,10 @@ def _parts(files: list[Path], part_size: int, out: Path) -> Iterator[Part]:
             number += 1
 
 
-def _made_here(run_dir: Path, run: str, parts: list[Part], k: int) -> Iterator[tuple[str, int]]:
-    """Make all parts; yields for each what `_make` returns."""
-    for part in parts:
-        yield _make(run_dir, run, part, k)
-
-
 def _made_by_dask(
     run_dir: Path, run: str, parts: list[Part], k: int, workers: int, scheduler: str | None
 ) -> Iterator[tuple[str, int]]:
     """Make all parts on a cluster, in whatever order; yields for each what `_make` returns."""
-    if not parts:
-        return
     from distributed import Client, LocalCluster, as_completed
 
     with ExitStack() as stack:

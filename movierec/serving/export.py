@@ -39,7 +39,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -87,8 +86,7 @@ def _check_onnx(run: Run) -> None:
     with needs("export", "the format onnx"):
         for package in ("onnx", "tf2onnx"):
             importlib.import_module(package)
-    recommender = run.recommender
-    model = recommender.model
+    model = run.recommender.model
     halves = model.users, model.films, model.watching.profiles, model.watching.watched
     size = sum(matrix.nbytes for matrix in halves)
     if size > LARGEST_ONNX:
@@ -125,7 +123,7 @@ def _write(run: Run, folder: Path, formats: tuple[str, ...]) -> dict[str, Any]:
         if "onnx" in formats:
             (folder / "onnx").mkdir()
             graphs.save_onnx(built, folder / "onnx")
-        if "network" in run.config:
+        if "network" in run.config:  # for its towers
             _write_json(folder / "vocabularies.json", _vocabularies(run))
     _write_json(folder / "export.json", told)
     return told
@@ -137,27 +135,20 @@ def _write_parquet(run: Run, folder: Path) -> None:
     films = {
         "movie_id": features.movies.decode(movies),
         "movie_idx": movies,
-        "title": run.tables.movies["title"],
-        "year": run.tables.movies["year"],
-        "genres": run.tables.movies["genres"],
+        **{name: pa.array(run.tables.movies[name]) for name in ("title", "year", "genres")},
         "vector": _lists(model.films[movies]),
         "watched": _lists(model.watching.watched[movies]),
     }
-    user_ids = features.users.decode(users)
     rated = [recommender.seen(user_idx)[0] for user_idx in users]
     people = {
-        "user_id": user_ids,
+        "user_id": features.users.decode(users),
         "user_idx": users,
         "rated": pa.array(rated, pa.list_(pa.int32())),
         "vector": _lists(model.users[users]),
         "profile": _lists(model.watching.profiles[users]),
     }
     for name, columns in (("movies", films), ("users", people)):
-        arrays = {
-            key: pa.Array.from_pandas(value) if isinstance(value, pd.Series) else value
-            for key, value in columns.items()
-        }
-        pq.write_table(pa.table(arrays), folder / f"{name}.parquet")
+        pq.write_table(pa.table(columns), folder / f"{name}.parquet")
 
 
 def _lists(matrix: Vectors) -> pa.Array:

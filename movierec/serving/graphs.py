@@ -1,8 +1,6 @@
 """What a run computes as TensorFlow functions that need no movierec: towers, and the best films.
 
-Each becomes a signature of a SavedModel and an ONNX graph. The numbers are those of the run; sums
-are taken in another order than in NumPy, so that scores differ in their last digits, and films
-whose scores differ by no more may change places.
+Each becomes a signature of a SavedModel and an ONNX graph; `export` says what they take and give.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ OPSET = 18  # of ONNX; read by ONNX Runtime from 1.14 on
 
 
 class Graphs(tf.Module):
-    """The functions of a run; `export` tells their inputs and outputs.
+    """The functions of a run.
 
     Attributes:
         functions: by name, each from a dict of tensors to a dict of tensors; their inputs are those
@@ -38,20 +36,18 @@ class Graphs(tf.Module):
     def __init__(self, run: Run) -> None:
         super().__init__(name="movierec")
         self._lists = _Lists(run.recommender)
-        k = tf.TensorSpec((), tf.int32, name="k")
-        exclude = tf.TensorSpec((None, None), tf.int32, name="exclude")
-        user_idx = tf.TensorSpec((None,), tf.int32, name="user_idx")
-        given = {
+        row = {"user_idx": tf.TensorSpec((None,), tf.int32, name="user_idx")}
+        person = {
             name: tf.TensorSpec((None, None), tf.float32, name=name)
             for name in ("vector", "profile")
         }
+        asked = {
+            "exclude": tf.TensorSpec((None, None), tf.int32, name="exclude"),
+            "k": tf.TensorSpec((), tf.int32, name="k"),
+        }
         self.functions = {
-            "top_k": _function(
-                self._lists.of_rows, {"user_idx": user_idx, "exclude": exclude, "k": k}
-            ),
-            "top_k_for_vector": _function(
-                self._lists.of_vectors, given | {"exclude": exclude, "k": k}
-            ),
+            "top_k": _function(self._lists.of_rows, row | asked),
+            "top_k_for_vector": _function(self._lists.of_vectors, person | asked),
         }
         if "network" in run.config:
             network = load_network(run)
@@ -79,10 +75,9 @@ class _Lists(tf.Module):
 
     def of_rows(self, given: Tensors) -> Tensors:
         """Of users of the data: `user_idx` (B,), `exclude` (B, E), `k` ()."""
-        user_idx = given["user_idx"]
         halves = {"vector": self.users, "profile": self.profiles}
-        found = {name: tf.gather(matrix, user_idx) for name, matrix in halves.items()}
-        return self.of_vectors(found | {"exclude": given["exclude"], "k": given["k"]})
+        person = {name: tf.gather(matrix, given["user_idx"]) for name, matrix in halves.items()}
+        return self.of_vectors(given | person)
 
     def of_vectors(self, given: Tensors) -> Tensors:
         """Of anybody: `vector` (B, d), `profile` (B, r), `exclude` (B, E), `k` ()."""
@@ -130,9 +125,7 @@ def save(graphs: Graphs, folder: Path) -> None:
     Raises:
         OSError: the disk is full.
     """
-    signatures = {
-        name: function.get_concrete_function() for name, function in graphs.functions.items()
-    }
+    signatures = {name: f.get_concrete_function() for name, f in graphs.functions.items()}
     try:
         tf.saved_model.save(graphs, str(folder), signatures=signatures)
     except tf.errors.ResourceExhaustedError as error:  # said of a full memory, too

@@ -285,7 +285,7 @@ def test_train_on_an_official_fold_holds_out_its_rows(home: Path, small_world: S
     ratings = tables.ratings.astype({"rating": int})
     for name, part in (("u.data", ratings), ("u3.test", ratings[::4])):
         part.to_csv(folder / name, sep="\t", header=False, index=False)
-    source = ("--data", "ml-100k", "--from", "like-100k", "--recipe", "fast", "--epochs", "1")
+    source = ("--data", "ml-100k", "--from", "like-100k", "--recipe", "best")
     facts = answer(home, "train", *source, "--holdout", "u3", "--run", "fold")
     assert facts["rows_tested"] == 3000
     run = load_run(home / "fold")
@@ -301,7 +301,7 @@ def test_the_command_line_offers_every_holdout() -> None:
 
 
 def test_train_without_holdout_has_no_test_figures(home: Path) -> None:
-    settings = ("--recipe", "fast", "--epochs", "1", "--holdout", "none", "--run", "whole")
+    settings = ("--recipe", "best", "--holdout", "none", "--run", "whole")
     facts = answer(home, "train", *WORLD, *settings)
     assert facts["mse"] is None
     assert facts["rows_trained"] + facts["rows_validated"] == 12_000

@@ -9,6 +9,7 @@ from pandas.testing import assert_series_equal
 
 from movierec.data.tables import Tables, validate_tables
 from movierec.lessons.describe import (
+    PAUSE,
     dense_corner,
     genre_flags,
     genre_lift,
@@ -81,10 +82,11 @@ def test_dense_corner_of_few_people_and_films_is_all_of_them(plain_tables: Table
 
 
 def test_a_pause_longer_than_the_limit_begins_a_new_sitting() -> None:
-    ratings = pd.DataFrame({"user_id": [7, 5, 7, 7], "timestamp": [100, 0, 40, 161]})
-    counted = sittings(ratings, pause=60)
+    ratings = pd.DataFrame({"user_id": [7, 5, 7, 7], "timestamp": [100, 0, 40, 101 + PAUSE]})
+    counted = sittings(ratings)
     assert_series_equal(counted, pd.Series([1, 2], index=[5, 7]), check_names=False)
-    assert sittings(ratings, pause=61).tolist() == [1, 1]
+    ratings["timestamp"] = ratings["timestamp"].clip(upper=100 + PAUSE)
+    assert sittings(ratings).tolist() == [1, 1]
 
 
 def test_parts_tell_what_they_hold_and_who_is_new_in_them(plain_tables: Tables) -> None:

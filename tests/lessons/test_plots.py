@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -157,17 +156,6 @@ def test_intervals_put_the_first_method_on_top_and_mark_one(ax: Axes) -> None:
     assert colours == [plots.COLOURS[0], plots.COLOURS[1]]
 
 
-def test_rating_histograms_have_areas_of_one(ax: Axes) -> None:
-    plots.rating_histograms([1, 1, 1.5, 3], np.linspace(1, 3, 50), ax)
-    given = ax.containers[0]
-    assert_allclose([bar.get_x() + bar.get_width() / 2 for bar in given], [1, 1.5, 3])
-    # half stars: a bar stands for half a star, whatever its drawn width
-    assert_allclose([bar.get_height() * 0.5 for bar in given], [0.5, 0.25, 0.25])
-    outline = ax.patches[-1].get_xy()
-    assert sum((b[0] - a[0]) * a[1] for a, b in pairwise(outline)) == pytest.approx(1)
-    assert set(legend(ax)) == {"given", "predicted"}
-
-
 def test_points_of_other_groups_are_grey(ax: Axes) -> None:
     points = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
     plots.points_by_group(points, ["Drama", "War", "Drama"], ax, ["Drama"])
@@ -185,9 +173,10 @@ def test_histogram_of_few_whole_numbers_has_a_bar_for_each(ax: Axes) -> None:
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("words", "films")
 
 
-def test_histogram_of_other_numbers_has_the_bins_asked_for(ax: Axes) -> None:
-    plots.histogram(np.linspace(0, 1, 11), ax, "stars", "users", bins=5)
-    assert len(ax.patches) == 5
+def test_histogram_of_other_numbers_has_bins_of_one_width(ax: Axes) -> None:
+    plots.histogram(np.linspace(0, 1, 11), ax, "stars", "users")
+    assert len(ax.patches) == plots.BINS
+    assert_allclose(widths(ax), 1 / plots.BINS)
     assert sum(heights(ax)) == 11
 
 

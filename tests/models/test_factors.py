@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -22,11 +24,21 @@ from movierec.data.features import Features
 from movierec.data.tables import Tables
 from movierec.errors import InputError
 from movierec.evaluation.metrics import rating_metrics
-from movierec.models import factors
 from movierec.models.best import BestRecipe, fit_ratings
-from movierec.models.factors import Side, fit_factors, ridge_regression, tower_inputs
+from movierec.models.factors import fit_factors, tower_inputs
 from movierec.models.model import complete
+from movierec.models.posterior import (
+    RANK,
+    SAMPLE,
+    Side,
+    basis_of,
+    drawn_rows,
+    grouped,
+    inverse,
+    posterior,
+)
 from movierec.models.recipe import Trained
+from movierec.models.ridge import matrix_inputs, ridge_regression
 from movierec.training import train
 from movierec.vectors import Rows, pair_scores
 
@@ -47,58 +59,124 @@ def tiny_rows() -> Rows:
     return rows_of(pairs)
 
 
-def test_tower_sees_the_history_the_attributes_and_how_many_ratings_there_are():
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as threads:
+        yield threads
+
+
+def test_tower_sees_the_history_the_attributes_and_how_many_ratings_there_are(pool):
     rated = sp.csr_array(np.array([[1, 0, 1], [0, 0, 0]], np.float32))
+    sides = grouped(rated), grouped(rated.T.tocsr())
     attributes = np.array([[7.0], [8.0]], np.float32)
-    inputs = tower_inputs(rated, attributes, shrink=2.0).toarray()
-    assert inputs[0] == pytest.approx([0.5, 0, 0.5, 7, 0.3, 0.3 * np.log(3)])
-    assert inputs[1] == pytest.approx([0, 0, 0, 8, 0.3, 0])
+    inputs = tower_inputs(*sides, attributes, 2.0, pool)
+    matrix = inputs.forward(np.eye(inputs.size, dtype=np.float32))
+    assert matrix[0] == pytest.approx([0.5, 0, 0.5, 7, 0.3, 0.3 * np.log(3)])
+    assert matrix[1] == pytest.approx([0, 0, 0, 8, 0.3, 0])
+    np.testing.assert_allclose(inputs.backward(np.eye(2, dtype=np.float32)), matrix.T)
 
 
 def test_ridge_regression_is_that_of_the_normal_equations():
     rng = np.random.default_rng(0)
-    inputs, targets = rng.normal(size=(40, 12)), rng.normal(size=(40, 3)).astype(np.float32)
-    expected = np.linalg.solve(inputs.T @ inputs + 2 * np.eye(12), inputs.T @ targets)
-    sparse, start = sp.csr_array(inputs.astype(np.float32)), np.zeros((12, 3), np.float32)
-    found = ridge_regression(sparse, targets, 2.0, start, steps=30)
-    np.testing.assert_allclose(found, expected, atol=1e-4)
-    again = ridge_regression(sparse, targets, 2.0, found, steps=3)  # solved: it stays
-    np.testing.assert_allclose(again, expected, atol=1e-4)
+    matrix, targets = rng.normal(size=(40, 12)), rng.normal(size=(40, 3)).astype(np.float32)
+    expected = np.linalg.solve(matrix.T @ matrix + 2 * np.eye(12), matrix.T @ targets)
+    inputs = matrix_inputs(sp.csr_array(matrix.astype(np.float32)))
+    found = ridge_regression(inputs, targets, 2.0, steps=30)
+    np.testing.assert_allclose(found[0], expected, atol=1e-4)
+    np.testing.assert_allclose(found[1], matrix @ expected, atol=1e-3)
+    again = ridge_regression(inputs, targets, 2.0, steps=3, start=found)  # solved: it stays
+    np.testing.assert_allclose(again[0], expected, atol=1e-4)
 
 
-def test_half_a_pass_gives_each_vector_its_posterior():
-    """Mean and covariance of [p, b] given the other side, by the formula, one user at a time."""
+@pytest.mark.parametrize("size", [1, 2, 7, 41])
+def test_inverse_by_halves_is_the_inverse(size):
+    roots = np.random.default_rng(0).normal(size=(5, size, 2 * size))
+    matrices = (roots @ roots.transpose(0, 2, 1) / size).astype(np.float32)
+    found = inverse(matrices)
+    np.testing.assert_allclose(
+        found @ matrices, np.broadcast_to(np.eye(size), found.shape), atol=1e-4
+    )
+
+
+def test_half_a_pass_gives_each_vector_its_posterior(pool):
+    """Means, covariances and errors given the other side, by the formulas, one user at a time.
+
+    One user has more ratings than a chunk, and one a single one.
+    """
     rng = np.random.default_rng(1)
-    n, m, k, noise = 4, 6, 2, 0.7
-    rated = (rng.random((n, m)) < 0.7).astype(np.float32)
+    n, m, k, noise = 5, 150, 2, 0.7
+    rated = (rng.random((n, m)) < np.array([[0.9], [0.5], [0.05], [0.2], [0.0]])).astype(np.float32)
+    rated[4, 7] = 1
     stars = rated * rng.normal(size=(n, m)).astype(np.float32)
 
     def side(rows: int) -> Side:
         root = rng.normal(size=(rows, k + 1, k + 1)).astype(np.float32)
-        tower = rng.normal(size=(3, k + 1)).astype(np.float32)
+        mean, expected = rng.normal(size=(2, rows, k + 1)).astype(np.float32)
         precision = np.eye(k + 1, dtype=np.float32) * 2
-        mean = rng.normal(size=(rows, k + 1)).astype(np.float32)
-        return Side(mean, root @ root.transpose(0, 2, 1) / 9, tower, precision)
+        covariance = root @ root.transpose(0, 2, 1) / 9
+        tower = np.zeros((1, k + 1), np.float32)
+        return Side(mean, np.eye(rows, dtype=np.float32), covariance, tower, expected, precision)
 
     own, other = side(n), side(m)
-    inputs = sp.csr_array(rng.normal(size=(n, 3)).astype(np.float32))
-    row_weight, column_weight = np.full(n, 1 / noise, np.float32), np.linspace(0.5, 1.5, m)
-    found = factors._half(
-        own, other, sp.csr_array(rated), sp.csr_array(stars), inputs, row_weight, column_weight
-    )
+    at = rated.nonzero()
+    by_row = grouped(sp.csr_array((stars[at], at), shape=(n, m)))
+    row_weight = np.full(n, 1 / noise, np.float32)
+    column_weight = np.linspace(0.5, 1.5, m).astype(np.float32)
+    sample = drawn_rows(rng, by_row)
+    found, total, _ = posterior(own, other, by_row, sample, row_weight, column_weight, pool)
+    covariance = np.einsum("nr,rij->nij", found.doubt, found.basis)
     for u in range(n):
         precision = own.precision.astype(float)
-        pull = (inputs.toarray()[u] @ own.tower) @ own.precision
+        pull = own.expected[u] @ own.precision
         for i in np.flatnonzero(rated[u]):
             q, c = np.append(other.mean[i, :k], 1), other.mean[i, k]
             doubt = np.zeros((k + 1, k + 1))
-            doubt[:k, :k] = other.covariance[i][:k, :k]
-            together = np.append(other.covariance[i][:k, k], 0)  # of factors and bias
+            doubt[:k, :k] = other.basis[i][:k, :k]
+            together = np.append(other.basis[i][:k, k], 0)  # of factors and bias
             weight = column_weight[i] / noise
             precision = precision + weight * (np.outer(q, q) + doubt)
             pull = pull + weight * (stars[u, i] * q - (q * c + together))
-        np.testing.assert_allclose(found.covariance[u], np.linalg.inv(precision), rtol=1e-3)
-        np.testing.assert_allclose(found.mean[u], np.linalg.solve(precision, pull), rtol=1e-3)
+        np.testing.assert_allclose(found.mean[u], np.linalg.solve(precision, pull), atol=1e-3)
+        np.testing.assert_allclose(covariance[u], np.linalg.inv(precision), atol=1e-3)
+    np.testing.assert_allclose(total, covariance.sum(axis=0), atol=1e-3)
+
+    ones = np.ones(m, np.float32)
+    found, _, errors = posterior(own, other, by_row, sample, row_weight, ones, pool)
+    doubt = np.einsum("nr,rij->nij", found.doubt, found.basis).diagonal(axis1=1, axis2=2)
+    for u in range(n):
+        films = np.flatnonzero(rated[u])
+        q, a = np.column_stack([other.mean[films, :k], np.ones(len(films))]), found.mean[u]
+        spread = np.einsum("nii->ni", other.basis[films])
+        expected = (stars[u, films] - other.mean[films, k] - q @ a) ** 2
+        expected += (q**2) @ doubt[u] + spread[:, :k] @ (doubt[u, :k] + a[:k] ** 2) + spread[:, k]
+        assert errors[u] == pytest.approx(expected.sum(), rel=1e-3)
+
+
+def test_covariances_that_are_alike_are_kept_by_few_matrices():
+    """A family of one parameter, as that of films with more and more ratings."""
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(20, 60))
+    weights = np.geomspace(1, 100, SAMPLE)[:, None, None]
+    covariances = np.linalg.inv(np.eye(20) + weights * (root @ root.T) / 60).astype(np.float32)
+    kept = basis_of(covariances)
+    assert len(kept) == RANK
+    shares = np.einsum("nij,rij->nr", covariances, kept)
+    rebuilt = np.einsum("nr,rij->nij", shares, kept)
+    assert np.abs(rebuilt - covariances).max() < 1e-4
+
+
+@pytest.mark.parametrize("by_user", [False, True])
+def test_bits_depend_neither_on_threads_nor_on_a_pause(tiny_rows, by_user, monkeypatch):
+    attributes = np.zeros((12, 0), np.float32), np.zeros((9, 0), np.float32)
+    longer = BestRecipe("longer", factors=3, passes=8)
+    passed = {}
+    whole = fit_factors(tiny_rows, *attributes, longer, 3, by_user, passed.__setitem__)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    later = fit_factors(tiny_rows, *attributes, longer, 3, by_user, start=(6, passed[6]))
+    for one, other in ((whole.users, later.users), (whole.movies, later.movies)):
+        for array, again in zip(one, other, strict=True):
+            np.testing.assert_array_equal(array, again)
+    assert whole.noise == later.noise
 
 
 @pytest.mark.parametrize("by_user", [False, True])
@@ -108,7 +186,7 @@ def test_same_seed_gives_the_same_bits(tiny_rows, by_user):
         fit_factors(tiny_rows, *attributes, TINY, seed, by_user) for seed in (3, 3, 4)
     )
     np.testing.assert_array_equal(first.users.mean, again.users.mean)
-    np.testing.assert_array_equal(first.movies.covariance, again.movies.covariance)
+    np.testing.assert_array_equal(first.movies.doubt, again.movies.doubt)
     assert not np.array_equal(first.users.mean, other.users.mean)
     assert 0 < first.noise < 3
 

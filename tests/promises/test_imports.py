@@ -46,9 +46,9 @@ IN_FRONT: dict[str, set[str]] = {
     "posters": set(),
     "serving": {"network"},  # a network's towers as graphs
     "explorer": {"posters"},
-    "lessons": {"explorer", "network"},
+    "lessons": {"network"},
     "reports": {"lessons"},
-    "page": {"explorer", "lessons", "posters", "reports"},
+    "page": {"explorer", "posters"},
     "doctor": {"posters"},
     "cli": {"doctor", "page", "posters", "reports", "sample", "serving"},
     "__main__": {"cli"},
@@ -63,16 +63,17 @@ NARROWER: dict[str, set[str]] = {
     "lessons.shapes": {"data.features", "network.settings"},
     "network.fitting": {"errors", "models.checkpoints", "network.settings", "network.towers"}
     | {"network.workers", "progress", "vectors"},  # knows nothing of films
-    "models.factors": {"vectors"},
+    "models.factors": {"models.posterior", "models.ridge", "vectors"},
+    "models.posterior": set(),
+    "models.ridge": set(),
     "models.watching": {"vectors"},
-    "models.newcomers": {"models.factors", "vectors"},
+    "models.newcomers": {"models.factors", "models.ridge", "vectors"},
     "recommend.scorer": {"errors", "models.model", "vectors"},  # row numbers only
     "recommend.catalogue": {"data.features", "data.tables", "data.titles", "errors"},
     "recommend.choosing": {"errors", "vectors"},
     "evaluation.metrics": {"errors", "vectors"},
     "evaluation.baselines": {"evaluation.metrics", "vectors"},
-    "explorer.components": set(),
-    "explorer.layout": set(),
+    "explorer.questions": {"explorer.profile"},
     "posters.provider": {"data.titles"},
     "posters.client": {"errors", "trust"},
 }

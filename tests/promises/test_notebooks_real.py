@@ -21,7 +21,7 @@ def report(real_1m: Tables, tmp_path_factory: pytest.TempPathFactory) -> BatchRe
     from movierec.training import train  # here: it is skipped where there is no data
 
     folder = tmp_path_factory.mktemp("ml-1m")
-    recipe = BestRecipe("best", factors=6, passes=4, members=2, watch_rank=40)
+    recipe = BestRecipe("best", factors=6, passes=4, members=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOVIEREC_PROGRESS", "off")
         train(real_1m, recipe, run_dir=folder / "best")  # the batch takes it as it is

@@ -6,11 +6,11 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from worlds import write_drawn_run
 
 from movierec.errors import InputError
 from movierec.evaluation.evaluate import compare
@@ -21,7 +21,7 @@ from movierec.training import train
 
 
 @pytest.fixture(scope="module")
-def other_run(write_drawn_run: Callable[..., Run], tmp_path_factory: pytest.TempPathFactory) -> Run:
+def other_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The same rows held out, another recipe."""
     return write_drawn_run(tmp_path_factory.mktemp("other") / "run", "fast", seed=1)
 

@@ -12,7 +12,7 @@ import pytest
 
 import movierec
 from movierec.reports import freshness
-from movierec.reports.freshness import CALLED, what_changed
+from movierec.reports.freshness import what_changed
 from movierec.reports.report import NotebookReport, Origin, Report
 
 NOW = Origin(
@@ -50,7 +50,9 @@ def test_report_is_true_until_one_of_its_files_is_another(tmp_path: Path):
     assert what_changed(tmp_path, NOW) == "page.html is no longer as the batch left it"
 
 
-@pytest.mark.parametrize(("part", "called"), CALLED.items())
+@pytest.mark.parametrize(
+    ("part", "called"), [(part, field.title) for part, field in Origin.model_fields.items()]
+)
 def test_what_has_changed_is_named(tmp_path: Path, part: str, called: str):
     now = NOW.model_copy(
         update={part: {"x": "new"} if isinstance(getattr(NOW, part), dict) else "new"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,8 +9,8 @@ import pytest
 from movierec.data.datasets import load_dataset
 from movierec.data.tables import AGE_BANDS, GENRES_1M, Tables, validate_tables
 from movierec.errors import InputError
-from movierec.sample.invented import MOODS, plain_words
-from movierec.sample.simulate import _NOISE, Simulation, _normal_cdf, simulate, write_ml1m
+from movierec.sample.invented import MOODS
+from movierec.sample.simulate import _NOISE, Simulation, _plain_words, simulate, write_ml1m
 
 
 @pytest.fixture(scope="module")
@@ -189,12 +187,6 @@ def test_expected_rating_refuses_ids_of_another_world(world):
         world.truth.expected_rating([1, 2], world.truth.movie_ids[:1])
 
 
-def test_normal_distribution_is_as_accurate_as_stated():
-    z = np.random.default_rng(0).uniform(-9, 9, 2000)
-    exact = [0.5 * math.erfc(-x / math.sqrt(2)) for x in z]
-    np.testing.assert_allclose(_normal_cdf(z), exact, rtol=0, atol=2e-9)
-
-
 def test_biases_alone_leave_room_for_taste(rated, world):
     """Even fitted on the very rows it is tried on, a model of biases stays well off the floor."""
     assert 1.06 * world.truth.noise_rmse < without_biases(rated).std() < 0.9 * rated["rating"].std()
@@ -206,7 +198,7 @@ def test_genres_title_words_and_years_each_say_how_good_a_film_is_and_who_likes_
     genres = movies["genres"].str.get_dummies().to_numpy(dtype=float)
     eras = one_hot(movies["year"].astype(int) // 10)
     known = sorted({w for _, adj, nouns in MOODS.values() for w in f"{adj} {nouns}".split()})
-    titles = [set(plain_words(title)) for title in movies["title"]]
+    titles = [set(_plain_words(title)) for title in movies["title"]]
     words = np.array([[word in title for word in known] for title in titles])
     said = np.column_stack([truth.movie_quality, truth.movie_traits])
 

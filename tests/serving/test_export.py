@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from documents import examples
+from worlds import PROJECT
 
 from movierec.errors import InputError
 from movierec.serving import export as exporting
@@ -117,6 +119,15 @@ def test_lists_are_those_of_the_recommender(elsewhere, form):
     assert stars == pytest.approx(expected["predicted"].to_numpy(), rel=1e-5)
     for row, films in zip(answer["movie_idx"], elsewhere.seen, strict=True):
         assert not set(row) & {0, *films}
+
+
+def test_the_guides_example_gives_the_recommenders_list(elsewhere, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tmp_path.joinpath("elsewhere").symlink_to(elsewhere.out)
+    [code] = examples(PROJECT / "docs" / "serving.md", "python")
+    names: dict[str, np.ndarray] = {}
+    exec(code, names)  # noqa: S102
+    assert names["movie_ids"][0].tolist() == elsewhere.rec.for_user(1)["movie_id"].tolist()
 
 
 @pytest.mark.parametrize("form", ["savedmodel", "onnx"])

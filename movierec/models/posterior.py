@@ -1,0 +1,264 @@
+"""The vectors of one side of a factor model given the other's, and how unsure they are.
+
+n vectors with covariances of (k + 1) x (k + 1) would take far more memory than all the rest. The
+covariances of a side resemble each other, so that of each is kept what it has of `RANK` matrices,
+the strongest of a sample: memory is n * k, and what sums over many ratings is hardly moved by it.
+
+Rows are solved for in blocks, side by side in threads. Every product in them is small enough for
+BLAS to do it within the thread: threads of its own would fight with these. What is summed is summed
+in the order of the blocks, so that the bits do not depend on how many threads there are.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+Array = npt.NDArray[np.float32]
+
+BLOCK_ROWS = 128  # vectors solved for at once, at most; as many keep products below BLAS' threads
+BLOCK_RATINGS = 8192  # likewise their ratings, unless one vector has more
+CHUNK = 64  # ratings whose products are summed by one call; what is missing at the end is zeros
+RANK = 24  # matrices that stand for the covariances of a side
+SAMPLE = 72  # covariances that these are found from
+LEAF = 6  # rows below which a matrix is inverted by LAPACK
+
+
+class Side(NamedTuple):
+    """One side of the model, users or films: n vectors of k factors and a bias.
+
+    Attributes:
+        mean: (n, k + 1), the vectors.
+        doubt: (n, r), how unsure each is: the covariance of row i is the sum of doubt[i] * basis.
+        basis: (r, k + 1, k + 1), symmetric.
+        tower: (inputs, k + 1), from what is known to the expected vector.
+        expected: (n, k + 1), the tower's output.
+        precision: (k + 1, k + 1), inverse covariance of vectors about their tower's output.
+    """
+
+    mean: Array
+    doubt: Array
+    basis: Array
+    tower: Array
+    expected: Array
+    precision: Array
+
+
+class Grouped(NamedTuple):
+    """Ratings by the rows of one side.
+
+    Attributes:
+        start: int64 (n + 1,), where each row's ratings begin.
+        column: (ratings,), the other side's row.
+        stars: (ratings,), less their mean.
+        columns: how many rows the other side has.
+        ones: (ratings,), the values of the matrix of what is rated.
+    """
+
+    start: npt.NDArray[np.int64]
+    column: npt.NDArray[np.int32]
+    stars: Array
+    columns: int
+    ones: Array
+
+    def rated(self, a: int, b: int) -> sp.csr_array:
+        """Ones where rows a to b have a rating; (b - a, columns)."""
+        own = slice(self.start[a], self.start[b])
+        index = (self.start[a : b + 1] - self.start[a]).astype(np.int32)
+        return sp.csr_array((self.ones[own], self.column[own], index), shape=(b - a, self.columns))
+
+    def blocks(self, rows: int, ratings: int) -> list[tuple[int, int]]:
+        """First and last + 1 of consecutive rows, which keep within both numbers if they can."""
+        blocks, a, n = [], 0, len(self.start) - 1
+        while a < n:
+            full = int(np.searchsorted(self.start, self.start[a] + ratings, "right")) - 1
+            b = min(max(full, a + 1), a + rows, n)
+            blocks.append((a, b))
+            a = b
+        return blocks
+
+
+def grouped(stars: sp.csr_array) -> Grouped:
+    """Ratings by the rows of a matrix of stars less their mean."""
+    ones = np.ones(stars.nnz, np.float32)
+    return Grouped(stars.indptr.astype(np.int64), stars.indices, stars.data, stars.shape[1], ones)
+
+
+def drawn_rows(rng: np.random.Generator, ratings: Grouped) -> tuple[npt.NDArray[np.int64], Grouped]:
+    """Rows whose covariances stand for all, drawn as often as they enter sums; their ratings."""
+    count = np.diff(ratings.start)
+    size = min(SAMPLE, len(count))
+    rows = np.sort(rng.choice(len(count), size, replace=False, p=count / count.sum()))
+    shape = len(count), ratings.columns
+    stars = sp.csr_array((ratings.stars, ratings.column, ratings.start), shape=shape)
+    return rows, grouped(stars[rows])
+
+
+def posterior(
+    own: Side,
+    other: Side,
+    ratings: Grouped,
+    sample: tuple[npt.NDArray[np.int64], Grouped],
+    row_weight: Array,
+    column_weight: Array,
+    pool: ThreadPoolExecutor,
+) -> tuple[Side, npt.NDArray[np.float64], Array]:
+    """The vectors of one side, given the other's: for each a ridge regression on its ratings.
+
+    Args:
+        own, other: the sides; `own` gives the tower's output and the precision.
+        ratings: by the own side, n rows.
+        sample: rows of the own side and their ratings, to find the basis of covariances from.
+        row_weight: (n,) precision of the noise, 1 / stars squared.
+        column_weight: (m,) relative precision of the noise.
+        pool: threads.
+
+    Returns:
+        The side; the sum of its covariances; and (n,) the expected squared errors of the ratings,
+        summed by row, of which the weights are not taken into account.
+    """
+    solver = _Solver(own.precision, other, column_weight)
+
+    def drawn(block: tuple[int, int]) -> Array:
+        at = sample[0][slice(*block)]
+        return solver.solve(sample[1], *block, own.expected[at], row_weight[at]).covariance
+
+    blocks = sample[1].blocks(BLOCK_ROWS, BLOCK_RATINGS)
+    basis = basis_of(np.concatenate(list(pool.map(drawn, blocks))))
+    across = np.ascontiguousarray(basis.transpose(1, 2, 0))  # (k + 1, k + 1, r)
+    mean = np.empty_like(own.mean)
+    doubt = np.empty((len(mean), len(basis)), np.float32)
+    errors = np.empty(len(mean), np.float32)
+
+    def solve(block: tuple[int, int]) -> Array:
+        part = slice(*block)
+        solved = solver.solve(ratings, *block, own.expected[part], row_weight[part])
+        mean[part], errors[part] = solved.mean, solved.errors
+        doubt[part] = (solved.covariance.transpose(1, 0, 2) @ across).sum(axis=0)
+        return solved.covariance.sum(axis=0)
+
+    total = np.zeros(basis.shape[1:])
+    for covariances in pool.map(solve, ratings.blocks(BLOCK_ROWS, BLOCK_RATINGS)):
+        total += covariances
+    return own._replace(mean=mean, doubt=doubt, basis=basis), total, errors
+
+
+class _Solved(NamedTuple):
+    """Vectors of some rows, their covariances, and the expected squared errors summed by row."""
+
+    mean: Array
+    covariance: Array
+    errors: Array
+
+
+class _Solver:
+    """What all blocks of one side share: the other side as its vectors meet it."""
+
+    def __init__(self, precision: Array, other: Side, weight: Array) -> None:
+        self.precision = precision  # (k + 1, k + 1) of the own side
+        self.k = k = len(precision) - 1
+        # a vector meets the other's [q, 1]; its own bias meets the 1, the other's bias c is taken
+        # off. A last row of zeros is what fills up chunks
+        meets = np.ones((len(weight) + 1, k + 2), np.float32)
+        meets[:-1, :k], meets[:-1, k + 1] = other.mean[:, :k], other.mean[:, k]
+        meets[:-1] *= np.sqrt(weight)[:, None]
+        meets[-1] = 0
+        self.meets = meets
+        self.doubt = other.doubt * weight[:, None]
+        self.basis = np.ascontiguousarray(other.basis.transpose(1, 0, 2))  # (k + 1, r, k + 1)
+
+    def solve(self, ratings: Grouped, a: int, b: int, expected: Array, sure: Array) -> _Solved:
+        """Solve rows a to b, given their tower's output (b - a, k + 1) and weight (b - a,)."""
+        k = self.k
+        sums, squares = self._sums(ratings, a, b)  # of means
+        doubts = np.empty((b - a, k + 1, k + 1), np.float32)  # of covariances
+        by_basis = ratings.rated(a, b) @ self.doubt  # (b - a, r)
+        np.matmul(by_basis[None], self.basis, out=doubts.transpose(1, 0, 2))
+        second, pull = sums[:, :, : k + 1], sums[:, :, k + 1].copy()
+        pull[:, :k] -= doubts[:, :k, k]  # E c [q, 1]
+        squares += doubts[:, k, k]
+        doubts[:, k] = doubts[:, :, k] = 0  # of the 1 that is no doubt
+        each = np.einsum("nii->ni", doubts).copy()
+        doubts += second
+        doubts *= sure[:, None, None]
+        covariance = inverse(doubts + self.precision)
+        pulled = expected @ self.precision + pull * sure[:, None]
+        mean = (covariance @ pulled[:, :, None])[:, :, 0]
+        # of what covariances add only the diagonals are counted, which is most of it
+        errors = squares + (each * mean**2).sum(axis=1)
+        errors += (np.einsum("nii->ni", covariance) * (each + np.einsum("nii->ni", second))).sum(1)
+        missed = (second @ mean[:, :, None])[:, :, 0] - 2 * sums[:, :, k + 1]
+        return _Solved(mean, covariance, errors + (mean * missed).sum(axis=1))
+
+    def _sums(self, ratings: Grouped, a: int, b: int) -> tuple[Array, Array]:
+        """Sums over the ratings of rows a to b.
+
+        Returns:
+            (b - a, k + 1, k + 2), [q, 1] times [q, 1, star - c]; (b - a,), (star - c)^2.
+        """
+        start = ratings.start[a : b + 1] - ratings.start[a]
+        given = slice(ratings.start[a], ratings.start[b])
+        count = np.diff(start)
+        chunk = np.concatenate([[0], np.cumsum(-(-count // CHUNK))])  # (b - a + 1,)
+        at = np.arange(start[-1]) + np.repeat(chunk[:-1] * CHUNK - start[:-1], count)
+        column = np.full(chunk[-1] * CHUNK, ratings.columns, np.intp)
+        column[at] = ratings.column[given]
+        stars = np.zeros(len(column), np.float32)
+        stars[at] = ratings.stars[given]
+        met = self.meets.take(column, axis=0)  # (chunks * CHUNK, k + 2)
+        missed = met[:, -2] * stars - met[:, -1]
+        met[:, -1] = missed
+        met = met.reshape(-1, CHUNK, self.k + 2)
+        squares = np.add.reduceat((missed**2).reshape(-1, CHUNK).sum(axis=1), chunk[:-1])
+        products = met[:, :, :-1].transpose(0, 2, 1) @ met  # (chunks, k + 1, k + 2)
+        by_row = np.ones(len(met), np.float32), np.arange(len(met)), chunk
+        adder = sp.csr_array(by_row, shape=(b - a, len(met)))
+        return (adder @ products.reshape(len(met), -1)).reshape(b - a, *products.shape[1:]), squares
+
+
+def basis_of(sample: Array) -> Array:
+    """Orthonormal matrices that hold most of a sample's covariances.
+
+    By subspace iteration, whose products stay small; one has nothing to choose in it.
+
+    Args:
+        sample: (s, k + 1, k + 1).
+
+    Returns:
+        (r, k + 1, k + 1), r at most `RANK`.
+    """
+    rows = np.ascontiguousarray(sample.transpose(1, 0, 2), dtype=np.float64)  # (k + 1, s, k + 1)
+    square = (rows @ rows.transpose(0, 2, 1)).sum(axis=0)
+    square += 1e-9 * np.trace(square) * np.eye(len(square))  # where the sample has fewer
+    ways = np.eye(len(square), min(RANK, len(square)))
+    for _ in range(4):
+        ways = np.linalg.qr(square @ ways).Q
+    ways = ways @ np.linalg.inv(np.linalg.cholesky(ways.T @ square @ ways)).T
+    return np.ascontiguousarray((ways.T @ rows).transpose(1, 0, 2), dtype=np.float32)
+
+
+def inverse(matrices: Array) -> Array:
+    """Inverses of symmetric positive definite matrices, (n, k, k), by halves.
+
+    `numpy.linalg.inv` takes them one at a time and as if they had no symmetry; products of all
+    their quarters do it in a third of the time.
+    """
+    size = matrices.shape[-1]
+    if size <= LEAF:
+        return np.linalg.inv(matrices)
+    h = size // 2
+    first = inverse(matrices[:, :h, :h])
+    across = first @ matrices[:, :h, h:]
+    rest = inverse(matrices[:, h:, h:] - matrices[:, h:, :h] @ across)
+    corner = across @ rest
+    inverted = np.empty_like(matrices)
+    np.matmul(corner, across.transpose(0, 2, 1), out=inverted[:, :h, :h])
+    inverted[:, :h, :h] += first
+    np.negative(corner, out=inverted[:, :h, h:])
+    inverted[:, h:, :h] = inverted[:, :h, h:].transpose(0, 2, 1)
+    inverted[:, h:, h:] = rest
+    return inverted
