@@ -49,7 +49,7 @@ def build(folder: Path, *rooms: str) -> None:
     # the arguments that a NamedTuple's constructor takes have types that Python cannot look up
     warnings.filterwarnings("ignore", "Error parsing type annotation", module="pdoc")
     pdoc.render.configure(docformat="google", footer_text=f"movierec {movierec.__version__}")
-    pdoc.pdoc("movierec", "!movierec.page.nursery", output_directory=folder)
+    pdoc.pdoc("movierec", output_directory=folder)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,8 @@ def test_python_runs(page, tmp_path, monkeypatch):
         return {name: offers.get(name, entry) for name, entry in found(kind).items()}
 
     monkeypatch.setattr(registry, "_entries", entries)
+    mine = tables.movies.head(3)[["title"]].assign(stars=[5, 4, 1])
+    mine.to_csv("ratings.csv", index=False)
     Path("scores.csv").write_text("user;film;score\n" + "".join(club(";", 2)), "utf-8")
     names: dict[str, object] = {"__name__": "example"}
     monkeypatch.setitem(sys.modules, "example", SimpleNamespace(**names))  # dataclasses look there
