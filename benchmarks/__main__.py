@@ -364,29 +364,18 @@ run_option = click.option(
 
 @cli.command()
 @run_option
-@click.option("--visitors", default=20, show_default=True, help="At once, for their memory.")
 @click.pass_obj
-def page(settings: dict[str, Any], run_dir: Path, visitors: int) -> None:
-    """The page in a browser: opening, each action, memory of the server with many visitors."""
-    from benchmarks.page import actions, crowd, openings
+def page(settings: dict[str, Any], run_dir: Path) -> None:
+    """The page in a browser: opening, and each action."""
+    from benchmarks.page import actions, openings
 
     repeat, out = settings["repeat"], settings["out"]
-    methods = {
-        "a place waits": lambda: openings(run_dir, True),
-        "a place is made": lambda: openings(run_dir, False),
-    }
-    columns = {"first films": "first films"}
-    rounds = alternate(repeat, methods, CONSOLE)
-    report("page-opening", f"Opening the page, {run_dir}", columns, rounds, out, CONSOLE)
-    rounds = {}
-    for _ in range(repeat):
-        for name, row in actions(run_dir).items():
-            rounds.setdefault(name, []).append(row)
-    columns = {"action": "until its answer is seen"}
-    report("page-actions", f"Actions on the page, {run_dir}", columns, rounds, out, CONSOLE)
-    columns = {"alone": "alone, MiB", "all": "with all, MiB", "each": "each visitor, MiB"}
-    rounds = {f"{visitors} visitors": [crowd(run_dir, visitors)]}
-    report("page-memory", f"Memory of the page, {run_dir}", columns, rounds, out, CONSOLE)
+    rows = {"a fresh browser": openings(run_dir, 1 + max(repeat, 4))}
+    columns = {"first films": "first films", "requests": "requests", "kB": "kB"}
+    report("page-opening", f"Opening the page, {run_dir}", columns, rows, out, CONSOLE)
+    columns = {"milliseconds": "ms until its answer is seen"}
+    found = actions(run_dir)
+    report("page-actions", f"Actions on the page, {run_dir}", columns, found, out, CONSOLE)
 
 
 @cli.command()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from benchmarks.accuracy import served, strangers
 from benchmarks.measure import Row
 from movierec.data.tables import Tables
-from movierec.explorer.explorer import FILM, FOR_YOU, MAP, PERSON, explorer
-from movierec.explorer.visitor import Visitor, offers
+from movierec.explorer.service import answer, service_of
+from movierec.recommend.asking import Asking, asking, interview
 from movierec.recommend.recommender import Recommender
 
 ASKED = (6, 12, 20, 30)  # films that somebody is asked about
@@ -38,6 +39,7 @@ def asked(tables: Tables, recipe: str) -> Iterator[tuple[str, Row]]:
         Rashid et al. (2002), Getting to Know You (logarithm of popularity times entropy).
     """
     ids, rec = strangers(tables, recipe)
+    world = asking(rec)
     orders = {"offers": None, "most rated": _most_rated(rec), "log pop x entropy": _telling(rec)}
     answers: dict[tuple[str, int], list[dict[int, float]]] = {
         (name, count): [] for count in ASKED for name in orders
@@ -47,7 +49,7 @@ def asked(tables: Tables, recipe: str) -> Iterator[tuple[str, Row]]:
     for user_id in ids[:PEOPLE]:
         rows = by_user.get_group(user_id)
         own = dict(zip(rows["movie_id"], rows["rating"], strict=True))
-        given = {name: list(_interview(rec, own, order)) for name, order in orders.items()}
+        given = {name: list(_interview(rec, world, own, order)) for name, order in orders.items()}
         met = set().union(*(films for steps in given.values() for films, _ in steps))
         rest = rows[~rows["movie_id"].isin(met)]
         if len(rest) < LEFT:
@@ -64,18 +66,21 @@ def asked(tables: Tables, recipe: str) -> Iterator[tuple[str, Row]]:
 
 
 def _interview(
-    rec: Recommender, own: dict[int, float], order: list[int] | None
+    rec: Recommender, world: Asking, own: dict[int, float], order: list[int] | None
 ) -> Iterator[tuple[set[int], dict[int, float]]]:
     """The films asked about so far and the stars given, after each question."""
-    visitor, met = Visitor(), set()
+    movies, met, ratings = rec.features.movies, set[int](), dict[int, float]()
     for question in range(ASKED[-1]):
-        film = offers(rec, visitor, 1)[0] if order is None else order[question]
+        if order is None:
+            rated = movies.encode(np.array(list(ratings), np.int64))
+            unknown = movies.encode(np.array(list(met - set(ratings)), np.int64))
+            film = int(movies.decode(interview(world, rated, unknown).ask)[0])
+        else:
+            film = order[question]
         met.add(film)
         if film in own:
-            visitor.rate(film, own[film])
-        else:
-            visitor.pass_over(film)
-        yield set(met), dict(visitor.ratings)
+            ratings[film] = own[film]
+        yield set(met), dict(ratings)
 
 
 def _most_rated(rec: Recommender) -> list[int]:
@@ -93,71 +98,41 @@ def _telling(rec: Recommender) -> list[int]:
 
 
 def actions(rec: Recommender) -> dict[str, list[Row]]:
-    """What each action of the explorer takes in Python.
-
-    Args:
-        rec: of a run of recipe `best`.
+    """What each question of the explorer takes in Python.
 
     Returns:
-        Rounds with `milliseconds` by action; `open` is the making of the explorer.
+        Rounds with `milliseconds` of the processor by question; `open` is the making of a service.
     """
     rounds: dict[str, list[Row]] = {}
+    service = service_of(rec)
+    films = [int(film) for film in rec.tables.ratings["movie_id"].value_counts().index]
+    busiest = int(rec.tables.ratings["user_id"].mode()[0])
 
-    def measure(name: str, action: Callable[[int], object], turns: int = TURNS) -> None:
+    def measure(called: str, name: str, question: dict[str, Any]) -> None:
         found = []
-        for turn in range(turns + 1):
-            began = time.perf_counter()
-            action(turn)
-            found.append({"milliseconds": 1000 * (time.perf_counter() - began)})
-        rounds[name] = found[1:]
+        for _ in range(TURNS + 1):
+            began = time.process_time()
+            answer(service, name, question).model_dump_json(exclude_none=True)
+            found.append({"milliseconds": 1000 * (time.process_time() - began)})
+        rounds[called] = found[1:]
 
-    measure("open", lambda _: explorer(rec), turns=5)
-    view = explorer(rec)
-    films = rec.tables.movies["movie_id"].tolist()
-    measure(
-        "give stars", lambda n: view.act("rate", view.for_you.offered.movie_ids[0], 1.0 + n % 5)
-    )
-    measure("don't know it", lambda _: view.act("unknown", view.for_you.offered.movie_ids[0]))
-    measure("ask about others", lambda _: view.for_you.others.click())
-    measure("why this film", lambda n: view.act("why", view.for_you.list.movie_ids[n % 6]))
-    typed = "the matrix reloaded"
-    measure("type a film to rate", lambda n: _set(view.for_you.title, typed[: n % 18 + 1]))
-    view.for_you.title.value = ""
-    measure(
-        "tell one's age", lambda n: _set(view.for_you.age, view.for_you.age.options[n % 7 + 1][1])
-    )
-    measure("adventurousness", lambda n: _set(view.tuning.adventure, (n % 9 + 1) / 5))
-    measure("draw again", lambda _: view.tuning.again.click())
-    measure("variety", lambda n: _set(view.tuning.variety, (n % 9) / 10))
-    measure("seeing or loving", lambda n: _set(view.tuning.liking, (n % 9) / 10))
-    boxes = view.tuning.genres
-    measure("a genre", lambda n: _set(boxes[n % len(boxes)], not boxes[n % len(boxes)].value))
-    view.tuning.clear.click()
-    measure("take back", lambda _: view.act("back", view.for_you.rated.movie_ids[0]), turns=5)
-    view.tabs.selected_index = FILM
-    measure("type a title", lambda n: _set(view.search.text, typed[: n % 18 + 1]))
-    measure("another film", lambda n: view.act("film", films[31 * n % len(films)]))
-    view.tabs.selected_index = PERSON
-    measure("another person", lambda _: view.person.somebody.click())
-    counts = rec.tables.ratings["user_id"].value_counts()
-    busy = [int(user) for user in counts.index[: TURNS + 1]]
-    measure("a person with 1,000 ratings and more", lambda n: _set(view.person.user, busy[n]))
-    measure("why, for them", lambda n: view.act("why", view.person.list.movie_ids[n % 6]))
-    view.tuning.k.value = 24
-    view.tabs.selected_index = FOR_YOU
-    measure(
-        "24 films: give stars", lambda n: view.act("rate", view.for_you.offered.movie_ids[0], 3.0)
-    )
-    view.tuning.k.value = 12
-    began = time.perf_counter()
-    view.tabs.selected_index = MAP
-    rounds["open the map"] = [{"milliseconds": 1000 * (time.perf_counter() - began)}]
-    measure(
-        "a film on the map",
-        lambda n: view.act("film", view.map.view.ids[31 * n % len(view.map.view.ids)]),
-    )
+    began = time.process_time()
+    service_of(rec)
+    rounds["open"] = [{"milliseconds": 1000 * (time.process_time() - began)}]
+    for count in (0, 1, 10, 100, 1_000):
+        ratings = {film: 1.0 + n % 5 for n, film in enumerate(films[: min(count, len(films) - 50)])}
+        question = {"ratings": ratings, "ask": 3}
+        measure(f"the list and three questions after {count} stars", "for-new-user", question)
+    ratings = {film: 1.0 + n % 5 for n, film in enumerate(films[:10])}
+    measure("a varied draw of 24", "for-new-user", {"ratings": ratings, "k": 24, "variety": 0.5})
+    measure("with conditions", "for-new-user", {"ratings": ratings, "genres": ["Comedy"]})
+    measure("a film: why", "explain", {"ratings": ratings, "movie_id": films[20]})
+    measure("a film: similar", "similar", {"movie_id": films[20], "k": 6})
+    measure("a film: also liked", "also-liked", {"movie_id": films[20], "k": 6})
+    measure("a film: people", "people-who-like", {"movie_id": films[20]})
+    measure("the busiest person", "for-user", {"user_id": busiest})
+    measure("two together", "for-group", {"people": [{"ratings": ratings}, busiest], "least": 3.0})
+    measure("type a title", "find", {"text": "the matrix reloaded"})
+    measure("the map", "map", {})
+    measure("posters, without a provider", "posters", {"movie_ids": films[:12]})
     return rounds
-
-
-def _set(control: object, value: object) -> None:
-    control.value = value  # type: ignore[attr-defined]  # every control has one

@@ -11,24 +11,33 @@ from typing import Any
 
 import click
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.measure import Row
 from benchmarks.serving import Served, served
-from benchmarks.soak import memory
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-LIST = ".mr-cards:has(h2:text-is('Films for you'), h3:text-is('Films for you'))"
-OFFERS = ".mr-cards:has(h2:text-is('Do you know these?'), h3:text-is('Do you know these?'))"
-ALIKE = ".mr-cards:has(h2:text-is('Films like it'), h3:text-is('Films like it'))"
+CARD = ".mr-grid:not(.mr-ghosts) > .mr-card"
 # from the click to the frame after the first change of what is watched
 TIMED = """([element, watched]) => new Promise((done) => {
   const began = performance.now();
   new MutationObserver((_, observer) => {
     observer.disconnect();
     requestAnimationFrame(() => done(performance.now() - began));
-  }).observe(watched, { childList: true, subtree: true, characterData: true });
+  }).observe(document.querySelector(watched), { childList: true, subtree: true });
   element.click();
+})"""
+# the same, to the frame after the list of films has its answer
+ANSWERED = """(element) => new Promise((done) => {
+  const began = performance.now(), asked = performance.getEntriesByType("resource").length;
+  const look = () => {
+    const all = performance.getEntriesByType("resource").slice(asked);
+    if (all.some((one) => one.name.endsWith("for-new-user") && one.responseEnd)) {
+      requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - began)));
+    } else setTimeout(look, 1);
+  };
+  element.click();
+  look();
 })"""
 
 
@@ -48,62 +57,48 @@ def opened(page: Page, site: Served) -> float:
     """Seconds from asking for the page to the first film of the visitor's list."""
     began = time.perf_counter()
     page.goto(site.url)
-    page.locator(f"{LIST} .mr-card").first.wait_for()
+    page.locator(CARD).first.wait_for()
     return time.perf_counter() - began
 
 
-def openings(run_dir: Path, ready: bool) -> Row:
-    """One opening, in a browser that knows nothing of the page.
+def openings(run_dir: Path, count: int) -> list[Row]:
+    """Openings, each in a browser that knows nothing of the page; requests and kB of each."""
+    rows: list[Row] = []
+    with served(run_dir) as site, browser() as own:
+        for _ in range(count):
+            page = own.new_context().new_page()
+            asked: list[Any] = []
+            page.on("requestfinished", asked.append)
+            seconds = opened(page, site)
+            sizes = [request.sizes() for request in asked]
+            sent = sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes)
+            rows.append({"first films": seconds, "requests": len(asked), "kB": sent / 1000})
+    return rows[1:]  # the first one starts the browser's own processes
 
-    Args:
-        run_dir: the run.
-        ready: whether a place waits for the visitor, or one has to be made.
-    """
-    with served(run_dir, "--pool", "1") as site, browser() as own:
-        if not ready:
-            own.new_page().goto(site.url)  # takes the place that waited
-        return {"first films": opened(own.new_context().new_page(), site)}
 
-
-def actions(run_dir: Path) -> dict[str, Row]:
-    """Seconds of each action, in the browser: to the first frame that shows its answer."""
-    with served(run_dir, "--pool", "1") as site, browser() as own:
+def actions(run_dir: Path) -> dict[str, list[Row]]:
+    """Milliseconds of actions, in the browser: to the frame that shows the answer."""
+    rows: dict[str, list[Row]] = {}
+    with served(run_dir) as site, browser() as own:
         page = own.new_page()
         opened(page, site)
-
-        def timed(element: Locator, watched: Locator) -> Row:
-            handles = [element.element_handle(), watched.element_handle()]
-            seconds = page.evaluate(TIMED, handles) / 1000
-            page.wait_for_timeout(500)  # what follows the first change is over
-            return {"action": seconds}
-
-        star = page.locator(f"{OFFERS} .mr-card").first.get_by_role("radio").last
-        films = page.locator(LIST)
-        rows = {"a star": timed(star, films)}
-        why = films.get_by_role("button", name="Why this film?").first
-        rows["why this film"] = timed(why, films.locator("dialog"))
-        page.keyboard.press("Escape")
-        more = films.get_by_role("button", name="More like this").first
-        rows["more like this"] = timed(more, page.locator("body"))
-        page.locator(f"{ALIKE} .mr-card").first.wait_for()
-        again = page.locator(ALIKE).get_by_role("button", name="More like this").first
-        rows["films like it, again"] = timed(again, page.locator(ALIKE))
-        return rows
-
-
-def crowd(run_dir: Path, visitors: int) -> Row:
-    """MiB of the server alone and with so many visitors, shared memory counted once."""
-    with served(run_dir, "--visitors", str(visitors), "--pool", "1") as site, browser() as own:
-        alone = memory(site)
-        pages = [own.new_context().new_page() for _ in range(visitors)]
-        for page in pages:
-            opened(page, site)
-        with_all = memory(site)
-    return {"alone": alone, "all": with_all, "each": (with_all - alone) / visitors}
+        for n in range(20):
+            page.wait_for_timeout(150)
+            star = page.locator(".mr-deck").get_by_role("radio").nth(n % 5).element_handle()
+            rows.setdefault("a star, to its list", []).append(
+                {"milliseconds": page.evaluate(ANSWERED, star)}
+            )
+        for n in range(5):
+            film = page.locator(f"{CARD} .mr-open").nth(n).element_handle()
+            taken = page.evaluate(TIMED, [film, ".mr-sheet"])
+            rows.setdefault("a film, to its sheet", []).append({"milliseconds": taken})
+            page.locator(".mr-sheet-top").wait_for()
+            page.keyboard.press("Escape")
+    return rows
 
 
 def pictures(run_dir: Path, folder: Path) -> list[Path]:
-    """README's pictures of the page, small enough to be kept.
+    """The guide's pictures of the page, small enough to be kept.
 
     Args:
         run_dir: a run of the sample; pictures of other data may not be passed on.
@@ -118,21 +113,27 @@ def pictures(run_dir: Path, folder: Path) -> list[Path]:
             picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
         written.append(path)
 
-    with served(run_dir, "--pool", "1") as site, browser() as own:
-        settings: dict[str, Any] = {"viewport": {"width": 1000, "height": 760}}
-        page = own.new_context(**settings).new_page()
+    with served(run_dir) as site, browser() as own:
+        page = own.new_context(viewport={"width": 1200, "height": 800}, locale="en").new_page()
         opened(page, site)
-        for stars in ("5 stars", "1 star", "4 stars"):
-            first = page.locator(f"{OFFERS} .mr-card").first
-            before = first.get_attribute("data-movie")
-            first.get_by_role("radio", name=stars, exact=True).click()
-            page.locator(f"{OFFERS} .mr-card:first-child:not([data-movie='{before}'])").wait_for()
+        for stars in (5, 1, 4, 5):
+            page.locator(".mr-deck").get_by_role("radio").nth(stars - 1).click()
+            page.wait_for_timeout(500)
+        page.mouse.move(0, 0)
         keep(page, "explorer")
-        page.locator(LIST).get_by_role("button", name="Why this film?").first.click()
-        page.get_by_role("dialog").wait_for()
+        page.locator(f"{CARD} .mr-open").first.click()
+        page.locator(".mr-charts summary").click()
+        page.wait_for_timeout(300)
         keep(page, "reasons")
         page.keyboard.press("Escape")
-        page.get_by_role("tab", name="Map", exact=True).click()
-        page.locator(".mr-map svg").wait_for()
+        page.get_by_role("button", name="Map", exact=True).click()
+        page.locator("canvas").wait_for()
+        page.wait_for_timeout(300)
         keep(page, "map")
+        phone: Any = {"width": 390, "height": 780}
+        page = own.new_context(viewport=phone, locale="en", is_mobile=True).new_page()
+        page.goto(site.url)
+        page.locator(".mr-deck-cover").wait_for()
+        page.wait_for_timeout(300)
+        keep(page, "phone")
     return written

@@ -24,7 +24,7 @@ class Served:
     Attributes:
         url: its address, without a slash at the end.
         process: the server.
-        log: what it and its kernels say.
+        log: what it says.
     """
 
     url: str
@@ -38,15 +38,10 @@ class Served:
         """The server and all processes that it started."""
         return [self.process, *self.process.children(recursive=True)]
 
-    def kernels(self) -> int:
-        """How many kernels there are: what the forkserver forked."""
-        children = self.process.children()
-        return sum(len(child.children()) for child in children)
-
 
 @contextmanager
 def served(run_dir: Path, *options: str, env: dict[str, str] | None = None) -> Iterator[Served]:
-    """The page of a run on a free port, with its pool filled, until the block ends.
+    """The page of a run on a free port, until the block ends.
 
     Args:
         run_dir: the run folder.
@@ -66,7 +61,7 @@ def served(run_dir: Path, *options: str, env: dict[str, str] | None = None) -> I
             try:
                 process.wait(STOPPING)
             except psutil.TimeoutExpired:
-                process.kill()  # its forks end with it
+                process.kill()  # its workers see that, and end
                 raise
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import click
 
 from movierec.cli.options import PATH, json_option, k_option, opened_run, out_option
 from movierec.cli.printing import interruptible, print_facts, print_films
-from movierec.errors import InputError
+from movierec.errors import InputError, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,6 +116,13 @@ def for_user_command(
     multiple=True,
     help="A film, by id or title, and its stars; repeatable.",
 )
+@click.option(
+    "--ratings",
+    "history",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="An export of Letterboxd, IMDb or MovieLens, or a table of title, year and stars.",
+)
 @click.option("--gender", help="F or M.")
 @click.option("--age", type=int, help="In years.")
 @click.option("--occupation", type=int, help="Code, as in the data.")
@@ -124,6 +132,7 @@ def for_user_command(
 def new_user_command(
     recommender: Recommender,
     rates: tuple[str, ...],
+    history: Path | None,
     gender: str | None,
     age: int | None,
     occupation: int | None,
@@ -131,7 +140,8 @@ def new_user_command(
     **choice: Any,
 ) -> Films:
     """The films for somebody new, from as much as they tell."""
-    ratings = {}
+    ratings = read_ratings(recommender, history) if history else {}
+    told = set()
     for rate in rates:
         movie, _, stars = rate.rpartition("=")
         try:
@@ -144,14 +154,32 @@ def new_user_command(
                 '--rate "Toy Story (1995)=4"'
             )
         movie_id = recommender.movie_id(movie)
-        if movie_id in ratings:
+        if movie_id in told:
             raise InputError(f"got {recommender.title(movie_id)} twice; rate a film once")
+        told.add(movie_id)
         ratings[movie_id] = given
     person = recommender.new_user(ratings, gender, age, occupation)
     films = recommender.for_user(person, **choice)
     if why:
         films["why"] = [recommender.because(person, movie) for movie in films["movie_id"]]
     return films, "for you"
+
+
+def read_ratings(recommender: Recommender, path: Path) -> dict[int, float]:
+    """The ratings of a file; what is doubtful or missing is told."""
+    from movierec.data.histories import read_history
+
+    history = read_history(path, recommender.tables.movies, recommender.star_values)
+    for line, films in history.doubtful:
+        near = "; ".join(f"{film} {recommender.title(film)}" for film in films)
+        said = f"line {line.number}, {line.title}, may be {near}: name it with --rate ID=STARS"
+        print(printable(f"movierec: {said}"), file=sys.stderr)
+    print(
+        f"movierec: {len(history.ratings):,} films found in {path.name}, {len(history.missing):,} "
+        f"are not in the data, {history.skipped:,} lines have no stars or are no films",
+        file=sys.stderr,
+    )
+    return history.ratings
 
 
 @recommend.command("group")

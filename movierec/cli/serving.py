@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from contextlib import closing
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,6 @@ from movierec.cli.options import (
     run_option,
 )
 from movierec.cli.printing import print_facts
-from movierec.errors import InputError
 
 if TYPE_CHECKING:
     from movierec.runs import Run
@@ -91,28 +90,19 @@ def export_command(run: Run, out: Path, formats: tuple[str, ...], as_json: bool)
     help="A name under which the page may be asked for, such as a proxy's; repeatable.",
 )
 @click.option(
-    "--visitors",
-    "visitors_at_once",
-    default=20,
-    show_default=True,
-    help="How many have a place at a time; further ones are asked to wait.",
-)
-@click.option("--pool", default=2, show_default=True, help="Places kept ready for who comes next.")
-@click.option(
-    "--idle",
-    "idle_minutes",
-    default=30.0,
-    show_default=True,
-    help="Minutes after which a visitor who does nothing loses the place.",
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes that answer; one a core, eight at most, if not given.",
 )
 def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
-    """Serve the explorer as a page (needs the extra `app`).
+    """Serve the explorer as a page.
 
-    On this machine only, unless --ip says otherwise: the page asks nobody who they are.
+    Its answers are there as JSON too, under /api/v1/; /api/openapi.json describes them. It is
+    reached from this machine only, unless --ip says otherwise: the page asks nobody who they are.
     """
-    if find_spec("voila") is None:
-        raise InputError("the page needs Voilà; install it with `pip install 'movierec[app]'`")
-    from movierec.page.app import is_loopback, serve
+    # before NumPy is loaded: the workers share the cores, and one person's list gains by no threads
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    from movierec.page.serve import is_loopback, serve
     from movierec.posters.settings import settings as chosen
 
     opened = open_run(run_dir)
@@ -122,10 +112,10 @@ def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
     if not is_loopback(ip):
         print(
             f"movierec: everybody who can reach {ip} can use the page, and what they send can be "
-            "read on the way; README.md tells how to put a proxy with a login before it",
+            "read on the way; docs/explorer.md tells how to put a proxy with a login before it",
             file=sys.stderr,
         )
-    serve(opened.path, ip=ip, **settings)
+    serve(opened, ip=ip, **settings)
 
 
 @click.command("metadata")

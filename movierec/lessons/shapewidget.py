@@ -12,14 +12,17 @@ from typing import Any
 import ipywidgets
 
 from movierec.data.features import Sizes
-from movierec.explorer.cards import styled
-from movierec.explorer.components import Knob
-from movierec.explorer.layout import row
 from movierec.lessons.shapes import LayerShape, derive
 from movierec.network.settings import NetworkConfig
 
 WIDEST = 7  # words of a window
 TITLES = (WIDEST, 30)  # words of a title, so that every window fits
+STYLE = """<style>
+.shapes table { border-collapse: collapse; font-size: 13px; text-align: left; }
+.shapes th, .shapes td { padding: 2px 10px 2px 0; font-weight: 400; }
+.shapes thead th { font-weight: 600; } .shapes caption { text-align: left; }
+.shapes mark { background: color-mix(in srgb, #f5b73d 35%, transparent); color: inherit; }
+</style>"""
 LAYER_COLUMNS = ("layer", "rule", "shape", "parameters")
 
 
@@ -75,13 +78,12 @@ class ShapeExplorer(ipywidgets.VBox):
         self._held = False
         super().__init__(
             [
-                row(*sliders),
+                _row(*sliders),
                 ipywidgets.HTML("<b>Windows of the title's convolution</b>"),
-                row(*self.windows, self.again),
+                _row(*self.windows, self.again),
                 self.answer,
             ]
         )
-        self.add_class("mr-explorer")
         for control in self._controls:
             control.observe(self._refresh, "value")
         self.again.on_click(self._reset)
@@ -109,7 +111,7 @@ class ShapeExplorer(ipywidgets.VBox):
         """The layers that differ from the beginning as HTML that needs no kernel."""
         before = {(layer.layer, layer.shape, layer.parameters) for layer in self._begun}
         changed = [x for x in self.layers if (x.layer, x.shape, x.parameters) not in before]
-        return styled(self._table(changed))
+        return self._table(changed)
 
     def _reset(self, _: Any = None) -> None:
         self._held = True  # one table, not one for each control
@@ -135,9 +137,9 @@ class ShapeExplorer(ipywidgets.VBox):
         said = "as at the beginning" if not change else f"{change:+,} against the beginning"
         head = "".join(f'<th scope="col">{name}</th>' for name in LAYER_COLUMNS)
         return (
-            f'<p role="status"><b>{self.parameters:,} parameters</b>, {said}.</p>'
-            '<div class="mr-scroll"><table class="mr-table mr-shapes">'
-            "<caption>Layers; what differs from the beginning is marked</caption>"
+            f'{STYLE}<div class="shapes"><p role="status"><b>{self.parameters:,} parameters</b>, '
+            f"{said}.</p><table><caption>Layers; what differs from the beginning is marked"
+            "</caption>"
             f"<thead><tr>{head}</tr></thead>"
             f"<tbody>{rows}</tbody></table></div>"
         )
@@ -159,5 +161,11 @@ def _line(layer: LayerShape, before: LayerShape | None) -> str:
     )
 
 
-def _slider(label: str, value: int, low: int, high: int) -> Knob:
-    return Knob(label, {}, min(max(value, low), high), min=low, max=high, step=1)
+def _slider(label: str, value: int, low: int, high: int) -> ipywidgets.IntSlider:
+    value, style = min(max(value, low), high), {"description_width": "initial"}
+    return ipywidgets.IntSlider(value, low, high, description=label, style=style)
+
+
+def _row(*children: ipywidgets.Widget) -> ipywidgets.Box:
+    """Controls beside each other, wrapping."""
+    return ipywidgets.Box(list(children), layout={"flex_flow": "row wrap", "align_items": "center"})

@@ -85,16 +85,19 @@ def explain(catalogue: Catalogue, model: Model, person: Person, movie_id: int) -
     return pd.concat([rest, frame], ignore_index=True)[list(frame.columns)]
 
 
-def because(
-    catalogue: Catalogue,
-    model: Model,
-    person: Person,
-    movie_ids: npt.ArrayLike,
-    count: int,
-    who: str = "you",
-) -> list[str]:
-    """The parts that count most in words, for each film; see `Recommender.because_each`."""
-    movie_idx = catalogue.features.movies.encode(np.atleast_1d(movie_ids))
+def named_of(
+    catalogue: Catalogue, model: Model, person: Person, movie_idx: Indices, count: int = 2
+) -> tuple[Parts, list[tuple[Indices, Indices]]]:
+    """Which ratings are named as reasons for each film.
+
+    Args:
+        catalogue, model, person, movie_idx: as in `parts_of`.
+        count: how many are named that speak for a film.
+
+    Returns:
+        The parts; and for each film the places among `Parts.rated` of those that speak most for
+        it, at most `count`, and of the one most against it, if there is one.
+    """
     parts = parts_of(catalogue, model, person, movie_idx)
     # what was watched and disliked makes a film likely to be watched, and is no praise of it
     praised = parts.given >= (catalogue.lowest + catalogue.highest) / 2
@@ -105,6 +108,20 @@ def because(
         least = np.argsort(stars, kind="stable")[:1]
         least = least[(stars[least] < 0) & ~np.isin(least, most)]
         named.append((most, least))
+    return parts, named
+
+
+def because(
+    catalogue: Catalogue,
+    model: Model,
+    person: Person,
+    movie_ids: npt.ArrayLike,
+    count: int,
+    who: str = "you",
+) -> list[str]:
+    """The parts that count most in words, for each film; see `Recommender.because_each`."""
+    movie_idx = catalogue.features.movies.encode(np.atleast_1d(movie_ids))
+    parts, named = named_of(catalogue, model, person, movie_idx, count)
     rows = np.unique([row for pair in named for each in pair for row in each]).astype(np.intp)
     titles = catalogue.describe(parts.rated[rows])["title"]
     said = {

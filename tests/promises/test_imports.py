@@ -46,9 +46,9 @@ IN_FRONT: dict[str, set[str]] = {
     "posters": set(),
     "serving": {"network"},  # a network's towers as graphs
     "explorer": {"posters"},
-    "lessons": {"explorer", "network"},
+    "lessons": {"network"},
     "reports": {"lessons"},
-    "page": {"explorer", "lessons", "posters", "reports"},
+    "page": {"explorer", "posters"},
     "doctor": {"posters"},
     "cli": {"doctor", "page", "posters", "reports", "sample", "serving"},
     "__main__": {"cli"},
@@ -71,8 +71,7 @@ NARROWER: dict[str, set[str]] = {
     "recommend.choosing": {"errors", "vectors"},
     "evaluation.metrics": {"errors", "vectors"},
     "evaluation.baselines": {"evaluation.metrics", "vectors"},
-    "explorer.components": set(),
-    "explorer.layout": set(),
+    "explorer.questions": {"explorer.profile"},
     "posters.provider": {"data.titles"},
     "posters.client": {"errors", "trust"},
 }

@@ -1,1 +1,0 @@
-"""The page and the notebook in a real browser."""

@@ -1,4 +1,4 @@
-"""A browser of the system, a page that is served, and an eye on what goes wrong in both."""
+"""A browser of the system for all of these tests, and an eye on what goes wrong in it."""
 
 from __future__ import annotations
 
@@ -7,30 +7,22 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 from worlds import PROJECT
 
-from benchmarks.serving import Served, served
-from movierec.runs import Run
-
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="no playwright: see the group `test`"
-)
-pytest.importorskip("voila", reason="the page needs the extra `app`")
+from benchmarks.serving import Served
 
 PICTURES = PROJECT / "reports" / "browser"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PATIENCE = 60_000  # milliseconds; a machine that does much else is slow, not broken
-# JupyterLab's own, of its versions beside Voilà's
-HARMLESS = re.compile(r"shared (singleton )?module")
+PATIENCE = 30_000  # milliseconds; a machine that does much else is slow, not broken
+HARMLESS = re.compile(r"shared (singleton )?module")  # JupyterLab's own
 
 
-@pytest.fixture(scope="module")  # while Playwright is there, its loop runs in the tests' thread
-def browser() -> Iterator[playwright.Browser]:
-    missing = [
-        name for name in ("playwright", "axe_playwright_python", "voila") if not find_spec(name)
-    ]
+@pytest.fixture(scope="package")  # while Playwright is there, its loop runs in the tests' thread
+def browser() -> Iterator[Any]:
+    missing = [name for name in ("playwright", "axe_playwright_python") if not find_spec(name)]
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
         missing.append(" or ".join(BROWSERS))
@@ -47,12 +39,6 @@ def browser() -> Iterator[playwright.Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def site(small_best: Run) -> Iterator[Served]:
-    with served(small_best.path, "--pool", "2") as site:
-        yield site
-
-
 class Visitor:
     """A page in a browser of its own, and all that went wrong there.
 
@@ -61,39 +47,28 @@ class Visitor:
         wrong: errors of the console and of scripts, answers of failure, requests to other hosts.
     """
 
-    def __init__(self, browser: playwright.Browser, name: str, **settings: object) -> None:
-        settings = {"viewport": {"width": 1200, "height": 900}} | settings
+    def __init__(self, browser: Any, name: str, **settings: Any) -> None:
+        settings = {"viewport": {"width": 1280, "height": 860}, "locale": "en"} | settings
         self.context = browser.new_context(reduced_motion="reduce", **settings)
         self.context.set_default_timeout(PATIENCE)
-        self.page = self.context.new_page()
-        self.name = name
-        self.wrong: list[str] = []
+        self.page, self.name, self.wrong = self.context.new_page(), name, []
         self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.wrong.append(f"script: {error}"))
         self.page.on("response", self._answered)
-        self.page.on("websocket", lambda socket: socket.on("framereceived", self._came))
 
-    def _said(self, message: playwright.ConsoleMessage) -> None:
-        if message.type == "error" or (
-            message.type == "warning" and not HARMLESS.search(message.text)
-        ):
+    def _said(self, message: Any) -> None:
+        if message.type in ("error", "warning") and not HARMLESS.search(message.text):
             self.wrong.append(f"console: {message.text}")
 
-    def _answered(self, answer: playwright.Response) -> None:
+    def _answered(self, answer: Any) -> None:
         if answer.status >= 400:
             self.wrong.append(f"{answer.status} {answer.url}")
-
-    def _came(self, frame: str | bytes) -> None:
-        """A message of the kernel; what a callback raises comes as text that nobody shows."""
-        text = frame if isinstance(frame, str) else frame.decode("utf-8", errors="replace")
-        if "Traceback (most recent call last)" in text:
-            self.wrong.append(text[-2000:])
 
     def open(self, address: str) -> None:
         """Open an address, cut off from everything but its own server."""
         home = re.match(r"https?://[^/]+", address)[0]
 
-        def only_own(route: playwright.Route) -> None:
+        def only_own(route: Any) -> None:
             if route.request.url.startswith((home, "blob:", "data:")):
                 route.continue_()
             else:
@@ -103,26 +78,25 @@ class Visitor:
         self.page.route("**/*", only_own)
         self.page.goto(address)
 
-    def section(self, heading: str) -> playwright.Locator:
-        """The grid of cards below a heading."""
-        named = self.page.get_by_role("heading", name=heading, exact=True)
-        return self.page.locator(".mr-cards").filter(has=named)
+    def films(self) -> list[int]:
+        """The ids on the list that is shown, once it is there."""
+        cards = self.page.locator(".mr-grid:not(.mr-ghosts) > [data-film]")
+        cards.first.wait_for()
+        return [int(x) for x in cards.evaluate_all("nodes => nodes.map((n) => n.dataset.film)")]
 
-    def cards(self, heading: str) -> playwright.Locator:
-        return self.section(heading).get_by_role("listitem")
+    def star(self, n: int) -> None:
+        """Give the film of the deck n stars, and wait for the list that comes of it."""
+        deck = self.page.locator(".mr-deck")
+        with self.page.expect_response("**/for-new-user"):
+            deck.get_by_role("radio").nth(n - 1).click()
+        self.page.locator(".mr-view:not([aria-busy])").wait_for(state="attached")
 
-    def tab(self, name: str) -> None:
-        self.page.get_by_role("tab", name=name, exact=True).click()
-
-    def says(self, heading: str, text: str | re.Pattern[str]) -> None:
-        """Wait until the grid says something."""
-        from playwright.sync_api import expect
-
-        expect(self.section(heading).get_by_role("status")).to_contain_text(text)
+    def view(self, name: str) -> None:
+        self.page.get_by_role("navigation").get_by_role("button", name=name, exact=True).click()
 
     def picture(self, state: str) -> None:
         PICTURES.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=PICTURES / f"{self.name}-{state}.png", full_page=True)
+        self.page.screenshot(path=PICTURES / f"{self.name}-{state}.png")
 
     def close(self) -> None:
         self.page.unroute_all(behavior="ignoreErrors")
@@ -130,14 +104,12 @@ class Visitor:
 
 
 @pytest.fixture
-def visitor_of(
-    browser: playwright.Browser, request: pytest.FixtureRequest
-) -> Iterator[Callable[..., Visitor]]:
+def visitor_of(browser: Any, request: pytest.FixtureRequest) -> Iterator[Callable[..., Visitor]]:
     """Visitors of addresses; the test fails if anything went wrong in the browser."""
     visitors: list[Visitor] = []
     name = re.sub(r"\W+", "-", request.node.name.removeprefix("test_")).strip("-")
 
-    def come(address: str, **settings: object) -> Visitor:
+    def come(address: str, **settings: Any) -> Visitor:
         visitors.append(Visitor(browser, name, **settings))
         visitors[-1].open(address)
         return visitors[-1]
@@ -154,9 +126,9 @@ def visit(visitor_of: Callable[..., Visitor], site: Served) -> Iterator[Callable
     """Visitors of the page; the test fails if anything went wrong in its server, too."""
     before = len(site.said())
 
-    def come(**settings: object) -> Visitor:
-        visitor = visitor_of(f"{site.url}/", **settings)
-        visitor.cards("Do you know these?").first.wait_for()
+    def come(path: str = "/", **settings: Any) -> Visitor:
+        visitor = visitor_of(f"{site.url}{path}", **settings)
+        visitor.page.locator(".mr-deck [role=radio]").first.wait_for(state="attached")
         return visitor
 
     yield come

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -16,20 +17,31 @@ import pytest
 
 if not os.environ.get("CI"):  # where they must be there
     pytest.importorskip("playwright", reason="see the group `test` in pyproject.toml")
+    pytest.importorskip("jupyterlab", reason="see the extra `lab`")
 from playwright.sync_api import expect
-
-from movierec.reports.notebooks import source_folder
 
 STARTING = 60.0  # seconds
 # JupyterLab's own words for the restart that was asked for; its debugger was asking at the time
 OF_THE_RESTART = re.compile("Connection lost, reconnecting in 0|Could not restore the debugger")
+SHOWN = """from movierec.explorer.widget import explorer
+from movierec.runs import load_run
+view = explorer(load_run({run!r}).recommender)
+view"""
+DRIVEN = "view.rate(view.asked.movie_id, 5)"
 
 
 @pytest.fixture(scope="module")
 def lab(small_best, tmp_path_factory):
-    """The address of a JupyterLab on a folder with the explorer's notebook."""
+    """The address of a JupyterLab on a folder with a notebook that shows the explorer."""
     home = tmp_path_factory.mktemp("lab")
-    (home / "app.ipynb").write_bytes((source_folder() / "app.ipynb").read_bytes())
+    cells = [
+        {"cell_type": "code", "id": f"c{n}", "metadata": {}, "source": text, "outputs": []}
+        | {"execution_count": None}
+        for n, text in enumerate((SHOWN.format(run=str(small_best.path)), DRIVEN))
+    ]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    (home / "shown.ipynb").write_text(json.dumps(notebook))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -48,7 +60,6 @@ def lab(small_best, tmp_path_factory):
     folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTERLAB_WORKSPACES_DIR")
     environment = os.environ | {name: str(home / "own") for name in folders}
     environment |= {"JUPYTERLAB_SETTINGS_DIR": str(home / "own")}
-    environment |= {"MOVIEREC_RUN": str(small_best.path), "MOVIEREC_METADATA": "off"}
     with (home / "log").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
@@ -72,23 +83,21 @@ def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
     raise RuntimeError(f"JupyterLab did not start:\n{log.read_text('utf-8')}")
 
 
-def test_explorer_works_in_jupyterlab(lab, visitor_of):
-    me = visitor_of(f"{lab}/tree/app.ipynb")
+def test_explorer_works_in_jupyterlab_and_python_drives_it(lab, visitor_of):
+    me = visitor_of(f"{lab}/tree/shown.ipynb", viewport={"width": 1500, "height": 900})
     me.page.get_by_text(re.compile(r"\| Idle$")).wait_for()  # there is a kernel, and it is ready
     me.page.locator("[data-command='notebook:restart-run-all']").first.click()
     me.page.get_by_role("button", name="Confirm Kernel Restart").click()
-    me.cards("Do you know these?").first.wait_for()
-    first = me.cards("Do you know these?").first
-    first.get_by_role("radio", name="5 stars").click()
-    me.says("Films for you", "From your stars for 1 film")
-    me.cards("Films for you").first.get_by_role("button", name="Why this film?").click()
-    expect(me.page.get_by_role("dialog", name=re.compile("Why"))).to_be_visible()
-    me.picture("reasons")
+    me.films()
+    expect(me.page.get_by_text("Your films (1)")).to_be_visible()  # given by the second cell
+    me.page.locator(".mr-deck").get_by_role("radio").nth(1).click()
+    expect(me.page.get_by_text("Your films (2)")).to_be_visible()
+    expect(me.page.locator(".mr-why").first).to_contain_text("because you")
+    me.picture("list")
+    me.page.locator(".mr-grid .mr-open").first.click()
+    expect(me.page.get_by_role("dialog").get_by_text("Films like it")).to_be_visible()
     me.page.keyboard.press("Escape")
-    for tab, heading in (("A film", "Films like it"), ("A person", "Films for them")):
-        me.page.locator(".mr-explorer").get_by_role("tab", name=tab, exact=True).click()
-        expect(me.cards(heading).first).to_be_visible()
-    me.page.locator(".mr-explorer").get_by_role("tab", name="Map", exact=True).click()
-    expect(me.page.locator(".mr-map svg")).to_be_visible()
+    me.page.locator(".mr-tab, .mr-bar button").get_by_text("Map", exact=True).first.click()
+    expect(me.page.locator("canvas.mr-canvas")).to_be_visible()
     me.picture("map")
     me.wrong = [line for line in me.wrong if not OF_THE_RESTART.search(line)]

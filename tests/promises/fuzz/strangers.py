@@ -22,7 +22,8 @@ from unittest import mock
 import numpy as np
 
 from movierec.errors import InputError
-from movierec.explorer.visitor import Visitor, offers, read_profile, write_profile
+from movierec.explorer.profile import Profile, Rated, read_profile
+from movierec.explorer.service import answer, service_of
 from movierec.models.best import BestRecipe
 from movierec.models.checkpoints import Checkpoint, State
 from movierec.reports import comparison, freshness, sweep
@@ -103,8 +104,12 @@ def whole(name: str) -> bytes:
     if name == "profile.json":
         films = run.tables.movies["movie_id"].tolist()
         stars = run.recommender.star_values[-1]
-        visitor = Visitor({films[0]: stars, films[1]: stars}, [films[2]], "F", 25, 3)
-        return write_profile(run.recommender, visitor).encode()
+        titles = [run.recommender.title(film) for film in films[:2]]
+        rated = [
+            Rated(movie_id=f, title=t, stars=stars) for f, t in zip(films, titles, strict=False)
+        ]
+        kept = Profile(ratings=rated, unknown=films[2:3], gender="F", age=25, occupation=3)
+        return kept.model_dump_json().encode()
     if name == "metrics.json":
         entry = {"seconds": 1.5, "peak_memory_bytes": 2**20, "figures": ["figures/03_1.png"]}
         entry |= {"metrics": {"validation_loss": 0.5, "rows": 10, "words": ["a"], "none": None}}
@@ -188,9 +193,11 @@ def use_run(place: Path, name: str, content: bytes) -> None:
 
 def use_profile(place: Path, content: bytes) -> None:
     recommender = base()[1].recommender
-    visitor, _ = read_profile(recommender, content)
-    offers(recommender, visitor, k=2)
-    recommender.for_user(visitor.person(recommender), k=2)
+    told, _ = read_profile(recommender, content)
+    ratings = {rated.movie_id: rated.stars for rated in told.ratings}
+    facts = told.model_dump(include={"unknown", "gender", "age", "occupation"})
+    question = {"ratings": ratings, "ask": 2, "k": 2} | facts
+    answer(service_of(recommender), "for-new-user", question)
 
 
 def with_figures_left_out(first: Path, second: Path) -> None:

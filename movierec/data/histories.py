@@ -1,0 +1,264 @@
+"""What somebody has rated elsewhere: exports of Letterboxd, IMDb and MovieLens, and plain tables.
+
+A file is text with a line a film, under a line that names its columns: a title, a year, stars, in
+any order. Films are matched by title and year, never by an id of another site. What is not sure is
+not guessed: it is handed back, with the films that it may be.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from rapidfuzz import fuzz, process
+
+from movierec.data.tables import YEAR
+from movierec.data.titles import LEADING, plain_title, title_forms
+from movierec.errors import InputError, one_line
+
+LARGEST = 2**21  # bytes of a file; a line takes some 70
+MOST_LINES = 10_000
+MOST_CANDIDATES = 3  # films that a doubtful line may be
+ALIKE = 88.0  # likeness of titles (0 to 100) from which a film may be meant
+YEARS_APART = 1  # sites differ by so much in when a film came out
+NO_FILMS = ("series", "episode", "game", "podcast", "music video")  # in IMDb's "Title Type"
+
+COLUMNS = {  # what each site calls its columns, and people theirs; in this order of preference
+    "title": ("name", "title", "film", "movie", "标题", "片名", "电影"),
+    "year": ("year", "release year", "released", "年份"),
+    "stars": ("rating", "your rating", "stars", "score", "my rating", "评分"),
+    "kind": ("title type",),
+}
+
+
+class Line(NamedTuple):
+    """A film as a file names it.
+
+    Attributes:
+        number: of the line in the file, from 1.
+        title: without its year.
+        year: None if the file does not say.
+        stars: as they stand in the file.
+    """
+
+    number: int
+    title: str
+    year: int | None
+    stars: float
+
+
+class History(NamedTuple):
+    """A file's films among those of the data.
+
+    Attributes:
+        ratings: stars by movie id, in the order of the file; of a film that stands in it twice, the
+            last.
+        doubtful: lines that may be one of a few films, with their ids.
+        missing: lines that are none of the data's films.
+        skipped: lines without stars, or that are no films.
+    """
+
+    ratings: dict[int, float]
+    doubtful: list[tuple[Line, list[int]]]
+    missing: list[Line]
+    skipped: int
+
+
+def read_history(
+    source: Path | str | bytes, movies: pd.DataFrame, star_values: Sequence[float]
+) -> History:
+    """Ratings that somebody kept elsewhere.
+
+    Args:
+        source: the file, or what it holds.
+        movies: the movies table.
+        star_values: the stars that the data knows, ascending; a file's are brought to them. A file
+            with a number above 5 counts in tenths, as IMDb does.
+
+    Raises:
+        InputError: a file that cannot be read, or is no table of titles and stars; the message says
+            which line is wrong, and how.
+
+    Example:
+        >>> history = read_history("ratings.csv", rec.tables.movies, rec.star_values)
+        >>> me = rec.new_user(history.ratings)
+    """
+    lines, skipped = read_lines(_content(source))
+    tenths = any(line.stars > 5 for line in lines)
+    lines = [line._replace(stars=line.stars / (2 if tenths else 1)) for line in lines]
+    return _matched(lines, movies, star_values, skipped)
+
+
+def read_lines(content: bytes) -> tuple[list[Line], int]:
+    """The films that a file names, and how many lines have no stars or are no films.
+
+    Raises:
+        InputError: as `read_history`.
+    """
+    if len(content) > LARGEST:
+        raise InputError(
+            f"the file has {len(content):,} bytes; expected a table of ratings of {LARGEST:,} at "
+            "most"
+        )
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"the file is no text in UTF-8 (byte {error.start:,}); export it again, or save it as "
+            "CSV in UTF-8. An export that comes as a zip holds ratings.csv: unpack it first"
+        ) from error
+    if "\0" in text:
+        raise InputError("the file is no text; expected a table with titles and stars, as CSV")
+    head, _, _ = text.partition("\n")
+    separator = max(",;\t", key=head.count)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    lines: list[Line] = []
+    skipped = 0
+    try:
+        places = _places(next(rows, []))
+        for row in rows:
+            if len(lines) + skipped >= MOST_LINES:
+                raise InputError(f"the file has more than {MOST_LINES:,} lines; split it")
+            line = _line(rows.line_num, row, places)
+            if line is None:
+                skipped += bool(row)
+            else:
+                lines.append(line)
+    except csv.Error as error:
+        raise InputError(
+            f"line {rows.line_num} is no line of a table: {one_line(error)}"
+        ) from error
+    if not lines:
+        raise InputError("the file names no film with stars; export it again")
+    return lines, skipped
+
+
+def _content(source: Path | str | bytes) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    path = Path(source)
+    try:
+        if not path.is_file():  # a pipe would be waited for
+            raise InputError(f"there is no file {path}; name the exported table of ratings")
+        with path.open("rb") as file:
+            return file.read(LARGEST + 1)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _places(head: list[str]) -> dict[str, int]:
+    """Where each column of `COLUMNS` stands."""
+    names = [name.strip().casefold() for name in head]
+    if names[:3] == ["userid", "movieid", "rating"]:
+        raise InputError(
+            "this is a data set's ratings.csv, of many people and without titles; expected one's "
+            "own ratings, as MovieLens exports them under Your profile"
+        )
+    places = {}
+    for column, called in COLUMNS.items():
+        there = [names.index(name) for name in called if name in names]
+        if there:
+            places[column] = there[0]
+    if missing := [column for column in ("title", "stars") if column not in places]:
+        shown = one_line(", ".join(head), 80) or "nothing"
+        raise InputError(
+            f"the first line has no column for {' and '.join(missing)}; got {shown}; expected an "
+            "export of Letterboxd, IMDb or MovieLens, or a table whose first line is "
+            "title,year,stars"
+        )
+    return places
+
+
+def _line(number: int, row: list[str], places: dict[str, int]) -> Line | None:
+    """A row of the file; None where it has no stars or is no film."""
+
+    def cell(column: str) -> str:
+        place = places.get(column, len(row))
+        return row[place].strip() if place < len(row) else ""
+
+    if any(word in cell("kind").casefold() for word in NO_FILMS):
+        return None
+    title, stars = cell("title"), cell("stars").replace(",", ".")
+    if not title or not stars:
+        return None
+    try:
+        given = float(stars)
+    except ValueError:
+        given = -1.0
+    if not 0 <= given <= 10:
+        raise InputError(
+            f"line {number} gives {one_line(title, 60)!r} the stars {one_line(stars, 20)!r}; "
+            "expected a number, 0.5 to 5 or 1 to 10"
+        )
+    year = YEAR.search(title)
+    told = cell("year") or (year[1] if year else "")
+    return Line(
+        number,
+        YEAR.sub("", title).strip() or title,
+        int(told) if told.isascii() and told.isdigit() and len(told) == 4 else None,
+        given,
+    )
+
+
+def _matched(
+    lines: list[Line], movies: pd.DataFrame, star_values: Sequence[float], skipped: int
+) -> History:
+    """Find the films of the data that the lines mean."""
+    ids = [int(movie_id) for movie_id in movies["movie_id"]]
+    years = [None if pd.isna(year) else int(year) for year in movies["year"]]
+    called: dict[str, list[int]] = defaultdict(list)  # rows of the table by plain title
+    by_year: dict[int | None, dict[int, str]] = defaultdict(dict)
+    for row, title in enumerate(movies["title"]):
+        for form in {_bare(form) for form in title_forms(title)}:
+            called[form].append(row)
+        by_year[years[row]][row] = plain_title(title)
+    found: dict[int, float] = {}
+    doubtful: list[tuple[Line, list[int]]] = []
+    missing: list[Line] = []
+    for line in lines:
+        same = called.get(_bare(line.title), [])
+        near = [row for row in same if _apart(line.year, years[row]) <= YEARS_APART]
+        exact = [row for row in near if years[row] == line.year]
+        sure = exact if len(exact) == 1 else near
+        if len(sure) == 1:
+            movie_id = ids[sure[0]]
+            found.pop(movie_id, None)  # the last counts, and stands where it stood
+            found[movie_id] = _to_stars(line.stars, star_values)
+        elif rows := (sure or same or _alike(line, by_year)):
+            doubtful.append((line, [ids[row] for row in rows[:MOST_CANDIDATES]]))
+        else:
+            missing.append(line)
+    return History(found, doubtful, missing, skipped)
+
+
+def _bare(title: str) -> str:
+    """A title as it is compared, without its article."""
+    return LEADING.sub("", plain_title(title))
+
+
+def _apart(first: int | None, second: int | None) -> int:
+    return abs(first - second) if first is not None and second is not None else 0
+
+
+def _alike(line: Line, by_year: dict[int | None, dict[int, str]]) -> list[int]:
+    """Rows of films of about the line's year with nearly its title."""
+    if line.year is None:
+        near = {row: title for films in by_year.values() for row, title in films.items()}
+    else:
+        span = range(line.year - YEARS_APART, line.year + YEARS_APART + 1)
+        near = {row: title for year in span for row, title in by_year.get(year, {}).items()}
+    title = plain_title(line.title)
+    best = process.extract(
+        title, near, scorer=fuzz.token_sort_ratio, score_cutoff=ALIKE, limit=MOST_CANDIDATES
+    )
+    return [row for _, _, row in best]
+
+
+def _to_stars(stars: float, star_values: Sequence[float]) -> float:
+    """The data's stars that come nearest; of two, the more."""
+    return min(star_values, key=lambda value: (abs(value - stars), -value))

@@ -1,0 +1,489 @@
+"""The explorer's questions and their answers; it keeps nothing of who asks.
+
+`answer` is all that a transport needs: in a notebook the widget's messages, on the page HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import BaseModel, ValidationError
+
+from movierec.data.histories import read_history
+from movierec.data.tables import AGE_BAND_NAMES, AGE_BANDS
+from movierec.data.titles import spoken_title
+from movierec.errors import InputError, one_line
+from movierec.explorer import questions as q
+from movierec.explorer.filmmap import film_map
+from movierec.explorer.people import active_user, rated_films
+from movierec.explorer.profile import Profile, Rated, read_profile
+from movierec.models.newcomers import left_to_learn
+from movierec.recommend import people
+from movierec.recommend.asking import Asking, asking, interview, spread_of
+from movierec.recommend.reasons import named_of
+from movierec.recommend.recommender import Recommender
+from movierec.recommend.scorer import LIKING
+from movierec.trust import fault_of
+from movierec.vectors import Vectors
+
+if TYPE_CHECKING:
+    from movierec.posters.provider import Details
+
+LIKENESS = 60.0  # a title less like the text than this (0 to 100) is no answer to a search
+BEST = 12  # films of a person's history that are told
+CONDITIONS = {"genres": ["genres"], "without": ["without"], "years": ["first_year", "last_year"]}
+
+
+class FilmDetails(Protocol):
+    """Who knows more of films than the data does; `posters.metadata.Metadata` is one.
+
+    Attributes:
+        attribution: what a page that shows the answers has to say.
+        language: of the titles, such as "zh-CN".
+    """
+
+    attribution: str
+    language: str
+
+    def known(self, movie_id: int) -> Details | None:
+        """What is known by now, at once."""
+
+    def ask(self, films: pd.DataFrame, done: Callable[[int, Details], None]) -> None:
+        """Find out more about `movie_id`, `title`, `year`; answers come from another thread."""
+
+
+class Service(NamedTuple):
+    """What questions are answered from; only read.
+
+    Attributes:
+        rec: whose recommendations they are.
+        asking: what is asked of whom.
+        films: each film by its id, as answers have it.
+        active: the person of the data who is shown first.
+        posters: who is asked for pictures and titles; None: nobody.
+    """
+
+    rec: Recommender
+    asking: Asking
+    films: dict[int, dict[str, Any]]
+    active: int
+    posters: FilmDetails | None = None
+
+
+def service_of(rec: Recommender, posters: FilmDetails | None = None) -> Service:
+    """The service of a recommender; what is computed once is computed now."""
+    films = {
+        int(movie_id): {
+            "movie_id": int(movie_id),
+            "title": spoken_title(title),
+            "year": None if pd.isna(year) else int(year),
+            "genres": [name for name in genres.split("|") if name in rec.features.genres[1:]],
+        }
+        for movie_id, title, year, genres in rec.tables.movies[
+            ["movie_id", "title", "year", "genres"]
+        ].itertuples(index=False)
+    }
+    service = Service(rec, asking(rec), films, active_user(rec.tables), posters)
+    film_map(rec)
+    for name, warm in (
+        ("find", {"text": "a"}),
+        ("for-new-user", {}),
+        ("also-liked", {"movie_id": next(iter(films))}),
+    ):
+        answer(service, name, warm)
+    return service
+
+
+# --- the questions -------------------------------------------------------------------------------
+
+
+def about(service: Service, _: q.Question) -> q.About:
+    """The data, and what can be asked of it."""
+    tables, years = service.rec.tables, service.rec.tables.movies["year"].dropna()
+    told = bool(service.rec.features.user_fields)
+    return q.About(
+        data=tables.name,
+        people=len(tables.users),
+        films=len(tables.movies),
+        ratings=len(tables.ratings),
+        stars=service.rec.star_values,
+        genres=list(service.rec.features.genres[1:]),
+        years=(int(years.min()), int(years.max())) if len(years) else None,
+        ages=list(zip(AGE_BANDS, AGE_BAND_NAMES, strict=True)) if told else [],
+        jobs=list(tables.occupations) if told else [],
+        liking=LIKING,
+        posters=service.posters.attribution if service.posters else None,
+        language=service.posters.language if service.posters else None,
+    )
+
+
+def for_new_user(service: Service, asked: q.ForNewUser) -> q.ForSomeone:
+    """Films for somebody who is not in the data, and what to ask them next."""
+    rec, person = service.rec, _newcomer(service, asked)
+    unknown, shown = (
+        rec.features.movies.encode(np.array(ids, np.int64)) for ids in (asked.unknown, asked.shown)
+    )
+    stands = interview(service.asking, person.rated, unknown, asked.ask, shown)
+    films, loosen = _list(service, asked, lambda chosen: rec.for_user(person, **chosen))
+    ids = rec.features.movies.decode(stands.ask)
+    questions = _films(service, ids, adds=stands.adds)
+    found = _for_person(service, person, films, stands.left)
+    return q.ForSomeone(films=found, loosen=loosen, ask=questions, known=stands.known)
+
+
+def for_user(service: Service, asked: q.ForUser) -> q.ForPerson:
+    """Films for a person of the data, and their history."""
+    rec = service.rec
+    user_id = service.active if asked.user_id is None else asked.user_id
+    person = rec.person(user_id)
+    films, loosen = _list(
+        service,
+        asked,
+        lambda chosen: rec.for_user(person, exclude_seen=asked.exclude_seen, **chosen),
+    )
+    rated = rated_films(rec, user_id)
+    return q.ForPerson(
+        films=_for_person(service, person, films, _left(service, person)),
+        loosen=loosen,
+        who=_who(service, user_id),
+        rated=len(rated),
+        best=[
+            _given(service, film, stars)
+            for film, stars in zip(rated["movie_id"][:BEST], rated["rating"], strict=False)
+        ],
+    )
+
+
+def for_group(service: Service, asked: q.ForGroup) -> q.Films:
+    """Films for several people."""
+    rec = service.rec
+    group = [
+        rec.person(one) if isinstance(one, int) else _newcomer(service, one) for one in asked.people
+    ]
+    every = service.rec.tables.movies["movie_id"].to_numpy()
+    stars = np.stack([rec.predict_for(person, every) for person in group])  # (people, films)
+
+    def listed(chosen: dict[str, Any]) -> pd.DataFrame:
+        if asked.temperature:
+            raise InputError("got a temperature, but a group gets its best films; leave it out")
+        chosen = {name: chosen[name] for name in chosen if name not in ("temperature", "seed")}
+        if asked.least:
+            among = chosen.get("among", every)
+            chosen["among"] = np.intersect1d(every[stars.min(axis=0) >= asked.least], among)
+        if not len(chosen.get("among", every)):
+            return pd.DataFrame({"movie_id": [], "predicted": []})
+        return rec.for_group(group, how=asked.how, **chosen)
+
+    films, loosen = _list(service, asked, listed)
+    places = np.searchsorted(every, films["movie_id"].to_numpy(np.int64))
+    each = [[round(float(x), 2) for x in column] for column in stars[:, places].T]
+    loosen += ["least"] * (not len(films) and asked.least > 0)
+    return q.Films(
+        films=_films(service, films["movie_id"], films["predicted"], each=each), loosen=loosen
+    )
+
+
+def similar(service: Service, asked: q.OfFilm) -> q.Films:
+    """Films like a film, and what each has in common with it."""
+    rec = service.rec
+    films, loosen = _list(service, asked, lambda chosen: rec.similar(asked.movie_id, **chosen))
+    times = [_times(service, asked.movie_id, int(other)) for other in films["movie_id"]]
+    return q.Films(films=_films(service, films["movie_id"], times=times), loosen=loosen)
+
+
+def also_liked(service: Service, asked: q.OfFilm) -> q.Films:
+    """What the people who like a film also like."""
+    rec = service.rec
+    films, loosen = _list(service, asked, lambda chosen: rec.also_liked(asked.movie_id, **chosen))
+    return q.Films(films=_films(service, films["movie_id"], films["predicted"]), loosen=loosen)
+
+
+def people_who_like(service: Service, asked: q.WhoLikes) -> q.People:
+    """The people of the data who like a film most."""
+    found = service.rec.people_who_like(asked.movie_id, asked.k)
+    found = found.drop(columns="score").round({"predicted": 2})
+    return q.People(people=[q.Person(**row) for row in found.to_dict("records")])
+
+
+def explain(service: Service, asked: q.Explain) -> q.Explained:
+    """Why a film: what each rated film adds to its stars, and to its being watched."""
+    rec, new = service.rec, asked.user_id is None
+    person = _newcomer(service, asked) if new else rec.person(asked.user_id or 0)
+    parts = rec.explain(person, asked.movie_id)
+    rest, films = (parts[parts["movie_id"].isna() == kind] for kind in (True, False))
+    share = films["watching"] / max(float(films["watching"].abs().sum()), 1e-12)
+    one = pd.DataFrame({"movie_id": [asked.movie_id]})
+    one["predicted"] = rec.predict_for(person, one["movie_id"])
+    own = dict(zip(rec.features.movies.decode(person.rated).tolist(), person.stars, strict=True))
+    return q.Explained(
+        film=_for_person(service, person, one, _left(service, person))[0],
+        given=own.get(asked.movie_id),
+        start=float(rest["stars"].iloc[0]),
+        rest=float(rest["stars"].iloc[1:].sum()),
+        reasons=[
+            q.Reason(**_given(service, film, stars).model_dump(), adds=adds, share=part)
+            for film, stars, adds, part in zip(
+                films["movie_id"], films["rating"], films["stars"], share, strict=True
+            )
+        ],
+    )
+
+
+def find(service: Service, asked: q.Find) -> q.Films:
+    """Films whose titles come nearest to a text."""
+    if not asked.text.strip():
+        return q.Films(films=[])
+    found = service.rec.find(asked.text, asked.k)
+    return q.Films(films=_films(service, found.loc[found["score"] >= LIKENESS, "movie_id"]))
+
+
+def map_of_films(service: Service, _: q.Question) -> q.MapOfFilms:
+    """All rated films in a plane: those that lie near each other are watched by the same people."""
+    drawn = film_map(service.rec)
+    return q.MapOfFilms(
+        width=drawn.width,
+        height=drawn.height,
+        groups=drawn.genres,
+        movie_ids=drawn.movie_ids.tolist(),
+        titles=[service.films[film]["title"] for film in drawn.movie_ids.tolist()],
+        x=drawn.points[:, 0].tolist(),
+        y=drawn.points[:, 1].tolist(),
+        group=drawn.group.tolist(),
+    )
+
+
+def described(service: Service, asked: q.OfFilms) -> q.Films:
+    """Some films by their ids."""
+    return q.Films(films=_films(service, asked.movie_ids))
+
+
+def read_file(service: Service, asked: q.ReadFile) -> q.ReadBack:
+    """A profile, or an export of ratings from elsewhere, as far as its films are in the data."""
+    content = asked.text.encode("utf-8", "replace")
+    if content.lstrip().startswith(b"{"):
+        told, left_out = read_profile(service.rec, content)
+        facts = told.model_dump(include={"ratings", "unknown", "gender", "age", "occupation"})
+        return q.ReadBack(kind="profile", skipped=left_out, **facts)
+    history = read_history(content, service.rec.tables.movies, service.rec.star_values)
+    titles = service.rec.tables.movies.set_index("movie_id")["title"]
+    unsure = [*history.doubtful, *((line, []) for line in history.missing)]
+    return q.ReadBack(
+        kind="history",
+        ratings=[
+            Rated(movie_id=film, title=titles[film], stars=stars)
+            for film, stars in history.ratings.items()
+        ],
+        unsure=[
+            q.Doubtful(
+                line=line.number,
+                title=one_line(line.title, 200),
+                year=line.year,
+                stars=min(service.rec.star_values, key=lambda v: abs(v - line.stars)),
+                films=_films(service, films),
+            )
+            for line, films in unsure
+        ],
+        skipped=history.skipped,
+    )
+
+
+def profile(service: Service, told: q.Someone) -> Profile:
+    """What somebody told, as a file that `read-file` takes back."""
+    ratings = [
+        Rated(movie_id=film, title=service.rec.title(film), stars=stars)
+        for film, stars in told.ratings.items()
+    ]
+    facts = told.model_dump(include={"unknown", "gender", "age", "occupation"})
+    return Profile(data=service.rec.tables.name, ratings=ratings, **facts)
+
+
+def posters(service: Service, asked: q.OfFilms) -> q.Posters:
+    """What is known of films by now; the others are asked for, and never waited for."""
+    if service.posters is None:
+        return q.Posters(known=[], waiting=[])
+    known, missing = [], []
+    for film in asked.movie_ids:
+        _named(service, film)
+        if (told := service.posters.known(film)) is None:
+            missing.append(film)
+            continue
+        known.append(
+            q.Known(
+                movie_id=film,
+                title=told.title,
+                overview=told.overview,
+                source=told.source,
+                poster=told.poster is not None,
+            )
+        )
+    if missing:
+        films = service.rec.tables.movies[["movie_id", "title", "year"]]
+        films = films.set_index("movie_id", drop=False).loc[missing].reset_index(drop=True)
+        service.posters.ask(films, _nothing)
+    return q.Posters(known=known, waiting=missing)
+
+
+def picture(service: Service, movie_id: int) -> bytes | None:
+    """A film's poster as a JPEG, where it is known by now."""
+    details = service.posters.known(movie_id) if service.posters else None
+    return details.poster if details else None
+
+
+QUESTIONS: dict[str, tuple[type[q.Question], Callable[[Service, Any], BaseModel]]] = {
+    "about": (q.Question, about),
+    "for-new-user": (q.ForNewUser, for_new_user),
+    "for-user": (q.ForUser, for_user),
+    "for-group": (q.ForGroup, for_group),
+    "similar": (q.OfFilm, similar),
+    "also-liked": (q.OfFilm, also_liked),
+    "people-who-like": (q.WhoLikes, people_who_like),
+    "explain": (q.Explain, explain),
+    "find": (q.Find, find),
+    "map": (q.Question, map_of_films),
+    "films": (q.OfFilms, described),
+    "read-file": (q.ReadFile, read_file),
+    "profile": (q.Someone, profile),
+    "posters": (q.OfFilms, posters),
+}
+
+
+def answer(service: Service, name: str, question: bytes | str | dict[str, Any]) -> BaseModel:
+    """The answer to a question.
+
+    Args:
+        service: what it is answered from.
+        name: one of `QUESTIONS`.
+        question: JSON, or what it would hold; its model in `questions` says what may stand in it.
+
+    Raises:
+        InputError: an unknown question, or one that cannot be answered, and why.
+    """
+    if name not in QUESTIONS:
+        raise InputError(
+            f"got the question {one_line(name, 40)!r}; expected one of {', '.join(QUESTIONS)}"
+        )
+    form, function = QUESTIONS[name]
+    try:
+        asked = (
+            form.model_validate(question)
+            if isinstance(question, dict)
+            else form.model_validate_json(question)
+        )
+    except ValidationError as error:
+        raise InputError(f"got a question {name} that is none: {fault_of(error)}") from error
+    return function(service, asked)
+
+
+# --- parts of answers ----------------------------------------------------------------------------
+
+
+def _nothing(*_: Any) -> None:
+    """A page asks again by itself."""
+
+
+def _named(service: Service, movie_id: int) -> dict[str, Any]:
+    if movie_id not in service.films:
+        service.rec.title(movie_id)  # raises, and says what is expected
+    return service.films[movie_id]
+
+
+def _newcomer(service: Service, told: q.Someone) -> people.Person:
+    return service.rec.new_user(told.ratings, told.gender, told.age, told.occupation)
+
+
+def _left(service: Service, person: people.Person) -> Vectors:
+    """What is not known yet of somebody's vector, (d, d)."""
+    rated = person.rated
+    if person.new is None:
+        rated, _ = service.rec.seen(person.user_idx, learned_only=True)
+    return left_to_learn(service.asking.newcomers, service.asking.films, rated)
+
+
+def _list(
+    service: Service, asked: q.Settings, mode: Callable[[dict[str, Any]], pd.DataFrame]
+) -> tuple[pd.DataFrame, list[str]]:
+    """A list, and if it is empty, which conditions to drop for one that is not."""
+    films = mode(_chosen(service, asked))
+    if len(films):
+        return films, []
+    loosen = []
+    for name, fields in CONDITIONS.items():
+        if any(getattr(asked, one) for one in fields):
+            free = asked.model_copy(
+                update={one: [] if name in ("genres", "without") else None for one in fields}
+            )
+            if len(mode(_chosen(service, free))):
+                loosen.append(name)
+    return films, loosen
+
+
+def _chosen(service: Service, asked: q.Settings) -> dict[str, Any]:
+    """Arguments of the recommender's modes."""
+    chosen: dict[str, Any] = {"k": asked.k, "variety": asked.variety}
+    if not isinstance(asked, q.ForGroup):
+        chosen |= {"temperature": asked.temperature, "seed": asked.seed}
+    if not isinstance(asked, q.OfFilm):
+        chosen["liking"] = asked.liking
+    years = asked.first_year, asked.last_year
+    if asked.genres or asked.without or asked.deny or years != (None, None):
+        chosen["among"] = service.rec.where(asked.genres, asked.without, years, deny=asked.deny)
+    return chosen
+
+
+def _films(service: Service, movie_ids: Any, stars: Any = None, **more: Any) -> list[q.Film]:
+    """Films in words; each of `more` has an entry a film."""
+    ids = [int(movie_id) for movie_id in movie_ids]
+    columns = more | ({} if stars is None else {"predicted": [round(float(x), 2) for x in stars]})
+    return [
+        q.Film(**_named(service, movie_id), **{name: column[n] for name, column in columns.items()})
+        for n, movie_id in enumerate(ids)
+    ]
+
+
+def _given(service: Service, movie_id: int, stars: float) -> q.Given:
+    title = _named(service, int(movie_id))["title"]
+    return q.Given(movie_id=int(movie_id), title=title, stars=float(stars))
+
+
+def _for_person(
+    service: Service, person: people.Person, films: pd.DataFrame, left: Vectors
+) -> list[q.Film]:
+    """Films with the stars predicted for somebody, how sure these are, and why."""
+    if not len(films):
+        return []
+    movie_idx = service.rec.features.movies.encode(films["movie_id"])
+    spread = [round(float(value), 2) for value in spread_of(service.asking, left, movie_idx)]
+    why = _why(service, person, movie_idx)
+    return _films(service, films["movie_id"], films["predicted"], spread=spread, why=why)
+
+
+def _why(
+    service: Service, person: people.Person, movie_idx: npt.NDArray[np.integer]
+) -> list[q.Why]:
+    """The rated films that speak most for each film, and the one most against it."""
+    rec = service.rec
+    parts, named = named_of(rec, rec.model, person, movie_idx.astype(np.int32))
+    ids = rec.features.movies.decode(parts.rated)
+
+    def told(rows: npt.NDArray[np.integer]) -> list[q.Given]:
+        return [_given(service, ids[row], parts.given[row]) for row in rows]
+
+    return [q.Why(speaks=told(most), though=next(iter(told(least)), None)) for most, least in named]
+
+
+def _who(service: Service, user_id: int) -> q.Person:
+    """A person of the data, as far as it tells."""
+    rows = service.rec.features.users.encode([user_id])
+    return q.Person(**service.rec.describe_people(rows).iloc[0].to_dict())
+
+
+def _times(service: Service, movie_id: int, other_id: int) -> float | None:
+    """How much more often two films are rated by the same people than by chance."""
+    both = service.rec.shared(movie_id, other_id)
+    if not both["expected"] or both["raters"] < 2:
+        return None
+    return round(both["raters"] / both["expected"], 1)

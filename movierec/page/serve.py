@@ -1,0 +1,192 @@
+"""The page's processes: one socket, and several workers that share the loaded run.
+
+The run is loaded once and the workers are forked, so that what they only read is in memory once. A
+worker that dies is forked again; all end with the first process, however that ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import ipaddress
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import uvicorn
+
+from movierec.errors import InputError
+from movierec.explorer.service import service_of
+from movierec.page.app import make_app
+from movierec.runs import Run
+
+KEEP_ALIVE = 75  # seconds; shorter ones reset connections that a browser holds to be open
+GRACE = 3  # seconds that answers under way have at the end
+ENDING = 10.0  # seconds until a worker that does not end is killed
+SHORT = 1.0  # seconds; a worker that lives no longer than this is not forked again
+
+
+def serve(
+    run: Run,
+    *,
+    ip: str = "127.0.0.1",
+    port: int = 8866,
+    hosts: Sequence[str] = (),
+    workers: int | None = None,
+) -> None:
+    """Serve the page until an interrupt (Ctrl-C) or SIGTERM; then nothing of it is left running.
+
+    Args:
+        run: what is shown.
+        ip: address to listen on. Other than loopback, everybody who reaches it can use the page.
+        port: port to listen on; 0 takes a free one.
+        hosts: names under which the page may be asked for, beside `localhost` and addresses.
+        workers: processes that answer; None: one a core, eight at most. One where the system
+            cannot fork.
+
+    Raises:
+        InputError: the address or the port cannot be had, or a number is out of range.
+    """
+    if not 0 <= port < 2**16:
+        raise InputError(f"got port {port}; expected 0 to 65535, where 0 takes a free one")
+    if workers is not None and workers < 1:
+        raise InputError(f"got {workers} workers; expected one or more")
+    door = _door(ip, port)
+    service = service_of(run.recommender)
+    shown = "localhost" if is_loopback(ip) else ip
+    said = f"The page is at http://{shown}:{door.getsockname()[1]}; Ctrl-C ends it."
+
+    def work(ends: int | None) -> None:
+        from movierec.posters.metadata import configured
+
+        # in each worker: threads and open files are nothing that a fork should inherit
+        posters = configured(service.rec.tables.movies)
+        own = service._replace(posters=posters)
+        app = make_app(own, {"localhost", *(host.lower() for host in hosts)}, not is_loopback(ip))
+        try:
+            _run(app, door, ends)
+        finally:
+            if posters is not None:
+                posters.close()
+
+    if hasattr(os, "fork"):
+        _keep(work, workers or min(os.cpu_count() or 1, 8), said)
+    else:
+        print(said, file=sys.stderr)
+        work(None)
+
+
+def is_loopback(ip: str) -> bool:
+    """Whether an address is one that only this machine reaches."""
+    try:
+        return ipaddress.ip_address(ip).is_loopback
+    except ValueError:
+        return ip == "localhost"
+
+
+def _door(ip: str, port: int) -> socket.socket:
+    door = None
+    try:
+        kind, *_, address = socket.getaddrinfo(ip, port, type=socket.SOCK_STREAM)[0]
+        door = socket.socket(kind, socket.SOCK_STREAM)
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind(address)
+        door.listen(1024)
+    except OSError as error:
+        if door is not None:
+            door.close()
+        raise InputError(
+            f"port {port} of {ip} cannot be had ({error}); name another with --port or --ip"
+        ) from error
+    return door
+
+
+def _run(app: object, door: socket.socket, ends: int | None) -> None:
+    """Answer until SIGTERM, or until the pipe `ends` says that the first process is gone."""
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        log_level="error",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=GRACE,
+        h11_max_incomplete_event_size=2**14,
+        limit_concurrency=1000,
+    )
+    server = uvicorn.Server(config)
+
+    async def serving() -> None:
+        def gone() -> None:
+            server.should_exit = True
+            asyncio.get_running_loop().remove_reader(ends or 0)
+
+        if ends is not None:
+            asyncio.get_running_loop().add_reader(ends, gone)
+        await server.serve(sockets=[door])
+
+    asyncio.run(serving())
+
+
+def _keep(work: Callable[[int | None], None], count: int, said: str) -> None:
+    """Keep so many workers alive until a signal, and say so; then end them."""
+    ends, held = os.pipe()  # a worker reads from it, and sees its end with that of this process
+    gc.collect()
+    gc.freeze()  # what is there is shared: a collection that touched it would copy it
+    began: dict[int, float] = {}
+
+    def fork() -> None:
+        if child := os.fork():
+            began[child] = time.monotonic()
+            return
+        status = 1
+        try:
+            os.close(held)
+            for name in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(name, signal.SIG_DFL)
+            work(ends)
+            status = 0
+        except KeyboardInterrupt:
+            status = 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    fault = None
+    try:
+        for _ in range(count):
+            fork()
+        print(said, file=sys.stderr, flush=True)
+        while True:
+            child, _ = os.wait()
+            if time.monotonic() - began.pop(child) < SHORT:
+                fault = InputError("a worker of the page ended as soon as it began; see above why")
+                break
+            fork()
+    except KeyboardInterrupt:
+        pass
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for child in began:
+        os.kill(child, signal.SIGTERM)
+    until = time.monotonic() + ENDING
+    while began:
+        child, _ = os.waitpid(-1, os.WNOHANG)
+        began.pop(child, None)
+        if time.monotonic() > until:
+            for child in began:
+                os.kill(child, signal.SIGKILL)
+        time.sleep(0.01)
+    if fault:
+        raise fault

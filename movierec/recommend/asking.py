@@ -1,0 +1,187 @@
+"""Which films to ask somebody about, and how well they are known; by row number.
+
+**Which films.** A question is worth what its answer teaches, times the chance that there is one.
+What it teaches is exact in the model of new users (see `newcomers`): with S the covariance of the
+person's vector after what they have said, f the film asked about, and the films g weighed by w for
+how likely the person is to meet them, the answer lowers the summed variance of the predicted
+ratings by
+
+    sum over g of w_g (g' S f)^2 / (f' S f + noise)
+
+whatever the answer is. The chance that they know a film is its share among the people of the data,
+each weighed by how well the films that they rated agree with the person's "rated" and "don't know
+it"; w is the same chance, of the films that they are most likely to meet. Films are chosen one
+after the other, each as if those before it were answered as far as they are likely to be.
+
+**How well.** Of the same summed variance, the share that is gone since nothing was known.
+
+Reference:
+    Yu, Bi and Tresp (2006), Active Learning via Transductive Experimental Design, section 3;
+    Rubens, Elahi, Sugiyama and Kaplan (2015), Active Learning in Recommender Systems, section 24.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from movierec.models.newcomers import Newcomers, left_to_learn
+from movierec.vectors import Vectors
+
+if TYPE_CHECKING:
+    from movierec.recommend.recommender import Recommender
+
+AGREE = 0.7  # chance that somebody like the person knows what they know, and not what not
+MOST_COMPARED = 2_000  # people of the data that somebody is compared with
+MET = 400  # films that are most likely to be met: asked about are some of them
+
+Indices = npt.NDArray[np.integer]
+
+
+class Asking(NamedTuple):
+    """What questions are chosen with; the same for everybody.
+
+    Attributes:
+        newcomers: the model of new users.
+        films: (movie rows, d + 2), as in `Model`.
+        is_film: (movie rows,), False for a row that is no film.
+        known: (people, movie rows), 1 where somebody of the data has rated a film.
+    """
+
+    newcomers: Newcomers
+    films: Vectors
+    is_film: npt.NDArray[np.bool_]
+    known: sparse.csr_array
+
+
+class Interview(NamedTuple):
+    """How it stands with somebody who is asked.
+
+    Attributes:
+        ask: (k,) rows of the films to ask about, the most telling first; fewer where few are left.
+        known: share of the variance of their predicted stars that their ratings have taken away, of
+            the films that they are likely to meet; 0 to 1.
+        adds: (k,) what a rating of each of `ask` would add to `known`.
+        left: (d, d), covariance of what is not known yet of their vector.
+    """
+
+    ask: npt.NDArray[np.int64]
+    known: float
+    adds: npt.NDArray[np.float64]
+    left: Vectors
+
+
+def asking(rec: Recommender) -> Asking:
+    """What does not depend on who is asked; of many people, every second, third, ... one."""
+    used = rec.features.users.used
+    seen = [rec.seen(int(user))[0] for user in used[:: max(-(-len(used) // MOST_COMPARED), 1)]]
+    films = np.concatenate(seen)
+    starts = np.append(0, np.cumsum([len(rows) for rows in seen]))
+    shape = (len(seen), len(rec.features.movies))
+    known = sparse.csr_array((np.ones(len(films)), films, starts), shape=shape)
+    return Asking(rec.model.newcomers, rec.model.films, rec.is_film, known)
+
+
+def known_chance(
+    asking: Asking, rated: Indices, unknown: Indices | Sequence[int]
+) -> npt.NDArray[np.float64]:
+    """How likely somebody is to know each film.
+
+    Args:
+        asking: whom they are compared with.
+        rated, unknown: rows of the films that they know, and do not know.
+
+    Returns:
+        (movie rows,) between 0 and 1.
+    """
+    told = np.zeros(len(asking.films))
+    odds = np.log(AGREE / (1 - AGREE))
+    told[rated] = odds
+    told[np.asarray(unknown, np.int64)] = -odds
+    agreement = asking.known @ told
+    weight = np.exp(agreement - agreement.max())
+    return asking.known.T @ (weight / weight.sum())
+
+
+def interview(
+    asking: Asking,
+    rated: Indices,
+    unknown: Indices | Sequence[int] = (),
+    k: int = 1,
+    shown: Sequence[int] | Indices = (),
+) -> Interview:
+    """The films whose stars would teach most about somebody, and how well they are known.
+
+    Args:
+        asking: from `asking`.
+        rated, unknown: rows of the films that they rated, and that they say they don't know.
+        k: how many films.
+        shown: rows of films that are asked about already, and stay so.
+    """
+    noise = float(asking.newcomers.noise[0])
+    chance = known_chance(asking, rated, unknown)
+    likely = np.argsort(np.where(asking.is_film, -chance, np.inf), kind="stable")
+    likely = likely[: int(asking.is_film.sum())]
+    vectors = asking.films[:, :-2]  # (movie rows, d)
+    met = vectors[likely[:MET]]  # (m, d)
+    weight = chance[likely[:MET]] / max(chance[likely[:MET]].sum(), 1e-12)
+    weighed = ((met * weight[:, None]).T @ met).astype(np.float32)  # (d, d)
+    left = left_to_learn(asking.newcomers, asking.films, rated).astype(np.float32)
+    nothing = left_to_learn(asking.newcomers, asking.films, rated[:0])
+    before = max(float(np.sum(nothing * weighed)), 1e-12)
+    known = min(max(1 - float(np.sum(left * weighed)) / before, 0.0), 1.0)
+
+    free = np.ones(len(chance), np.bool_)
+    free[np.concatenate([rated, unknown, shown]).astype(np.int64)] = False
+    candidates = likely[free[likely]][:MET]
+    some, odds = vectors[candidates], chance[candidates]  # (c, d), (c,)
+    covariance = left
+    for film in shown:
+        covariance = _as_if_answered(covariance, vectors[film], noise, chance[film])
+    spread = some @ covariance  # (c, d)
+    weighty = spread @ weighed
+    chosen: list[int] = []
+    adds: list[float] = []
+    for _ in range(min(k, len(candidates))):
+        taught = np.einsum("nd,nd->n", weighty, spread)
+        taught /= np.einsum("nd,nd->n", spread, some) + noise
+        worth = odds * taught
+        worth[chosen] = -np.inf
+        place = int(np.argmax(worth))
+        chosen.append(place)
+        adds.append(min(float(taught[place]) / before, 1 - known))
+        # as `_as_if_answered` has it, for the products alone
+        own = spread[place].copy()
+        share = (odds[place] / (some[place] @ own + noise)) * (some @ own)
+        spread -= np.outer(share, own).astype(np.float32)
+        weighty -= np.outer(share, own @ weighed).astype(np.float32)
+    return Interview(candidates[chosen].astype(np.int64), known, np.array(adds), left)
+
+
+def spread_of(asking: Asking, left: Vectors, movie_idx: Indices) -> npt.NDArray[np.float64]:
+    """How far predicted stars may still move as more is known of somebody.
+
+    It is one standard deviation of the prediction, and not of the stars that they would give, which
+    scatter about it by the model's `noise`.
+
+    Args:
+        asking: from `asking`.
+        left: (d, d), from `interview` or `newcomers.left_to_learn`.
+        movie_idx: (n,) rows of films.
+
+    Returns:
+        (n,) in stars.
+    """
+    films = asking.films[movie_idx, :-2].astype(np.float64)
+    return np.sqrt(np.maximum(np.einsum("nd,nd->n", films @ left, films), 0))
+
+
+def _as_if_answered(covariance: Vectors, film: Vectors, noise: float, chance: float) -> Vectors:
+    """The covariance that is left after a film was asked about which is known with some chance."""
+    spread = covariance @ film
+    share = np.float32(chance / (film @ spread + noise))
+    return (covariance - share * np.outer(spread, spread)).astype(np.float32)

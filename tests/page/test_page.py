@@ -1,0 +1,202 @@
+"""The page's server: what it answers, what it refuses, and how it begins and ends."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import os
+import signal
+import socket
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+from commands import movierec
+
+from benchmarks.serving import Served, served
+from movierec.explorer.service import QUESTIONS
+from movierec.page.app import AT_ONCE, LONGEST_BODY, Bucket, openapi
+from movierec.runs import Run
+
+JSON = {"Content-Type": "application/json"}
+
+
+def asked(
+    site: Served,
+    path: str,
+    body: Any = None,
+    headers: dict[str, str] | None = None,
+    method: str | None = None,
+) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers (in small letters) and body of an answer."""
+    address = urlsplit(site.url)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=20)
+    content = json.dumps(body) if isinstance(body, dict) else body
+    told = (JSON if body is not None else {}) | (headers or {})
+    connection.request(method or ("GET" if body is None else "POST"), path, content, told)
+    answer = connection.getresponse()
+    found = {name.lower(): value for name, value in answer.getheaders()}
+    content = answer.read()
+    connection.close()
+    return answer.status, found, content
+
+
+def test_the_page_and_its_files_come_with_a_strict_policy(site: Served):
+    for path, kind in {
+        "/": "text/html",
+        "/static/explorer.js": "text/javascript",
+        "/static/explorer.css": "text/css",
+        "/static/words.json": "application/json",
+    }.items():
+        status, headers, body = asked(site, path)
+        assert status == 200
+        assert headers["content-type"].startswith(kind)
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert not [word for word in ("unsafe", "blob:", "data:", "*") if word in policy]
+        assert "server" not in headers
+        status, _, empty = asked(site, path, headers={"If-None-Match": headers["etag"]})
+        assert (status, empty) == (304, b"")
+        _, packed, small = asked(site, path, headers={"Accept-Encoding": "gzip"})
+        assert packed["content-encoding"] == "gzip"
+        assert gzip.decompress(small) == body
+
+
+def test_other_programs_have_lists_and_a_description_of_all_questions(site: Served):
+    question = {"ratings": {"1": 5}, "gender": "F", "k": 3}
+    status, _, body = asked(site, "/api/v1/for-new-user", question)
+    assert status == 200
+    film = json.loads(body)["films"][0]
+    assert {"movie_id", "title", "year", "genres", "predicted", "spread", "why"} <= set(film)
+    status, _, body = asked(site, "/api/openapi.json")
+    told = json.loads(body)
+    assert set(told["paths"]) == {f"/api/v1/{name}" for name in QUESTIONS}
+    assert told == json.loads(json.dumps(openapi()))
+    named = set()
+
+    def references(part: Any) -> None:
+        if isinstance(part, dict):
+            named.update([part["$ref"]] if isinstance(part.get("$ref"), str) else [])
+            part = list(part.values())
+        if isinstance(part, list):
+            for one in part:
+                references(one)
+
+    references(told)
+    schemas = {f"#/components/schemas/{name}" for name in told["components"]["schemas"]}
+    assert named
+    assert named <= schemas
+
+
+def test_the_map_is_packed_and_health_is_told(site: Served):
+    _, headers, body = asked(site, "/api/v1/map", {}, {"Accept-Encoding": "gzip"})
+    assert headers["content-encoding"] == "gzip"
+    assert json.loads(gzip.decompress(body))["movie_ids"]
+    status, _, body = asked(site, "/health")
+    assert (status, json.loads(body)["status"]) == (200, "ok")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "status"),
+    [
+        ("/nowhere", None, {}, 404),
+        ("/static/", None, {}, 404),
+        ("/static/..%2fapp.py", None, {}, 404),
+        ("/static/%2e%2e/app.py", None, {}, 404),
+        ("/api/v1/nothing", {}, {}, 404),
+        ("/api/v1/posters/1.jpg", None, {}, 404),
+        ("/api/v1/posters/x.jpg", None, {}, 404),
+        ("/api/v1/find", "{", {}, 422),
+        ("/api/v1/find", b"\xff\xfe", {}, 422),
+        ("/api/v1/find", "[" * 20_000, {}, 422),
+        ("/api/v1/find", {"text": "x", "more": 1}, {}, 422),
+        ("/api/v1/for-user", {"user_id": 99999}, {}, 422),
+        ("/api/v1/find", {"text": "x"}, {"Content-Type": "text/plain"}, 415),
+        ("/api/v1/find", b" " * (LONGEST_BODY + 1), {}, 413),
+        ("/api/v1/about", {}, {"Origin": "https://example.org"}, 403),
+        ("/api/v1/about", {}, {"Origin": "null"}, 403),
+        ("/api/v1/about", {}, {"Sec-Fetch-Site": "cross-site"}, 403),
+        ("/api/v1/about", None, {"Sec-Fetch-Site": "same-site"}, 403),
+        ("/", None, {"Host": "films.example"}, 403),
+        ("/", None, {"Host": "10.1.2.3"}, 403),
+        ("/", None, {"Host": ""}, 403),
+    ],
+)
+def test_what_is_refused_is_told_and_no_more(site: Served, path, body, headers, status):
+    got, told, content = asked(site, path, body, headers)
+    assert got == status
+    assert list(json.loads(content)) == ["error"]
+    assert b"Traceback" not in content
+    assert "content-security-policy" in told
+
+
+def test_a_link_from_another_site_may_be_followed(site: Served):
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert asked(site, "/", headers=link)[0] == 200
+    assert asked(site, "/", method="DELETE")[0] == 405
+
+
+def test_half_a_question_is_not_waited_for_without_end(site: Served):
+    address = urlsplit(site.url)
+    with socket.create_connection((address.hostname, address.port), timeout=20) as door:
+        head = f"POST /api/v1/find HTTP/1.1\r\nHost: {address.netloc}\r\n"
+        door.sendall(
+            f"{head}Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{{".encode()
+        )
+        assert b"408" in door.recv(4096)  # after BODY_SECONDS
+
+
+def test_who_asks_too_often_waits_and_others_do_not():
+    now = [0.0]
+    bucket = Bucket(lambda: now[0])
+    assert all(bucket("a") for _ in range(int(AT_ONCE)))
+    assert not bucket("a")
+    assert bucket("b")
+    now[0] = 1.0
+    assert [bucket("a") for _ in range(21)] == [True] * 20 + [False]
+
+
+def test_counts_of_clients_do_not_grow_without_end(monkeypatch):
+    monkeypatch.setattr("movierec.page.app.CLIENTS", 10)
+    bucket = Bucket()
+    for n in range(100):
+        assert bucket(str(n))
+    assert len(bucket._left) == 10
+
+
+def test_a_worker_that_is_killed_is_replaced_and_all_end_with_sigterm(small_best: Run):
+    with served(small_best.path, "--workers", "2") as site:
+        first = site.process.children()
+        assert len(first) == 2
+        time.sleep(max(0.0, 1.5 - (time.time() - first[0].create_time())))
+        os.kill(first[0].pid, signal.SIGKILL)
+        until = time.monotonic() + 20
+        while time.monotonic() < until and first[0] in site.process.children():
+            time.sleep(0.05)
+        family = site.family()
+        assert len(family) == 3
+        assert all(asked(site, "/health")[0] == 200 for _ in range(4))
+        site.process.terminate()
+        assert site.process.wait(15) == 0
+        assert not [one for one in family if one.is_running() and one.status() != "zombie"]
+        assert "Traceback" not in site.said()
+
+
+def test_workers_end_when_the_first_process_is_killed(small_best: Run):
+    with served(small_best.path, "--workers", "2") as site:
+        workers = site.process.children()
+        site.process.kill()
+        site.process.wait(10)
+        gone, alive = psutil.wait_procs(workers, timeout=15)
+        assert not alive
+
+
+@pytest.mark.parametrize("port", [None, 70000, -1])
+def test_a_port_that_cannot_be_had_is_told(small_best: Run, site: Served, tmp_path, port):
+    port = urlsplit(site.url).port if port is None else port
+    done = movierec(tmp_path, "app", "--run", small_best.path, f"--port={port}")
+    assert done.returncode == 2
+    assert f"port {port}" in done.stderr
