@@ -95,9 +95,10 @@ def export_command(run: Run, out: Path, formats: tuple[str, ...], as_json: bool)
     help="Processes that answer; one a core, eight at most, if not given.",
 )
 def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
-    """Serve the explorer as a page, and its answers as JSON (needs the extra `page`).
+    """Serve the explorer as a page.
 
-    On this machine only, unless --ip says otherwise: the page asks nobody who they are.
+    Its answers are there as JSON too, under /api/v1/; /api/openapi.json describes them. It is
+    reached from this machine only, unless --ip says otherwise: the page asks nobody who they are.
     """
     # before NumPy is loaded: the workers share the cores, and one person's list gains by no threads
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
