@@ -138,7 +138,8 @@ class ShapeExplorer(ipywidgets.VBox):
         head = "".join(f'<th scope="col">{name}</th>' for name in LAYER_COLUMNS)
         return (
             f'{STYLE}<div class="shapes"><p role="status"><b>{self.parameters:,} parameters</b>, '
-            f"{said}.</p><table><caption>Layers; what differs from the beginning is marked</caption>"
+            f"{said}.</p><table><caption>Layers; what differs from the beginning is marked"
+            "</caption>"
             f"<thead><tr>{head}</tr></thead>"
             f"<tbody>{rows}</tbody></table></div>"
         )
