@@ -80,6 +80,7 @@ class Visitor:
 
     def films(self) -> list[int]:
         """The ids on the list that is shown, once it is there."""
+        self.page.locator(".mr-view:not([aria-busy])").wait_for(state="attached")
         cards = self.page.locator(".mr-grid:not(.mr-ghosts) > [data-film]")
         cards.first.wait_for()
         return [int(x) for x in cards.evaluate_all("nodes => nodes.map((n) => n.dataset.film)")]
