@@ -483,7 +483,9 @@ def _who(service: Service, user_id: int) -> q.Person:
 
 def _times(service: Service, movie_id: int, other_id: int) -> float | None:
     """How much more often two films are rated by the same people than by chance."""
-    both = service.rec.shared(movie_id, other_id)
-    if not both["expected"] or both["raters"] < 2:
+    rec = service.rec
+    first, second = map(rec.raters, map(int, rec.features.movies.encode([movie_id, other_id])))
+    both = len(np.intersect1d(first, second, assume_unique=True))
+    if both < 2:
         return None
-    return round(both["raters"] / both["expected"], 1)
+    return round(both * len(rec.features.users.used) / (len(first) * len(second)), 1)

@@ -19,7 +19,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, get_type_hints
 from urllib.parse import urlsplit
 
 from pydantic.json_schema import models_json_schema
@@ -74,18 +74,23 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> Starlette:
         hosts: names under which the page may be asked for, beside addresses.
         anywhere: whether it may be asked for under any address, not only a loopback one.
     """
-    files = {path.name: _asset(path) for folder in ASSETS for path in sorted(folder.iterdir())}
+    paths = [path for folder in ASSETS for path in sorted(folder.iterdir())]
+    files = {path.name: Asset.of(path.read_bytes(), path.suffix) for path in paths}
+    told_about = answer(service, "about", {}).model_dump_json(exclude_none=True)
+    about = told_about.replace("<", "\\u003c").encode()  # no title ends a script
+    page_itself = files["index.html"].content.replace(b">{}</script>", b">" + about + b"</script>")
+    files["index.html"] = Asset.of(page_itself, ".html")
     api = openapi()
     allow = Bucket()
 
     async def page(request: Request) -> Response:
-        return _file(request, *files["index.html"])
+        return _file(request, files["index.html"])
 
     async def static(request: Request) -> Response:
         name = request.path_params["name"]
         if name not in files:
             raise Refused(404, "there is no such file")
-        return _file(request, *files[name])
+        return _file(request, files[name])
 
     async def ask(request: Request) -> Response:
         name = request.path_params["name"]
@@ -98,9 +103,9 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> Starlette:
         else:
             content = await _body(request, LONGEST_FILE if name == "read-file" else LONGEST_BODY)
         said = answer(service, name, content).model_dump_json(exclude_none=True).encode()
-        return (
-            _packed(request, said) if name == "map" else Response(said, media_type=TYPES[".json"])
-        )
+        if name == "map":  # large, and the same for all
+            return _file(request, Asset.of(said, ".json"))
+        return Response(said, media_type=TYPES[".json"])
 
     async def poster(request: Request) -> Response:
         found = picture(service, request.path_params["movie_id"])
@@ -210,35 +215,34 @@ async def _body(request: Request, most: int) -> bytes:
     return bytes(content)
 
 
-def _asset(path: Path) -> tuple[bytes, str]:
-    return path.read_bytes(), TYPES[path.suffix]
+class Asset(NamedTuple):
+    """A file of the page: as it is, packed, its type and what tells it from others."""
+
+    content: bytes
+    packed: bytes
+    kind: str
+    tag: str
+
+    @classmethod
+    def of(cls, content: bytes, suffix: str) -> Asset:
+        """With what is computed once."""
+        tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+        return cls(content, gzip.compress(content), TYPES[suffix], tag)
 
 
-def _file(request: Request, content: bytes, kind: str) -> Response:
-    tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache"}  # asked for each time, sent once
-    if request.headers.get("if-none-match") == tag:
+def _file(request: Request, file: Asset) -> Response:
+    headers = {"ETag": file.tag, "Cache-Control": "no-cache"}  # asked for each time, sent once
+    if request.headers.get("if-none-match") == file.tag:
         return Response(status_code=304, headers=headers)
-    return _packed(request, content, kind, headers)
-
-
-def _packed(
-    request: Request,
-    content: bytes,
-    kind: str = TYPES[".json"],
-    headers: dict[str, str] | None = None,
-) -> Response:
-    told = dict(headers or {}, Vary="Accept-Encoding")
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        content = gzip.compress(content, 5)
-        told["Content-Encoding"] = "gzip"
-    return Response(content, media_type=kind, headers=told)
+    headers["Vary"] = "Accept-Encoding"
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return Response(file.content, media_type=file.kind, headers=headers)
+    headers["Content-Encoding"] = "gzip"
+    return Response(file.packed, media_type=file.kind, headers=headers)
 
 
 def openapi() -> dict[str, Any]:
     """The description of `/api/v1/`, from the models of the questions and answers."""
-    from typing import get_type_hints
-
     kinds: dict[str, tuple[Any, Any]] = {
         name: (form, get_type_hints(function)["return"])
         for name, (form, function) in QUESTIONS.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import http.client
 import json
@@ -17,8 +18,8 @@ import pytest
 from commands import movierec
 
 from benchmarks.serving import Served, served
-from movierec.explorer.service import QUESTIONS
-from movierec.page.app import AT_ONCE, LONGEST_BODY, Bucket, openapi
+from movierec.explorer.service import QUESTIONS, service_of
+from movierec.page.app import AT_ONCE, LONGEST_BODY, Bucket, make_app, openapi
 from movierec.runs import Run
 
 JSON = {"Content-Type": "application/json"}
@@ -200,3 +201,38 @@ def test_a_port_that_cannot_be_had_is_told(small_best: Run, site: Served, tmp_pa
     done = movierec(tmp_path, "app", "--run", small_best.path, f"--port={port}")
     assert done.returncode == 2
     assert f"port {port}" in done.stderr
+
+
+def test_a_poster_comes_from_the_page_s_own_address_and_nothing_waits_for_it(small_best: Run):
+    from movierec.posters.provider import Details
+
+    class Slow:
+        attribution, language = "by somebody", "en-US"
+
+        def known(self, movie_id: int) -> Details | None:
+            return Details(None, None, b"\xff\xd8\xff", "S") if movie_id == 7 else None
+
+        def ask(self, films: Any, done: Any) -> None:
+            """Nothing ever comes."""
+
+    service = service_of(small_best.recommender, Slow())
+    app, sent = make_app(service, {"localhost"}, False), []
+
+    async def got(path: str) -> None:
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode()}
+        scope |= {"query_string": b"", "headers": [(b"host", b"localhost")], "client": ("a", 1)}
+        await app(scope | {"scheme": "http", "server": ("localhost", 80)}, receive, send)
+
+    began = time.monotonic()
+    for film in (7, 8):
+        asyncio.run(got(f"/api/v1/posters/{film}.jpg"))
+    assert time.monotonic() - began < 2
+    assert [one["status"] for one in sent[::2]] == [200, 404]
+    assert sent[1]["body"] == b"\xff\xd8\xff"
+    assert (b"content-type", b"image/jpeg") in sent[0]["headers"]

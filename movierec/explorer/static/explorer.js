@@ -95,7 +95,7 @@ export function mount(root, transport, words) {
   let state = { ...copy(EMPTY), ...transport.load() };
   let about = null, answer = null, queue = [], undone = [], asking = null, sequence = 0, retry = null, waits = 2000;
   let mapped = null, fresh = new Set(), pane = "rate", closing = false;
-  const films = new Map(), extra = new Map(), pictures = new Map(), skipped = [], seenOnList = new Set();
+  const films = new Map(), extra = new Map(), pictures = new Map(), drawn = new Map(), cards = new Map(), skipped = [], seenOnList = new Set();
   const live = new AbortController(); // ends the listeners of the document
 
   // --- words
@@ -103,7 +103,12 @@ export function mount(root, transport, words) {
   const language = () => state.lang ?? ((navigator.language ?? "en").toLowerCase().startsWith("zh") ? "zh" : "en");
   const t = (key, values = {}) => (words[language()][key] ?? words.en[key] ?? key)
     .replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
-  const number = (value, digits = 0) => new Intl.NumberFormat(language() === "zh" ? "zh-CN" : "en", { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+  const formats = new Map(); // making one takes longer than a card
+  const number = (value, digits = 0) => {
+    const key = language() + digits;
+    if (!formats.has(key)) formats.set(key, new Intl.NumberFormat(language() === "zh" ? "zh-CN" : "en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
+    return formats.get(key).format(value);
+  };
   const named = (key) => words[language()].names?.[key] ?? key; // genres, jobs and ages, which come from the data
   const titled = (film) => (about?.language?.slice(0, 2) === language() && extra.get(film.movie_id)?.title) || film.title;
   const quoted = (title) => t("quoted", { title });
@@ -131,8 +136,9 @@ export function mount(root, transport, words) {
     const era = decade < 1960 ? "serif" : decade < 1980 ? "tall" : decade < 2000 ? "wide" : "thin";
     const name = titled(film), longest = Math.max(...name.split(/[\s-]/).map((word) => word.length));
     const size = /[\u3000-\u9fff]/.test(name) ? 10 : Math.min(13, 92 / Math.max(longest * 0.62, Math.sqrt(name.length) * 1.75));
-    const picture = h("svg", { viewBox: "0 0 100 150", preserveAspectRatio: "xMidYMax slice", "aria-hidden": "true" }, pattern(seeded(film.movie_id), colours));
-    const face = h("span", { class: `mr-cover mr-${era}${grey}${large ? " mr-large" : ""}`, "--hue": first, "--size": `${Math.max(size, 5.5).toFixed(1)}cqw`, "data-poster": film.movie_id },
+    if (!drawn.has(film.movie_id)) drawn.set(film.movie_id, h("svg", { viewBox: "0 0 100 150", preserveAspectRatio: "xMidYMax slice", "aria-hidden": "true" }, pattern(seeded(film.movie_id), colours)));
+    const picture = drawn.get(film.movie_id).cloneNode(true);
+    const face = h("span", { class: `mr-cover mr-${era}${grey}${large ? " mr-large" : ""}`, "--hue": first, "--size": Math.max(size, 5.5).toFixed(1), "data-poster": film.movie_id },
       picture, h("span", { class: "mr-cover-title" }, name), film.year && h("span", { class: "mr-cover-year" }, String(film.year)));
     dress(face, film.movie_id);
     return face;
@@ -196,7 +202,16 @@ export function mount(root, transport, words) {
       h("span", { class: "mr-unseen" }, said));
   }
 
-  function card(film) {
+  function card(film) { // the same node as long as it shows the same
+    const same = JSON.stringify([film, language(), state.view, fresh.has(film.movie_id), state.ratings.length > 0, extra.has(film.movie_id)]);
+    const old = cards.get(film.movie_id);
+    if (old?.same === same) return old.node;
+    const node = newCard(film);
+    cards.set(film.movie_id, { same, node });
+    return node;
+  }
+
+  function newCard(film) {
     const open = h("button", { type: "button", class: "mr-open", "aria-label": t("look-at", { film: titled(film), facts: facts(film) }), onclick: () => look(film.movie_id) }, cover(film));
     const quick = h("span", { class: "mr-quick" });
     const own = state.view === "for-you";
@@ -288,8 +303,8 @@ export function mount(root, transport, words) {
     state = { ...state, ...changes };
     transport.save(state);
     if (TOLD.some((key) => key in changes)) queue = queue.filter((film) => given(film.movie_id) === null && !state.unknown.includes(film.movie_id));
-    draw();
-    if (ask) refresh();
+    if (ask) refresh(); // the question goes out before anything is drawn
+    draw(Object.keys(changes).every((key) => TOLD.includes(key) || key === "film"));
     if (ask && sheet.open && state.film !== null) drawSheet(); // its stars are others now
   }
 
@@ -372,13 +387,13 @@ export function mount(root, transport, words) {
 
   // --- drawing
 
-  function draw() {
+  function draw(sameList = false) {
     frame.lang = language() === "zh" ? "zh-CN" : "en";
     if (state.theme) frame.dataset.theme = state.theme; else delete frame.dataset.theme;
     if (transport.page) document.documentElement.lang = frame.lang;
     drawHead();
     keepFocus(me, drawMe);
-    keepFocus(view, drawView);
+    if (!sameList || !answer) keepFocus(view, drawView); // a list stays until there is another
     if (about && state.film !== null && !sheet.open) drawSheet();
     if (state.film === null && sheet.open) { closing = true; sheet.close(); closing = false; }
   }
@@ -521,8 +536,8 @@ export function mount(root, transport, words) {
   // --- the lists
 
   function drawView() {
-    const before = new Map([...view.querySelectorAll(".mr-grid > [data-film]")].map((node) => [node.dataset.film, node.getBoundingClientRect()]));
-    const scrolled = view.scrollTop, tuning = view.querySelector(".mr-tuning")?.open;
+    const before = new Map(still() ? [] : [...view.querySelectorAll(".mr-grid > [data-film]")].map((node) => [node.dataset.film, node.getBoundingClientRect()]));
+    const tuning = view.querySelector(".mr-tuning")?.open;
     const list = () => {
       if (!answer || answer.of !== state.view) return ghosts(12);
       if (!answer.films.length) return nothing();
@@ -536,10 +551,10 @@ export function mount(root, transport, words) {
       map: () => [h("div", { class: "mr-lead" }, h("h2", {}, t("view-map")), h("p", {}, t("map-says"))), mapped && drawMap()],
     }[state.view]();
     view.replaceChildren(...parts.flat().filter(Boolean));
+    if (answer) for (const id of cards.keys()) if (!answer.films.some((film) => film.movie_id === id)) cards.delete(id);
     if (tuning && view.querySelector(".mr-tuning")) view.querySelector(".mr-tuning").open = true;
-    view.scrollTop = scrolled;
     if (pane === "list") (answer?.films ?? []).forEach((film) => seenOnList.add(film.movie_id));
-    if (still() || !before.size) return;
+    if (!before.size) return;
     for (const node of view.querySelectorAll(".mr-grid > [data-film]")) { // films glide to their new places
       const old = before.get(node.dataset.film), now = node.getBoundingClientRect();
       if (!old) node.animate([{ opacity: 0.2 }, { opacity: 1 }], GLIDE);

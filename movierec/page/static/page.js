@@ -27,11 +27,12 @@ const shown = () => {
   return film ? { film: Number(film[1]) } : { film: null };
 };
 
-const [words, about] = await Promise.all([fetch(new URL("words.json", import.meta.url)).then((answer) => answer.json()), ask("about", {}).catch(() => ({}))]);
+const about = JSON.parse(document.getElementById("about").textContent); // put there by the server
+const words = await fetch(new URL("words.json", import.meta.url)).then((answer) => answer.json());
 let last = null;
 const transport = {
   page: true,
-  ask: (name, question, signal) => (name === "about" && about.data ? Promise.resolve(about) : ask(name, question, signal)),
+  ask: (name, question, signal) => (name === "about" ? Promise.resolve(about) : ask(name, question, signal)),
   picture: (id) => Promise.resolve(api(`posters/${id}.jpg`).href),
   load: () => (last = { ...kept(), ...shown() }),
   save: (state) => {
