@@ -23,7 +23,7 @@ from movierec.models.factors import FactorConfig, Factors, fit_factors
 from movierec.models.posterior import Side
 from movierec.models.recipe import Job, Recipe, Trained, check_above_zero
 from movierec.progress import OnEpoch, Progress, progress
-from movierec.vectors import Rows, pair_scores
+from movierec.vectors import Indices, Rows, pair_scores
 
 log = logger(__name__)
 
@@ -144,9 +144,9 @@ def fit_ratings(
         InputError: a checkpoint of another training, or a damaged one.
     """
     began = time.perf_counter()
-    users, user_at = np.unique(learned.user_idx, return_inverse=True)
-    movies, movie_at = np.unique(learned.movie_idx, return_inverse=True)
-    rows = Rows(user_at.astype(np.int32), movie_at.astype(np.int32), learned.rating)
+    users, user_at = _rated(learned.user_idx, len(features.users))
+    movies, movie_at = _rated(learned.movie_idx, len(features.movies))
+    rows = Rows(user_at, movie_at, learned.rating)
     known = user_attributes(features)[users], movie_attributes(features)[movies]
     shown = chosen.take(
         np.flatnonzero(np.isin(chosen.user_idx, users) & np.isin(chosen.movie_idx, movies))
@@ -197,7 +197,13 @@ def fit_ratings(
                 start=(number, models[member]) if number > 0 else None,
             )
         ]
-    return Ratings(models, users.astype(np.int32), movies.astype(np.int32), history)
+    return Ratings(models, users, movies, history)
+
+
+def _rated(idx: Indices, rows: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """The rows that stand in ratings, in order, and for each rating the number among these."""
+    rated = np.bincount(idx, minlength=rows) > 0
+    return np.flatnonzero(rated).astype(np.int32), (np.cumsum(rated, dtype=np.int32) - 1)[idx]
 
 
 def _arrays(models: list[Factors]) -> dict[str, npt.NDArray[Any]]:
