@@ -141,7 +141,6 @@ def test_recipes_are_found_by_name():
         ({"batch_size": 3}, "batch size 3"),
         ({"learning_rate": 0.5}, "learning rate 0.5"),
         ({"patience": 3}, "patience 3"),
-        ({"resume": True}, "--resume"),
         ({"start_from": "elsewhere"}, "a run to start from"),
         ({"tensorboard": "logs"}, "TensorBoard logs"),
     ],
@@ -158,6 +157,13 @@ def test_what_a_recipe_does_not_have_is_refused_with_those_that_have_it(
     )
     with pytest.raises(InputError, match=message):
         train(tables, recipe, run_dir=tmp_path / "run", **asked)
+    assert not list(tmp_path.iterdir())
+
+
+def test_recipe_that_keeps_no_state_is_not_resumed(tables, tmp_path):
+    message = r"got --resume, which the recipe 'means' does not have; .*\(best, classic, fast\)"
+    with pytest.raises(InputError, match=message):
+        train(tables, MEANS, run_dir=tmp_path / "run", resume=True)
     assert not list(tmp_path.iterdir())
 
 

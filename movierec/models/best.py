@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +18,18 @@ import pandas as pd
 from movierec.data.attributes import movie_attributes, user_attributes
 from movierec.data.features import Features
 from movierec.logs import logger
+from movierec.models.checkpoints import Checkpoint, State
 from movierec.models.factors import FactorConfig, Factors, fit_factors
+from movierec.models.posterior import Side
 from movierec.models.recipe import Job, Recipe, Trained, check_above_zero
-from movierec.progress import OnEpoch, progress
-from movierec.vectors import Rows, pair_scores
+from movierec.progress import OnEpoch, Progress, progress
+from movierec.vectors import Indices, Rows, pair_scores
 
 log = logger(__name__)
 
 Array = npt.NDArray[np.float32]
+
+KEEP_EVERY = 30.0  # seconds, at least, between two states of a checkpoint
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ class BestRecipe(FactorConfig, Recipe):
 
     members: int = 3
 
+    supports: ClassVar[frozenset[str]] = frozenset({"resume"})
+
     def __post_init__(self) -> None:
         check_above_zero(self, "factors", "passes", "members")
         check_above_zero(self, "user_ridge", "movie_ridge", whole=False)
@@ -51,8 +58,15 @@ class BestRecipe(FactorConfig, Recipe):
         `Ratings.vectors`, of members * factors + 2 entries.
         """
         began = time.perf_counter()
-        with progress() as (show_epoch, _):
-            fitted = fit_ratings(job.features, job.learned, job.chosen, self, job.seed, show_epoch)
+        if not job.resume:
+            job.checkpoint.remove()
+        with progress() as (show_epoch, show_pass):
+            fitted = fit_ratings(
+                *(job.features, job.learned, job.chosen, self, job.seed),
+                on_epoch=show_epoch,
+                on_pass=show_pass,
+                checkpoint=job.checkpoint,
+            )
         log.debug("fitted the stars in %.1f s", time.perf_counter() - began)
         users, movies = fitted.vectors(job.features)
         weights = {
@@ -109,6 +123,8 @@ def fit_ratings(
     recipe: BestRecipe,
     seed: int,
     on_epoch: OnEpoch | None = None,
+    on_pass: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Ratings:
     """Fit the factor models.
 
@@ -120,11 +136,17 @@ def fit_ratings(
         seed: of the members' starts.
         on_epoch: called after each pass of the first member with its row of the history: mean
             squared errors in stars squared.
+        on_pass: called after each pass of any member with the passes done, those of all members,
+            and the noise.
+        checkpoint: gone on from, with the same bits at the end, and kept up to date.
+
+    Raises:
+        InputError: a checkpoint of another training, or a damaged one.
     """
     began = time.perf_counter()
-    users, user_at = np.unique(learned.user_idx, return_inverse=True)
-    movies, movie_at = np.unique(learned.movie_idx, return_inverse=True)
-    rows = Rows(user_at.astype(np.int32), movie_at.astype(np.int32), learned.rating)
+    users, user_at = _rated(learned.user_idx, len(features.users))
+    movies, movie_at = _rated(learned.movie_idx, len(features.movies))
+    rows = Rows(user_at, movie_at, learned.rating)
     known = user_attributes(features)[users], movie_attributes(features)[movies]
     shown = chosen.take(
         np.flatnonzero(np.isin(chosen.user_idx, users) & np.isin(chosen.movie_idx, movies))
@@ -134,30 +156,98 @@ def fit_ratings(
         np.searchsorted(movies, shown.movie_idx).astype(np.int32),
         shown.rating,
     )
-    history: list[dict[str, float]] = []
+    done, history, models = _kept(checkpoint, recipe, rows, known) if checkpoint else (0, [], [])
+    spent = history[-1]["seconds"] if history else 0.0
+    written = time.perf_counter()
 
-    def record(number: int, factors: Factors) -> None:
-        left, right = _joined([factors])
+    def error(factors: Factors, part: Rows) -> float:
+        if not len(part.rating):
+            return float("nan")
+        scores = pair_scores(*_joined([factors]), part.user_idx, part.movie_idx)
+        return float(np.mean((scores - part.rating) ** 2, dtype=np.float64))
 
-        def error(part: Rows) -> float:
-            if not len(part.rating):
-                return float("nan")
-            scores = pair_scores(left, right, part.user_idx, part.movie_idx)
-            return float(np.mean((scores - part.rating) ** 2, dtype=np.float64))
+    def passed(member: int, number: int, factors: Factors) -> None:
+        nonlocal written
+        models[member:] = [factors]
+        if member == 0:
+            losses = {"train_loss": error(factors, rows), "val_loss": error(factors, shown)}
+            seconds = spent + time.perf_counter() - began
+            history.append({"epoch": number, **losses, "seconds": seconds})
+            if on_epoch:
+                on_epoch(history[-1])
+        done = member * recipe.passes + number
+        if checkpoint and time.perf_counter() - written >= KEEP_EVERY:
+            checkpoint.write({**vars(State(steps=done, history=history))}, _arrays(models))
+            written = time.perf_counter()
+        if on_pass:
+            on_pass(done, recipe.members * recipe.passes, factors.noise)
 
-        entry = {"epoch": number, "train_loss": error(rows), "val_loss": error(shown)}
-        history.append(entry | {"seconds": time.perf_counter() - began})
-        if on_epoch:
-            on_epoch(history[-1])
+    # one after the other, since each takes all cores
+    for member in range(done // recipe.passes, recipe.members):
+        number = done - member * recipe.passes  # above 0 for the member that was interrupted
+        models[member:] = [
+            fit_factors(
+                rows,
+                *known,
+                recipe,
+                seed * recipe.members + member,
+                # a noise of its own for each user: members that differ average better
+                noise_by_user=member % 2 == 1,
+                on_pass=partial(passed, member),
+                start=(number, models[member]) if number > 0 else None,
+            )
+        ]
+    return Ratings(models, users, movies, history)
 
-    # one after the other, since each takes all cores; every other one gives each user a noise of
-    # its own: members that differ average better
-    starts = range(seed * recipe.members, (seed + 1) * recipe.members)
-    members = [
-        fit_factors(rows, *known, recipe, start, number % 2 == 1, record if number == 0 else None)
-        for number, start in enumerate(starts)
-    ]
-    return Ratings(members, users.astype(np.int32), movies.astype(np.int32), history)
+
+def _rated(idx: Indices, rows: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """The rows that stand in ratings, in order, and for each rating the number among these."""
+    rated = np.bincount(idx, minlength=rows) > 0
+    return np.flatnonzero(rated).astype(np.int32), (np.cumsum(rated, dtype=np.int32) - 1)[idx]
+
+
+def _arrays(models: list[Factors]) -> dict[str, npt.NDArray[Any]]:
+    """All that the models are, by name."""
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for member, model in enumerate(models):
+        arrays[f"{member}.numbers"] = np.array([model.mean, model.noise])
+        arrays |= {f"{member}.weight": model.weight, f"{member}.step": model.step}
+        for side in ("users", "movies"):
+            named = getattr(model, side)._asdict()
+            arrays |= {f"{member}.{side}.{name}": array for name, array in named.items()}
+    return arrays
+
+
+def _kept(
+    checkpoint: Checkpoint, recipe: BestRecipe, rows: Rows, known: tuple[Array, Array]
+) -> tuple[int, list[dict[str, float]], list[Factors]]:
+    """Passes done, the history and the models of a checkpoint; 0 and nothing without one."""
+    if (stored := checkpoint.read()) is None:
+        return 0, [], []
+    counters, arrays = stored
+    done, models = counters["steps"], []
+    n, m, width = len(known[0]), len(known[1]), recipe.factors + 1
+    inputs = {"users": (m + known[0].shape[1] + 2, n), "movies": (n + known[1].shape[1] + 2, m)}
+    try:
+        if not 0 < done <= recipe.passes * recipe.members:
+            raise ValueError(f"{done} passes")
+        for member in range(-(-done // recipe.passes)):
+            sides: dict[str, Side] = {}
+            for side, (size, count) in inputs.items():
+                found = Side(*(arrays[f"{member}.{side}.{name}"] for name in Side._fields))
+                r = len(found.basis)
+                shapes = [(count, width), (count, r), (r, width, width), (size, width)]
+                if [each.shape for each in found] != [*shapes, (count, width), (width, width)]:
+                    raise ValueError(f"arrays of {side} of other shapes")
+                sides[side] = found
+            mean, noise = arrays[f"{member}.numbers"].tolist()
+            weight, step = arrays[f"{member}.weight"], arrays[f"{member}.step"]
+            if weight.shape != (n,) or step.shape != (m, width):
+                raise ValueError("arrays of other shapes")
+            models.append(Factors(mean, noise, **sides, weight=weight, step=step))
+    except (KeyError, TypeError, ValueError) as error:
+        raise checkpoint.unreadable(error) from error
+    return done, counters["history"], models
 
 
 def _joined(members: list[Factors]) -> tuple[Array, Array]:

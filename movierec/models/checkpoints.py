@@ -150,7 +150,7 @@ class Checkpoint:
             for i, variable in enumerate(variables):
                 variable.assign(arrays[f"now.{i}"])
         except (KeyError, TypeError, ValueError) as error:
-            raise self._unreadable(error) from error
+            raise self.unreadable(error) from error
         return state
 
     def write(self, counters: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
@@ -191,7 +191,7 @@ class Checkpoint:
                 header = stored.metadata() or {}
                 arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         except (OSError, ValueError, safetensors.SafetensorError) as error:
-            raise self._unreadable(error) from error
+            raise self.unreadable(error) from error
         if header.get("format") != str(FORMAT):
             raise InputError(
                 f"{self.file} has format {one_line(header.get('format'), 80)}; this movierec "
@@ -200,7 +200,7 @@ class Checkpoint:
         try:
             told = read_json(json.dumps(header).encode(), _Header)
         except InputError as error:
-            raise self._unreadable(error) from error
+            raise self.unreadable(error) from error
         self._check_settings(told.settings)
         return told.counters.model_dump(), arrays
 
@@ -212,7 +212,8 @@ class Checkpoint:
         if self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
 
-    def _unreadable(self, why: object) -> InputError:
+    def unreadable(self, why: object) -> InputError:
+        """What to raise where what is kept is no state of a training."""
         return InputError(
             f"{self.file} cannot be read ({one_line(why)}); train without --resume to begin anew"
         )

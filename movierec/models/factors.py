@@ -42,6 +42,7 @@ USER_SHRINK = 20.0  # a history of n films enters with 1 / sqrt(n + this) for ea
 MOVIE_SHRINK = 1.0  # likewise the raters of a film
 NOISE_RATINGS = 20.0  # ratings of usual noise that a user's own noise starts with
 SOLVER_STEPS = 4  # of the tower's solver, from where the pass before left it
+OWN_NOISE = 0.93  # of what is found for each user: the average of members is then better
 AHEAD = 0.8  # of a film's last step, by which the users see it further on, after
 SETTLING = 4  # passes
 
@@ -166,7 +167,7 @@ def fit_factors(
             users, doubt, errors = posterior(users, seen, by_user, user_sample, sure, alike, pool)
             users = _fit_tower(users, doubt, user_inputs, recipe.user_ridge, pool)
             if noise_by_user:
-                own = (errors + NOISE_RATINGS * noise) / (count + NOISE_RATINGS)
+                own = OWN_NOISE * (errors + NOISE_RATINGS * noise) / (count + NOISE_RATINGS)
                 noise = 1 / float(np.average(1 / own, weights=count))
                 weight = (noise / own).astype(np.float32)
             else:

@@ -24,7 +24,9 @@ from movierec.data.features import Features
 from movierec.data.tables import Tables
 from movierec.errors import InputError
 from movierec.evaluation.metrics import rating_metrics
+from movierec.models import best
 from movierec.models.best import BestRecipe, fit_ratings
+from movierec.models.checkpoints import Checkpoint
 from movierec.models.factors import fit_factors, tower_inputs
 from movierec.models.model import complete
 from movierec.models.posterior import (
@@ -381,3 +383,60 @@ def test_predictions_are_products_of_the_vectors(small_best):
     found = rec.scorer.stars(test.user_idx, test.movie_idx)
     np.testing.assert_allclose(found, np.clip(stars, 1, 5))
     assert small_best.metrics["test"] == pytest.approx(rating_metrics(test.rating, found))
+
+
+@pytest.mark.parametrize("left_at", [2, 3, 5])
+def test_interrupted_training_goes_on_with_the_same_bits(
+    left_at, small_tables, tmp_path, monkeypatch
+):
+    """After two passes of the first member, between two members, and within the second."""
+    monkeypatch.setattr(best, "KEEP_EVERY", 0.0)
+    whole = train(small_tables, TINY, run_dir=tmp_path / "whole")
+    passes = []
+
+    def fit_until(*arguments, **settings):
+        on_pass = settings["on_pass"]
+
+        def passed(number, factors):
+            on_pass(number, factors)
+            passes.append(number)
+            if len(passes) == left_at:
+                raise KeyboardInterrupt
+
+        return fit_factors(*arguments, **settings | {"on_pass": passed})
+
+    monkeypatch.setattr(best, "fit_factors", fit_until)
+    with pytest.raises(KeyboardInterrupt):
+        train(small_tables, TINY, run_dir=tmp_path / "run")
+    run = train(small_tables, TINY, run_dir=tmp_path / "run", resume=True)
+    assert len(passes) == 6
+    np.testing.assert_array_equal(run.recommender.model.users, whole.recommender.model.users)
+    np.testing.assert_array_equal(run.recommender.model.films, whole.recommender.model.films)
+    assert run.history["epoch"].tolist() == [1, 2, 3]
+    assert not (tmp_path / "run.partial").exists()
+
+
+@pytest.mark.parametrize("fault", ["shape", "missing", "passes"])
+def test_checkpoint_that_holds_no_models_is_refused(fault, small_tables, tmp_path, monkeypatch):
+    monkeypatch.setattr(best, "KEEP_EVERY", 0.0)
+    written = []
+
+    def kept(self, counters, arrays):
+        arrays, counters = dict(arrays), dict(counters)
+        if fault == "shape":
+            arrays["0.users.mean"] = arrays["0.users.mean"][1:]
+        elif fault == "missing":
+            del arrays["0.step"]
+        else:
+            counters["steps"] = 99
+        write(self, counters, arrays)
+        written.append(counters)
+        raise KeyboardInterrupt
+
+    write = Checkpoint.write
+    monkeypatch.setattr(Checkpoint, "write", kept)
+    with pytest.raises(KeyboardInterrupt):
+        train(small_tables, TINY, run_dir=tmp_path / "run")
+    with pytest.raises(InputError, match="cannot be read .*; train without --resume"):
+        train(small_tables, TINY, run_dir=tmp_path / "run", resume=True)
+    assert len(written) == 1
