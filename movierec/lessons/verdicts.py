@@ -53,18 +53,16 @@ def gained(gains: Mapping[str, pd.Series]) -> str:
     Args:
         gains: changes of the error by step, each with `low` and `high`.
     """
-    said = {
-        "lowers": [name for name, gain in gains.items() if gain["high"] < 0],
-        "**raises**": [name for name, gain in gains.items() if gain["low"] > 0],
-        "changes": [name for name, gain in gains.items() if gain["low"] <= 0 <= gain["high"]],
+    luck = "by more than luck"
+    found = {
+        f"lower it {luck}": [name for name, gain in gains.items() if gain["high"] < 0],
+        f"**raise** it {luck}": [name for name, gain in gains.items() if gain["low"] > 0],
+        "change it no more than luck would": [
+            name for name, gain in gains.items() if gain["low"] <= 0 <= gain["high"]
+        ],
     }
-    ends = {"changes": "no more than luck would"}
-    parts = [
-        f"{' and '.join(names)} {verb} it {ends.get(verb, 'by more than luck')}"
-        for verb, names in said.items()
-        if names
-    ]
-    return "; ".join(parts).replace("+ ", "") + "."
+    said = [f"{' and '.join(names)} {does}" for does, names in found.items() if names]
+    return "; ".join(said).replace("+ ", "") + "."
 
 
 def better(gap: pd.Series, own: str, rival: str) -> str:

@@ -32,12 +32,12 @@ def test_jumps_compare_the_second_halves_of_the_losses(steady, verdict):
 def test_gains_and_losses_are_both_told():
     gains = {
         "+ towers": pd.Series({"low": -0.02, "high": -0.01}),
-        "+ members": pd.Series({"low": 0.0001, "high": 0.0005}),
-        "+ more": pd.Series({"low": -0.1, "high": 0.1}),
+        "+ 3 members": pd.Series({"low": 0.0001, "high": 0.0005}),
+        "+ titles": pd.Series({"low": -0.1, "high": 0.1}),
     }
     assert verdicts.gained(gains) == (
-        "towers lowers it by more than luck; members **raises** it by more than luck; more changes "
-        "it no more than luck would."
+        "towers lower it by more than luck; 3 members **raise** it by more than luck; titles "
+        "change it no more than luck would."
     )
 
 
