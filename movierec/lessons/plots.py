@@ -72,6 +72,23 @@ def paired_losses(histories: dict[str, pd.DataFrame], ax: Axes) -> Axes:
     return ax
 
 
+def step_losses(losses: dict[int, npt.NDArray[np.floating]], ax: Axes) -> Axes:
+    """The loss of every step of some trainings, over the rows that they had seen.
+
+    Args:
+        losses: (steps,) of each training, by its rows a step.
+        ax: where to draw.
+    """
+    for colour, (batch, found) in zip(COLOURS, losses.items(), strict=False):
+        seen = batch * np.arange(1, len(found) + 1)
+        ax.plot(seen, found, ".-", color=colour, linewidth=1, label=f"{batch:,} rows a step")
+    ax.set(xlabel="rows seen", ylabel="loss of the step (stars²)")
+    ax.xaxis.set_major_formatter("{x:,.10g}")
+    ax.grid(alpha=0.3)
+    ax.legend()
+    return ax
+
+
 def bars(
     values: pd.Series,
     ax: Axes,

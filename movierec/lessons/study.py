@@ -1,73 +1,108 @@
-"""Short trainings side by side: what the batch size and the learning rate do."""
+"""Short trainings side by side: what the settings of a recipe do.
+
+Tracing a training step takes longer than such a training. Those of networks of one kind take turns
+with one traced step: the weights, Adam's state and the schedule are set back before each.
+"""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping
+from typing import Any, NamedTuple
 
+import keras
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from movierec.data.features import Features
 from movierec.data.splits import split, validation_split
 from movierec.data.tables import Tables
-from movierec.errors import DivergedError, InputError
-from movierec.models.recipe import Recipe, resolve_recipe
-from movierec.network.fitting import fit
+from movierec.errors import DivergedError
+from movierec.network.fitting import Compiled, compile_steps, cosine, fit, rows_a_step
 from movierec.network.network import started_network
 from movierec.network.recipes import NetworkRecipe
 from movierec.runs import encode_rows
+from movierec.vectors import Rows
 
-SEED = 0  # of the weights and of the order of the rows
+
+class Tried(NamedTuple):
+    """A short training.
+
+    Attributes:
+        history: see `fitting.Fit`; of a training that diverged one row with infinite losses.
+        losses: (steps,) the loss of each batch, before its step (stars²).
+        batch: rows a step.
+    """
+
+    history: pd.DataFrame
+    losses: npt.NDArray[np.float32]
+    batch: int
 
 
 def study(
-    tables: Tables,
-    batch_sizes: Sequence[int],
-    learning_rates: Sequence[float],
-    recipe: str | Recipe = "fast",
-    epochs: int = 2,
-    max_rows: int = 100_000,
-) -> pd.DataFrame:
-    """Short trainings for every pair of a batch size and a learning rate.
+    tables: Tables, recipes: Mapping[Any, NetworkRecipe], max_rows: int = 100_000, seed: int = 0
+) -> tuple[dict[Any, Tried], Rows, Rows]:
+    """Train by each of some recipes, from the same weights and on the same rows.
 
-    Every training starts from the same weights and learns from the same rows. Test rows are held
-    out as by default in `train`, and take no part.
+    Test rows are held out as by default in `train`, and take no part.
 
     Args:
         tables: what to train on.
-        batch_sizes, learning_rates: the values to try.
-        recipe: everything else.
-        epochs: passes over the rows in each training.
+        recipes: by a name each.
         max_rows: where there are more training rows, so many of them are taken, to bound the time.
+        seed: as in `train`.
 
     Returns:
-        A row a training and epoch: `batch_size`, `learning_rate` (the one tried), `steps` (an
-        epoch), and `epoch`, `train_loss`, `val_loss`, `seconds` as in
-        `fitting.Fit.history`; the losses of a pair that diverged are infinite.
-
-    Raises:
-        InputError: a setting out of range.
+        What came of each recipe, by its name; the training rows, and the validation rows.
     """
     features = Features.fit(tables)
     rows = encode_rows(tables, features)
-    learned, chosen = validation_split(split(tables.ratings)[0])
-    learned = learned[:max_rows]
-    frames = []
-    for batch_size, learning_rate in itertools.product(batch_sizes, learning_rates):
-        settings = resolve_recipe(
-            recipe, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate
-        )
-        settings = settings.starting_at(float(rows.rating[learned].mean(dtype=np.float64)))
-        if not isinstance(settings, NetworkRecipe):
-            raise InputError(f"got the recipe {settings.name!r}; expected one of a network")
-        model = started_network(features, rows.take(learned), settings, SEED)
+    numbers, chosen = validation_split(split(tables.ratings)[0], seed=seed)
+    learned, measured = rows.take(numbers[:max_rows]), rows.take(chosen)
+    benches: dict[Hashable, _Bench] = {}
+    tried = {}
+    for name, recipe in recipes.items():
+        recipe = recipe.starting_at(float(learned.rating.mean(dtype=np.float64)))
+        kind = recipe.network, recipe.start_at_factors, recipe.share_towers
+        if kind not in benches:
+            benches[kind] = _Bench(started_network(features, learned, recipe, seed), recipe)
+        tried[name] = benches[kind].train(learned, measured, recipe, seed)
+    return tried, learned, measured
+
+
+class _Bench:
+    """A network with its traced step, on which trainings follow each other from one start."""
+
+    def __init__(self, model: Any, recipe: NetworkRecipe) -> None:
+        self.model = model
+        self.start = [variable.numpy() for variable in model.variables]
+        knobs = {name: keras.Variable(1.0, trainable=False) for name in cosine(recipe, 2)}
+        self.knobs = {**knobs, "alpha": keras.Variable(0.0, trainable=False)}
+        schedule = keras.optimizers.schedules.CosineDecay(**self.knobs)
+        self.compiled = compile_steps(model, recipe.share_towers, schedule)
+
+    def train(self, learned: Rows, measured: Rows, recipe: NetworkRecipe, seed: int) -> Tried:
+        batch, losses = rows_a_step(recipe, len(learned.rating)), []
+        settings = cosine(recipe, recipe.epochs * -(-len(learned.rating) // batch))
+        if recipe.schedule == "constant":  # a cosine that begins at its end
+            settings |= {"initial_learning_rate": recipe.learning_rate, "alpha": 1.0}
+        for name, knob in self.knobs.items():
+            knob.assign(settings.get(name, 0.0))
+        for variable, value in zip(self.model.variables, self.start, strict=True):
+            variable.assign(value)
+        for variable in self.compiled.optimizer.variables:
+            variable.assign(keras.ops.zeros_like(variable))
+
+        def train_steps(*block: Any) -> Any:
+            found = self.compiled.train_steps(*block)
+            losses.append(found.numpy())
+            return found
+
+        compiled = Compiled(self.compiled.optimizer, train_steps)
         try:
-            history = fit(model, rows.take(learned), rows.take(chosen), settings, SEED).history
+            history = fit(self.model, learned, measured, recipe, seed, compiled=compiled).history
         except DivergedError:  # a result like any other, of a learning rate that is too high
-            losses = dict.fromkeys(("train_loss", "val_loss"), np.inf)
-            history = pd.DataFrame([{"epoch": epochs, **losses, "seconds": np.nan}])
-        tried = {"learning_rate": learning_rate, "steps": -(-len(learned) // batch_size)}
-        frames.append(history.assign(batch_size=batch_size, **tried))
-    columns = ["batch_size", "learning_rate", "steps", "epoch", "train_loss", "val_loss", "seconds"]
-    return pd.concat(frames, ignore_index=True)[columns]
+            history = pd.DataFrame(
+                [{"epoch": recipe.epochs, "train_loss": np.inf, "val_loss": np.inf}]
+            )
+        return Tried(history, np.concatenate(losses), batch)

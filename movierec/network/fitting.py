@@ -43,6 +43,18 @@ class Fit(NamedTuple):
     seconds: dict[str, float]
 
 
+class Compiled(NamedTuple):
+    """What takes the steps of a training: traced once, and good for several of one model.
+
+    Attributes:
+        optimizer: whose state a training begins with.
+        train_steps: see `compile_steps`.
+    """
+
+    optimizer: keras.optimizers.Optimizer
+    train_steps: Any
+
+
 SMALLEST_BATCH = 64  # that `least_steps` may lead to
 ROWS_PER_CALL = 32_768  # rows trained on between two looks at the progress
 DIVERGED = 10  # times the untrained network's loss, over an epoch after the first: it will not mend
@@ -58,6 +70,7 @@ def fit(
     on_epoch: OnEpoch | None = None,
     on_progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
+    compiled: Compiled | None = None,
 ) -> Fit:
     """Train a model by a recipe, and leave it in its best state.
 
@@ -76,6 +89,7 @@ def fit(
         on_epoch: called after each epoch with its row of the history.
         on_progress: called some times a second with steps done, steps in all, and the loss.
         checkpoint: read at the start, written after each epoch and within long ones.
+        compiled: of this model, at its start and with the recipe's schedule; None: compiled here.
 
     Raises:
         DivergedError: a loss that grew out of hand or is no longer a number.
@@ -85,16 +99,16 @@ def fit(
     rows = len(train.rating)
     if rows == 0:
         raise InputError("no training rows; give more ratings or hold out fewer")
-    batch = _batch_size(recipe, rows)
+    batch = rows_a_step(recipe, rows)
     total = recipe.epochs * -(-rows // batch)
-    optimizer = keras.optimizers.Adam(_schedule(recipe, total))
-    optimizer.build(model.trainable_variables)
+    began = time.perf_counter()
+    optimizer, train_steps = compiled or compile_steps(
+        model, recipe.share_towers, _schedule(recipe, total)
+    )
     variables = [*model.variables, *optimizer.variables]  # the dropout's random state is one
     at = (checkpoint.load(variables) if checkpoint else None) or State()
     check_agreement("the step to begin with", at.steps)
-    began = time.perf_counter()
-    train_steps = _train_steps(model, optimizer, recipe.share_towers)
-    compiled = saved = time.perf_counter()
+    ready = saved = time.perf_counter()
     earlier = at.seconds
 
     def save() -> None:
@@ -110,7 +124,7 @@ def fit(
             losses = train_steps(*map(tf.constant, block)).numpy()
             at.block, at.steps = at.block + 1, at.steps + len(losses)
             at.loss_sum += float(losses.sum()) * block.rating.shape[1]
-            at.seconds = earlier + time.perf_counter() - compiled
+            at.seconds = earlier + time.perf_counter() - ready
             if at.steps == len(losses):
                 at.first_loss = float(losses[0])
             if not np.isfinite(losses).all():
@@ -128,7 +142,7 @@ def fit(
             # the chief's, as other machines may round otherwise and then stop otherwise
             "val_loss": told_by_all(loss(model, validation))[0],
             "learning_rate": float(optimizer.learning_rate),
-            "seconds": earlier + time.perf_counter() - compiled,
+            "seconds": earlier + time.perf_counter() - ready,
         }
         if epoch > 1 and record["train_loss"] > DIVERGED * at.first_loss:
             raise DivergedError(
@@ -146,7 +160,7 @@ def fit(
         save()
     for variable, value in zip(model.trainable_variables, at.best_weights, strict=True):
         variable.assign(value)
-    seconds = {"compile": compiled - began, "train": at.seconds}
+    seconds = {"compile": ready - began, "train": at.seconds}
     return Fit(pd.DataFrame(at.history), at.best_epoch, seconds)
 
 
@@ -163,9 +177,21 @@ def loss(model: TwoTower, rows: Rows) -> float:
     return float(np.mean((scores - rows.rating) ** 2, dtype=np.float64))
 
 
-def _train_steps(model: TwoTower, optimizer: keras.optimizers.Optimizer, share: bool) -> Any:
-    """The compiled function that takes the steps of a block of batches; returns their losses."""
+def compile_steps(model: TwoTower, share: bool, learning_rate: Any) -> Compiled:
+    """Trace the step of a training.
+
+    Args:
+        model: the network.
+        share: as `share_towers`.
+        learning_rate: Adam's, a number or a schedule.
+
+    Returns:
+        The optimizer, and a function that takes the steps of a block of batches, (steps, B) each,
+        and returns their losses, (steps,).
+    """
     variables = model.trainable_variables
+    optimizer = keras.optimizers.Adam(learning_rate)
+    optimizer.build(variables)
     strategy = tf.distribute.get_strategy()
     replicas = strategy.num_replicas_in_sync
 
@@ -212,10 +238,10 @@ def _train_steps(model: TwoTower, optimizer: keras.optimizers.Optimizer, share: 
         return losses.stack()  # (steps,)
 
     train_steps.get_concrete_function()
-    return train_steps
+    return Compiled(optimizer, train_steps)
 
 
-def _batch_size(recipe: Training, rows: int) -> int:
+def rows_a_step(recipe: Training, rows: int) -> int:
     """Rows a step, by the recipe and by how many rows there are."""
     batch = recipe.batch_size
     if recipe.least_steps:
@@ -240,10 +266,15 @@ def _blocks(order: npt.NDArray[np.int64], batch: int) -> list[npt.NDArray[np.int
 def _schedule(recipe: Training, total: int) -> Any:
     if recipe.schedule == "constant":
         return recipe.learning_rate
+    return keras.optimizers.schedules.CosineDecay(**cosine(recipe, total))
+
+
+def cosine(recipe: Training, total: int) -> dict[str, float]:
+    """The settings of Keras' `CosineDecay` for a training of so many steps."""
     warmup = max(total // 20, 1)
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        decay_steps=max(total - warmup, 1),
-        warmup_target=recipe.learning_rate,
-        warmup_steps=warmup,
-    )
+    return {
+        "initial_learning_rate": 0.0,
+        "decay_steps": max(total - warmup, 1),
+        "warmup_target": recipe.learning_rate,
+        "warmup_steps": warmup,
+    }

@@ -87,6 +87,12 @@ def test_paired_losses_ring_the_best_epoch_of_each_training(
     assert [ring.get_xydata().tolist() for ring in rings] == [[[2, 1.5]], [[1, 1]]]
 
 
+def test_step_losses_stand_over_the_rows_seen(ax: Axes) -> None:
+    plots.step_losses({256: np.array([1.0, 0.5]), 1000: np.array([0.75])}, ax)
+    assert [list(line.get_xdata()) for line in ax.lines] == [[256, 512], [1000]]
+    assert ax.get_legend_handles_labels()[1] == ["256 rows a step", "1,000 rows a step"]
+
+
 def test_bars_stand_in_order_with_whole_numbers_written_whole(ax: Axes) -> None:
     plots.bars(pd.Series({"a": 1200.0, "b": 7.0}), ax, "ratings", "kind", highlight="b")
     assert heights(ax) == [1200, 7]

@@ -16,7 +16,7 @@ from movierec.reports.notebooks import find_notebooks, source_folder
 
 SOURCES = find_notebooks()
 LESSONS, APPENDIX = SOURCES[:-1], SOURCES[-1]
-CELLS = (20, 40)
+CELLS = (20, 50)
 LINES = 12  # of a code cell; "about ten"
 EXERCISE = re.compile(r"Exercise (\d\.\d)")
 

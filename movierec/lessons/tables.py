@@ -1,0 +1,38 @@
+"""Tables as a page shows them: places from 1, words on the left, numbers on the right."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+from pandas.io.formats.style import Styler
+
+LEFT = {"text-align": "left"}
+
+
+def listed(frame: pd.DataFrame, digits: int = 2, ranked: bool = True) -> Styler:
+    """A table for reading.
+
+    Args:
+        frame: any; what is missing is shown as nothing.
+        digits: decimals of numbers that are not all whole; those of ids and years have no commas.
+        ranked: whether the rows are places in a list, which are counted from 1.
+    """
+    if ranked:
+        frame = frame.set_axis(range(1, len(frame) + 1), axis=0)
+    words: list[Hashable] = [name for name in frame if not is_numeric_dtype(frame[name])]
+    formats = {name: _form(frame[name], digits) for name in frame if name not in words}
+    table = frame.style.format(formats, na_rep="").set_properties(
+        subset=pd.IndexSlice[:, words], **LEFT
+    )
+    heads = {name: [{"selector": "th", "props": [*LEFT.items()]}] for name in words}
+    return table.set_table_styles(heads, overwrite=False)
+
+
+def _form(column: pd.Series, digits: int) -> str:
+    known = column.dropna()
+    whole = (known == known.round()).all()
+    if whole:
+        return "{:.0f}" if str(column.name).endswith(("_id", "year")) else "{:,.0f}"
+    return f"{{:.{digits}f}}"

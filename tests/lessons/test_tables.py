@@ -1,0 +1,37 @@
+"""Tables are written for reading."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+
+from movierec.lessons.tables import listed
+
+FILMS = pd.DataFrame(
+    {"movie_id": [1200, 3], "title": ["Alien (1979)", None], "score": [0.1234, 2.0], "n": [1234, 5]}
+)
+
+
+def cells(html: str) -> list[str]:
+    return [cell.strip() for cell in re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", html)]
+
+
+def test_places_begin_at_one_and_numbers_are_written_by_what_they_are():
+    shown = cells(listed(FILMS, digits=3).to_html())
+    assert shown[shown.index("1") :] == [
+        *("1", "1200", "Alien (1979)", "0.123", "1,234"),
+        *("2", "3", "", "2.000", "5"),
+    ]
+
+
+def test_rows_that_are_no_places_keep_their_names():
+    named = FILMS.set_axis(["a", "b"])
+    assert "a" in cells(listed(named, ranked=False).to_html())
+
+
+def test_words_and_their_headings_stand_on_the_left_and_numbers_do_not():
+    html = listed(FILMS).to_html()
+    left = re.findall(r"([^}]*)\{\s*text-align: left;\s*\}", html)
+    assert all("col1" in rule for rule in left)
+    assert len(left) == 2  # cells and headings

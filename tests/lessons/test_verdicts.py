@@ -1,0 +1,79 @@
+"""Sentences about numbers say what the numbers say, whichever way these turn out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from movierec.lessons import verdicts
+
+
+def test_who_lost_most_need_not_be_worst_with_the_best_epoch_kept():
+    ends = pd.DataFrame({"best": [0.80, 0.83], "last": [0.95, 0.84]}, index=["free", "held"])
+    said = verdicts.overfitted(ends)
+    assert "*free* lost 0.150, the most, and *held* 0.010, the least" in said
+    assert "*free* has the lowest loss, though others lost less: 0.8000" in said
+    assert "*held* has the lowest loss, too: 0.7900" in verdicts.overfitted(
+        ends.assign(best=[0.80, 0.79])
+    )
+
+
+@pytest.mark.parametrize(("steady", "verdict"), [(2048, "does **not** bear"), (256, "bears the")])
+def test_jumps_compare_the_second_halves_of_the_losses(steady, verdict):
+    wild = np.array([9.0, 1.0, 1.0, 1.2, 1.0, 1.2])
+    calm = np.array([1.0, 9.0, 1.0, 1.1, 1.0, 1.1])
+    losses = {256: wild, 2048: calm} if steady == 2048 else {256: calm, 2048: wild}
+    said = verdicts.jumps(losses)
+    assert verdict in said
+    assert f"0.100 with {steady:,} rows" in said
+
+
+def test_gains_and_losses_are_both_told():
+    gains = {
+        "+ towers": pd.Series({"low": -0.02, "high": -0.01}),
+        "+ 3 members": pd.Series({"low": 0.0001, "high": 0.0005}),
+        "+ titles": pd.Series({"low": -0.1, "high": 0.1}),
+    }
+    assert verdicts.gained(gains) == (
+        "towers lower it by more than luck; 3 members **raise** it by more than luck; titles "
+        "change it no more than luck would."
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(-0.02, -0.01, "`a` is better"), (0.01, 0.02, "`b` is better"), (-0.1, 0.1, "no winner")],
+)
+def test_the_better_of_two_errs_less(low, high, verdict):
+    assert verdict in verdicts.better(pd.Series({"low": low, "high": high}), "a", "b")
+
+
+def test_an_error_that_rises_with_what_is_known_is_said_to_rise():
+    errors = pd.Series({"0": np.nan, "1–10": 0.8, "11–50": 0.95, "over 1000": 0.9})
+    assert "with 1–10 training ratings to those with over 1000 it **rises**" in verdicts.along(
+        errors, "users"
+    )
+    assert "falls, from 1.000 to 0.900" in verdicts.along(pd.Series({"a": 1.0, "b": 0.9}), "films")
+    assert verdicts.along(errors.iloc[:2], "users") == "All users here have 1–10 training ratings."
+
+
+def test_heavy_raters_are_told_from_people_who_are_hard_to_predict():
+    assert "1.15 times" in verdicts.concentrated(0.38, 0.33)
+    assert "mostly their many rows" in verdicts.concentrated(0.38, 0.33)
+    assert "hard to predict" in verdicts.concentrated(0.38, 0.1)
+
+
+def test_what_is_alike_by_chance_is_said_to_be():
+    """18 vectors of 32 numbers, as the genres of the review: 0.45 on average, 95 % below 0.58."""
+    said = verdicts.beyond_chance(0.52, 18, 32)
+    assert "0.45 on average" in said
+    assert "0.52 is **no more than chance**" in said
+    assert "0.70 is more than chance" in verdicts.beyond_chance(0.7, 18, 32)
+
+
+def test_a_misreading_that_loses_nothing_is_said_to_lose_nothing():
+    assert "the mistake does not show" in verdicts.misread(549, 549)
+    assert "5,217 rows when read rightly, 5,215 when misread: 2 words" in verdicts.misread(
+        5217, 5215
+    )
