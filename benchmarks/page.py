@@ -68,7 +68,7 @@ def openings(run_dir: Path, count: int) -> list[Row]:
         for _ in range(count):
             page = own.new_context().new_page()
             asked: list[Any] = []
-            page.on("requestfinished", lambda request, all=asked: all.append(request))
+            page.on("requestfinished", asked.append)
             seconds = opened(page, site)
             sizes = [request.sizes() for request in asked]
             sent = sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes)

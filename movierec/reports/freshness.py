@@ -13,7 +13,15 @@ from movierec.reports.report import Origin, read_report
 from movierec.trust import leads_out
 
 SIMULATED = "sample"  # made by the code, whatever lies in the data folder
-CODE = ("*.py", "*.j2", "*.css", "*.js", "*.html")  # of these files the package consists
+CODE = (
+    "*.py",
+    "*.json",
+    "*.svg",
+    "*.j2",
+    "*.css",
+    "*.js",
+    "*.html",
+)  # of these files the package consists
 
 
 def made_from(
