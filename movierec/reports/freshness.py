@@ -13,7 +13,8 @@ from movierec.reports.report import Origin, read_report
 from movierec.trust import leads_out
 
 SIMULATED = "sample"  # made by the code, whatever lies in the data folder
-CODE = (
+# of these files the package consists
+CODE = ("*.py", "*.json", "*.svg", "*.j2", "*.css", "*.js", "*.html")
     "*.py",
     "*.json",
     "*.svg",
