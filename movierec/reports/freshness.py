@@ -15,14 +15,6 @@ from movierec.trust import leads_out
 SIMULATED = "sample"  # made by the code, whatever lies in the data folder
 # of these files the package consists
 CODE = ("*.py", "*.json", "*.svg", "*.j2", "*.css", "*.js", "*.html")
-    "*.py",
-    "*.json",
-    "*.svg",
-    "*.j2",
-    "*.css",
-    "*.js",
-    "*.html",
-)  # of these files the package consists
 
 
 def made_from(
