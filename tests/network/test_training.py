@@ -306,20 +306,14 @@ def test_untrained_network_is_the_one_that_the_first_step_begins_with(small_tabl
         assert variable.numpy() == pytest.approx(run.weights[variable.path], abs=1e-5)
 
 
-def test_without_holdout_and_validation_everything_is_trained_on(small_tables, tmp_path):
-    parts = {"holdout": "none", "validation_fraction": 0}
-    run = train(small_tables, recipe="fast", epochs=2, run_dir=tmp_path / "run", **parts)
-    assert set(run.part) == {"train"}
-    assert run.metrics == {"validation": None, "test": None}
-    assert run.best_epoch == 2
-    assert run.history["val_loss"].isna().all()
-
-
-def test_data_without_demographics_trains(plain_tables, tmp_path):
-    settings = {"epochs": 1, "holdout": "none", "validation_fraction": 0.2}
+def test_data_without_demographics_or_rows_to_choose_on_trains(plain_tables, tmp_path):
+    settings = {"epochs": 2, "holdout": "none", "validation_fraction": 0}
     run = train(plain_tables, recipe="fast", run_dir=tmp_path / "run", **settings)
     assert run.recommender.for_user(6, k=2)["movie_id"].isin([2, 3, 5, 6]).all()
     assert load_network(run).count_params() == run.info["parameters"]
+    assert set(run.part) == {"train"}
+    assert run.best_epoch == 2
+    assert run.history["val_loss"].isna().all()
 
 
 # --- continuing from a run ------------------------------------------------------------------------

@@ -122,7 +122,7 @@ def start(folder: Path, calls: str) -> str:
         env=os.environ | {"PYTHONPATH": str(PROJECT), "MOVIEREC_PROGRESS": "lines"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
