@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from benchmarks.measure import Row
 from benchmarks.serving import Served, served
@@ -26,18 +26,6 @@ TIMED = """([element, watched]) => new Promise((done) => {
     requestAnimationFrame(() => done(performance.now() - began));
   }).observe(document.querySelector(watched), { childList: true, subtree: true });
   element.click();
-})"""
-# the same, to the frame after the list of films has its answer
-ANSWERED = """(element) => new Promise((done) => {
-  const began = performance.now(), asked = performance.getEntriesByType("resource").length;
-  const look = () => {
-    const all = performance.getEntriesByType("resource").slice(asked);
-    if (all.some((one) => one.name.endsWith("for-new-user") && one.responseEnd)) {
-      requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - began)));
-    } else setTimeout(look, 1);
-  };
-  element.click();
-  look();
 })"""
 
 
@@ -67,8 +55,12 @@ def openings(run_dir: Path, count: int) -> list[Row]:
     with served(run_dir) as site, browser() as own:
         for _ in range(count):
             page = own.new_context().new_page()
-            asked: list[Any] = []
-            page.on("requestfinished", asked.append)
+            asked: list[Request] = []
+
+            def note(request: Request, asked: list[Request] = asked) -> None:
+                asked.append(request)
+
+            page.on("requestfinished", note)
             seconds = opened(page, site)
             sizes = [request.sizes() for request in asked]
             sent = sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes)
@@ -86,7 +78,7 @@ def actions(run_dir: Path) -> dict[str, list[Row]]:
             page.wait_for_timeout(150)
             star = page.locator(".mr-deck").get_by_role("radio").nth(n % 5).element_handle()
             rows.setdefault("a star, to its list", []).append(
-                {"milliseconds": page.evaluate(ANSWERED, star)}
+                {"milliseconds": page.evaluate(TIMED, [star, ".mr-view"])}
             )
         for n in range(5):
             film = page.locator(f"{CARD} .mr-open").nth(n).element_handle()

@@ -26,6 +26,7 @@ from movierec.runs import Run
 KEEP_ALIVE = 75  # seconds; shorter ones reset connections that a browser holds to be open
 GRACE = 3  # seconds that answers under way have at the end
 ENDING = 10.0  # seconds until a worker that does not end is killed
+LOOK = 0.2  # seconds between two looks at the workers
 SHORT = 1.0  # seconds; a worker that lives no longer than this is not forked again
 
 
@@ -169,7 +170,10 @@ def _keep(work: Callable[[int | None], None], count: int, said: str) -> None:
             fork()
         print(said, file=sys.stderr, flush=True)
         while True:
-            child, _ = os.wait()
+            child, _ = os.waitpid(-1, os.WNOHANG)
+            if not child:  # looked at again and again: a wait can miss a signal
+                time.sleep(LOOK)
+                continue
             if time.monotonic() - began.pop(child) < SHORT:
                 fault = InputError("a worker of the page ended as soon as it began; see above why")
                 break

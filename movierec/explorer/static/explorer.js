@@ -243,10 +243,10 @@ export function mount(root, transport, words) {
 
   function drawHead() {
     const tab = (name) => h("button", { type: "button", class: "mr-tab", "aria-current": state.view === name ? "page" : null, onclick: () => { change({ view: name }); show("list"); } }, t(`view-${name}`));
-    head.replaceChildren(
+    head.replaceChildren(...[
       h("h1", { class: "mr-brand" }, "movierec"), h("nav", { class: "mr-tabs", "aria-label": t("views") }, VIEWS.map(tab)),
       h("button", { type: "button", class: "mr-small", lang: language() === "zh" ? "en" : "zh", onclick: () => change({ lang: language() === "zh" ? "en" : "zh" }) }, language() === "zh" ? "English" : "中文"),
-      transport.page && h("button", { type: "button", class: "mr-small", "aria-label": t("theme"), onclick: () => change({ theme: dark() ? "light" : "dark" }, false) }, "◐"));
+      transport.page && h("button", { type: "button", class: "mr-small", "aria-label": t("theme"), onclick: () => change({ theme: dark() ? "light" : "dark" }, false) }, "◐")].filter(Boolean));
     const count = (answer?.films ?? []).filter((film) => !seenOnList.has(film.movie_id)).length;
     const button = (name, badge) => h("button", { type: "button", "aria-current": pane === name ? "page" : null, onclick: () => { if (name === "list" && state.view !== "for-you") change({ view: "for-you" }); show(name); } },
       h("span", { class: "mr-bar-icon", "aria-hidden": "true" }, { rate: "★", list: "▤", search: "⌕", more: "☰" }[name]), t(`pane-${name}`), badge > 0 && h("span", { class: "mr-badge", "aria-label": t("n-new", { n: badge }) }, String(badge)));

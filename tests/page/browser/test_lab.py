@@ -93,6 +93,7 @@ def test_explorer_works_in_jupyterlab_and_python_drives_it(lab, visitor_of):
     me.page.locator(".mr-deck").get_by_role("radio").nth(1).click()
     expect(me.page.get_by_text("Your films (2)")).to_be_visible()
     expect(me.page.locator(".mr-why").first).to_contain_text("because you")
+    expect(me.page.locator(".mr-explorer")).not_to_contain_text(re.compile("false|undefined|null"))
     me.picture("list")
     me.page.locator(".mr-grid .mr-open").first.click()
     expect(me.page.get_by_role("dialog").get_by_text("Films like it")).to_be_visible()
