@@ -25,13 +25,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from scipy.sparse.linalg import svds
 
 from movierec.vectors import Indices, Rows
 
 Array = npt.NDArray[np.float32]
 
 RANK = 512  # directions kept of what is watched together
+SPARE = 64  # directions beside these that are followed while they are looked for,
+ITERATIONS = 6  # times
 RIDGE = 800.0  # of the linear item model
 STARS = [1.0, 2.0, 3.0, 4.0, 5.0]
 WEIGHTS = [0.5, 0.6, 0.8, 1.0, 1.1]  # even a film that was disliked was chosen
@@ -136,9 +137,9 @@ def fit_watching(rows: Rows, users: int, attributes: Array, rank: int = RANK) ->
     damped = sp.diags_array(((count / USUAL_HISTORY) ** -0.125).astype(np.float32)) @ history
     # small data has few directions that are more than chance
     rank = max(min(rank, min(damped.shape) // 4), 1)
-    _, strength, directions = svds(damped, k=rank, v0=np.ones(min(damped.shape), np.float32))
-    kept = strength > 1e-3 * strength.max()
-    strength, directions = strength[kept] ** 2, directions[kept].T  # (r,), (films, r)
+    strength, directions = strongest_directions(damped, rank)  # (r,), (films, r)
+    kept = strength > 1e-6 * strength.max()
+    strength, directions = strength[kept], directions[:, kept]
     diagonal = np.asarray(damped.multiply(damped).sum(axis=0)).ravel()
     left = np.maximum(diagonal - (directions**2) @ strength, 0) + RIDGE
     # Woodbury: (left + E s E')^-1 = 1 / left - W (1 / s + E' W)^-1 W',  W = E / left
@@ -158,6 +159,35 @@ def fit_watching(rows: Rows, users: int, attributes: Array, rank: int = RANK) ->
         for kept, array in zip(found[1:], unrated[1:], strict=True):
             kept[~rated] = array
     return found
+
+
+def strongest_directions(matrix: sp.csr_array, rank: int) -> tuple[Array, Array]:
+    """Largest eigenvalues of X'X and their eigenvectors, by randomised subspace iteration.
+
+    A few products with whole blocks of vectors take a tenth of the time of a Lanczos iteration, and
+    what they leave inexact is the weakest directions.
+
+    Args:
+        matrix: X, (n, m).
+        rank: r, at most m.
+
+    Returns:
+        (r,) and (m, r).
+
+    Reference:
+        Halko, Martinsson and Tropp (2011), Finding Structure with Randomness, algorithm 4.4.
+    """
+    flipped = matrix.T.tocsr()
+    start = np.random.default_rng(0).normal(
+        size=(matrix.shape[1], min(rank + SPARE, min(matrix.shape)))
+    )
+    block = start.astype(np.float32)
+    for _ in range(ITERATIONS):
+        block = np.linalg.qr(flipped @ (matrix @ block)).Q
+    seen = matrix @ block
+    strength, within = np.linalg.eigh((seen.T @ seen).astype(np.float64))
+    directions = block @ within[:, -rank:].astype(np.float32)
+    return np.maximum(strength[-rank:], 0).astype(np.float32), directions
 
 
 def unwatched(

@@ -14,6 +14,7 @@ from movierec.models.watching import (
     fit_watching,
     profile_of,
     star_weights,
+    strongest_directions,
     unwatched,
 )
 from movierec.vectors import Rows
@@ -68,13 +69,11 @@ def test_weights_are_those_of_the_linear_item_model(rows):
 
 
 def test_with_all_directions_the_model_is_exact(rows, monkeypatch):
-    everything = np.linalg.svd
+    def all_of_them(matrix, rank):
+        _, strength, directions = np.linalg.svd(matrix.toarray(), full_matrices=False)
+        return strength**2, directions.T
 
-    def all_of_them(matrix, k, v0):
-        u, s, vt = everything(matrix.toarray(), full_matrices=False)
-        return u, s, vt
-
-    monkeypatch.setattr("movierec.models.watching.svds", all_of_them)
+    monkeypatch.setattr("movierec.models.watching.strongest_directions", all_of_them)
     model = fit_watching(rows, USERS, PLAIN, RANK)
     inverse = exact(rows, RIDGE)
     found = -vectors(model) @ vectors(model).T  # off the diagonal; on it, this less 1 / ridge
@@ -156,3 +155,16 @@ def test_where_nobody_likes_any_film_all_stays_finite(rows):
     known = np.repeat(np.eye(2, dtype=np.float32), [6, 8], axis=0)
     model = fit_watching(rows._replace(rating=np.ones_like(rows.rating)), USERS, known, RANK)
     assert all(np.isfinite(array).all() for array in model)
+
+
+def test_strongest_directions_are_those_of_the_decomposition():
+    """Of a matrix whose strengths fall slowly, as those of histories do."""
+    rng = np.random.default_rng(0)
+    roots = [np.linalg.qr(rng.normal(size=(rows, 120))).Q for rows in (300, 200)]
+    strengths = 10 * np.arange(1, 121) ** -0.5
+    matrix = (roots[0] * strengths @ roots[1].T).astype(np.float32)
+    found, directions = strongest_directions(sp.csr_array(matrix), 20)
+    np.testing.assert_allclose(np.sort(found)[::-1], strengths[:20] ** 2, rtol=1e-3)
+    np.testing.assert_allclose(directions.T @ directions, np.eye(20), atol=1e-4)
+    kept = roots[1][:, :20].T @ directions  # both span the same
+    np.testing.assert_allclose(kept @ kept.T, np.eye(20), atol=1e-2)
