@@ -66,7 +66,7 @@ def test_a_film_has_an_address_reasons_and_a_way_back(visit):
     me.picture("sheet")
     me.page.keyboard.press("Escape")
     expect(sheet).to_be_hidden()
-    assert "#" not in me.page.url
+    expect(me.page).to_have_url(re.compile(r"^[^#]*$"))
     me.page.go_back()
     expect(sheet.get_by_role("heading", name="Films like it")).to_be_visible()
 
