@@ -237,10 +237,7 @@ class Recommender(Catalogue):
         exclude_seen: bool = True,
         liking: float | None = None,
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """The best films of each user row as arrays: what `for_users` tells in words.
-
-        See `Scorer.top`; `exclude_seen` as in `for_user`.
-        """
+        """What `for_users` tells in words, by row numbers, as arrays; see `Scorer.top`."""
         left_out = (lambda user: self.seen(user)[0]) if exclude_seen else None
         return self.scorer.top(user_idx, k, left_out, liking)
 
