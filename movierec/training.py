@@ -218,7 +218,7 @@ def _write(path: Path, plan: _Plan, trained: Trained, job: Job, prepare_seconds:
             **seconds,
             "finish": time.perf_counter() - began,
         },
-        "versions": _versions(plan.recipe),
+        "versions": plan.recipe.versions(),
     }
     write_run(
         path,
@@ -238,10 +238,6 @@ def _errors(model: Model, rows: Rows, part: RowNumbers) -> dict[str, float] | No
     given = rows.take(part)
     scores = pair_scores(model.users, model.films, given.user_idx, given.movie_idx)
     return rating_metrics(given.rating, np.clip(scores, rows.rating.min(), rows.rating.max()))
-
-
-def _versions(recipe: Recipe) -> dict[str, str]:
-    return {package: version(package) for package in recipe.packages}
 
 
 def train_or_load(
@@ -297,7 +293,7 @@ def _checkpoint(path: Path, plan: _Plan) -> Checkpoint:
     """The checkpoint of a run, with all that its numbers depend on, one setting an entry."""
     settings = {k: v for k, v in plan.config.items() if k != "network"}
     settings |= plan.config.get("network", {}) | {"data_sha256": plan.data_sha256}
-    settings |= {"movierec": version("movierec")} | _versions(plan.recipe)
+    settings |= {"movierec": version("movierec")} | plan.recipe.versions()
     return Checkpoint(checkpoint_folder(path), settings)
 
 

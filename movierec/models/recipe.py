@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -117,6 +118,14 @@ class Recipe(ABC):
         Raises:
             InputError: settings, rows or a checkpoint that it cannot use.
         """
+
+    def versions(self) -> dict[str, str]:
+        """The versions of its `packages`.
+
+        Raises:
+            InputError: one of them is not installed.
+        """
+        return {package: version(package) for package in self.packages}
 
     def changed(self, **settings: Any) -> Recipe:
         """This recipe with other settings, of those that it `supports`."""

@@ -42,6 +42,11 @@ class NetworkRecipe(Training, Recipe):
 
         return train_network(self, job)
 
+    def versions(self) -> dict[str, str]:
+        """Those of TensorFlow and Keras."""
+        with needs("network", f"recipe {self.name}"):
+            return super().versions()
+
     def changed(self, **settings: Any) -> NetworkRecipe:
         """This recipe with other settings; a batch size that is asked for is kept to."""
         if "batch_size" in settings:
