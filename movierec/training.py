@@ -53,24 +53,24 @@ def train(
     tensorboard: str | os.PathLike[str] | None = None,
     start_from: str | os.PathLike[str] | None = None,
 ) -> Run:
-    """Train a network on tables and write its run folder.
+    """Train by a recipe on tables and write the run folder.
 
-    While it trains, a checkpoint and the history so far stand beside the run folder, in
+    While it trains, a checkpoint and the history so far may stand beside the run folder, in
     `RUN_DIR.partial`. If the process is killed, the same call with `resume=True` continues from
     there and ends with exactly the numbers of a training that was never interrupted.
 
     Args:
         tables: from `load_dataset`, or of your own.
-        recipe: "classic", "fast", "best", or a `Recipe` or `BestRecipe` of your own.
-        seed: of the initial weights, the validation rows, the order of the rows and the dropout.
-            The same seed on the same machine gives the same run.
+        recipe: a name, such as "best", "classic" or "fast", or a `Recipe` of your own.
+        seed: of all that is random in the training, the validation rows included. The same seed on
+            the same machine gives the same run.
         run_dir: where to write; `reports/DATASET-RECIPE` when not given. An earlier run there is
             replaced.
         holdout, holdout_fraction, holdout_seed: which rows are held out for the test; see
             `splits.split`.
-        validation_fraction: part of the training rows that chooses the best state; 0.05 when not
-            given, and 0 for "best", which chooses nothing while it trains.
-        epochs, batch_size, learning_rate, patience: in place of the recipe's.
+        validation_fraction: part of the training rows that chooses the best state; the recipe's
+            when not given: 0.05 for a network, 0 for "best", which chooses nothing.
+        epochs, batch_size, learning_rate, patience: in place of the recipe's, if it has them.
         resume: continue an interrupted training of the same settings and data. Where there is
             none, train from the beginning; where the run is complete, return it. Otherwise the
             checkpoint of an interrupted training is removed.
@@ -126,10 +126,11 @@ def train(
             chosen=plan.rows.take(plan.chosen),
             seed=seed,
             checkpoint=checkpoint,
-            resume=resume,
             tensorboard=Path(tensorboard) / path.name if tensorboard else None,
             start_from=earlier,
         )
+        if settings.is_chief():
+            _begin(checkpoint, resume)
         prepared = time.perf_counter() - began
         trained = plan.recipe.fit(job)
         if settings.is_chief():
@@ -137,6 +138,21 @@ def train(
             checkpoint.remove()  # not before the run is in its place
         settings.meet()  # the other workers may read it
         return load_run(path)
+
+
+def _begin(checkpoint: Checkpoint, resume: bool) -> None:
+    """Say how the training begins; without `resume` it begins without an earlier checkpoint."""
+    if resume and checkpoint.exists():
+        say(f"resuming from {checkpoint.folder}")
+    elif resume:
+        say(f"there is no checkpoint in {checkpoint.folder}; training from the beginning")
+    elif checkpoint.exists():
+        say(
+            f"removing {checkpoint.folder}, the checkpoint of an interrupted training; --resume "
+            "would have continued it"
+        )
+    if not resume:
+        checkpoint.remove()  # what a killed process has left of one, too
 
 
 class _Plan(NamedTuple):

@@ -52,7 +52,7 @@ JOBS: list[Job] = []
 def test_a_job_is_what_is_to_be_learned_from_and_the_run_says_how(tables, tmp_path):
     run = train(tables, Watched("mine"), seed=3, run_dir=tmp_path / "r", validation_fraction=0.2)
     job = JOBS.pop()
-    assert (job.seed, job.resume, job.tensorboard, job.start_from) == (3, False, None, None)
+    assert (job.seed, job.tensorboard, job.start_from) == (3, None, None)
     for part, given in (("train", job.learned), ("validation", job.chosen)):
         expected = run.rows(part)
         assert len(expected.rating) > 0

@@ -58,8 +58,6 @@ class BestRecipe(FactorConfig, Recipe):
         `Ratings.vectors`, of members * factors + 2 entries.
         """
         began = time.perf_counter()
-        if not job.resume:
-            job.checkpoint.remove()
         with progress() as (show_epoch, show_pass):
             fitted = fit_ratings(
                 *(job.features, job.learned, job.chosen, self, job.seed),

@@ -55,9 +55,8 @@ class Job:
         learned: training rows, at least one.
         chosen: validation rows, which may choose the best state; may be empty.
         seed: of everything random.
-        checkpoint: where a state may be kept, to be resumed from; it is removed when the run is in
-            its place.
-        resume: whether to continue from there, if there is something.
+        checkpoint: where a state may be kept; what is there is to be continued from. It is removed
+            when the run is in its place.
         tensorboard: a folder for logs, or None.
         start_from: an earlier run to start at, or None.
     """
@@ -67,7 +66,6 @@ class Job:
     chosen: Rows
     seed: int
     checkpoint: Checkpoint
-    resume: bool = False
     tensorboard: Path | None = None
     start_from: Earlier | None = None
 

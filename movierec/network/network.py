@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from movierec.data.features import Features
 from movierec.errors import InputError
-from movierec.models.checkpoints import Checkpoint
 from movierec.models.recipe import Earlier, Job, Trained
 from movierec.network.fitting import fit
 from movierec.network.settings import NetworkConfig, Training
@@ -45,10 +44,6 @@ def train_network(recipe: Training, job: Job) -> Trained:
         say(f"waiting for all {worker_count()} workers, for {START_SECONDS} seconds at most")
     with workers():
         chief = is_chief()
-        if chief:
-            _say_how_it_begins(checkpoint, job.resume)
-            if not job.resume:
-                checkpoint.remove()
         check_agreement("settings and data, here as a checksum", checkpoint.checksum)
         model = started_network(job.features, job.learned, recipe, job.seed)
         if job.start_from:
@@ -186,18 +181,6 @@ def started_network(features: Features, learned: Rows, recipe: Training, seed: i
         users, movies = (np.float32(recipe.start_at_factors) * factors for factors in found)
         starts = users, movies
     return TwoTower(features, config, seed, *starts)
-
-
-def _say_how_it_begins(checkpoint: Checkpoint, resume: bool) -> None:
-    if resume and checkpoint.exists():
-        say(f"resuming from {checkpoint.folder}")
-    elif resume:
-        say(f"there is no checkpoint in {checkpoint.folder}; training from the beginning")
-    elif checkpoint.exists():
-        say(
-            f"removing {checkpoint.folder}, the checkpoint of an interrupted training; --resume "
-            "would have continued it"
-        )
 
 
 def _tensorboard_log(folder: Path) -> OnEpoch:
