@@ -9,13 +9,12 @@ Reference:
 
 from __future__ import annotations
 
-import weakref
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse.linalg import svds
 
+from movierec.data.titles import spoken_title
+from movierec.explorer.questions import MapOfFilms
 from movierec.recommend.recommender import Recommender
 
 WIDTH, HEIGHT = 1000, 640  # units of the picture
@@ -23,39 +22,12 @@ MARGIN = 24
 GENRES = 7  # that have a colour; the others share one
 
 
-@dataclass(frozen=True)
-class FilmMap:
-    """Films in a plane, those with most ratings first.
-
-    Attributes:
-        movie_ids: (n,).
-        points: (n, 2), whole numbers within `WIDTH` and `HEIGHT`.
-        group: (n,) place of its genre in `genres`, -1: none of them.
-        genres: names of the genres that have a colour, the most frequent first.
-    """
-
-    movie_ids: npt.NDArray[np.int64]
-    points: npt.NDArray[np.int64]
-    group: npt.NDArray[np.int64]
-    genres: list[str]
-    width: int = WIDTH
-    height: int = HEIGHT
-
-
-_MADE: weakref.WeakKeyDictionary[Recommender, FilmMap] = weakref.WeakKeyDictionary()
-
-
-def film_map(recommender: Recommender) -> FilmMap:
-    """Lay out all films that somebody has rated; a fraction of a second, once for a recommender."""
-    if recommender not in _MADE:
-        _MADE[recommender] = _laid_out(recommender)
-    return _MADE[recommender]
-
-
-def _laid_out(recommender: Recommender) -> FilmMap:
+def film_map(recommender: Recommender) -> MapOfFilms:
+    """Lay out all films that somebody has rated, those with most ratings first."""
     features, counts = recommender.features, recommender.rated_counts
-    movie_idx = features.movies.used[counts[features.movies.used] > 0]
-    points = _plane(recommender.near[movie_idx])
+    movie_idx = features.movies.used[np.argsort(-counts[features.movies.used], kind="stable")]
+    movie_idx = movie_idx[counts[movie_idx] > 0]
+    x, y = np.round(_plane(recommender.near[movie_idx])).astype(np.int64).T.tolist()
     slots = features.movie_fields["genres"][movie_idx]
     frequent = np.bincount(slots[slots > 0], minlength=len(features.genres))
     shown = [int(n) for n in np.argsort(-frequent, kind="stable")[:GENRES] if frequent[n]]
@@ -64,12 +36,15 @@ def _laid_out(recommender: Recommender) -> FilmMap:
     first = np.take_along_axis(slots, rarity.argmin(axis=1)[:, None], axis=1)[:, 0]
     group = np.full(len(features.genres), -1)
     group[shown] = np.arange(len(shown))
-    order = np.argsort(-counts[movie_idx], kind="stable")
-    return FilmMap(
-        features.movies.decode(movie_idx)[order],
-        np.round(points).astype(np.int64)[order],
-        group[first][order],
-        [features.genres[n] for n in shown],
+    return MapOfFilms(
+        width=WIDTH,
+        height=HEIGHT,
+        groups=[features.genres[n] for n in shown],
+        movie_ids=features.movies.decode(movie_idx).tolist(),
+        titles=[spoken_title(t) for t in recommender.describe(movie_idx)["title"]],
+        x=x,
+        y=y,
+        group=group[first].tolist(),
     )
 
 

@@ -1,11 +1,10 @@
-"""People of the data: who is looked at first, what they rated, and who they are."""
+"""People of the data: who is looked at first, and what they rated."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from movierec.data.features import GENDERS
-from movierec.data.tables import AGE_BAND_NAMES, Tables
+from movierec.data.tables import Tables
 from movierec.recommend.recommender import Recommender
 
 
@@ -26,14 +25,3 @@ def rated_films(recommender: Recommender, user_id: int) -> pd.DataFrame:
     rated = tables.ratings[tables.ratings["user_id"] == user_id].merge(tables.movies, on="movie_id")
     rated = rated.sort_values(["rating", "timestamp", "movie_id"], ascending=[False, False, True])
     return rated[["movie_id", "title", "year", "genres", "rating"]].reset_index(drop=True)
-
-
-def described(recommender: Recommender, user_id: int) -> str:
-    """Who a user is, such as "woman, 25-34, artist"; "" where the data knows none of it."""
-    fields = recommender.features.user_fields
-    if not fields:
-        return ""
-    row = recommender.features.users.encode([user_id])[0]
-    gender = {"F": "woman", "M": "man"}[GENDERS[fields["gender"][row]]]
-    job = recommender.tables.occupations[fields["job"][row]]
-    return f"{gender}, {AGE_BAND_NAMES[fields['age'][row]]}, {job}"

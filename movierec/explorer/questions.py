@@ -10,15 +10,17 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from movierec.explorer.profile import MovieId, Rated
-
 MOST_RATINGS = 2_000  # of one person; a list of theirs takes some 50 ms
 MOST_FILE = 2**21  # characters of a file
+MOST_FILMS = 5_000  # of a list of films, and of a profile
 
+MovieId = Annotated[int, Field(ge=0, lt=2**31)]
 UserId = Annotated[int, Field(ge=0, lt=2**31)]
+Stars = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Liking = Annotated[Share | None, Field(description="0: sure to be seen; 1: by stars alone")]
 Names = Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=50)]
-Films_ = Annotated[list[MovieId], Field(max_length=5_000)]
+MovieIds = Annotated[list[MovieId], Field(max_length=MOST_FILMS)]
 
 
 class Question(BaseModel):
@@ -27,13 +29,10 @@ class Question(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Someone(Question):
-    """Somebody who is not in the data, as far as they tell; all of it may be missing."""
+class Told(Question):
+    """What somebody tells of themselves beside their stars; all of it may be missing."""
 
-    ratings: dict[MovieId, Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]] = Field(
-        default={}, max_length=MOST_RATINGS, description="stars by movie id"
-    )
-    unknown: Films_ = Field(default=[], description="films that they say they have not seen")
+    unknown: MovieIds = Field(default=[], description="films that they say they have not seen")
     gender: Literal["F", "M"] | None = None
     age: int | None = Field(default=None, ge=1, le=129, description="in years")
     occupation: int | None = Field(
@@ -41,26 +40,62 @@ class Someone(Question):
     )
 
 
-class Settings(Question):
-    """How the films of a list are chosen."""
+class Someone(Told):
+    """Somebody who is not in the data."""
+
+    ratings: dict[MovieId, Stars] = Field(
+        default={}, max_length=MOST_RATINGS, description="stars by movie id"
+    )
+
+
+class Rated(Question):
+    """A film with the stars given; the title keeps it from being another film elsewhere."""
+
+    movie_id: MovieId
+    title: str = Field(max_length=500)
+    stars: Stars
+
+
+class Profile(Told):
+    """The file of what somebody told."""
+
+    model_config = ConfigDict(strict=True)
+    format: Literal["movierec profile"] = "movierec profile"
+    version: Literal[1] = 1
+    data: str = Field(default="", max_length=200)
+    ratings: list[Rated] = Field(default=[], max_length=MOST_FILMS)
+
+
+class Conditions(Question):
+    """Which films may stand on a list, and how many do."""
 
     k: int = Field(default=12, ge=1, le=100, description="how many films")
-    temperature: float = Field(default=0, ge=0, le=5, description="0: the plain best; 1: lively")
-    seed: int | None = Field(default=None, ge=0, lt=2**31, description="makes a draw repeatable")
     variety: Share = 0
-    liking: Share | None = Field(default=None, description="0: sure to be seen; 1: by stars alone")
     genres: Names = Field(default=[], description="a film has one of these")
     without: Names = Field(default=[], description="and none of these")
     first_year: int | None = Field(default=None, ge=0, le=9999)
     last_year: int | None = Field(default=None, ge=0, le=9999)
-    deny: Films_ = Field(default=[], description="films that are left out")
+    deny: MovieIds = Field(default=[], description="films that are left out")
+
+
+class Drawn(Conditions):
+    """A list that may be drawn by chance."""
+
+    temperature: float = Field(default=0, ge=0, le=5, description="0: the plain best; 1: lively")
+    seed: int | None = Field(default=None, ge=0, lt=2**31, description="makes a draw repeatable")
+
+
+class Settings(Drawn):
+    """How the films of a person's list are chosen."""
+
+    liking: Liking = None
 
 
 class ForNewUser(Someone, Settings):
     """Films for somebody who is not in the data, and what to ask them next."""
 
     ask: int = Field(default=0, ge=0, le=12, description="how many films to ask about")
-    shown: Films_ = Field(default=[], description="films that are asked about already")
+    shown: MovieIds = Field(default=[], description="films that are asked about already")
 
 
 class ForUser(Settings):
@@ -70,15 +105,16 @@ class ForUser(Settings):
     exclude_seen: bool = True
 
 
-class ForGroup(Settings):
+class ForGroup(Conditions):
     """Films for several people; a number is a person of the data."""
 
     people: list[UserId | Someone] = Field(min_length=1, max_length=5)
     how: Literal["least misery", "mean"] = "least misery"
-    least: float = Field(default=0, ge=0, le=10, description="stars that everybody gives at least")
+    liking: Liking = None
+    least: Stars = Field(default=0, description="stars that everybody gives at least")
 
 
-class OfFilm(Settings):
+class OfFilm(Drawn):
     """What is like a film, or goes with it."""
 
     movie_id: MovieId
@@ -234,15 +270,11 @@ class Doubtful(BaseModel):
     films: list[Film]
 
 
-class ReadBack(BaseModel):
+class ReadBack(Told):
     """What a file told."""
 
     kind: Literal["profile", "history"]
     ratings: list[Rated]
-    unknown: list[int] = []
-    gender: str | None = None
-    age: int | None = None
-    occupation: int | None = None
     unsure: list[Doubtful] = []
     skipped: int = 0
 

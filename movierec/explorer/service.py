@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from movierec.errors import InputError, one_line
 from movierec.explorer import questions as q
 from movierec.explorer.filmmap import film_map
 from movierec.explorer.people import active_user, rated_films
-from movierec.explorer.profile import Profile, Rated, read_profile
+from movierec.explorer.profile import read_profile
 from movierec.models.newcomers import left_to_learn
 from movierec.recommend import people
 from movierec.recommend.asking import Asking, asking, interview, spread_of
@@ -31,29 +31,11 @@ from movierec.trust import fault_of
 from movierec.vectors import Vectors
 
 if TYPE_CHECKING:
-    from movierec.posters.provider import Details
+    from movierec.posters.metadata import Metadata
 
 LIKENESS = 60.0  # a title less like the text than this (0 to 100) is no answer to a search
 BEST = 12  # films of a person's history that are told
 CONDITIONS = {"genres": ["genres"], "without": ["without"], "years": ["first_year", "last_year"]}
-
-
-class FilmDetails(Protocol):
-    """Who knows more of films than the data does; `posters.metadata.Metadata` is one.
-
-    Attributes:
-        attribution: what a page that shows the answers has to say.
-        language: of the titles, such as "zh-CN".
-    """
-
-    attribution: str
-    language: str
-
-    def known(self, movie_id: int) -> Details | None:
-        """What is known by now, at once."""
-
-    def ask(self, films: pd.DataFrame, done: Callable[[int, Details], None]) -> None:
-        """Find out more about `movie_id`, `title`, `year`; answers come from another thread."""
 
 
 class Service(NamedTuple):
@@ -64,6 +46,7 @@ class Service(NamedTuple):
         asking: what is asked of whom.
         films: each film by its id, as answers have it.
         active: the person of the data who is shown first.
+        map: of all films that somebody has rated.
         posters: who is asked for pictures and titles; None: nobody.
     """
 
@@ -71,10 +54,11 @@ class Service(NamedTuple):
     asking: Asking
     films: dict[int, dict[str, Any]]
     active: int
-    posters: FilmDetails | None = None
+    map: q.MapOfFilms
+    posters: Metadata | None = None
 
 
-def service_of(rec: Recommender, posters: FilmDetails | None = None) -> Service:
+def service_of(rec: Recommender, posters: Metadata | None = None) -> Service:
     """The service of a recommender; what is computed once is computed now."""
     films = {
         int(movie_id): {
@@ -87,14 +71,10 @@ def service_of(rec: Recommender, posters: FilmDetails | None = None) -> Service:
             ["movie_id", "title", "year", "genres"]
         ].itertuples(index=False)
     }
-    service = Service(rec, asking(rec), films, active_user(rec.tables), posters)
-    film_map(rec)
-    for name, warm in (
-        ("find", {"text": "a"}),
-        ("for-new-user", {}),
-        ("also-liked", {"movie_id": next(iter(films))}),
-    ):
-        answer(service, name, warm)
+    service = Service(rec, asking(rec), films, active_user(rec.tables), film_map(rec), posters)
+    find(service, q.Find(text="a"))
+    for_new_user(service, q.ForNewUser())
+    also_liked(service, q.OfFilm(movie_id=next(iter(films))))
     return service
 
 
@@ -149,7 +129,7 @@ def for_user(service: Service, asked: q.ForUser) -> q.ForPerson:
     return q.ForPerson(
         films=_for_person(service, person, films, _left(service, person)),
         loosen=loosen,
-        who=_who(service, user_id),
+        who=q.Person(**rec.describe_people(np.array([person.user_idx])).iloc[0].to_dict()),
         rated=len(rated),
         best=[
             _given(service, film, stars)
@@ -164,13 +144,10 @@ def for_group(service: Service, asked: q.ForGroup) -> q.Films:
     group = [
         rec.person(one) if isinstance(one, int) else _newcomer(service, one) for one in asked.people
     ]
-    every = service.rec.tables.movies["movie_id"].to_numpy()
+    every = rec.tables.movies["movie_id"].to_numpy()
     stars = np.stack([rec.predict_for(person, every) for person in group])  # (people, films)
 
     def listed(chosen: dict[str, Any]) -> pd.DataFrame:
-        if asked.temperature:
-            raise InputError("got a temperature, but a group gets its best films; leave it out")
-        chosen = {name: chosen[name] for name in chosen if name not in ("temperature", "seed")}
         if asked.least:
             among = chosen.get("among", every)
             chosen["among"] = np.intersect1d(every[stars.min(axis=0) >= asked.least], among)
@@ -243,17 +220,7 @@ def find(service: Service, asked: q.Find) -> q.Films:
 
 def map_of_films(service: Service, _: q.Question) -> q.MapOfFilms:
     """All rated films in a plane: those that lie near each other are watched by the same people."""
-    drawn = film_map(service.rec)
-    return q.MapOfFilms(
-        width=drawn.width,
-        height=drawn.height,
-        groups=drawn.genres,
-        movie_ids=drawn.movie_ids.tolist(),
-        titles=[service.films[film]["title"] for film in drawn.movie_ids.tolist()],
-        x=drawn.points[:, 0].tolist(),
-        y=drawn.points[:, 1].tolist(),
-        group=drawn.group.tolist(),
-    )
+    return service.map
 
 
 def described(service: Service, asked: q.OfFilms) -> q.Films:
@@ -265,16 +232,14 @@ def read_file(service: Service, asked: q.ReadFile) -> q.ReadBack:
     """A profile, or an export of ratings from elsewhere, as far as its films are in the data."""
     content = asked.text.encode("utf-8", "replace")
     if content.lstrip().startswith(b"{"):
-        told, left_out = read_profile(service.rec, content)
-        facts = told.model_dump(include={"ratings", "unknown", "gender", "age", "occupation"})
-        return q.ReadBack(kind="profile", skipped=left_out, **facts)
+        return read_profile(service.rec, content)
     history = read_history(content, service.rec.tables.movies, service.rec.star_values)
     titles = service.rec.tables.movies.set_index("movie_id")["title"]
     unsure = [*history.doubtful, *((line, []) for line in history.missing)]
     return q.ReadBack(
         kind="history",
         ratings=[
-            Rated(movie_id=film, title=titles[film], stars=stars)
+            q.Rated(movie_id=film, title=titles[film], stars=stars)
             for film, stars in history.ratings.items()
         ],
         unsure=[
@@ -291,40 +256,37 @@ def read_file(service: Service, asked: q.ReadFile) -> q.ReadBack:
     )
 
 
-def profile(service: Service, told: q.Someone) -> Profile:
+def profile(service: Service, asked: q.Someone) -> q.Profile:
     """What somebody told, as a file that `read-file` takes back."""
     ratings = [
-        Rated(movie_id=film, title=service.rec.title(film), stars=stars)
-        for film, stars in told.ratings.items()
+        q.Rated(movie_id=film, title=service.rec.title(film), stars=stars)
+        for film, stars in asked.ratings.items()
     ]
-    facts = told.model_dump(include={"unknown", "gender", "age", "occupation"})
-    return Profile(data=service.rec.tables.name, ratings=ratings, **facts)
+    facts = asked.model_dump(include=set(q.Told.model_fields))
+    return q.Profile(data=service.rec.tables.name, ratings=ratings, **facts)
 
 
 def posters(service: Service, asked: q.OfFilms) -> q.Posters:
     """What is known of films by now; the others are asked for, and never waited for."""
     if service.posters is None:
         return q.Posters(known=[], waiting=[])
-    known, missing = [], []
-    for film in asked.movie_ids:
-        _named(service, film)
-        if (told := service.posters.known(film)) is None:
-            missing.append(film)
-            continue
-        known.append(
-            q.Known(
-                movie_id=film,
-                title=told.title,
-                overview=told.overview,
-                source=told.source,
-                poster=told.poster is not None,
-            )
+    told = {film: service.posters.known(film) for film in asked.movie_ids}
+    waiting = [film for film, found in told.items() if found is None]
+    if waiting:
+        films = service.rec.describe(service.rec.features.movies.encode(waiting))
+        service.posters.ask(films, lambda *_: None)  # a page asks again by itself
+    known = [
+        q.Known(
+            movie_id=film,
+            title=found.title,
+            overview=found.overview,
+            source=found.source,
+            poster=found.poster is not None,
         )
-    if missing:
-        films = service.rec.tables.movies[["movie_id", "title", "year"]]
-        films = films.set_index("movie_id", drop=False).loc[missing].reset_index(drop=True)
-        service.posters.ask(films, _nothing)
-    return q.Posters(known=known, waiting=missing)
+        for film, found in told.items()
+        if found
+    ]
+    return q.Posters(known=known, waiting=waiting)
 
 
 def picture(service: Service, movie_id: int) -> bytes | None:
@@ -381,10 +343,6 @@ def answer(service: Service, name: str, question: bytes | str | dict[str, Any]) 
 # --- parts of answers ----------------------------------------------------------------------------
 
 
-def _nothing(*_: Any) -> None:
-    """A page asks again by itself."""
-
-
 def _named(service: Service, movie_id: int) -> dict[str, Any]:
     if movie_id not in service.films:
         service.rec.title(movie_id)  # raises, and says what is expected
@@ -404,7 +362,7 @@ def _left(service: Service, person: people.Person) -> Vectors:
 
 
 def _list(
-    service: Service, asked: q.Settings, mode: Callable[[dict[str, Any]], pd.DataFrame]
+    service: Service, asked: q.Conditions, mode: Callable[[dict[str, Any]], pd.DataFrame]
 ) -> tuple[pd.DataFrame, list[str]]:
     """A list, and if it is empty, which conditions to drop for one that is not."""
     films = mode(_chosen(service, asked))
@@ -421,13 +379,9 @@ def _list(
     return films, loosen
 
 
-def _chosen(service: Service, asked: q.Settings) -> dict[str, Any]:
+def _chosen(service: Service, asked: q.Conditions) -> dict[str, Any]:
     """Arguments of the recommender's modes."""
-    chosen: dict[str, Any] = {"k": asked.k, "variety": asked.variety}
-    if not isinstance(asked, q.ForGroup):
-        chosen |= {"temperature": asked.temperature, "seed": asked.seed}
-    if not isinstance(asked, q.OfFilm):
-        chosen["liking"] = asked.liking
+    chosen = asked.model_dump(include={"k", "variety", "temperature", "seed", "liking"})
     years = asked.first_year, asked.last_year
     if asked.genres or asked.without or asked.deny or years != (None, None):
         chosen["among"] = service.rec.where(asked.genres, asked.without, years, deny=asked.deny)
@@ -473,12 +427,6 @@ def _why(
         return [_given(service, ids[row], parts.given[row]) for row in rows]
 
     return [q.Why(speaks=told(most), though=next(iter(told(least)), None)) for most, least in named]
-
-
-def _who(service: Service, user_id: int) -> q.Person:
-    """A person of the data, as far as it tells."""
-    rows = service.rec.features.users.encode([user_id])
-    return q.Person(**service.rec.describe_people(rows).iloc[0].to_dict())
 
 
 def _times(service: Service, movie_id: int, other_id: int) -> float | None:

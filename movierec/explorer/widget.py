@@ -6,27 +6,29 @@ import base64
 import json
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import traitlets
 
 from movierec.errors import InputError
 from movierec.explorer import questions as q
-from movierec.explorer.service import FilmDetails, Service, answer, picture, service_of
+from movierec.explorer.service import Service, answer, picture, service_of
 from movierec.explorer.static_page import page_of
 from movierec.recommend.recommender import Recommender
 
+if TYPE_CHECKING:
+    from movierec.posters.metadata import Metadata
+
 STATIC = Path(__file__).with_name("static")
 VIEWS = ("for-you", "together", "person", "map")
-TUNING = tuple(q.Settings.model_fields)
 
 
 def explorer(
     recommender: Recommender,
     user_id: int | None = None,
     movie_id: int | None = None,
-    metadata: FilmDetails | None = None,
+    metadata: Metadata | None = None,
 ) -> Explorer:
     """An explorer of a run's recommendations.
 
@@ -71,14 +73,8 @@ class Explorer(anywidget.AnyWidget):
     def __init__(self, service: Service) -> None:
         self.service = service
         words = json.loads((STATIC / "words.json").read_text("utf-8"))
-        start: dict[str, Any] = {
-            "ratings": [],
-            "unknown": [],
-            "deny": [],
-            "view": "for-you",
-            "film": None,
-        }
-        super().__init__(words=words, state=start)
+        told: dict[str, Any] = {"ratings": [], "unknown": [], "deny": []}
+        super().__init__(words=words, state=told | {"view": "for-you", "film": None})
         self.on_msg(self._asked)
 
     # --- what a visitor does -----------------------------------------------------------------
@@ -140,7 +136,7 @@ class Explorer(anywidget.AnyWidget):
     @property
     def asked(self) -> q.Film | None:
         """The film that the visitor is asked about."""
-        films = self.ask("for-new-user", **self._told(), ask=1).ask
+        films = self.ask("for-new-user", **self._told(q.Someone), ask=1).ask
         return films[0] if films else None
 
     def ask(self, name: str, /, **question: Any) -> Any:
@@ -152,7 +148,9 @@ class Explorer(anywidget.AnyWidget):
         name, question = self._question()
         shown = {name: self.ask(name, **question)}
         if (film := self.state.get("film")) is not None:
-            shown["explain"] = self.ask("explain", movie_id=film, **self._told(of_film=True))
+            person = self.state.get("person") if self.state["view"] == "person" else None
+            who = self._told(q.Someone) if person is None else {"user_id": person}
+            shown["explain"] = self.ask("explain", movie_id=film, **who)
             shown["similar"] = self.ask("similar", movie_id=film, k=6)
         return page_of(self.service, shown)
 
@@ -167,31 +165,27 @@ class Explorer(anywidget.AnyWidget):
         rest = [film for film in self.state["unknown"] if film != movie_id]
         self._change(ratings=[*others, *rating], unknown=[*rest, *unknown])
 
-    def _told(self, of_film: bool = False) -> dict[str, Any]:
-        told = {name: self.state.get(name) for name in ("gender", "age", "occupation")}
-        told |= {"ratings": self.ratings, "unknown": self.state["unknown"]}
-        if of_film and self.state["view"] == "person" and self.state.get("person") is not None:
-            return {"user_id": self.state["person"]}
-        return told
+    def _told(self, form: type[q.Question]) -> dict[str, Any]:
+        """What the state holds of a form's question."""
+        told = self.state | {"ratings": self.ratings}
+        return {name: told[name] for name in form.model_fields if name in told}
 
     def _question(self) -> tuple[str, dict[str, Any]]:
         """The question that the open view asks."""
-        tuned = {name: self.state[name] for name in TUNING if name in self.state}
         match self.state["view"]:
             case "person":
-                tuned.pop("deny", None)
-                return "for-user", tuned | {"user_id": self.state.get("person")}
+                user_id = self.state.get("person")
+                return "for-user", self._told(q.ForUser) | {"user_id": user_id, "deny": []}
             case "together":
-                group = self.state.get("group", [])
-                others = [one.get("told", one.get("user_id")) for one in group]
-                for name in ("temperature", "seed"):
-                    tuned.pop(name, None)
-                least = self.state.get("least", 0)
-                return "for-group", tuned | {"people": [self._told(), *others], "least": least}
+                others = [
+                    one.get("told", one.get("user_id")) for one in self.state.get("group", [])
+                ]
+                people = [self._told(q.Someone), *others]
+                return "for-group", self._told(q.ForGroup) | {"people": people}
             case "map":
                 return "map", {}
             case _:
-                return "for-new-user", tuned | self._told() | {"ask": 3}
+                return "for-new-user", self._told(q.ForNewUser) | {"ask": 3}
 
     def _asked(self, _: Any, content: Any, buffers: Any) -> None:
         """A question of the component, which may hold anything."""

@@ -14,19 +14,21 @@ import asyncio
 import gzip
 import hashlib
 import ipaddress
-import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from movierec import __version__
 from movierec.errors import InputError
@@ -37,10 +39,11 @@ LONGEST_FILE = 2**22  # bytes of a question with a file
 BODY_SECONDS = 5.0  # until a body must have come
 A_SECOND, AT_ONCE = 20.0, 120.0  # requests of one client: in the long run, and at once
 CLIENTS = 10_000  # whose requests are counted; of more, those who asked longest ago are forgotten
-ASSETS = [Path(__file__).with_name("static"), Path(__file__).parents[1] / "explorer" / "static"]
+PAGE = Path(__file__).with_name("index.html")
+STATIC = [PAGE.with_name("static"), PAGE.parents[1] / "explorer" / "static"]
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 TYPES |= {".json": "application/json", ".svg": "image/svg+xml"}
-HEADERS = {
+POLICY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
@@ -50,23 +53,10 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-
-log = logging.getLogger(__name__)
-
-
-class Refused(Exception):
-    """A request that gets no answer.
-
-    Attributes:
-        status: of HTTP.
-    """
-
-    def __init__(self, status: int, message: str) -> None:
-        self.status = status
-        super().__init__(message)
+HEADERS = [(name.lower().encode(), value.encode()) for name, value in POLICY.items()]
 
 
-def make_app(service: Service, hosts: set[str], anywhere: bool) -> Starlette:
+def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
     """The application.
 
     Args:
@@ -74,94 +64,72 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> Starlette:
         hosts: names under which the page may be asked for, beside addresses.
         anywhere: whether it may be asked for under any address, not only a loopback one.
     """
-    paths = [path for folder in ASSETS for path in sorted(folder.iterdir())]
-    files = {path.name: Asset.of(path.read_bytes(), path.suffix) for path in paths}
-    told_about = answer(service, "about", {}).model_dump_json(exclude_none=True)
-    about = told_about.replace("<", "\\u003c").encode()  # no title ends a script
-    page_itself = files["index.html"].content.replace(b">{}</script>", b">" + about + b"</script>")
-    files["index.html"] = Asset.of(page_itself, ".html")
-    api = openapi()
-    allow = Bucket()
-
-    async def page(request: Request) -> Response:
-        return _file(request, files["index.html"])
-
-    async def static(request: Request) -> Response:
-        name = request.path_params["name"]
-        if name not in files:
-            raise Refused(404, "there is no such file")
-        return _file(request, files[name])
 
     async def ask(request: Request) -> Response:
         name = request.path_params["name"]
         if name not in QUESTIONS:
-            raise Refused(404, f"there is no question of this name; see {request.base_url}api/")
+            raise HTTPException(404, "there is no question of this name; see /api/openapi.json")
         if request.method == "GET":
             content = b"{}"
         elif request.headers.get("content-type", "").split(";")[0] != "application/json":
-            raise Refused(415, "expected application/json")
+            raise HTTPException(415, "expected application/json")
         else:
             content = await _body(request, LONGEST_FILE if name == "read-file" else LONGEST_BODY)
-        said = answer(service, name, content).model_dump_json(exclude_none=True).encode()
-        if name == "map":  # large, and the same for all
-            return _file(request, Asset.of(said, ".json"))
-        return Response(said, media_type=TYPES[".json"])
+        return Response(_told(answer(service, name, content)), media_type=TYPES[".json"])
 
     async def poster(request: Request) -> Response:
         found = picture(service, request.path_params["movie_id"])
         if found is None:
-            raise Refused(404, "there is no poster of this film by now")
+            raise HTTPException(404, "there is no poster of this film by now")
         return Response(found, media_type="image/jpeg", headers={"Cache-Control": "max-age=86400"})
 
-    async def described(request: Request) -> Response:
-        return JSONResponse(api)
-
-    async def health(request: Request) -> Response:
-        return JSONResponse({"status": "ok", "data": service.rec.tables.name})
-
+    files = [path for folder in STATIC for path in folder.iterdir()]
+    about = _told(answer(service, "about", {})).replace(b"<", b"\\u003c")  # no title ends a script
+    html = PAGE.read_bytes().replace(b">{}</script>", b">" + about + b"</script>")
+    health = {"status": "ok", "data": service.rec.tables.name}
     routes = [
-        Route("/", page),
-        Route("/static/{name}", static),
+        Route("/", _file(html, ".html")),
+        *(Route(f"/static/{path.name}", _file(path.read_bytes(), path.suffix)) for path in files),
+        Route("/api/v1/map", _file(_told(service.map), ".json"), methods=["GET", "POST"]),
         Route("/api/v1/posters/{movie_id:int}.jpg", poster),
         Route("/api/v1/{name}", ask, methods=["GET", "POST"]),
-        Route("/api/openapi.json", described),
-        Route("/health", health),
+        Route("/api/openapi.json", JSONResponse(openapi())),
+        Route("/health", JSONResponse(health)),
     ]
+    handlers: dict[Any, Any] = {HTTPException: _refused, InputError: _refused, 500: _failed}
+    return _guarded(Starlette(routes=routes, exception_handlers=handlers), hosts, anywhere)
 
-    async def told(request: Request, error: Exception) -> Response:
-        status = error.status if isinstance(error, Refused) else 422
-        return JSONResponse({"error": str(error)}, status)
 
-    async def lost(request: Request, error: Exception) -> Response:
-        return JSONResponse({"error": "there is no such address"}, error.status_code)  # type: ignore[attr-defined]
+def _guarded(app: ASGIApp, hosts: set[str], anywhere: bool) -> ASGIApp:
+    """The application behind a door that refuses what may not ask, and gives answers `HEADERS`."""
+    allow = Bucket()
 
-    async def failed(request: Request, error: Exception) -> Response:
-        return JSONResponse({"error": "something went wrong here; it is in the log"}, 500)
-
-    handlers: dict[Any, Any] = {Refused: told, InputError: told, 404: lost, 405: lost, 500: failed}
-    app = Starlette(routes=routes, exception_handlers=handlers)
-
-    async def guarded(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            return await app(scope, receive, send)
-
+    async def door(scope: Any, receive: Any, send: Any) -> None:
         async def with_headers(message: Any) -> None:
             if message["type"] == "http.response.start":
-                pairs = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-                message["headers"] = [*message["headers"], *pairs]
+                message["headers"] = [*message["headers"], *HEADERS]
             await send(message)
 
-        request = Request(scope)
+        request, answered = Request(scope), app
         try:
             _check(request, hosts, anywhere)
             if not allow(request.client.host if request.client else ""):
-                raise Refused(429, "too many requests; wait a few seconds")
-        except Refused as refused:
-            answered = JSONResponse({"error": str(refused)}, refused.status)
-            return await answered(scope, receive, with_headers)
-        return await app(scope, receive, with_headers)
+                raise HTTPException(429, "too many requests; wait a few seconds")
+        except HTTPException as error:
+            answered = await _refused(request, error)
+        await answered(scope, receive, with_headers)
 
-    return guarded  # type: ignore[return-value]
+    return door
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        return JSONResponse({"error": error.detail}, error.status_code)
+    return JSONResponse({"error": str(error)}, 422)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": "something went wrong here; it is in the log"}, 500)
 
 
 class Bucket:
@@ -195,11 +163,11 @@ def _check(request: Request, hosts: set[str], anywhere: bool) -> None:
     site = headers.get("sec-fetch-site", "none")
     follows_link = request.method == "GET" and headers.get("sec-fetch-mode") == "navigate"
     if not own:
-        raise Refused(403, "this page is not asked for under this name; see --host")
+        raise HTTPException(403, "this page is not asked for under this name; see --host")
     if origin is not None and urlsplit(origin).netloc.lower() != asked.lower():
-        raise Refused(403, "this page answers to no other site")
+        raise HTTPException(403, "this page answers to no other site")
     if site not in ("same-origin", "none") and not follows_link:
-        raise Refused(403, "this page answers to no other site")
+        raise HTTPException(403, "this page answers to no other site")
 
 
 async def _body(request: Request, most: int) -> bytes:
@@ -209,36 +177,30 @@ async def _body(request: Request, most: int) -> bytes:
             async for chunk in request.stream():
                 content += chunk
                 if len(content) > most:
-                    raise Refused(413, f"expected {most:,} bytes at most")
+                    raise HTTPException(413, f"expected {most:,} bytes at most")
     except (TimeoutError, ClientDisconnect) as error:
-        raise Refused(408, "the question took too long to come") from error
+        raise HTTPException(408, "the question took too long to come") from error
     return bytes(content)
 
 
-class Asset(NamedTuple):
-    """A file of the page: as it is, packed, its type and what tells it from others."""
-
-    content: bytes
-    packed: bytes
-    kind: str
-    tag: str
-
-    @classmethod
-    def of(cls, content: bytes, suffix: str) -> Asset:
-        """With what is computed once."""
-        tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-        return cls(content, gzip.compress(content), TYPES[suffix], tag)
+def _told(said: BaseModel) -> bytes:
+    return said.model_dump_json(exclude_none=True).encode()
 
 
-def _file(request: Request, file: Asset) -> Response:
-    headers = {"ETag": file.tag, "Cache-Control": "no-cache"}  # asked for each time, sent once
-    if request.headers.get("if-none-match") == file.tag:
-        return Response(status_code=304, headers=headers)
-    headers["Vary"] = "Accept-Encoding"
-    if "gzip" not in request.headers.get("accept-encoding", ""):
-        return Response(file.content, media_type=file.kind, headers=headers)
-    headers["Content-Encoding"] = "gzip"
-    return Response(file.packed, media_type=file.kind, headers=headers)
+def _file(content: bytes, suffix: str) -> Callable[[Request], Awaitable[Response]]:
+    """What answers with a file: packed once, and not sent again to who has it."""
+    packed, kind = gzip.compress(content), TYPES[suffix]
+    tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+
+    async def respond(request: Request) -> Response:
+        headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return Response(content, media_type=kind, headers=headers)
+        return Response(packed, media_type=kind, headers=headers | {"Content-Encoding": "gzip"})
+
+    return respond
 
 
 def openapi() -> dict[str, Any]:

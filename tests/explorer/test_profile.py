@@ -49,9 +49,9 @@ def test_films_that_other_data_calls_otherwise_are_left_out_and_counted(rec: Rec
         {"movie_id": other, "title": "Quite another film", "stars": 1},
         {"movie_id": 2**31 - 1, "title": "Nowhere", "stars": 1},
     ]
-    told, left_out = read_profile(rec, profile(rec, ratings=ratings, unknown=[2**31 - 1]))
+    told = read_profile(rec, profile(rec, ratings=ratings, unknown=[2**31 - 1]))
     assert [one.movie_id for one in told.ratings] == [film]
-    assert (told.unknown, left_out) == ([], 2)
+    assert (told.unknown, told.skipped) == ([], 2)
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ NARROWER: dict[str, set[str]] = {
     "recommend.choosing": {"errors", "vectors"},
     "evaluation.metrics": {"errors", "vectors"},
     "evaluation.baselines": {"evaluation.metrics", "vectors"},
-    "explorer.questions": {"explorer.profile"},
+    "explorer.questions": set(),
     "posters.provider": {"data.titles"},
     "posters.client": {"errors", "trust"},
 }

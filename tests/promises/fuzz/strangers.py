@@ -22,7 +22,8 @@ from unittest import mock
 import numpy as np
 
 from movierec.errors import InputError
-from movierec.explorer.profile import Profile, Rated, read_profile
+from movierec.explorer.profile import read_profile
+from movierec.explorer.questions import Profile, Rated
 from movierec.explorer.service import answer, service_of
 from movierec.models.best import BestRecipe
 from movierec.models.checkpoints import Checkpoint, State
@@ -193,7 +194,7 @@ def use_run(place: Path, name: str, content: bytes) -> None:
 
 def use_profile(place: Path, content: bytes) -> None:
     recommender = base()[1].recommender
-    told, _ = read_profile(recommender, content)
+    told = read_profile(recommender, content)
     ratings = {rated.movie_id: rated.stars for rated in told.ratings}
     facts = told.model_dump(include={"unknown", "gender", "age", "occupation"})
     question = {"ratings": ratings, "ask": 2, "k": 2} | facts
