@@ -15,15 +15,13 @@ from movierec.evaluation.evaluate import Measured, known_and_held_out, measure_m
 from movierec.models.best import BEST, BestRecipe, fit_ratings
 from movierec.models.watching import fit_watching
 from movierec.recommend.scorer import join_scores
-from movierec.vectors import Vectors, pair_scores
+from movierec.vectors import Indices, Vectors, pair_scores
 
 if TYPE_CHECKING:
     from movierec.runs import Run
 
 SEED = 0  # of the starts
 NO_TOWER = 1e12  # a ridge under which a tower says nothing
-
-Indices = npt.NDArray[np.int32]
 
 
 def measure_halves(run: Run, part: str = "test") -> dict[str, Measured]:
@@ -43,20 +41,14 @@ def measure_halves(run: Run, part: str = "test") -> dict[str, Measured]:
     return measure_methods(run, methods, part)
 
 
-def measure_parts(
-    run: Run,
-    part: str = "test",
-    recipe: BestRecipe | None = None,
-    best: Run | None = None,
-) -> dict[str, Measured]:
+def measure_parts(run: Run, part: str = "test", best: Run | None = None) -> dict[str, Measured]:
     """Fit recipe `best` part by part on the rows of a run, and measure each step.
 
     Args:
         run: of any recipe; only its data and its held-out rows are used.
         part: the rows to measure on, as in `evaluation.measure`.
-        recipe: with all parts; None: that of `best`, or else `BEST`.
-        best: a run of the recipe on the same rows, if there is one. It then stands for the last
-            three steps, which are not fitted again.
+        best: a run of the recipe on the same rows, if there is one: the last three steps are its,
+            and are not fitted again.
 
     Returns:
         What was measured, by what has been added: each step holds those before it. The steps up to
@@ -65,45 +57,40 @@ def measure_parts(
     Raises:
         InputError: the run has no such rows.
     """
-    if recipe is None:
-        settings = {field.name for field in dataclasses.fields(BestRecipe)} - {"name"}
-        of_run = {name: best.config[name] for name in settings} if best else {}
-        recipe = dataclasses.replace(BEST, **of_run)
+    fields = {field.name for field in dataclasses.fields(BestRecipe)} - {"name"}
+    recipe = (
+        BEST
+        if best is None
+        else dataclasses.replace(BEST, **{name: best.config[name] for name in fields})
+    )
     train, _ = known_and_held_out(run, part)
     features = run.features
-    nothing = train.take(np.zeros(0, np.int64))
-    one: dict[str, Any] = {"members": 1}
     steps: dict[str, dict[str, Any]] = {
-        "factors and biases": one | {"movie_ridge": NO_TOWER, "user_ridge": NO_TOWER},
-        "+ towers of users": one | {"movie_ridge": NO_TOWER},
-        "+ towers of films": one if best else {},
+        "factors and biases": {"members": 1, "movie_ridge": NO_TOWER, "user_ridge": NO_TOWER},
+        "+ towers of users": {"members": 1, "movie_ridge": NO_TOWER},
+        "+ towers of films": {"members": 1} if best else {},
     }
     methods = {}
     for name, changes in steps.items():
-        fitted = fit_ratings(features, train, nothing, dataclasses.replace(recipe, **changes), SEED)
+        changed = dataclasses.replace(recipe, **changes)
+        fitted = fit_ratings(features, train, train.take(np.zeros(0, np.int64)), changed, SEED)
         methods[name] = _by_rating(*fitted.vectors(features, members=1))
-    averaged = f"+ {recipe.members} models averaged"
     if best:
-        whole = best.recommender.scorer
-        methods[averaged] = _by_rating(whole.model.users, whole.model.films)
-
-        def watched(user_idx: Indices) -> npt.NDArray[np.float32]:
-            return whole.scores(user_idx, liking=0.0)
-
-        def both(user_idx: Indices) -> npt.NDArray[np.float32]:
-            return whole.scores(user_idx)
+        model = best.recommender.model
+        user, movie, watching = model.users, model.films, model.watching
     else:
         user, movie = fitted.vectors(features)
-        methods[averaged] = _by_rating(user, movie)
         watching = fit_watching(train, len(features.users), movie_attributes(features))
 
-        def watched(user_idx: Indices) -> npt.NDArray[np.float32]:
-            return watching.profiles[user_idx] @ watching.watched.T
+    def watched(user_idx: Indices) -> npt.NDArray[np.float32]:
+        return watching.profiles[user_idx] @ watching.watched.T
 
-        def both(user_idx: Indices) -> npt.NDArray[np.float32]:
-            return join_scores(watched(user_idx), user[user_idx] @ movie.T)
+    def both(user_idx: Indices) -> npt.NDArray[np.float32]:
+        return join_scores(watched(user_idx), user[user_idx] @ movie.T)
 
-    methods["+ what is watched"] = Baseline(methods[averaged].predict, both)
+    averaged = _by_rating(user, movie)
+    methods[f"+ {recipe.members} models averaged"] = averaged
+    methods["+ what is watched"] = Baseline(averaged.predict, both)
     methods["only what is watched"] = Baseline(scores=watched)
     return measure_methods(run, methods, part)
 

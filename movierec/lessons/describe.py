@@ -27,15 +27,12 @@ def user_groups(tables: Tables) -> dict[str, pd.Series]:
     if not tables.has_demographics:
         return {}
     users = tables.users.set_index("user_id")
-    band = np.maximum(np.searchsorted(AGE_BANDS, users["age"], side="right") - 1, 0)
-    codes = {
-        "gender": (users["gender"].map(GENDERS.index), GENDERS),
-        "age band": (band, AGE_BAND_NAMES),
-        "occupation": (users["occupation"], tables.occupations),
-    }
+    jobs = pd.Categorical.from_codes(users["occupation"], tables.occupations, ordered=True)
+    bands = [0, *AGE_BANDS[1:], np.inf]
     return {
-        name: pd.Series(pd.Categorical.from_codes(code, names, ordered=True), users.index)
-        for name, (code, names) in codes.items()
+        "gender": users["gender"].astype(pd.CategoricalDtype(GENDERS, ordered=True)),
+        "age band": pd.cut(users["age"], bands, right=False, labels=list(AGE_BAND_NAMES)),
+        "occupation": pd.Series(jobs, users.index),
     }
 
 
@@ -99,10 +96,10 @@ def part_table(
         By name: `ratings`, `mean rating` (stars), `users`, `films`, and the shares of its ratings
         by `unknown users` and of `unknown films`, which have no row among those known.
     """
-    rows = {}
-    for name, (own, known) in parts.items():
+
+    def told(own: RowNumbers, known: RowNumbers) -> dict[str, float]:
         part, before = ratings.iloc[own], ratings.iloc[known]
-        rows[name] = {
+        return {
             "ratings": len(part),
             "mean rating": part["rating"].mean(),
             "users": part["user_id"].nunique(),
@@ -110,7 +107,8 @@ def part_table(
             "unknown users": 1 - part["user_id"].isin(before["user_id"]).mean(),
             "unknown films": 1 - part["movie_id"].isin(before["movie_id"]).mean(),
         }
-    return pd.DataFrame.from_dict(rows, orient="index")
+
+    return pd.DataFrame({name: told(*rows) for name, rows in parts.items()}).T
 
 
 def dense_corner(tables: Tables, users: int = 250, films: int = 250) -> Tables:
@@ -118,23 +116,20 @@ def dense_corner(tables: Tables, users: int = 250, films: int = 250) -> Tables:
 
     Args:
         tables: any data set.
-        users, films: how many of each, where there are so many.
-
-    Returns:
-        Tables of these films, of the people who rated most of them, and of their ratings in the
-        order of the file.
+        users, films: how many of each, where there are so many; people by how many of these films
+            they rated.
     """
     ratings = tables.ratings
     known = ratings["movie_id"].value_counts().index[:films]
     ratings = ratings[ratings["movie_id"].isin(known)]
     active = ratings["user_id"].value_counts().index[:users]
-    ratings = ratings[ratings["user_id"].isin(active)].reset_index(drop=True)
-    return dataclasses.replace(
-        tables,
-        users=tables.users[tables.users["user_id"].isin(active)].reset_index(drop=True),
-        movies=tables.movies[tables.movies["movie_id"].isin(known)].reset_index(drop=True),
-        ratings=ratings,
-    )
+    kept = {
+        "users": tables.users[tables.users["user_id"].isin(active)],
+        "movies": tables.movies[tables.movies["movie_id"].isin(known)],
+        "ratings": ratings[ratings["user_id"].isin(active)],
+    }
+    kept = {name: table.reset_index(drop=True) for name, table in kept.items()}
+    return dataclasses.replace(tables, **kept)
 
 
 def neighbours(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,6 @@ def window_answers(words: list[str], answers: npt.ArrayLike, window: int, ax: Ax
     Args:
         words: the title's words, "" for padding.
         answers: (words - window + 1,) numbers, before the relu.
-        window: words seen at once.
     """
     answers = np.asarray(answers)
     shown = [word or "·" for word in words]
@@ -96,11 +96,10 @@ def network(user_tower: Any, movie_tower: Any, ax: Axes) -> Axes:
     """The whole network, inputs on top, as the built towers have it.
 
     Every box is an operation with its output shape (B for the batch) and its parameters, every
-    line an array that goes from one to the next.
+    line an array that goes from one to the next. Some 13 by 15 inches read well.
 
     Args:
         user_tower, movie_tower: built Keras models.
-        ax: where to draw; some 13 by 15 inches read well.
     """
     columns = top = 0.0
     ends = []
@@ -162,14 +161,9 @@ def _placed(tower: Any, left: float) -> tuple[dict[Any, tuple[float, float]], di
 def _draw_operation(operation: Any, x: float, y: float, ax: Axes) -> None:
     kind = type(operation).__name__
     named = hasattr(operation, "count_params")
-    words = operation.name.split("_") if named else [kind.lower()]  # an array operation has no name
-    lines = [""]
-    for word in words:
-        if len(lines[-1]) + len(word) > 12:
-            lines.append("")
-        lines[-1] += f"_{word}" if lines != [""] else word
-    shape = ", ".join(map(str, ("B", *operation.output.shape[1:])))
-    lines.append(f"({shape})")
+    name = operation.name if named else kind.lower()  # an array operation has no name
+    lines = [line.replace(" ", "_") for line in wrap(name.replace("_", " "), 12)]
+    lines.append(f"({', '.join(map(str, ('B', *operation.output.shape[1:])))})")
     if named and operation.count_params():
         lines.append(f"{operation.count_params():,}")
     _draw_box("\n".join(lines), x, y, _KINDS.get(kind, ("", "lightgrey"))[1], ax)

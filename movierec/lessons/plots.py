@@ -18,6 +18,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 BINS = 30  # bars of a histogram
+NUMBER = "{x:,.10g}"  # on an axis: 10,000 and 0.5
 
 # for `plt.rcParams.update(plots.STYLE)` at the top of a notebook
 STYLE: dict[str, Any] = {
@@ -32,12 +33,18 @@ STYLE: dict[str, Any] = {
 }
 
 
+def _curves(ax: Axes, xlabel: str, ylabel: str) -> Axes:
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.grid(alpha=0.3)
+    ax.legend()
+    return ax
+
+
 def loss_curves(history: pd.DataFrame, ax: Axes, levels: dict[str, float] | None = None) -> Axes:
     """Training and validation loss by epoch.
 
     The training loss is the mean over an epoch, so it stands half an epoch earlier than the
-    validation loss, which is measured at the epoch's end. Without validation rows there is only
-    the training loss.
+    validation loss, which is measured at the epoch's end.
 
     Args:
         history: with `epoch`, `train_loss`, `val_loss` (NaN without validation rows).
@@ -48,10 +55,7 @@ def loss_curves(history: pd.DataFrame, ax: Axes, levels: dict[str, float] | None
         ax.plot(history["epoch"], history["val_loss"], "s-", color=COLOURS[1], label="validation")
     for colour, (name, level) in zip(COLOURS[2:], (levels or {}).items(), strict=False):
         ax.axhline(level, linestyle="--", color=colour, label=name)
-    ax.set(xlabel="epoch", ylabel="mean squared error (stars²)")
-    ax.grid(alpha=0.3)
-    ax.legend()
-    return ax
+    return _curves(ax, "epoch", "mean squared error (stars²)")
 
 
 def paired_losses(histories: dict[str, pd.DataFrame], ax: Axes) -> Axes:
@@ -66,10 +70,7 @@ def paired_losses(histories: dict[str, pd.DataFrame], ax: Axes) -> Axes:
         ax.plot(epoch, val_loss, "s-", color=colour, label=f"{name}: validation")
         best = val_loss.idxmin()
         ax.plot(epoch[best], val_loss[best], "o", color=colour, markersize=14, fillstyle="none")
-    ax.set(xlabel="epoch", ylabel="mean squared error (stars²)")
-    ax.grid(alpha=0.3)
-    ax.legend()
-    return ax
+    return _curves(ax, "epoch", "mean squared error (stars²)")
 
 
 def step_losses(losses: dict[int, npt.NDArray[np.floating]], ax: Axes) -> Axes:
@@ -77,16 +78,12 @@ def step_losses(losses: dict[int, npt.NDArray[np.floating]], ax: Axes) -> Axes:
 
     Args:
         losses: (steps,) of each training, by its rows a step.
-        ax: where to draw.
     """
     for colour, (batch, found) in zip(COLOURS, losses.items(), strict=False):
         seen = batch * np.arange(1, len(found) + 1)
         ax.plot(seen, found, ".-", color=colour, linewidth=1, label=f"{batch:,} rows a step")
-    ax.set(xlabel="rows seen", ylabel="loss of the step (stars²)")
-    ax.xaxis.set_major_formatter("{x:,.10g}")
-    ax.grid(alpha=0.3)
-    ax.legend()
-    return ax
+    ax.xaxis.set_major_formatter(NUMBER)
+    return _curves(ax, "rows seen", "loss of the step (stars²)")
 
 
 def bars(
@@ -123,7 +120,7 @@ def bars(
     whole = np.all(values == np.round(values))
     fmt = "{:,.0f}" if whole else f"{{:,.{digits}f}}"
     ax.bar_label(drawn, fmt=fmt, padding=2, fontsize="small")
-    (ax.xaxis if horizontal else ax.yaxis).set_major_formatter("{x:,.10g}")
+    (ax.xaxis if horizontal else ax.yaxis).set_major_formatter(NUMBER)
     return ax
 
 
@@ -137,13 +134,10 @@ def grouped_lines(table: pd.DataFrame, ax: Axes, xlabel: str, ylabel: str) -> Ax
     """
     names = [f"{name:g}" if isinstance(name, float) else str(name) for name in table.index]
     # seven colours and eight markers: 56 lines before two look the same
-    looks = zip(cycle(COLOURS), cycle("osD^vP*X"), table.columns, strict=False)
+    looks = zip(cycle(COLOURS), cycle("osD^vP*X"), table, strict=False)
     for colour, marker, name in looks:
         ax.plot(names, table[name].to_numpy(), marker=marker, color=colour, label=name)
-    ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.grid(alpha=0.3)
-    ax.legend()
-    return ax
+    return _curves(ax, xlabel, ylabel)
 
 
 def places(table: pd.DataFrame, ax: Axes, xlabel: str) -> Axes:
@@ -163,7 +157,7 @@ def places(table: pd.DataFrame, ax: Axes, xlabel: str) -> Axes:
     ax.set_yscale("log")
     ax.invert_yaxis()
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter("{x:,.10g}")
+    ax.yaxis.set_major_formatter(NUMBER)
     ax.yaxis.set_minor_locator(NullLocator())
     ax.set(xlabel=xlabel, ylabel="place in the list")
     ax.grid(alpha=0.3)
@@ -215,11 +209,8 @@ def calibration(
     ax.plot(guess, given, "o-", color=COLOURS[0], label="the model")
     if error is not None:
         ax.errorbar(guess, given, yerr=np.asarray(error), fmt="none", capsize=3, color=COLOURS[0])
-    ax.set(xlabel="mean predicted rating (stars)", ylabel="mean rating given (stars)")
     ax.set_aspect("equal")
-    ax.grid(alpha=0.3)
-    ax.legend()
-    return ax
+    return _curves(ax, "mean predicted rating (stars)", "mean rating given (stars)")
 
 
 def points_by_group(
@@ -259,7 +250,7 @@ def histogram(values: npt.ArrayLike, ax: Axes, value_label: str, count_label: st
     ax.hist(values, bins=list(edges), color=COLOURS[0], edgecolor="white", linewidth=0.5)
     ax.axvline(median, linestyle="--", color=COLOURS[1], label=f"median {median:,.4g}")
     ax.set(xlabel=value_label, ylabel=count_label)
-    ax.yaxis.set_major_formatter("{x:,.10g}")
+    ax.yaxis.set_major_formatter(NUMBER)
     ax.legend()
     return ax
 
@@ -278,7 +269,7 @@ def long_tail(counts: npt.ArrayLike, ax: Axes, what: str) -> Axes:
     ax.loglog(rank, ordered, color=COLOURS[0])
     ax.fill_between(rank[:half], ordered[:half], 1, color=COLOURS[4], alpha=0.4)
     for axis in (ax.xaxis, ax.yaxis):  # powers would be written as formulas, which STYLE shows raw
-        axis.set_major_formatter("{x:,.10g}")
+        axis.set_major_formatter(NUMBER)
     ax.text(1.1, 1.3, f"the first {half:,}\nhave half\nof all ratings", va="bottom")
     ax.set(xlabel=f"{what}, most ratings first", ylabel="ratings", ylim=(1, None))
     ax.grid(alpha=0.3)
@@ -291,7 +282,7 @@ def over_time(timestamps: npt.ArrayLike, ax: Axes) -> Axes:
     monthly = moments.resample("MS").sum()
     ax.plot(monthly.index, monthly, drawstyle="steps-post", color=COLOURS[0])
     ax.set(xlabel="month", ylabel="ratings a month", ylim=(0, None))
-    ax.yaxis.set_major_formatter("{x:,.10g}")
+    ax.yaxis.set_major_formatter(NUMBER)
     ax.grid(alpha=0.3)
     return ax
 

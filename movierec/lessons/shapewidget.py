@@ -15,8 +15,8 @@ from movierec.data.features import Sizes
 from movierec.lessons.shapes import LayerShape, derive
 from movierec.network.settings import NetworkConfig
 
-WIDEST = 7  # words of a window
-TITLES = (WIDEST, 30)  # words of a title, so that every window fits
+WINDOWS = range(1, 8)  # words of one
+TITLES = (7, 30)  # words of a title, so that every window fits
 STYLE = """<style>
 .shapes table { border-collapse: collapse; font-size: 13px; text-align: left; }
 .shapes th, .shapes td { padding: 2px 10px 2px 0; font-weight: 400; }
@@ -46,14 +46,14 @@ class ShapeExplorer(ipywidgets.VBox):
 
     Attributes:
         title_length, embed_dim, side_dim, filters, vector_dim: sliders, whole numbers.
-        windows: a checkbox for each window from 1 to `WIDEST` words.
+        windows: a checkbox for each of `WINDOWS`.
         again: back to where it began.
         answer: the table, as HTML; layers that differ from the beginning are marked.
         parameters: trainable numbers in all.
     """
 
     def __init__(self, sizes: Sizes, config: NetworkConfig) -> None:
-        self._sizes, self._config = sizes, config
+        self._sizes, self._config, self._begun = sizes, config, derive(sizes, config)
         length = min(max(sizes.title_length, TITLES[0]), TITLES[1])
         self.title_length = _slider("Words of a title, L", length, *TITLES)
         self.embed_dim = _slider("Width of embeddings, d", config.embed_dim, 2, 128)
@@ -67,15 +67,12 @@ class ShapeExplorer(ipywidgets.VBox):
                 indent=False,
                 layout={"width": "auto"},
             )
-            for words in range(1, WIDEST + 1)
+            for words in WINDOWS
         ]
         self.again = ipywidgets.Button(description="As it was")
         self.answer = ipywidgets.HTML()
-        self._begun = derive(sizes, config)
         sliders = (self.title_length, self.embed_dim, self.side_dim, self.filters, self.vector_dim)
-        self._controls = (*sliders, *self.windows)
-        self._start = [control.value for control in self._controls]
-        self._held = False
+        self._start = [(control, control.value) for control in (*sliders, *self.windows)]
         super().__init__(
             [
                 _row(*sliders),
@@ -84,7 +81,7 @@ class ShapeExplorer(ipywidgets.VBox):
                 self.answer,
             ]
         )
-        for control in self._controls:
+        for control, _ in self._start:
             control.observe(self._refresh, "value")
         self.again.on_click(self._reset)
         self._refresh()
@@ -109,26 +106,18 @@ class ShapeExplorer(ipywidgets.VBox):
 
     def static(self) -> str:
         """The layers that differ from the beginning as HTML that needs no kernel."""
-        before = {(layer.layer, layer.shape, layer.parameters) for layer in self._begun}
-        changed = [x for x in self.layers if (x.layer, x.shape, x.parameters) not in before]
-        return self._table(changed)
+        return self._table([layer for layer in self.layers if layer not in self._begun])
 
     def _reset(self, _: Any = None) -> None:
-        self._held = True  # one table, not one for each control
-        for control, value in zip(self._controls, self._start, strict=True):
+        for control, value in self._start:
             control.value = value
-        self._held = False
-        self._refresh()
 
     def _refresh(self, _: Any = None) -> None:
-        if self._held:
-            return
-        if not any(box.value for box in self.windows):
-            self.answer.value = (
-                '<p role="status">Without a window the title says nothing: tick at least one.</p>'
-            )
-            return
-        self.answer.value = self._table(self.layers)
+        if any(box.value for box in self.windows):
+            self.answer.value = self._table(self.layers)
+        else:
+            said = "Without a window the title says nothing: tick at least one."
+            self.answer.value = f'<p role="status">{said}</p>'
 
     def _table(self, layers: list[LayerShape]) -> str:
         before = {layer.layer: layer for layer in self._begun}
@@ -148,17 +137,12 @@ class ShapeExplorer(ipywidgets.VBox):
 def _line(layer: LayerShape, before: LayerShape | None) -> str:
     shape = f"({', '.join(map(str, layer.shape))})"
     count = f"{layer.parameters:,} = {layer.arithmetic}" if layer.parameters else ""
-
-    def cell(text: str, same: bool) -> str:
-        return f"<td>{escape(text)}</td>" if same else f"<td><mark>{escape(text)}</mark></td>"
-
-    return (
-        f'<tr><th scope="row">{escape(layer.layer)}</th>'
-        + cell(layer.rule, True)
-        + cell(shape, before is not None and before.shape == layer.shape)
-        + cell(count, before is not None and before.parameters == layer.parameters)
-        + "</tr>"
-    )
+    if before is None or before.shape != layer.shape:
+        shape = f"<mark>{shape}</mark>"
+    if before is None or before.parameters != layer.parameters:
+        count = f"<mark>{count}</mark>"
+    cells = "".join(f"<td>{cell}</td>" for cell in (escape(layer.rule), shape, count))
+    return f'<tr><th scope="row">{layer.layer}</th>{cells}</tr>'
 
 
 def _slider(label: str, value: int, low: int, high: int) -> ipywidgets.IntSlider:

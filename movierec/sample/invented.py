@@ -77,21 +77,13 @@ _DEEDS = "Outwit Rescue Marry Forget Repair Bewitch Defend Steal Photograph Betr
 # Names of places and families are put together; they carry no taste, like most proper names.
 _PLACE_STARTS = "Ash Bel Cor Dun Elm Fal Glen Har Kil Lind Mar Nor Oak Pen Quill Ros Sand Thorn Val"
 _PLACE_ENDS = "bury combe dale field ford gate haven holm mere mont moor port stead ton vale wick"
-_TEMPLATES = (  # the article goes last, as MovieLens has it
-    *(
-        "NOUN",
-        "ADJ NOUN",
-        "ADJ NOUN",
-        "ADJ NOUN, The",
-        "ADJ NOUN, The",
-        "ERA NOUN",
-        "ERA NOUN, The",
-    ),
-    *("NOUN of PLACE, The", "NOUN of the ADJ NOUN", "ADJ ERA, The", "NAME and the ADJ NOUN"),
-    *("VERB NAME", "VERB the NOUN", "NAME PLACE", "NAME's ADJ NOUN", "ERA in PLACE"),
-    *("ADJ NOUN of NAME PLACE, The", "NOUN, the NOUN and NAME, The", "Château PLACE, Le"),
-    "How NAME Learned to DEED the ADJ NOUN and DEED the NOUN",
-    "Last ERA in PLACE, The",
+# the article goes last, as MovieLens has it
+_TEMPLATES = (
+    "NOUN|ADJ NOUN|ADJ NOUN|ADJ NOUN, The|ADJ NOUN, The|ERA NOUN|ERA NOUN, The|NOUN of PLACE, The|"
+    "NOUN of the ADJ NOUN|ADJ ERA, The|NAME and the ADJ NOUN|VERB NAME|VERB the NOUN|NAME PLACE|"
+    "NAME's ADJ NOUN|ERA in PLACE|ADJ NOUN of NAME PLACE, The|NOUN, the NOUN and NAME, The|"
+    "Château PLACE, Le|How NAME Learned to DEED the ADJ NOUN and DEED the NOUN|"
+    "Last ERA in PLACE, The"
 )
 _NUMERALS = {50: "L", 40: "XL", 10: "X", 9: "IX", 5: "V", 4: "IV", 1: "I"}
 # genre: (share of films that start from it, its usual year, the genres that go with it)
@@ -178,7 +170,7 @@ def _new_title(mood: str, year: int, rng: np.random.Generator) -> tuple[str, str
             return _pick(_PLACE_STARTS.split(), rng) + _pick(_PLACE_ENDS.split(), rng)
         return _pick({"NAME": _NAMES, "VERB": _VERBS, "DEED": _DEEDS}[slot[0]].split(), rng)
 
-    filled = re.sub("ADJ|NOUN|ERA|PLACE|NAME|VERB|DEED", fill, _pick(_TEMPLATES, rng))
+    filled = re.sub("ADJ|NOUN|ERA|PLACE|NAME|VERB|DEED", fill, _pick(_TEMPLATES.split("|"), rng))
     stem, comma, article = filled.rpartition(", ")
     return (stem, f", {article}") if comma else (filled, "")
 
@@ -188,8 +180,7 @@ def _pick(options: Sequence[T], rng: np.random.Generator) -> T:
     return options[int(rng.random() * len(options))]
 
 
-def _roman(number: int) -> str:
-    """Write a number below 90 in Roman numerals."""
+def _roman(number: int) -> str:  # below 90
     numeral = ""
     for value, letters in _NUMERALS.items():
         count, number = divmod(number, value)

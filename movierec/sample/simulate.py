@@ -67,7 +67,7 @@ class Truth:
         """E[rating | user, movie] of each pair: (pairs,) ids to (pairs,) stars.
 
         Raises:
-            InputError: an id is not of this world, or there are not as many users as movies.
+            InputError: an id that is not of this world, or lists of different lengths.
         """
         user_ids, movie_ids = np.asarray(user_ids), np.asarray(movie_ids)
         if user_ids.shape != movie_ids.shape or user_ids.ndim != 1:
@@ -120,16 +120,15 @@ def simulate(
         >>> len(simulation.tables.ratings)
         2000
     """
-    _check_sizes(n_users, n_movies, n_ratings, seed)
+    _check_sizes(n_users=n_users, n_movies=n_movies, n_ratings=n_ratings, seed=seed)
     rng = np.random.default_rng(seed)
     users, tastes, bias = _people(n_users, rng)
     movies, traits, quality, circle, popularity, circle_habits = _films(n_movies, rng)
     counts = _activity(n_users, n_movies, n_ratings, rng)
 
     habits = 0.35 * rng.standard_normal((n_users, _HABITS))
-    watch_users = np.hstack([2.5 * tastes, habits])
-    watch_movies = np.hstack([traits, circle_habits])
-    user_rows, movie_rows = _watch(counts, popularity, watch_users, watch_movies, rng)
+    watching = np.hstack([2.5 * tastes, habits]), np.hstack([traits, circle_habits])
+    user_rows, movie_rows = _watch(counts, popularity, *watching, rng)
 
     latent = np.empty(n_ratings)
     for block in _blocks(n_ratings):
@@ -177,29 +176,24 @@ def write_ml1m(tables: Tables, folder: str | Path) -> None:
             folder holds something else, or cannot be made.
         OSError: the folder cannot be written; the files that were there are as before.
     """
-    half_stars = tables.ratings["rating"].mod(1).ne(0)
-    if half_stars.any():
+    users, movies, ratings = tables.users, tables.movies, tables.ratings
+    half = ratings["rating"][ratings["rating"] % 1 > 0]
+    if len(half):
         raise InputError(
-            f"rating {tables.ratings['rating'][half_stars].iloc[0]:g}; expected whole stars, which "
-            "is all that the MovieLens-1M form can hold; round the ratings first"
+            f"rating {half.iloc[0]:g}; expected whole stars, which is all that the MovieLens-1M "
+            "form can hold; round the ratings first"
         )
     if not tables.has_demographics:
         raise InputError(
-            f"users with the columns {', '.join(tables.users.columns)}; expected gender, age, "
+            f"users with the columns {', '.join(users.columns)}; expected gender, age, "
             "occupation and zip as well; the MovieLens-1M form needs them, add them first"
         )
-    for title in tables.movies["title"]:
-        if not title.isascii() and title != title.encode("latin-1", "replace").decode("latin-1"):
-            raise InputError(
-                f"title {title!r}; expected letters of latin-1 only, the encoding of MovieLens-1M; "
-                "spell the title without the others"
-            )
-    users = tables.users[["user_id", "gender", "age", "occupation", "zip"]]
-    ratings = tables.ratings[["user_id", "movie_id", "rating", "timestamp"]]
     files = {
-        "users.dat": users,
-        "movies.dat": tables.movies[["movie_id", "title", "genres"]],
-        "ratings.dat": ratings.astype({"rating": "int8"}),
+        "users.dat": users[["user_id", "gender", "age", "occupation", "zip"]],
+        "movies.dat": movies[["movie_id", "title", "genres"]],
+        "ratings.dat": ratings.astype({"rating": "int8"})[
+            ["user_id", "movie_id", "rating", "timestamp"]
+        ],
     }
     folder = Path(folder)
     with alone(folder):
@@ -217,28 +211,32 @@ def write_ml1m(tables: Tables, folder: str | Path) -> None:
 
 
 def _write_rows(frame: pd.DataFrame, path: Path) -> None:
-    row = "::".join(["%s"] * frame.shape[1]) + "\n"
     with path.open("w", encoding="latin-1", newline="\n") as file:
         for block in _blocks(len(frame)):
-            columns = (frame[name].iloc[block].tolist() for name in frame.columns)
-            file.writelines(row % cells for cells in zip(*columns, strict=True))
+            try:
+                np.savetxt(file, frame.iloc[block].to_numpy(object), fmt="%s", delimiter="::")
+            except UnicodeEncodeError as error:
+                raise InputError(
+                    f"got {error.object.strip()!r}; expected letters of latin-1 only, the encoding "
+                    "of MovieLens-1M; spell it without the others"
+                ) from error
 
 
-def _check_sizes(n_users: int, n_movies: int, n_ratings: int, seed: int) -> None:
-    """Refuse a world that cannot be."""
-    sizes = {"n_users": (n_users, 1), "n_movies": (n_movies, 1), "n_ratings": (n_ratings, 1)}
-    for name, (value, least) in {**sizes, "seed": (seed, 0)}.items():
+def _check_sizes(**sizes: int) -> None:
+    for name, value in sizes.items():
+        least = 0 if name == "seed" else 1
         if not isinstance(value, int | np.integer) or value < least:
             raise InputError(
                 f"{name}={value!r}; expected a whole number from {least}; write it as one, "
                 "without a decimal point or exponent"
             )
-    fewest, most = n_users * min(_FEWEST, n_movies), n_users * n_movies
-    if not fewest <= n_ratings <= most:
+    n_users, n_movies, n_ratings, _ = sizes.values()
+    each = min(_FEWEST, n_movies)
+    if not n_users * each <= n_ratings <= n_users * n_movies:
         raise InputError(
-            f"n_ratings={n_ratings}; expected {fewest} (at least {min(_FEWEST, n_movies)} for each "
-            f"of {n_users} users) to {most} (every user every film); change n_ratings, or have "
-            f"{'fewer users' if n_ratings < fewest else 'more users or films'}"
+            f"n_ratings={n_ratings}; expected {n_users * each} (at least {each} for each of "
+            f"{n_users} users) to {n_users * n_movies} (every user every film); change n_ratings, "
+            f"or have {'fewer users' if n_ratings < n_users * each else 'more users or films'}"
         )
 
 
@@ -272,12 +270,7 @@ def _people(n_users: int, rng: np.random.Generator) -> tuple[pd.DataFrame, np.nd
 def _films(
     n_movies: int, rng: np.random.Generator
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Draw the movies table and what is true of each film.
-
-    Returns:
-        The table; traits (movies, traits); quality (movies,) in stars; circle (movies,);
-        popularity (movies,), which sums to 1; watching habits that a film meets (movies, habits).
-    """
+    """Draw the movies table and of each film traits, quality, circle, popularity, habits met."""
     n_circles = max(1, n_movies // 20)
     circle = rng.integers(n_circles, size=n_movies)
     kinds = [draw_circle(rng) for _ in range(n_circles)]
@@ -320,12 +313,11 @@ def _films(
 
 
 def _plain_words(title: str) -> list[str]:
-    """The words of a title, without commas and possessives."""
     return title.replace(",", "").replace("'s", "").split()
 
 
 def _summed(rows: list[list[int]], vectors: np.ndarray) -> np.ndarray:
-    """Sum the vectors of each list of rows: (lists, dimensions)."""
+    """The sums of each list's vectors, (lists, dimensions)."""
     total = np.zeros((len(rows), vectors.shape[1]))
     owner = np.repeat(np.arange(len(rows)), [len(own) for own in rows])
     np.add.at(total, owner, vectors[[row for own in rows for row in own]])
@@ -370,11 +362,10 @@ def _watch(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw the films that each user rates: row numbers of users and films, by user.
 
-    Films race: the time of a film is exponential with rate popularity * exp(affinity), and the
-    first `counts[user]` to arrive are watched, in that order. To race the whole catalogue for each
-    user would be a dense matrix, so all but the most active users race only a pool drawn by
-    popularity, about four times as large as they need; the rates make up for how likely a film was
-    to be in the pool.
+    Films race: the time of one is exponential with rate popularity * exp(affinity), and the first
+    `counts[user]` to arrive are watched, in that order. All but the most active users race only a
+    pool drawn by popularity, about four times as large as they need; the rates make up for how
+    likely a film was to be in the pool.
     """
     n_movies = len(popularity)
     # draws needed for a pool of a given number of distinct films
@@ -436,7 +427,7 @@ def _timestamps(counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _rating_moments(latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and variance of the stars that come of a latent mean: both (pairs,)."""
+    """Mean and variance of the stars that come of a latent mean, both (pairs,)."""
     mean, square = np.ones_like(latent), np.ones_like(latent)
     for stars in (2, 3, 4, 5):
         reached = ndtr((latent - (stars - 0.5)) / _NOISE)  # P(rating >= stars)
@@ -448,7 +439,7 @@ def _rating_moments(latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _pairwise(
     left: np.ndarray, right: np.ndarray, left_rows: np.ndarray, right_rows: np.ndarray
 ) -> np.ndarray:
-    """Return the inner product of each pair of rows: (pairs,)."""
+    """Inner products of pairs of rows, (pairs,)."""
     return np.einsum("pd,pd->p", left[left_rows], right[right_rows])
 
 

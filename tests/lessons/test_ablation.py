@@ -10,9 +10,16 @@ from movierec.models.best import BestRecipe
 RECIPE = BestRecipe("best", factors=6, passes=8, members=2)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("movierec.lessons.ablation.BEST", RECIPE)
+        yield
+
+
 @pytest.fixture(scope="module")
-def parts(small_own):
-    return {k: v.summary() for k, v in measure_parts(small_own, recipe=RECIPE).items()}
+def parts(small_own, quick):
+    return {k: v.summary() for k, v in measure_parts(small_own).items()}
 
 
 def test_every_step_is_measured(parts):
@@ -37,7 +44,7 @@ def test_towers_lower_the_error_and_what_is_watched_makes_the_lists(parts):
 
 def test_whole_recipe_is_that_of_a_run(small_best, parts):
     """Fitted on the same rows, apart from what newcomers add for the unrated."""
-    found = measure_parts(small_best, recipe=RECIPE)["+ 2 models averaged"].summary()
+    found = measure_parts(small_best)["+ 2 models averaged"].summary()
     assert found["rmse"] == pytest.approx(small_best.metrics["test"]["rmse"], abs=2e-3)
 
 
