@@ -14,6 +14,7 @@ import asyncio
 import gzip
 import hashlib
 import ipaddress
+import json
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -84,8 +85,13 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
         return Response(found, media_type="image/jpeg", headers={"Cache-Control": "max-age=86400"})
 
     files = [path for folder in STATIC for path in folder.iterdir()]
-    about = _told(answer(service, "about", {})).replace(b"<", b"\\u003c")  # no title ends a script
-    html = PAGE.read_bytes().replace(b">{}</script>", b">" + about + b"</script>")
+    start = {
+        "about": answer(service, "about", {}).model_dump(exclude_none=True),
+        "words": json.loads((STATIC[1] / "words.json").read_bytes()),
+        "first": answer(service, "for-new-user", {"ask": 3}).model_dump(exclude_none=True),
+    }
+    told = json.dumps(start, ensure_ascii=False).replace("<", "\\u003c")  # no title ends a script
+    html = PAGE.read_text("utf-8").replace(">{}</script>", f">{told}</script>").encode()
     health = {"status": "ok", "data": service.rec.tables.name}
     routes = [
         Route("/", _file(html, ".html")),

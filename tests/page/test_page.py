@@ -7,6 +7,7 @@ import gzip
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import time
@@ -64,6 +65,13 @@ def test_the_page_and_its_files_come_with_a_strict_policy(site: Served):
         _, packed, small = asked(site, path, headers={"Accept-Encoding": "gzip"})
         assert packed["content-encoding"] == "gzip"
         assert gzip.decompress(small) == body
+
+
+def test_who_has_told_nothing_finds_the_first_films_in_the_page(site: Served):
+    _, _, page = asked(site, "/")
+    [start] = re.findall('id="start">(.*?)</script>', page.decode())
+    _, _, films = asked(site, "/api/v1/for-new-user", {"ask": 3})
+    assert json.loads(start)["first"] == json.loads(films)
 
 
 def test_other_programs_have_lists_and_a_description_of_all_questions(site: Served):

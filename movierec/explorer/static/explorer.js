@@ -4,6 +4,7 @@
 //   transport.ask(name, question, signal) -> Promise of the answer; throws {status, message}, 0: no connection
 //   transport.picture(movie_id)           -> Promise of an address
 //   transport.load(), transport.save(state): where the state is kept; transport.page: whether a page
+//   transport.about: the answer to "about", where it is there already
 
 const EMPTY = {
   ratings: [], unknown: [], deny: [], gender: null, age: null, occupation: null,
@@ -93,7 +94,7 @@ function pattern(random, colours) {
 
 export function mount(root, transport, words) {
   let state = { ...copy(EMPTY), ...transport.load() };
-  let about = null, answer = null, queue = [], undone = [], asking = null, sequence = 0, retry = null, waits = 2000;
+  let about = transport.about ?? null, answer = null, queue = [], undone = [], asking = null, sequence = 0, retry = null, waits = 2000;
   let mapped = null, fresh = new Set(), pane = "rate", closing = false;
   const films = new Map(), extra = new Map(), pictures = new Map(), drawn = new Map(), cards = new Map(), skipped = [], seenOnList = new Set();
   const live = new AbortController(); // ends the listeners of the document
@@ -103,12 +104,9 @@ export function mount(root, transport, words) {
   const language = () => state.lang ?? ((navigator.language ?? "en").toLowerCase().startsWith("zh") ? "zh" : "en");
   const t = (key, values = {}) => (words[language()][key] ?? words.en[key] ?? key)
     .replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
-  const formats = new Map(); // making one takes longer than a card
-  const number = (value, digits = 0) => {
-    const key = language() + digits;
-    if (!formats.has(key)) formats.set(key, new Intl.NumberFormat(language() === "zh" ? "zh-CN" : "en", { minimumFractionDigits: digits, maximumFractionDigits: digits }));
-    return formats.get(key).format(value);
-  };
+  // 1,234.5 in both languages; the browser's own formats take 30 ms to be there
+  const number = (value, digits = 0) => value.toFixed(digits).replace(/\B(?=(\d{3})+(\.|$))/g, ",");
+  const starred = (value) => number(value, value % 1 ? 1 : 0);
   const named = (key) => words[language()].names?.[key] ?? key; // genres, jobs and ages, which come from the data
   const titled = (film) => (about?.language?.slice(0, 2) === language() && extra.get(film.movie_id)?.title) || film.title;
   const quoted = (title) => t("quoted", { title });
@@ -120,7 +118,7 @@ export function mount(root, transport, words) {
     if (!film.why) return film.times >= 1.2 ? t("times", { n: number(film.times, 1) }) : "";
     const { speaks, though } = film.why;
     const they = state.view === "person" ? "they" : "you";
-    if (!speaks.length) return though ? t(`${they}-though`, { film: quoted(though.title), n: number(though.stars) }) : t(state.ratings.length || they === "they" ? "nothing" : "popular");
+    if (!speaks.length) return though ? t(`${they}-though`, { film: quoted(though.title), n: starred(though.stars) }) : t(state.ratings.length || they === "they" ? "nothing" : "popular");
     const loved = speaks.every((one) => one.stars >= top() - 0.5);
     return t(`${they}-${loved ? "loved" : "liked"}`, { films: speaks.map((one) => quoted(one.title)).join(t("and")) });
   }
@@ -157,7 +155,7 @@ export function mount(root, transport, words) {
     const group = h("span", { class: `mr-stars${half ? " mr-halves" : ""}`, role: "radiogroup", "aria-label": t("your-stars", { film: titled(film) }) });
     const buttons = values.map((value) => h("button", {
       type: "button", role: "radio", class: `mr-star${now !== null && value <= now ? " mr-lit" : ""}`, "aria-checked": String(value === now),
-      "aria-label": t(value === 1 ? "one-star" : "n-stars", { n: number(value, value % 1 ? 1 : 0) }), tabindex: "-1",
+      "aria-label": t(value === 1 ? "one-star" : "n-stars", { n: starred(value) }), tabindex: "-1",
       onclick: () => chosen(value),
     }, h("span", { "aria-hidden": "true" }, "★")));
     buttons[Math.max(values.indexOf(now), 0)].tabIndex = 0;
@@ -274,7 +272,7 @@ export function mount(root, transport, words) {
   function give(id, stars) {
     remember();
     change({ ratings: [...state.ratings.filter(([film]) => film !== id), [id, stars]], unknown: without(state.unknown, id), deny: without(state.deny, id) });
-    said.textContent = t("given", { film: titled(films.get(id)), n: number(stars, stars % 1 ? 1 : 0) });
+    said.textContent = t("given", { film: titled(films.get(id)), n: starred(stars) });
   }
 
   function unseen(id) {
@@ -388,12 +386,14 @@ export function mount(root, transport, words) {
   // --- drawing
 
   function draw(sameList = false) {
+    const list = !sameList || !answer; // a list stays until there is another
+    const before = list ? places() : null; // before anything is drawn: later it would take a layout more
     frame.lang = language() === "zh" ? "zh-CN" : "en";
     if (state.theme) frame.dataset.theme = state.theme; else delete frame.dataset.theme;
     if (transport.page) document.documentElement.lang = frame.lang;
     drawHead();
     keepFocus(me, drawMe);
-    if (!sameList || !answer) keepFocus(view, drawView); // a list stays until there is another
+    if (list) { keepFocus(view, drawView); glide(before); }
     if (about && state.film !== null && !sheet.open) drawSheet();
     if (state.film === null && sheet.open) { closing = true; sheet.close(); closing = false; }
   }
@@ -446,7 +446,7 @@ export function mount(root, transport, words) {
     const list = found && h("ul", { class: "mr-rows", "aria-label": t("found") }, found.films.map((one) => row(one, starsOf(one, (value) => give(one.movie_id, value)))));
     const searching = h("section", { class: "mr-searching" }, input, found && !found.films.length && found.text.trim() && h("p", { role: "status" }, t("no-title", { text: found.text.trim() })), list);
     const rated = [...state.ratings].reverse().map(([id, stars]) => films.get(id) && h("li", {},
-      h("button", { type: "button", class: "mr-chip", onclick: () => look(id) }, titled(films.get(id)), " ", h("b", {}, `★ ${number(stars, stars % 1 ? 1 : 0)}`)),
+      h("button", { type: "button", class: "mr-chip", onclick: () => look(id) }, titled(films.get(id)), " ", h("b", {}, `★ ${starred(stars)}`)),
       h("button", { type: "button", class: "mr-chip-gone", "aria-label": t("take-back", { film: titled(films.get(id)) }), onclick: () => takeBack(id) }, "×")));
     const history = h("section", { class: "mr-rated" },
       h("div", { class: "mr-line" }, h("h2", {}, t("your-films", { n: number(state.ratings.length) })),
@@ -521,7 +521,7 @@ export function mount(root, transport, words) {
       box.close();
     };
     dialog(t("read", { name: file.name }), h("p", {}, t("n-found", { n: number(got.ratings.length) }), got.skipped ? ` ${t("n-skipped", { n: number(got.skipped) })}` : ""),
-      unsure.length && h("section", {}, h("h3", {}, t("unsure")), h("ul", { class: "mr-mend" }, unsure.map((one, n) => h("li", {}, h("label", { class: "mr-field" }, h("span", {}, `${one.title}${one.year ? ` (${one.year})` : ""} ★ ${number(one.stars)}`),
+      unsure.length && h("section", {}, h("h3", {}, t("unsure")), h("ul", { class: "mr-mend" }, unsure.map((one, n) => h("li", {}, h("label", { class: "mr-field" }, h("span", {}, `${one.title}${one.year ? ` (${one.year})` : ""} ★ ${starred(one.stars)}`),
         h("select", { class: "mr-input", onchange: (event) => { chosen[n] = Number(event.target.value) || null; } }, h("option", { value: "" }, t("none-of-these")), one.films.map((film) => h("option", { value: film.movie_id }, `${film.title}${film.year ? ` (${film.year})` : ""}`)))))))),
       missing.length && h("details", {}, h("summary", {}, t("n-missing", { n: number(missing.length) })), h("ul", { class: "mr-quiet" }, missing.slice(0, 500).map((one) => h("li", {}, `${t("line", { n: one.line })}: ${one.title}${one.year ? ` (${one.year})` : ""}`)))),
       h("div", { class: "mr-line" }, h("button", { type: "button", class: "mr-button mr-strong", onclick: add }, t("add")), h("button", { type: "button", class: "mr-button", onclick: () => box.close() }, t("cancel"))));
@@ -536,7 +536,6 @@ export function mount(root, transport, words) {
   // --- the lists
 
   function drawView() {
-    const before = new Map(still() ? [] : [...view.querySelectorAll(".mr-grid > [data-film]")].map((node) => [node.dataset.film, node.getBoundingClientRect()]));
     const tuning = view.querySelector(".mr-tuning")?.open;
     const list = () => {
       if (!answer || answer.of !== state.view) return ghosts(12);
@@ -554,8 +553,13 @@ export function mount(root, transport, words) {
     if (answer) for (const id of cards.keys()) if (!answer.films.some((film) => film.movie_id === id)) cards.delete(id);
     if (tuning && view.querySelector(".mr-tuning")) view.querySelector(".mr-tuning").open = true;
     if (pane === "list") (answer?.films ?? []).forEach((film) => seenOnList.add(film.movie_id));
-    if (!before.size) return;
-    for (const node of view.querySelectorAll(".mr-grid > [data-film]")) { // films glide to their new places
+  }
+
+  const listed = () => [...view.querySelectorAll(".mr-grid > [data-film]")];
+  const places = () => new Map(still() ? [] : listed().map((node) => [node.dataset.film, node.getBoundingClientRect()]));
+
+  function glide(before) { // films move to their new places
+    if (before.size) for (const node of listed()) {
       const old = before.get(node.dataset.film), now = node.getBoundingClientRect();
       if (!old) node.animate([{ opacity: 0.2 }, { opacity: 1 }], GLIDE);
       else if (old.x !== now.x || old.y !== now.y) node.animate([{ transform: `translate(${old.x - now.x}px, ${old.y - now.y}px)` }, { transform: "none" }], { duration: GLIDE, easing: "ease-out" });
@@ -563,7 +567,7 @@ export function mount(root, transport, words) {
   }
 
   function nothing() {
-    const drop = { genres: { genres: [] }, without: {}, years: { first_year: null, last_year: null }, least: { least: 0 } };
+    const drop = { genres: { genres: [] }, years: { first_year: null, last_year: null }, least: { least: 0 } };
     return h("div", { class: "mr-nothing" }, h("p", { role: "status" }, t(answer.loosen?.length ? "nothing-left" : "seen-everything")),
       (answer.loosen ?? []).map((name) => h("button", { type: "button", class: "mr-button", onclick: () => change(drop[name]) }, t(`loosen-${name}`))));
   }
@@ -613,7 +617,7 @@ export function mount(root, transport, words) {
   }
 
   function history() {
-    return h("section", {}, h("h3", {}, t("their-best")), h("ul", { class: "mr-chips" }, answer.best.map((film) => h("li", {}, h("button", { type: "button", class: "mr-chip", onclick: () => look(film.movie_id) }, film.title, " ", h("b", {}, `★ ${number(film.stars)}`))))));
+    return h("section", {}, h("h3", {}, t("their-best")), h("ul", { class: "mr-chips" }, answer.best.map((film) => h("li", {}, h("button", { type: "button", class: "mr-chip", onclick: () => look(film.movie_id) }, film.title, " ", h("b", {}, `★ ${starred(film.stars)}`))))));
   }
 
   // --- a film
@@ -635,8 +639,8 @@ export function mount(root, transport, words) {
       const more = extra.get(id);
       body.replaceChildren(...[
         h("div", { class: "mr-sheet-top" }, cover(film, true), h("div", {}, h("p", {}, facts(film)), guess(film),
-          h("p", { class: "mr-why" }, reason(film)), film.why?.though && film.why.speaks.length > 0 && h("p", { class: "mr-why" }, t(`${they ? "they" : "you"}-though`, { film: quoted(film.why.though.title), n: number(film.why.though.stars) })),
-          they ? h("p", {}, own ? t("they-gave", { n: number(own) }) : t("they-not")) : [h("p", { class: "mr-quiet" }, t(own === null ? "seen-it" : "your-stars-are")), starsOf(film, (value) => give(id, value)), own !== null && h("button", { type: "button", class: "mr-small", onclick: () => takeBack(id) }, t("take-it-back"))],
+          h("p", { class: "mr-why" }, reason(film)), film.why?.though && film.why.speaks.length > 0 && h("p", { class: "mr-why" }, t(`${they ? "they" : "you"}-though`, { film: quoted(film.why.though.title), n: starred(film.why.though.stars) })),
+          they ? h("p", {}, own ? t("they-gave", { n: starred(own) }) : t("they-not")) : [h("p", { class: "mr-quiet" }, t(own === null ? "seen-it" : "your-stars-are")), starsOf(film, (value) => give(id, value)), own !== null && h("button", { type: "button", class: "mr-small", onclick: () => takeBack(id) }, t("take-it-back"))],
           h("div", { class: "mr-line mr-left" }, h("button", { type: "button", class: "mr-small", onclick: () => { change({ film: null, view: "map" }); spot = id; } }, t("on-the-map")), transport.page && h("button", { type: "button", class: "mr-small", onclick: (event) => { navigator.clipboard?.writeText(location.href); event.target.textContent = t("copied"); } }, t("copy-link"))))),
         more?.overview && h("p", {}, more.overview, " ", h("small", { class: "mr-quiet" }, `(${more.source})`)),
         why.reasons.length > 0 && h("details", { class: "mr-charts" }, h("summary", {}, t("why-title")), charts(why, they)),
@@ -664,7 +668,7 @@ export function mount(root, transport, words) {
 
   function chart(caption, bars, signed) {
     const longest = Math.max(...bars.map(([, , length]) => Math.abs(length)), 1e-9);
-    return h("table", { class: "mr-chart" }, h("caption", {}, caption), h("tbody", {}, bars.map(([name, stars, length]) => h("tr", {}, h("th", { scope: "row" }, name, stars !== null && h("small", {}, ` ★ ${number(stars)}`)),
+    return h("table", { class: "mr-chart" }, h("caption", {}, caption), h("tbody", {}, bars.map(([name, stars, length]) => h("tr", {}, h("th", { scope: "row" }, name, stars !== null && h("small", {}, ` ★ ${starred(stars)}`)),
       h("td", { class: "mr-bars", "aria-hidden": "true" }, h("i", { class: length < 0 ? "mr-minus" : "mr-plus", "--long": `${(signed ? 50 : 100) * Math.abs(length) / longest}%`, "--from": !signed ? "0%" : length < 0 ? `${50 - 50 * Math.abs(length) / longest}%` : "50%" })),
       h("td", { class: "mr-number" }, signed ? `${length < 0 ? "−" : "+"}${number(Math.abs(length), 2)}` : `${number(length)} %`)))));
   }
@@ -800,9 +804,9 @@ export function mount(root, transport, words) {
     frame.classList.remove("mr-drop");
     if (event.dataTransfer.files[0]) load(event.dataTransfer.files[0]);
   });
+  refresh();
   show("rate");
   draw();
-  refresh();
   return {
     set: (next) => { const view = state.view; state = { ...copy(EMPTY), lang: state.lang, theme: state.theme, ...next }; if (state.view !== view) answer = null; draw(); refresh(); },
     end: () => { live.abort(); asking?.abort(); clearTimeout(retry); clearTimeout(gathering); },

@@ -27,12 +27,15 @@ const shown = () => {
   return film ? { film: Number(film[1]) } : { film: null };
 };
 
-const about = JSON.parse(document.getElementById("about").textContent); // put there by the server
-const words = await fetch(new URL("words.json", import.meta.url)).then((answer) => answer.json());
-let last = null;
+const { about, words, first } = JSON.parse(document.getElementById("start").textContent); // put there by the server
+let last = null, beginning = Object.keys(kept()).length ? null : first; // what who has told nothing is shown
 const transport = {
-  page: true,
-  ask: (name, question, signal) => (name === "about" ? Promise.resolve(about) : ask(name, question, signal)),
+  page: true, about,
+  ask: (name, question, signal) => {
+    const there = name === "for-new-user" && beginning;
+    if (there) beginning = null;
+    return there ? Promise.resolve(there) : ask(name, question, signal);
+  },
   picture: (id) => Promise.resolve(api(`posters/${id}.jpg`).href),
   load: () => (last = { ...kept(), ...shown() }),
   save: (state) => {
