@@ -69,13 +69,10 @@ def genre_lift(ratings: pd.DataFrame, flags: pd.DataFrame, group: pd.Series) -> 
 
 
 def sittings(ratings: pd.DataFrame) -> pd.Series:
-    """How often each user sat down to rate.
+    """How often each user sat down to rate, by `user_id`; `PAUSE` seconds without one end it.
 
     Args:
         ratings: with `user_id` and `timestamp` (Unix seconds).
-
-    Returns:
-        Sittings by `user_id`, 1 or more; `PAUSE` seconds without a rating end one.
     """
     ordered = ratings[["user_id", "timestamp"]].sort_values(["user_id", "timestamp"])
     gap = ordered.groupby("user_id")["timestamp"].diff()
@@ -89,8 +86,7 @@ def part_table(
 
     Args:
         ratings: all of them.
-        parts: by name the numbers of a part's rows, and of the rows that are known when it is
-            predicted.
+        parts: by name a part's rows, and the rows that are known when it is predicted.
 
     Returns:
         By name: `ratings`, `mean rating` (stars), `users`, `films`, and the shares of its ratings
@@ -114,10 +110,7 @@ def part_table(
 def dense_corner(tables: Tables, users: int = 250, films: int = 250) -> Tables:
     """The ratings that the most active people gave to the most rated films: for experiments.
 
-    Args:
-        tables: any data set.
-        users, films: how many of each, where there are so many; people by how many of these films
-            they rated.
+    The most active rated most of these films; their ratings stay in the order of the file.
     """
     ratings = tables.ratings
     known = ratings["movie_id"].value_counts().index[:films]
@@ -140,8 +133,7 @@ def neighbours(
     Args:
         vectors: (n, d).
         names: (n,) what the vectors are of.
-        asked: positions of those whose neighbours are wanted.
-        k: how many neighbours, where there are so many.
+        asked: positions of those whose k neighbours are wanted.
 
     Returns:
         By the asked names, columns 1 to k: a neighbour's name with the cosine in brackets.
@@ -157,16 +149,13 @@ def neighbours(
 
 
 def kinship(vectors: npt.NDArray[np.floating], flags: npt.NDArray, k: int = 10) -> float:
-    """How many of the things that point most nearly the same way have something in common.
+    """The share, 0 to 1, of pairs of a thing and one of its k nearest that have a kind in common.
+
+    Random vectors give the share among all pairs.
 
     Args:
         vectors: (n, d).
         flags: (n, kinds), above 0 for what a thing is.
-        k: neighbours of each, where there are so many.
-
-    Returns:
-        The share, 0 to 1, of pairs of a thing and a neighbour that are both of some kind. Random
-        vectors give the share among all pairs.
     """
     near = top_k(_cosines(vectors, range(len(vectors))), min(k, len(vectors) - 1))
     of = (np.asarray(flags) > 0).astype(np.int64)

@@ -43,8 +43,7 @@ def _curves(ax: Axes, xlabel: str, ylabel: str) -> Axes:
 def loss_curves(history: pd.DataFrame, ax: Axes, levels: dict[str, float] | None = None) -> Axes:
     """Training and validation loss by epoch.
 
-    The training loss is the mean over an epoch, so it stands half an epoch earlier than the
-    validation loss, which is measured at the epoch's end.
+    The mean over an epoch stands half an epoch before what is measured at its end.
 
     Args:
         history: with `epoch`, `train_loss`, `val_loss` (NaN without validation rows).
@@ -74,11 +73,7 @@ def paired_losses(histories: dict[str, pd.DataFrame], ax: Axes) -> Axes:
 
 
 def step_losses(losses: dict[int, npt.NDArray[np.floating]], ax: Axes) -> Axes:
-    """The loss of every step of some trainings, over the rows that they had seen.
-
-    Args:
-        losses: (steps,) of each training, by its rows a step.
-    """
+    """The loss of every step, (steps,), of some trainings by rows a step, over the rows seen."""
     for colour, (batch, found) in zip(COLOURS, losses.items(), strict=False):
         seen = batch * np.arange(1, len(found) + 1)
         ax.plot(seen, found, ".-", color=colour, linewidth=1, label=f"{batch:,} rows a step")
@@ -100,8 +95,6 @@ def bars(
 
     Args:
         values: the lengths; the index names the bars.
-        value_label: what the lengths are, with their unit.
-        name_label: what the names are.
         horizontal: lying bars, the first one on top, for long names.
         digits: decimals of the numbers on the bars, where they are not all whole.
         highlight: the name of a bar in another colour.
@@ -125,13 +118,7 @@ def bars(
 
 
 def grouped_lines(table: pd.DataFrame, ax: Axes, xlabel: str, ylabel: str) -> Axes:
-    """A line for each column, over the groups of the index in their order.
-
-    Args:
-        table: groups by methods.
-        xlabel: what the groups are.
-        ylabel: what is measured, with its unit.
-    """
+    """A line for each column (a method), over the index (groups) in its order."""
     names = [f"{name:g}" if isinstance(name, float) else str(name) for name in table.index]
     # seven colours and eight markers: 56 lines before two look the same
     looks = zip(cycle(COLOURS), cycle("osD^vP*X"), table, strict=False)
@@ -146,7 +133,6 @@ def places(table: pd.DataFrame, ax: Axes, xlabel: str) -> Axes:
     Args:
         table: things by steps; places from 1, on a logarithmic axis. Names are written beside the
             last step; at most seven things have colours of their own.
-        xlabel: what the steps are.
     """
     steps = [str(step) for step in table.columns]
     for number, (name, row) in enumerate(table.iterrows()):
@@ -171,7 +157,6 @@ def intervals(
 
     Args:
         table: methods by `value`, `low`, `high`.
-        value_label: what the values are, with their unit.
         highlight: the name of a method in another colour.
     """
     for row, (name, found) in enumerate(table.iterrows()):
@@ -192,8 +177,6 @@ def calibration(
     rating: npt.ArrayLike, predicted: npt.ArrayLike, ax: Axes, error: npt.ArrayLike | None = None
 ) -> Axes:
     """Mean rating given against mean rating predicted, for parts of the rows.
-
-    A part on the diagonal is predicted right on average.
 
     Args:
         rating: (parts,) mean stars given.
@@ -216,13 +199,7 @@ def calibration(
 def points_by_group(
     points: npt.NDArray, groups: Sequence[str], ax: Axes, shown: Sequence[str]
 ) -> Axes:
-    """Points in the plane, those of some groups in colours, the others in grey.
-
-    Args:
-        points: (n, 2).
-        groups: (n,) the group of each point.
-        shown: the groups to colour, at most six.
-    """
+    """Points, (n, 2), in the plane: at most six of their groups, (n,), in colours, others grey."""
     group = np.asarray(groups)
     rest = ~np.isin(group, shown)
     ax.scatter(points[rest, 0], points[rest, 1], s=6, color="0.8", label="other")
@@ -235,11 +212,9 @@ def points_by_group(
 
 
 def histogram(values: npt.ArrayLike, ax: Axes, value_label: str, count_label: str) -> Axes:
-    """How often values occur, in `BINS` bars, with a line at their median.
+    """How often values, (n,), occur, in `BINS` bars, with a line at their median.
 
-    Args:
-        values: (n,) numbers; whole ones that span fewer than `BINS` get one bar each.
-        value_label, count_label: what is measured, and what is counted.
+    Whole numbers that span fewer than `BINS` get one bar each.
     """
     values = np.asarray(values, dtype=np.float64)
     lowest, highest, median = values.min(), values.max(), np.median(values)
@@ -260,7 +235,7 @@ def long_tail(counts: npt.ArrayLike, ax: Axes, what: str) -> Axes:
 
     Args:
         counts: (n,) ratings of each, in any order.
-        what: what is ranked, in the plural.
+        what: is ranked, in the plural.
     """
     ordered = np.sort(np.asarray(counts))[::-1]
     ordered = ordered[ordered > 0]
@@ -294,9 +269,8 @@ def heatmap(
 
     Args:
         table: numbers; a data frame's index and columns name the ticks, up to 25 of them.
-        digits: decimals to write into the cells; nothing is written when not given, nor where
-            there is no number.
-        label: what the numbers are, with their unit: a scale of the colours is drawn, if given.
+        digits: decimals to write into the cells; None: nothing is written.
+        label: what the numbers are, with their unit, beside a scale of the colours.
     """
     frame = pd.DataFrame(table)
     values = frame.to_numpy(dtype=np.float64)

@@ -48,11 +48,7 @@ def jumps(losses: Mapping[int, npt.NDArray[np.floating]]) -> str:
 
 
 def gained(gains: Mapping[str, pd.Series]) -> str:
-    """Which parts lower an error, which raise it, and of which it cannot be said.
-
-    Args:
-        gains: changes of the error by step, each with `low` and `high`.
-    """
+    """Which parts lower an error, by `low` and `high` of its change at each, and which raise it."""
     luck = "by more than luck"
     found = {
         f"lower it {luck}": [name for name, gain in gains.items() if gain["high"] < 0],
@@ -66,24 +62,14 @@ def gained(gains: Mapping[str, pd.Series]) -> str:
 
 
 def better(gap: pd.Series, own: str, rival: str) -> str:
-    """Which of two methods errs less.
-
-    Args:
-        gap: `low` and `high` of the error of `own` minus that of `rival`.
-        own, rival: their names.
-    """
+    """Which of two methods errs less, of `low` and `high` of the error of `own` minus `rival`'s."""
     if gap["low"] <= 0 <= gap["high"]:
         return "luck could make as much, so there is no winner"
     return f"`{own if gap['high'] < 0 else rival}` is better by more than luck"
 
 
 def along(errors: pd.Series, what: str) -> str:
-    """How an error goes with what is known, from the first band to the last.
-
-    Args:
-        errors: RMSE by band (stars), in order.
-        what: whose ratings make the bands: "users" or "films".
-    """
+    """How RMSE (stars) by bands of `what`, "users" or "films", goes from the first to the last."""
     errors = errors.dropna()
     first, last = errors.index[0], errors.index[-1]
     if len(errors) < 2:
@@ -99,8 +85,7 @@ def concentrated(errors: float, rows: float) -> str:
     """Whether the users with the most squared error are hard, or have many rows.
 
     Args:
-        errors: their share of the squared error, 0 to 1.
-        rows: their share of the rows.
+        errors, rows: their shares, 0 to 1, of the squared error and of the rows.
     """
     each = errors / rows
     reason = (
@@ -115,16 +100,15 @@ def concentrated(errors: float, rows: float) -> str:
     )
 
 
-def beyond_chance(highest: float, vectors: int, width: int, draws: int = 400) -> str:
-    """Whether the most alike of some vectors are more alike than random ones.
+def beyond_chance(highest: float, vectors: int, width: int) -> str:
+    """Whether the most alike of some vectors are more alike than random ones, drawn often.
 
     Args:
         highest: the largest cosine of two of them.
         vectors, width: how many there are, and of how many numbers.
-        draws: of as many random vectors.
     """
     rng = np.random.default_rng(0)
-    unit = rng.standard_normal((draws, vectors, width))
+    unit = rng.standard_normal((400, vectors, width))
     unit /= np.linalg.norm(unit, axis=2, keepdims=True)
     cosines = unit @ unit.transpose(0, 2, 1)
     cosines[:, np.arange(vectors), np.arange(vectors)] = -1
@@ -139,11 +123,7 @@ def beyond_chance(highest: float, vectors: int, width: int, draws: int = 400) ->
 
 
 def misread(rightly: int, wrongly: int) -> str:
-    """Whether reading a file in the wrong encoding loses words.
-
-    Args:
-        rightly, wrongly: rows of the title matrix.
-    """
+    """Whether reading a file in the wrong encoding loses words, by rows of the title matrix."""
     if rightly == wrongly:
         said = "here no two words differ in an accent alone, so that the mistake does not show"
     else:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from movierec.errors import InputError
 from movierec.explorer.service import service_of
@@ -89,26 +90,20 @@ def is_loopback(ip: str) -> bool:
 
 
 def _door(ip: str, port: int) -> socket.socket:
-    door = None
+    six = ":" in ip
+    family = socket.AF_INET6 if six else socket.AF_INET
     try:
-        kind, *_, address = socket.getaddrinfo(ip, port, type=socket.SOCK_STREAM)[0]
-        door = socket.socket(kind, socket.SOCK_STREAM)
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        door.bind(address)
-        door.listen(1024)
+        return socket.create_server((ip, port), family=family, backlog=1024, dualstack_ipv6=six)
     except OSError as error:
-        if door is not None:
-            door.close()
         raise InputError(
             f"port {port} of {ip} cannot be had ({error}); name another with --port or --ip"
         ) from error
-    return door
 
 
-def _run(app: object, door: socket.socket, ends: int | None) -> None:
+def _run(app: ASGIApp, door: socket.socket, ends: int | None) -> None:
     """Answer until SIGTERM, or until the pipe `ends` says that the first process is gone."""
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         log_level="error",
         access_log=False,
         lifespan="off",
