@@ -22,7 +22,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,7 @@ log = logger(__name__)
 
 FORMAT = 1
 Array = npt.NDArray[Any]
+Part = Literal["checkpoint", "teacher"]
 
 
 @dataclass
@@ -103,15 +104,24 @@ class Checkpoint:
     Attributes:
         folder: the checkpoint's folder.
         settings: everything that the result depends on, the data included; JSON values.
+        part: what is trained; a training that has a teacher keeps a state of that, too.
+        kept: whether this process writes it, as the first of several workers does.
     """
 
     folder: Path
     settings: Mapping[str, Any]
+    part: Part = "checkpoint"
+    kept: bool = True
 
     @property
     def file(self) -> Path:
-        """The one file that counts."""
-        return self.folder / "checkpoint.safetensors"
+        """The one file of the part that counts."""
+        return self.folder / f"{self.part}.safetensors"
+
+    @property
+    def _files(self) -> list[Path]:
+        """Those of all parts."""
+        return [self.folder / f"{part}.safetensors" for part in get_args(Part)]
 
     @property
     def checksum(self) -> int:
@@ -120,8 +130,8 @@ class Checkpoint:
         return int(hashlib.sha256(text.encode()).hexdigest()[:12], 16)
 
     def exists(self) -> bool:
-        """Whether there is something to continue from."""
-        return self.file.is_file()
+        """Whether there is something to continue from, of any part."""
+        return any(file.is_file() for file in self._files)
 
     def save(self, state: State, variables: Sequence[Any]) -> None:
         """Keep a training's state and its variables, in place of what was kept before.
@@ -163,6 +173,8 @@ class Checkpoint:
         Raises:
             InputError: the disk is full or read-only.
         """
+        if not self.kept:
+            return
         header = {"format": FORMAT, "settings": self.settings, "counters": counters}
         metadata = {name: json.dumps(value) for name, value in header.items()}
         try:
@@ -184,7 +196,7 @@ class Checkpoint:
         Raises:
             InputError: a checkpoint of other settings or other data, or a damaged one.
         """
-        if not self.exists():
+        if not self.file.is_file():
             return None
         try:
             with safetensors.safe_open(self.file, "numpy") as stored:
@@ -206,7 +218,7 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Remove the checkpoint, and its folder unless somebody has put other files there."""
-        for name in (self.file, self.folder / "history.csv"):
+        for name in (*self._files, self.folder / "history.csv"):
             name.unlink(missing_ok=True)
             name.with_name(f".{name.name}.new").unlink(missing_ok=True)  # of a killed process
         if self.folder.is_dir() and not any(self.folder.iterdir()):

@@ -12,6 +12,7 @@ import tensorflow as tf
 from movierec.data.features import Features
 from movierec.errors import InputError
 from movierec.models.recipe import Earlier, Job, Trained
+from movierec.network.distilled import start_at
 from movierec.network.fitting import fit
 from movierec.network.settings import NetworkConfig, Training
 from movierec.network.spectral import Matrix, leading_factors
@@ -28,12 +29,13 @@ from movierec.runs import Run
 from movierec.vectors import Rows
 
 
-def train_network(recipe: Training, job: Job) -> Trained:
+def train_network(recipe: Training, job: Job, teacher: Trained | None = None) -> Trained:
     """Train a network, alone or as one of several workers.
 
     Args:
         recipe: how; its network starts as it says.
         job: what to learn from.
+        teacher: a model at whose leading part the network starts instead.
 
     Raises:
         InputError, DivergedError, WorkerLostError: as `fitting.fit` and `workers.workers`.
@@ -46,6 +48,8 @@ def train_network(recipe: Training, job: Job) -> Trained:
         chief = is_chief()
         check_agreement("settings and data, here as a checksum", checkpoint.checksum)
         model = started_network(job.features, job.learned, recipe, job.seed)
+        if teacher:
+            start_at(model, teacher, job.learned, job.seed)
         if job.start_from:
             carry_over(model, job.features, job.start_from)
         built = time.perf_counter() - began
