@@ -39,8 +39,7 @@ class Findings:
         extras: by extra of movierec, whether all that it asks for is installed.
         paths: the folders in use: `package`, `data`, `reports`.
         data_sets: path by name, of those in the data folder whose files are all there.
-        posters: who is asked for posters and titles, in which language, and which environment
-            variable holds the key, which is shown nowhere; empty: nobody is asked.
+        posters: who is asked for posters and titles, in which language; empty: nobody is asked.
         newest_run: path of the run that the commands use when none is named.
         problems: what stands in the way, one sentence each with its mend; empty when all is well.
     """
@@ -194,8 +193,7 @@ def _posters() -> tuple[dict[str, str], list[str]]:
         return {}, [str(error)]
     if chosen is None:
         return {}, []
-    key = f"in {chosen.key_variable}" if chosen.key_variable else "not needed"
-    return {"provider": chosen.provider, "language": chosen.language, "key": key}, []
+    return {"provider": chosen.provider, "language": chosen.language}, []
 
 
 def _newest_run() -> tuple[str | None, list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,11 +10,11 @@ import pandas as pd
 from film_server import FilmServer, send
 
 from movierec.posters.douban import Douban
+from movierec.posters.metadata import Metadata
 from movierec.posters.provider import Details, Film
 from movierec.posters.tmdb import Tmdb
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJhdWQiOiJ0ZXN0In0.c2VjcmV0LXNlY3JldA"
-OLDER_KEY = "0123456789abcdef0123456789abcdef"
 MOVIES = pd.DataFrame(
     {
         "movie_id": [1, 2, 3],
@@ -29,7 +28,8 @@ MATRIX, HEAT, NOBODY = (Film(row.title, row.year) for row in MOVIES.itertuples()
 
 def tmdb(server: FilmServer, language: str = "en-US", key: str = TOKEN, **manners: Any) -> Tmdb:
     quick = {"interval": 0.0, "silence": 3.0, "backoff": 0.01}
-    return Tmdb(key, language, api=server.url, images=server.url, **(quick | manners))
+    hosts = {"api": server.url, "images": server.url}
+    return Tmdb(key=key, language=language, **hosts, **(quick | manners))
 
 
 def douban(server: FilmServer, **manners: Any) -> Douban:
@@ -37,30 +37,11 @@ def douban(server: FilmServer, **manners: Any) -> Douban:
     return Douban(api=server.url, images=server.url, **(quick | manners))
 
 
-class Answers:
-    """What has come, by film."""
-
-    def __init__(self) -> None:
-        self.came: dict[int, list[Details]] = {}
-        self.threads: set[threading.Thread] = set()
-        self._changed = threading.Condition()
-
-    def __call__(self, movie_id: int, details: Details) -> None:
-        with self._changed:
-            self.came.setdefault(movie_id, []).append(details)
-            self.threads.add(threading.current_thread())
-            self._changed.notify_all()
-
-    def wait(self, *movie_ids: int, times: int = 1) -> None:
-        with self._changed:
-            came = self._changed.wait_for(
-                lambda: all(len(self.came.get(i, [])) >= times for i in movie_ids), timeout=5
-            )
-        assert came, f"only {sorted(self.came)} came"
-
-
-def rows(*movie_ids: int) -> pd.DataFrame:
-    return MOVIES.set_index("movie_id").loc[list(movie_ids)].reset_index()
+def shown(films: Metadata, *movie_ids: int) -> list[Details]:
+    """What a page shows of films in the end: it asks, and then looks again."""
+    films.ask(movie_ids)
+    until(lambda: all(films.known(movie_id) for movie_id in movie_ids))
+    return [films.known(movie_id) for movie_id in movie_ids]
 
 
 def until(true: Callable[[], object]) -> None:

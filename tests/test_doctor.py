@@ -86,13 +86,13 @@ def test_a_folder_that_cannot_be_used_is_a_problem(tmp_path, monkeypatch):
 
 
 def test_who_is_asked_for_posters_is_told_and_the_key_is_not(tmp_path, monkeypatch):
-    for name in ("TMDB_TOKEN", "TMDB_API_KEY", "MOVIEREC_METADATA"):
+    for name in ("TMDB_TOKEN", "MOVIEREC_METADATA"):
         monkeypatch.delenv(name, raising=False)
     assert examine().posters == {}
-    monkeypatch.setenv("TMDB_API_KEY", "0123456789abcdef")
+    monkeypatch.setenv("TMDB_TOKEN", "0123456789abcdef")
     monkeypatch.setenv("MOVIEREC_LANGUAGE", "zh-CN")
     found = examine()
-    assert found.posters == {"provider": "tmdb", "language": "zh-CN", "key": "in TMDB_API_KEY"}
+    assert found.posters == {"provider": "tmdb", "language": "zh-CN"}
     assert "0123456789abcdef" not in repr(found)
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setenv("MOVIEREC_LANGUAGE", "Chinese")

@@ -133,9 +133,9 @@ def metadata_command(
 ) -> None:
     """Fetch posters and titles of a run's films beforehand.
 
-    Its page then has them from the start. TMDB needs a key, in TMDB_TOKEN or TMDB_API_KEY. What is
-    there already and not too old is not asked for again; after an interrupt, the same command goes
-    on. Answers are kept in data/metadata.
+    Its page then has them from the start. TMDB needs a key, in TMDB_TOKEN. What is there already
+    and not too old is not asked for again; after an interrupt, the same command goes on. Answers
+    are kept in data/metadata.
     """
     from movierec import logs
     from movierec.posters.metadata import configured, prefetch

@@ -270,11 +270,11 @@ def posters(service: Service, asked: q.OfFilms) -> q.Posters:
     """What is known of films by now; the others are asked for, and never waited for."""
     if service.posters is None:
         return q.Posters(known=[], waiting=[])
+    service.rec.features.movies.encode(asked.movie_ids)  # refuses ids of no film
     told = {film: service.posters.known(film) for film in asked.movie_ids}
     waiting = [film for film, found in told.items() if found is None]
     if waiting:
-        films = service.rec.describe(service.rec.features.movies.encode(waiting))
-        service.posters.ask(films, lambda *_: None)  # a page asks again by itself
+        service.posters.ask(waiting)
     known = [
         q.Known(
             movie_id=film,

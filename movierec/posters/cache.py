@@ -10,16 +10,19 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from movierec.errors import ProviderError
 from movierec.logs import logger
-from movierec.posters.provider import Details, Film, Provider
+from movierec.posters.provider import Details, Film
 
-LONGEST_WAIT = 30.0  # seconds that a film waits for its turn before it is given up
+if TYPE_CHECKING:
+    from movierec.posters.client import Provider
+
+LONGEST_WAIT = 60.0  # seconds that a film waits for its turn before it is given up
 LONGEST_PAUSE = 3_600.0  # seconds that a provider may have itself left alone
 JPEG = b"\xff\xd8\xff"
 
@@ -42,6 +45,20 @@ CREATE TABLE IF NOT EXISTS answers (
 CREATE INDEX IF NOT EXISTS expiry ON answers (until);
 CREATE TABLE IF NOT EXISTS turns (provider TEXT PRIMARY KEY, next REAL);
 """
+_KEPT = """
+SELECT found, title, overview, poster FROM answers
+WHERE provider = ? AND language = ? AND film = ? AND until > ?
+"""
+# takes a turn unless it is too far away, and gives when it is
+_TURN = """
+INSERT INTO turns VALUES (:provider, :now + :interval)
+ON CONFLICT (provider) DO UPDATE SET next = max(next, :now) + :interval
+WHERE next <= :now + :longest RETURNING next - :interval
+"""
+_REST = """
+INSERT INTO turns VALUES (:provider, :until)
+ON CONFLICT (provider) DO UPDATE SET next = max(next, :until)
+"""
 
 
 class Cache:
@@ -56,28 +73,18 @@ class Cache:
     """
 
     def __init__(self, folder: Path, provider: Provider) -> None:
-        self._of = (provider.name, provider.language)
-        self._label = provider.label
+        self._provider = provider
         try:
             # two of them: what a page reads never waits for what a thread writes
             self._written, self._read = _opened(folder), _opened(folder)
         except (OSError, sqlite3.Error) as error:
             log.warning("%s cannot be used (%s): answers are kept in memory", folder, error)
             self._written = self._read = _connected(":memory:")
-        # threads take turns at a connection
-        self._writing, self._reading = threading.Lock(), threading.Lock()
-        if self._read is self._written:
-            self._reading = self._writing
 
     def get(self, film: Film) -> Kept | None:
         """What is kept of a film, at once; None if nothing is, or no longer."""
-        query = (
-            "SELECT found, title, overview, poster FROM answers "
-            "WHERE provider = ? AND language = ? AND film = ? AND until > ?"
-        )
         try:
-            with self._reading:
-                row = self._read.execute(query, [*self._of, _key(film), time.time()]).fetchone()
+            row = self._read.execute(_KEPT, [*self._key(film), time.time()]).fetchone()
         except sqlite3.Error as error:
             log.warning("the cache cannot be read: %s", error)
             return None
@@ -89,56 +96,43 @@ class Cache:
         title, overview = (text if isinstance(text, str) else None for text in texts)
         if not (isinstance(poster, bytes) and poster.startswith(JPEG)):
             poster = None  # not written here
-        return Kept(Details(title, overview, poster, self._label))
+        return Kept(Details(title, overview, poster, self._provider.label))
 
     def put(self, film: Film, details: Details | None, seconds: float) -> None:
         """Keep an answer for so many seconds; None: there is no such film."""
         texts = (details.title, details.overview, details.poster) if details else (None,) * 3
-        row = [*self._of, _key(film), time.time() + seconds, details is not None, *texts]
-        query = f"REPLACE INTO answers VALUES ({', '.join('?' * len(row))})"
-        try:
-            with self._writing:
-                self._written.execute(query, row)
-        except sqlite3.Error as error:
-            log.warning("an answer could not be kept: %s", error)
+        row = [*self._key(film), time.time() + seconds, details is not None, *texts]
+        self._write(f"REPLACE INTO answers VALUES ({', '.join('?' * len(row))})", row)
 
-    def turn(self, interval: float) -> float:
-        """Seconds until the next turn, which is then taken, unless it is too far away."""
-        with self._transaction() as (now, next_turn):
-            if next_turn - now <= LONGEST_WAIT:
-                self._set_turn(next_turn + interval)
-        return next_turn - now
+    def _key(self, film: Film) -> tuple[str, str, str]:
+        """Of a film in any data set: its title has its year in it."""
+        told = "|".join(str(part or "") for part in (film.title, film.tmdb_id, film.imdb_id))
+        return self._provider.name, self._provider.language, told
+
+    def turn(self, interval: float) -> float | None:
+        """Seconds until the next turn, which is then taken; None, and not taken: too far away."""
+        now = time.time()
+        asked = {"now": now, "interval": interval, "longest": LONGEST_WAIT}
+        rows = self._write(_TURN, asked | {"provider": self._provider.name})
+        return rows[0][0] - now if rows else None
 
     def rest(self, seconds: float) -> None:
-        """Let there be no turn for so long."""
-        with self._transaction() as (now, next_turn):
-            self._set_turn(max(next_turn, now + min(seconds, LONGEST_PAUSE)))
+        """Let there be no turn for so long, of at most `LONGEST_PAUSE` seconds."""
+        until = time.time() + min(seconds, LONGEST_PAUSE)
+        self._write(_REST, {"provider": self._provider.name, "until": until})
 
-    @contextmanager
-    def _transaction(self) -> Iterator[tuple[float, float]]:
-        """The time, and when the next turn is; other processes wait."""
-        with self._writing:
-            self._written.execute("BEGIN IMMEDIATE")
-            try:
-                query = "SELECT next FROM turns WHERE provider = ?"
-                row = self._written.execute(query, self._of[:1]).fetchone()
-                now = time.time()
-                # no later than any rest: a clock that was wrong would keep it away for years
-                yield now, min(max(row[0] if row else now, now), now + LONGEST_PAUSE)
-                self._written.execute("COMMIT")
-            except BaseException:
-                self._written.execute("ROLLBACK")
-                raise
-
-    def _set_turn(self, at: float) -> None:
-        self._written.execute("REPLACE INTO turns VALUES (?, ?)", [self._of[0], at])
+    def _write(self, statement: str, values: Sequence[Any] | dict[str, Any]) -> list[tuple]:
+        """One statement, whole or not at all, and what it gives; nothing if the disk refuses."""
+        try:
+            return self._written.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            log.warning("the cache cannot be written: %s", error)
+            return []
 
     def close(self) -> None:
         """Let go of the disk."""
-        with self._writing:
-            self._written.close()
-        with self._reading:
-            self._read.close()
+        self._written.close()
+        self._read.close()
 
 
 def _opened(folder: Path) -> sqlite3.Connection:
@@ -157,13 +151,17 @@ def _opened(folder: Path) -> sqlite3.Connection:
 
 
 def _connected(path: Path | str) -> sqlite3.Connection:
+    # SQLite lets threads take turns at a connection, and each statement is whole by itself
     db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA trusted_schema = OFF")  # the file may come from somebody else
         db.execute("PRAGMA journal_mode = WAL")  # reading never waits for writing
         db.execute("PRAGMA synchronous = NORMAL")
         db.executescript(_SCHEMA)
-        db.execute("DELETE FROM answers WHERE until < ?", [time.time()])
+        now = time.time()
+        db.execute("DELETE FROM answers WHERE until < ?", [now])
+        # a clock that was wrong would keep a provider away for years
+        db.execute("DELETE FROM turns WHERE next > ?", [now + LONGEST_PAUSE])
     except sqlite3.Error:
         db.close()
         raise
@@ -183,8 +181,8 @@ class Pace:
             ProviderError: the turn is too far away.
         """
         seconds = self._cache.turn(self._interval)
-        if seconds > LONGEST_WAIT:
-            raise ProviderError(f"it wants to be left alone for {seconds:.0f} seconds", "silent")
+        if seconds is None:
+            raise ProviderError(f"it is left alone for more than {LONGEST_WAIT:.0f} s", "silent")
         self.sleep(seconds)
 
     def rest(self, seconds: float) -> None:
@@ -195,8 +193,3 @@ class Pace:
         """Wait, but not beyond the end of the work."""
         if self._ending.wait(max(seconds, 0.0)):
             raise ProviderError("nobody waits any more", "silent")
-
-
-def _key(film: Film) -> str:
-    """A film in any data set: its title has its year in it."""
-    return "|".join(str(part or "") for part in (film.title, film.tmdb_id, film.imdb_id))

@@ -1,22 +1,20 @@
 """HTTP that trusts nobody: what a provider is asked with, and what is made of its answers.
 
-Addresses outside the provider's own hosts are not followed, neither in redirections nor in answers;
-an answer is read up to a length and a time, and must have the form that is documented. Text loses
-its control characters; a picture is decoded and written anew. A key goes to the provider alone:
-into no message, no log and no other host.
+No redirection is followed; an answer is read up to a length and a time, and must have the form that
+is documented. Text loses its control characters; a picture is decoded and written anew. A key goes
+to the provider alone: into no address, no message, no log and no other host.
 """
 
 from __future__ import annotations
 
 import io
-import logging
-import re
 import time
 import unicodedata
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import requests
 import tenacity
@@ -32,14 +30,12 @@ from movierec.trust import Some, read_json
 
 if TYPE_CHECKING:
     from movierec.posters.cache import Pace
+    from movierec.posters.provider import Film, Found
 
-SILENCE = 5.0  # seconds that a server may keep silent
 LONGEST = 15.0  # seconds until the content of an answer must be there; headers are not covered
 TRIES = 3
-BACKOFF = 0.5  # seconds before the second try, twice that before the third, and as much by chance
-REDIRECTIONS = 3
-LARGEST_TEXT = 2**20  # bytes; a page of search results has some 20,000
-LARGEST_PICTURE = 2**20  # bytes; a poster has some 30,000
+LEFT_ALONE = 3_600.0  # seconds for a provider that says that it is asked too often
+LARGEST = 2**20  # bytes; a poster has some 30,000, a page of search results some 20,000
 MOST_PIXELS = 2**22
 MOST_SCANS = 100  # of a JPEG, each a pass over all its pixels; a progressive one has about ten
 POSTER_SIZE = (342, 513)  # pixels, of TMDB's posters of width 342
@@ -52,201 +48,150 @@ _PICTURES: Mapping[bytes, Callable[[io.BytesIO], Image]] = {
 _TURNING = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 
 
-class _Wanted(NamedTuple):
-    """What is asked for, and what may come."""
+@dataclass(kw_only=True)
+class Provider(ABC):
+    """Who is asked: `tmdb.Tmdb` or `douban.Douban`.
 
-    url: str
-    kind: str  # what the content type begins with
-    most: int  # bytes that are read
-    settings: Mapping[str, str]  # the query
-    headers: Mapping[str, str]  # of the request
-
-
-class Client:
-    """Fetches from the hosts of one provider, and from no other.
-
-    Args:
-        label: the provider's, as people read it.
-        hosts: its hosts, such as "https://example.org".
-        silence, backoff: as `SILENCE` and `BACKOFF`.
+    Attributes:
+        name: as in settings, and in the cache.
+        label: as people read it.
+        attribution: what a page that shows the answers has to say, as plain text.
+        language: of titles and overviews, such as "zh-CN".
+        interval: seconds between requests.
+        silence: seconds that a server may keep silent.
+        backoff: seconds before the second try, twice that before the third, and as much by chance.
     """
 
-    def __init__(self, label: str, hosts: re.Pattern[str], silence: float, backoff: float) -> None:
-        self._label, self._hosts, self._silence = label, hosts, silence
-        self._backoff = backoff
+    name: ClassVar[str]
+    label: ClassVar[str]
+    attribution: ClassVar[str]
+    language: str
+    interval: float
+    silence: float = 5.0
+    backoff: float = 0.5
+
+    def __post_init__(self) -> None:
         self._session = requests.Session()
         # whoever runs a service should see who asks it, and how to reach them
         self._session.headers["User-Agent"] = f"movierec/{__version__}"
         self._session.headers["Accept-Encoding"] = "identity"  # nothing that unpacks to a gigabyte
         # a login for "any host" in ~/.netrc would go in place of the token
         self._session.auth = lambda request: request
-        _hide_keys()
 
-    def allows(self, url: str) -> bool:
-        """Whether an address is of the provider's hosts."""
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            return False
-        return self._hosts.fullmatch(f"{parts.scheme}://{parts.netloc}") is not None
-
-    def json(
-        self,
-        form: type[Some],
-        url: str,
-        pace: Pace,
-        settings: Mapping[str, str],
-        headers: Mapping[str, str] | None = None,
-    ) -> Some | None:
-        """The JSON at an address; None where it says that there is nothing.
-
-        Args:
-            form: what it must look like.
-            url: the address.
-            pace: waited for before each request.
-            settings: the query.
-            headers: of the request.
+    @abstractmethod
+    def look_up(self, film: Film, pace: Pace) -> Found | None:
+        """The film, or None where the provider has none that is surely the same.
 
         Raises:
-            ProviderError: all else.
+            ProviderError: it says nothing, or nothing that can be used.
         """
+
+    def poster(self, url: str, pace: Pace) -> bytes:
+        """A picture of the provider as a JPEG.
+
+        Raises:
+            ProviderError: there is none, or none that can be used.
+        """
+        content = self._fetch(url, "image/", pace, {}, {})
+        if content is None:
+            raise ProviderError("there is no such picture", "bad")
+        return redrawn(content)
+
+    def close(self) -> None:
+        """Let connections go."""
+        self._session.close()
+
+    def _json(
+        self, form: type[Some], url: str, pace: Pace, query: dict[str, str], **headers: str
+    ) -> Some | None:
+        """The JSON at an address; None where it says that there is nothing."""
         kind = "application/json"
-        wanted = _Wanted(url, kind, LARGEST_TEXT, settings, {"Accept": kind, **(headers or {})})
-        if (content := self._fetch(wanted, pace)) is None:
+        content = self._fetch(url, kind, pace, query, {"Accept": kind} | headers)
+        if content is None:
             return None
         try:
             return read_json(content, form)
         except InputError as error:
             raise self._bad(f"answered in another form: {error}") from None
 
-    def picture(self, url: str, pace: Pace, headers: Mapping[str, str] | None = None) -> bytes:
-        """The picture at an address as a JPEG.
-
-        Args:
-            url: the address.
-            pace: waited for before each request.
-            headers: of the request.
-
-        Raises:
-            ProviderError: there is none, or none that can be used.
-        """
-        content = self._fetch(_Wanted(url, "image/", LARGEST_PICTURE, {}, headers or {}), pace)
-        if content is None:
-            raise ProviderError("there is no such picture", "bad")
-        return redrawn(content)
-
-    def _fetch(self, wanted: _Wanted, pace: Pace) -> bytes | None:
-        """What is at an address; None where it says that there is nothing.
+    def _fetch(
+        self, url: str, kind: str, pace: Pace, query: dict[str, str], headers: dict[str, str]
+    ) -> bytes | None:
+        """What is at an address, asked for up to `TRIES` times.
 
         The content may take `LONGEST` seconds. What comes before it, the status and the headers, is
         only bounded in its silence: a server that sends it byte by byte, never silent for long,
         holds a request for as long as http.client takes to read its limit of lines.
-
-        Raises:
-            ProviderError: all else.
         """
         again = tenacity.Retrying(
             retry=tenacity.retry_if_exception(
                 lambda error: isinstance(error, ProviderError) and error.kind == "silent"
             ),
             stop=tenacity.stop_after_attempt(TRIES),
-            wait=tenacity.wait_exponential_jitter(multiplier=self._backoff, jitter=self._backoff),
+            wait=tenacity.wait_exponential_jitter(multiplier=self.backoff, jitter=self.backoff),
             sleep=pace.sleep,
             reraise=True,
         )
-        return again(self._fetch_once, wanted, pace)
+        return again(self._fetch_once, url, kind, pace, query, headers)
 
-    def _fetch_once(self, wanted: _Wanted, pace: Pace) -> bytes | None:
+    def _fetch_once(
+        self, url: str, kind: str, pace: Pace, query: dict[str, str], headers: dict[str, str]
+    ) -> bytes | None:
         pace.turn()
         ends = time.monotonic() + LONGEST
-        url, settings = wanted.url, wanted.settings
         try:
-            for _ in range(REDIRECTIONS + 1):
-                if not self.allows(url):
-                    raise self._bad("points to another host")
-                with self._session.get(
-                    url,
-                    params=settings,
-                    headers=wanted.headers,
-                    stream=True,
-                    timeout=self._silence,
-                    allow_redirects=False,  # it would read any length, and follow anywhere
-                ) as answer:
-                    if not answer.is_redirect:
-                        return self._read(answer, wanted, pace, ends)
-                    url, settings = urljoin(url, answer.headers["Location"]), {}
-            raise self._bad("redirected again and again")
+            with self._session.get(
+                url,
+                params=query,
+                headers=headers,
+                stream=True,
+                timeout=self.silence,
+                allow_redirects=False,  # it would read any length, and follow anywhere
+            ) as answer:
+                return self._content(answer, kind, pace, ends)
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
-            raise self._silent(f"did not answer within {self._silence:g} seconds") from None
+            raise self._silent(f"did not answer within {self.silence:g} seconds") from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            # its message holds the address, and so perhaps the key
             raise self._silent(f"could not be reached ({type(error).__name__})") from None
-        except ValueError as error:
+        except ValueError as error:  # requests looks at where a redirection leads in any case
             raise self._bad(f"named an address that is none ({type(error).__name__})") from None
 
-    def _read(
-        self, answer: requests.Response, wanted: _Wanted, pace: Pace, ends: float
+    def _content(
+        self, answer: requests.Response, kind: str, pace: Pace, ends: float
     ) -> bytes | None:
         status = answer.status_code
         if status == 404:
             return None
         if status == 401:
-            raise ProviderError(f"{self._label} does not accept the key", "refused")
+            raise ProviderError(f"{self.label} does not accept the key", "refused")
         if status in (403, 418):  # what Douban says to who asks too often
-            pace.rest(3600.0)
+            pace.rest(LEFT_ALONE)
             raise self._silent(f"refuses to answer (status {status})")
         if status in (408, 425, 429) or status >= 500:
-            if (seconds := _retry_after(answer.headers.get("Retry-After", ""))) is not None:
-                pace.rest(seconds)
+            asked = answer.headers.get("Retry-After", "")  # seconds or a date
+            with suppress(urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
+                pace.rest(urllib3.Retry().parse_retry_after(asked))
             raise self._silent(f"answered with status {status}")
         if status != 200:
             raise self._bad(f"answered with status {status}")
         told = answer.headers.get("Content-Type", "").lower()
-        if not told.startswith(wanted.kind):
-            raise self._bad(
-                f"answered with {clean(told, 40) or 'no content type'}, not {wanted.kind}"
-            )
+        if not told.startswith(kind):
+            raise self._bad(f"answered with {clean(told, 40) or 'no content type'}, not {kind}")
         content = bytearray()
         # read1: whatever has come, where read() would wait; and as it came, not unpacked
         while chunk := answer.raw.read1(2**16):
             content += chunk
-            if len(content) > wanted.most:
-                raise self._bad(f"answered with more than {wanted.most:,} bytes")
+            if len(content) > LARGEST:
+                raise self._bad(f"answered with more than {LARGEST:,} bytes")
             if time.monotonic() > ends:
                 raise self._silent(f"took more than {LONGEST:g} seconds to answer")
         return bytes(content)
 
     def _bad(self, what: str) -> ProviderError:
-        return ProviderError(f"{self._label} {what}", "bad")
+        return ProviderError(f"{self.label} {what}", "bad")
 
     def _silent(self, what: str) -> ProviderError:
-        return ProviderError(f"{self._label} {what}", "silent")
-
-    def close(self) -> None:
-        """Let connections go."""
-        self._session.close()
-
-
-def _retry_after(text: str) -> float | None:
-    """Seconds, from a number of them or a date."""
-    if re.fullmatch("[0-9]{1,9}", text.strip()):
-        return float(text)
-    try:
-        return max(parsedate_to_datetime(text).timestamp() - time.time(), 0.0)
-    except (ValueError, OverflowError):  # a year that no calendar has, for the second
-        return None
-
-
-def _hide_keys() -> None:
-    """Let the HTTP library log no keys: it writes whole addresses, and warnings with them."""
-    for name in ("urllib3.connectionpool", "urllib3.util.retry"):
-        if _without_key not in (logger := logging.getLogger(name)).filters:
-            logger.addFilter(_without_key)
-
-
-def _without_key(record: logging.LogRecord) -> bool:
-    record.msg, record.args = re.sub(r"api_key=[^&\s'\"]+", "api_key=…", record.getMessage()), ()
-    return True
+        return ProviderError(f"{self.label} {what}", "silent")
 
 
 def clean(text: str, most: int) -> str | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, RootModel
 
 from movierec.data.titles import title_forms
-from movierec.posters.client import BACKOFF, SILENCE, Client, clean
+from movierec.posters.client import Provider, clean
 from movierec.posters.provider import LONGEST_TITLE, Film, Found, best_match
 from movierec.trust import Form
 
@@ -28,8 +28,8 @@ class _Suggested(RootModel[Annotated[list[_DoubanFilm], Field(max_length=100)]])
     """The films that its search box shows."""
 
 
-@dataclass
-class Douban:
+@dataclass(kw_only=True)
+class Douban(Provider):
     """Douban, https://movie.douban.com: Chinese titles and posters, without a key.
 
     The look-up is that of its search box. It is no official API: it refuses who asks often, and is
@@ -38,24 +38,19 @@ class Douban:
     Args:
         api: its host, or another for tests.
         images: a pattern of the hosts of its pictures.
-        interval: seconds between requests.
-        silence, backoff: as `SILENCE` and `BACKOFF`.
     """
-
-    api: str = "https://movie.douban.com"
-    images: str = r"https://img\d{1,2}\.doubanio\.com"
-    interval: float = 3.0
-    silence: float = SILENCE
-    backoff: float = BACKOFF
 
     name = "douban"
     label = "Douban"
-    language = "zh-CN"
     attribution = "Titles and pictures come from Douban, movie.douban.com."
+    language: str = "zh-CN"
+    interval: float = 3.0
+    api: str = "https://movie.douban.com"
+    images: str = r"https://img\d{1,2}\.doubanio\.com"
 
     def __post_init__(self) -> None:
-        hosts = re.compile(f"{re.escape(self.api)}|{self.images}")
-        self._client = Client(self.label, hosts, self.silence, self.backoff)
+        super().__post_init__()
+        self._session.headers["Referer"] = f"{self.api}/"  # without it there are no pictures
 
     def look_up(self, film: Film, pace: Pace) -> Found | None:
         """The film by its IMDb number, else by its title and year; None where none is surely it."""
@@ -67,18 +62,10 @@ class Douban:
         return None if place is None else self._found(found[place])
 
     def _suggested(self, query: str, pace: Pace) -> list[_DoubanFilm]:
-        address = f"{self.api}/j/subject_suggest"
-        found = self._client.json(_Suggested, address, pace, {"q": query})
+        found = self._json(_Suggested, f"{self.api}/j/subject_suggest", pace, {"q": query})
         return found.root if found else []
 
     def _found(self, film: _DoubanFilm) -> Found:
-        usable = self._client.allows(film.img) and "default" not in film.img  # its own placeholder
+        own = re.match(f"(?:{self.images})/", film.img)
+        usable = own and "default" not in film.img  # its own placeholder
         return Found(clean(film.title, LONGEST_TITLE), None, film.img if usable else None)
-
-    def poster(self, url: str, pace: Pace) -> bytes:
-        """A picture as a JPEG."""
-        return self._client.picture(url, pace, {"Referer": f"{self.api}/"})
-
-    def close(self) -> None:
-        """Let connections go."""
-        self._client.close()

@@ -1,8 +1,8 @@
-"""Posters and titles of films for a page: those that are known at once, the others when they come.
+"""Posters and titles of films for a page: those that are known at once; the others are asked for.
 
-What a page asks for waits in a line, from which a few threads take the films that were wanted last.
-For a page there are `configured`, and of `Metadata` `known`, `ask`, `close`, `attribution` and
-`language`; for whoever can wait, `look_up` and `prefetch`.
+What a page asks for waits in a line, from which a few threads take the films that were wanted last;
+the page looks again later. For a page there are `configured`, and of `Metadata` `known`, `ask`,
+`close`, `attribution` and `language`; for whoever can wait, `look_up` and `prefetch`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,18 +19,22 @@ from movierec.errors import InputError, ProviderError
 from movierec.logs import logger
 from movierec.paths import data_dir
 from movierec.posters.cache import Cache, Pace
-from movierec.posters.provider import Details, Film, Provider, films_of
-from movierec.posters.settings import settings
-from movierec.posters.wishes import Done, Wishes
+from movierec.posters.provider import Details, Film, films_of
+from movierec.posters.settings import KEY_VARIABLE, settings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from movierec.posters.client import Provider
 
 DAY = 86_400.0  # seconds
 KEPT = 90 * DAY  # an answer; TMDB allows no more than six months
 KEPT_PARTLY = DAY  # an answer whose picture could not be had
 KEPT_NOTHING = 3 * DAY  # that the provider has no such film
+SPARED = 600.0  # that its answer for a film was no good
+REST = 10.0  # seconds without asking after one that does not answer; a turn is waited for longer
 THREADS = 2
+WAITING = 200  # films that wait to be asked for; of more, those that were wanted first are dropped
 GIVEN_UP = 5  # films without an answer, one after the other, that end a prefetch
 
 log = logger(__name__)
@@ -59,22 +62,24 @@ def configured(
 
     if chosen.provider == "douban":
         return Metadata(Douban(), movies)
-    key = os.environ[chosen.key_variable].strip()
-    tmdb = Tmdb(key, chosen.language)
+    tmdb = Tmdb(key=os.environ[KEY_VARIABLE].strip(), language=chosen.language)
     if chosen.mirror:
-        tmdb = Tmdb(key, chosen.language, api=chosen.mirror, images=chosen.mirror)
+        tmdb = replace(tmdb, api=chosen.mirror, images=chosen.mirror)
     return Metadata(tmdb, movies)
 
 
 class Metadata:
     """Posters and titles of films, those that are known at once, the others when they come.
 
-    Attributes:
+    Args:
         provider: who is asked.
-        folder: where its answers are kept.
+        movies: the movies table.
+        cache_dir: where answers are kept; `metadata` in the data folder if None.
+
+    Attributes:
+        provider, folder: as above.
         attribution: what a page that shows the answers has to say, as plain text.
         language: of the titles.
-        ending: set when nobody waits any more; what waits for a turn then fails.
     """
 
     def __init__(
@@ -82,13 +87,14 @@ class Metadata:
     ) -> None:
         self.provider, self.folder = provider, cache_dir or data_dir() / "metadata"
         self.attribution, self.language = provider.attribution, provider.language
-        self.ending = threading.Event()
         self._films = dict(films_of(movies))
+        self._ending = threading.Event()  # nobody waits any more
         self._cache = Cache(self.folder, provider)
-        self._pace = Pace(self._cache, provider.interval, self.ending)
-        self._wishes = Wishes()
+        self._pace = Pace(self._cache, provider.interval, self._ending)
+        self._changed = threading.Condition()  # guards what follows
+        self._wanted: dict[Film, None] = {}  # the next one first
+        self._under_way: set[Film] = set()
         self._threads: list[threading.Thread] = []
-        self._starting = threading.Lock()
 
     def known(self, movie_id: int) -> Details | None:
         """What is kept of a film; at once, and without the network."""
@@ -96,20 +102,17 @@ class Metadata:
         kept = None if film is None else self._cache.get(film)
         return None if kept is None else kept.details
 
-    def ask(self, films: pd.DataFrame, done: Done) -> None:
+    def ask(self, movie_ids: Iterable[int]) -> None:
         """Ask for films, the first ones first and before all that was asked for earlier; at once.
 
-        Args:
-            films: with `movie_id`, `title` and `year`.
-            done: called with a film's id and its details when they come, from another thread; never
-                called for a film of which nothing comes.
+        What comes of it, `known` tells later.
         """
-        asked = [
-            (movie_id, self._films.setdefault(movie_id, one)) for movie_id, one in films_of(films)
-        ]
-        if not self._wishes.add(asked, done):
-            return
-        with self._starting:
+        asked = dict.fromkeys(self._films[i] for i in movie_ids if i in self._films)
+        with self._changed:
+            if self._ending.is_set():
+                return
+            self._wanted = dict.fromkeys([*(asked | self._wanted)][:WAITING])
+            self._changed.notify_all()
             while len(self._threads) < THREADS:
                 thread = threading.Thread(target=self._work, name="metadata", daemon=True)
                 self._threads.append(thread)
@@ -123,7 +126,12 @@ class Metadata:
         """
         if kept := self._cache.get(film):
             return kept.details
-        found = self.provider.look_up(film, self._pace)
+        try:
+            found = self.provider.look_up(film, self._pace)
+        except ProviderError as error:
+            if error.kind == "bad":
+                self._cache.put(film, None, SPARED)
+            raise
         if found is None:
             self._cache.put(film, None, KEPT_NOTHING)
             return None
@@ -139,37 +147,53 @@ class Metadata:
         return details
 
     def close(self) -> None:
-        """Ask no more and call back no more; let go of the disk and the network."""
-        self.ending.set()
-        self._wishes.end()
+        """Ask no more; let go of the disk and the network."""
+        self._end()
         ends = time.monotonic() + 0.5
         for thread in self._threads:  # one that waits for a server ends later, by itself
-            if thread is not threading.current_thread():
-                thread.join(timeout=max(ends - time.monotonic(), 0.0))
+            thread.join(timeout=max(ends - time.monotonic(), 0.0))
         self._cache.close()
         self.provider.close()
 
+    def _end(self) -> None:
+        with self._changed:
+            self._ending.set()
+            self._changed.notify_all()
+
     def _work(self) -> None:
         """What a thread does until the end."""
-        while film := self._wishes.next():
-            details, failure = None, None
+        while film := self._next():
             try:
-                details = self.look_up(film)
+                self.look_up(film)
             except ProviderError as error:
-                failure = error
-                if not self.ending.is_set():
-                    log.warning("%s: %s", film.title, error)
-            except Exception:  # whatever it is, the page goes on without this picture
-                failure = ProviderError("a fault of movierec", "bad")
-                if not self.ending.is_set():
-                    log.exception("%s", film.title)
-            for movie_id, done in self._wishes.got(film, failure):
-                if details is None or self.ending.is_set():
+                if self._ending.is_set():
                     break
-                try:
-                    done(movie_id, details)
-                except Exception:  # the page's fault, which must not keep others from pictures
-                    log.exception("showing %s", film.title)
+                log.warning("%s: %s", film.title, error)
+                if error.kind == "refused":
+                    self._end()
+                elif error.kind == "silent":  # all that waits would wait for nothing
+                    self._pace.rest(REST)
+                    with self._changed:
+                        self._wanted.clear()
+            except Exception:  # whatever it is, the page goes on without this picture
+                log.exception("%s", film.title)
+                self._cache.put(film, None, SPARED)
+            with self._changed:
+                self._under_way.discard(film)
+
+    def _next(self) -> Film | None:
+        """The film that is wanted most, waited for; None: the end."""
+        with self._changed:
+            while not self._ending.is_set():
+                if not self._wanted:
+                    self._changed.wait()
+                    continue
+                film = next(iter(self._wanted))
+                del self._wanted[film]
+                if film not in self._under_way:
+                    self._under_way.add(film)
+                    return film
+            return None
 
 
 def prefetch(
@@ -180,7 +204,7 @@ def prefetch(
     """Look many films up and wait for it, so that a page knows them from the start.
 
     Args:
-        metadata: who is asked; after a failure it can only be closed.
+        metadata: who is asked.
         movies: the films, first ones first.
         on_film: called with the number of films done and of all.
 
@@ -192,37 +216,24 @@ def prefetch(
         InputError: the provider refuses the key, or fails for `GIVEN_UP` films on end; what came
             before is kept.
     """
-    counts: Counter[str] = Counter(films=len(movies), found=0, posters=0, failed=0)
+    counts = {"films": len(movies), "found": 0, "posters": 0, "failed": 0}
     on_end = 0
-
-    def outcome_of(film: Film) -> Details | ProviderError | None:
+    for number, (_, film) in enumerate(films_of(movies), start=1):
         try:
-            return metadata.look_up(film)
+            details = metadata.look_up(film)
         except ProviderError as error:
             log.warning("%s: %s", film.title, error)
-            return error
-
-    with ThreadPoolExecutor(THREADS, "metadata") as pool:
-        try:
-            outcomes = pool.map(outcome_of, (film for _, film in films_of(movies)))
-            for number, outcome in enumerate(outcomes, start=1):
-                if isinstance(outcome, ProviderError):
-                    counts["failed"] += 1
-                    on_end += 1
-                    if outcome.kind == "refused":
-                        raise InputError(f"{outcome}; set a valid one") from outcome
-                    if outcome.kind == "silent" and on_end >= GIVEN_UP:
-                        raise InputError(
-                            f"{outcome}, for {GIVEN_UP} films on end; try again later: what has "
-                            "come is kept"
-                        ) from outcome
-                else:
-                    on_end = 0
-                    counts["found"] += outcome is not None
-                    counts["posters"] += bool(outcome and outcome.poster)
-                on_film(number, len(movies))
-        except BaseException:
-            metadata.ending.set()  # those under way stop too
-            pool.shutdown(cancel_futures=True)
-            raise
-    return dict(counts)
+            counts["failed"] += 1
+            on_end += 1
+            if error.kind == "refused":
+                raise InputError(f"{error}; set a valid one") from error
+            if error.kind == "silent" and on_end >= GIVEN_UP:
+                raise InputError(
+                    f"{error}, for {GIVEN_UP} films on end; try again later: what has come is kept"
+                ) from error
+        else:
+            on_end = 0
+            counts["found"] += details is not None
+            counts["posters"] += bool(details and details.poster)
+        on_film(number, len(movies))
+    return counts

@@ -1,4 +1,4 @@
-"""A provider: what it is asked, what it answers, and which of its films is the one meant."""
+"""What a provider is asked, what it answers, and which of its films is the one that is meant."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from rapidfuzz import fuzz
 
@@ -14,8 +14,6 @@ from movierec.data.titles import plain_title, title_forms
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from movierec.posters.cache import Pace
 
 LONGEST_TITLE, LONGEST_OVERVIEW = 200, 2_000  # characters that are kept
 LIKENESS = 90.0  # of titles, 0 to 100, below which two films are not the same
@@ -62,41 +60,6 @@ class Details:
     overview: str | None
     poster: bytes | None
     source: str
-
-
-class Provider(Protocol):
-    """Who is asked: `tmdb.Tmdb`, `douban.Douban`.
-
-    Attributes:
-        name: as in settings, and in the cache.
-        label: as people read it.
-        language: of titles and overviews, such as "zh-CN".
-        attribution: what a page that shows the answers has to say, as plain text.
-        interval: seconds between requests.
-    """
-
-    name: str
-    label: str
-    language: str
-    attribution: str
-    interval: float
-
-    def look_up(self, film: Film, pace: Pace) -> Found | None:
-        """The film, or None where the provider has none that is surely the same.
-
-        Raises:
-            ProviderError: it says nothing, or nothing that can be used.
-        """
-
-    def poster(self, url: str, pace: Pace) -> bytes:
-        """A picture as a JPEG.
-
-        Raises:
-            ProviderError: there is none, or none that can be used.
-        """
-
-    def close(self) -> None:
-        """Let connections go."""
 
 
 def films_of(movies: pd.DataFrame) -> Iterator[tuple[int, Film]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from movierec.errors import InputError
 
@@ -13,29 +12,28 @@ PROVIDERS = ("tmdb", "douban")
 PROVIDER_VARIABLE = "MOVIEREC_METADATA"  # one of PROVIDERS, or "off"
 LANGUAGE_VARIABLE = "MOVIEREC_LANGUAGE"
 MIRROR_VARIABLE = "MOVIEREC_TMDB_MIRROR"  # where TMDB is asked in place of its own hosts
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
-KEY_VARIABLES = ("TMDB_TOKEN", "TMDB_API_KEY")  # the first that is set counts
+KEY_VARIABLE = "TMDB_TOKEN"
+# a key is sent there: in the clear on this machine alone
+MIRROR = re.compile(r"https://[\w.-]+(:\d+)?|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Who is to be asked, as the environment and the caller have it.
+    """Who is to be asked.
 
     Attributes:
         provider: one of `PROVIDERS`.
         language: such as "en-US" or "zh-CN".
-        key_variable: the environment variable that holds the key; "" where none is needed.
         mirror: where TMDB is asked in place of its own hosts; "" for its own.
     """
 
     provider: str
     language: str
-    key_variable: str
-    mirror: str
+    mirror: str = ""
 
 
 def settings(provider: str | None = None, language: str | None = None) -> Settings | None:
-    """Who is to be asked: `$TMDB_TOKEN` or `$TMDB_API_KEY` turns TMDB on.
+    """Who is to be asked: `$TMDB_TOKEN` turns TMDB on.
 
     `$MOVIEREC_METADATA` names a provider, or "off"; `$MOVIEREC_LANGUAGE` the language;
     `$MOVIEREC_TMDB_MIRROR` a host that passes TMDB's API and pictures on.
@@ -50,7 +48,7 @@ def settings(provider: str | None = None, language: str | None = None) -> Settin
         InputError: an unknown provider, no key for it, or what is no language or no address.
     """
     name = provider or os.environ.get(PROVIDER_VARIABLE) or ""
-    key = next((name for name in KEY_VARIABLES if os.environ.get(name, "").strip()), "")
+    key = os.environ.get(KEY_VARIABLE, "").strip()
     if name == "off" or not (name or key):
         return None
     if name not in ("", *PROVIDERS):
@@ -62,26 +60,15 @@ def settings(provider: str | None = None, language: str | None = None) -> Settin
     if not re.fullmatch(r"[a-z]{2}(-[A-Z]{2})?", language):
         raise InputError(f"got the language {language!r}; expected one such as en-US or zh-CN")
     if name == "douban":
-        return Settings(name, "zh-CN", "", "")
+        return Settings(name, "zh-CN")
     if not key:
         raise InputError(
-            f"{' and '.join(KEY_VARIABLES)} are empty, and TMDB needs a key; it gives one to "
-            f"every account, under Settings, API: set {KEY_VARIABLES[0]} to it"
+            f"{KEY_VARIABLE} is empty, and TMDB needs a key; it gives an access token to every "
+            f"account, under Settings, API: set {KEY_VARIABLE} to it"
         )
-    return Settings("tmdb", language, key, _mirror())
-
-
-def _mirror() -> str:
-    address = os.environ.get(MIRROR_VARIABLE, "").rstrip("/")
-    try:
-        parts = urlsplit(address)
-        good = parts.scheme in ("https", "http") and parts.hostname and not parts.path
-    except ValueError:
-        good = False
-    if address and not good:
+    mirror = os.environ.get(MIRROR_VARIABLE, "").rstrip("/")
+    if mirror and not MIRROR.fullmatch(mirror):
         raise InputError(
-            f"{MIRROR_VARIABLE} is {address!r}; expected an address such as https://example.org"
+            f"{MIRROR_VARIABLE} is {mirror!r}; expected an address such as https://example.org"
         )
-    if address and parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        raise InputError(f"{MIRROR_VARIABLE} is {address}; expected https, since a key is sent")
-    return address
+    return Settings("tmdb", language, mirror)

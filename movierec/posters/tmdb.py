@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ from pydantic import Field
 
 from movierec.data.titles import title_forms
 from movierec.errors import ProviderError
-from movierec.posters.client import BACKOFF, SILENCE, Client, clean
+from movierec.posters.client import Provider, clean
 from movierec.posters.provider import LONGEST_OVERVIEW, LONGEST_TITLE, Film, Found, best_match
 from movierec.trust import Form, Some
 
@@ -32,37 +31,28 @@ class _TmdbPage(Form):
     results: Annotated[list[_TmdbFilm], Field(max_length=100)]
 
 
-@dataclass
-class Tmdb:
+@dataclass(kw_only=True)
+class Tmdb(Provider):
     """TMDB, https://www.themoviedb.org.
 
     Args:
-        key: of its API: an access token ("v4"), or the older key of 32 hexadecimal digits ("v3").
+        key: of its API: an access token.
         language: of titles, overviews and posters, such as "zh-CN".
-        api, images: its hosts, or those of a mirror.
         interval: seconds between requests. TMDB allows some 40 a second.
-        silence, backoff: as `SILENCE` and `BACKOFF`.
+        api, images: its hosts, or those of a mirror.
 
     Reference:
         https://developer.themoviedb.org/reference/search-movie
     """
 
-    key: str = field(repr=False)
-    language: str = "en-US"
-    api: str = "https://api.themoviedb.org"
-    images: str = "https://image.tmdb.org"
-    interval: float = 0.05
-    silence: float = SILENCE
-    backoff: float = BACKOFF
-
     name = "tmdb"
     label = "TMDB"
     attribution = "This product uses the TMDB API but is not endorsed or certified by TMDB."
-
-    def __post_init__(self) -> None:
-        hosts = f"{re.escape(self.api)}|{re.escape(self.images)}"
-        self._client = Client(self.label, re.compile(hosts), self.silence, self.backoff)
-        self._older = re.fullmatch("[0-9a-f]{32}", self.key) is not None
+    key: str = field(repr=False)
+    language: str = "en-US"
+    interval: float = 0.05
+    api: str = "https://api.themoviedb.org"
+    images: str = "https://image.tmdb.org"
 
     def look_up(self, film: Film, pace: Pace) -> Found | None:
         """The film by its number, else by its title and year; None where no film is surely it."""
@@ -93,8 +83,8 @@ class Tmdb:
             wanted += [(form, {"year": str(film.year)}) for form in forms[:2]]
         wanted += [(forms[0], {})]
         for query, year in wanted:
-            settings = {"query": query, "language": "en-US", "include_adult": "false"}
-            page = self._ask(_TmdbPage, "/3/search/movie", settings | year, pace)
+            asked = {"query": query, "language": "en-US", "include_adult": "false"}
+            page = self._ask(_TmdbPage, "/3/search/movie", asked | year, pace)
             films = [] if page is None else page.results
             names = [
                 ([same.title, same.original_title], (same.release_date or "")[:4]) for same in films
@@ -103,27 +93,13 @@ class Tmdb:
                 return films[place]
         return None
 
-    def _ask(
-        self, form: type[Some], path: str, settings: Mapping[str, str], pace: Pace
-    ) -> Some | None:
+    def _ask(self, form: type[Some], path: str, query: dict[str, str], pace: Pace) -> Some | None:
         if not re.fullmatch(r"[A-Za-z0-9._~+/=-]+", self.key):
             raise ProviderError("the key of TMDB has characters that no key has", "refused")
-        headers = {}
-        if self._older:
-            settings = {**settings, "api_key": self.key}
-        else:
-            headers = {"Authorization": f"Bearer {self.key}"}
-        return self._client.json(form, f"{self.api}{path}", pace, settings, headers)
+        key = f"Bearer {self.key}"
+        return self._json(form, f"{self.api}{path}", pace, query, Authorization=key)
 
     def _poster_url(self, path: str | None) -> str | None:
         if path is None or not re.fullmatch(r"/[A-Za-z0-9_-]{1,100}\.(jpg|png|webp)", path):
             return None
         return f"{self.images}/t/p/w342{path}"
-
-    def poster(self, url: str, pace: Pace) -> bytes:
-        """A picture as a JPEG."""
-        return self._client.picture(url, pace)
-
-    def close(self) -> None:
-        """Let connections go."""
-        self._client.close()

@@ -181,8 +181,8 @@ class Slow:
     def known(self, movie_id: int) -> Details | None:
         return Details("片名", "讲述", b"\xff\xd8\xff", "S") if movie_id == self.there else None
 
-    def ask(self, films: Any, done: Any) -> None:
-        self.asked += films["movie_id"].tolist()
+    def ask(self, movie_ids: list[int]) -> None:
+        self.asked += movie_ids
 
 
 def test_posters_are_those_that_are_there_and_the_others_are_asked_for(service: Service):

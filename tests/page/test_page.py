@@ -220,7 +220,7 @@ def test_a_poster_comes_from_the_page_s_own_address_and_nothing_waits_for_it(sma
         def known(self, movie_id: int) -> Details | None:
             return Details(None, None, b"\xff\xd8\xff", "S") if movie_id == 7 else None
 
-        def ask(self, films: Any, done: Any) -> None:
+        def ask(self, movie_ids: list[int]) -> None:
             """Nothing ever comes."""
 
     service = service_of(small_best.recommender, Slow())

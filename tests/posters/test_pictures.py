@@ -8,7 +8,7 @@ import time
 import zlib
 
 import pytest
-from asking import HTML, MATRIX, SVG, Answers, endless, redirect, rows, say, tmdb
+from asking import HTML, MATRIX, SVG, endless, redirect, say, shown, tmdb
 from film_server import picture
 from PIL import Image
 
@@ -100,11 +100,10 @@ def test_without_its_poster_a_film_has_its_text_and_is_asked_for_again_soon(
     server, open_metadata, monkeypatch, fault
 ):
     server.faults["/t/p/w342/poster603.jpg"] = fault
-    films, answers = open_metadata(tmdb(server)), Answers()
-    films.ask(rows(1, 2), answers)
-    answers.wait(1, 2)
-    assert answers.came[1] == [Details("The Matrix", "What happens in The Matrix.", None, "TMDB")]
-    assert answers.came[2][0].poster
+    films = open_metadata(tmdb(server))
+    first, second = shown(films, 1, 2)
+    assert first == Details("The Matrix", "What happens in The Matrix.", None, "TMDB")
+    assert second.poster
 
     monkeypatch.setattr(time, "time", lambda now=time.time: now() + KEPT_PARTLY)
     assert films.known(1) is None
