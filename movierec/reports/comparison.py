@@ -6,19 +6,16 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from movierec.errors import InputError
 from movierec.evaluation.evaluate import BY_STARS, measure_runs
 from movierec.evaluation.metrics import difference
 from movierec.files import write_whole
-from movierec.reports.pages import as_webp, picture, rendered
+from movierec.reports.pages import picture, rendered
 from movierec.reports.report import BEST, NotebookReport, Report, read_report
 from movierec.runs import Run, is_run, load_run
 from movierec.trust import check_within
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 K = 10  # films a list
 PLACES = {"the run": ("", "model"), "recipe best": (BEST,)}  # where in a folder each may be
@@ -161,21 +158,12 @@ def _held_out(first: Run, second: Run, seed: int) -> dict[str, Any]:
 
 
 def _curves(runs: list[Run]) -> str:
-    """Losses of training and, where rows were set aside for it, of validation; WebP, in base64."""
+    """The losses of runs that set rows aside for validation, as PNG in base64; "" if none did."""
+    from movierec.lessons.plots import paired_losses
 
-    def draw(figure: Figure) -> None:
-        from movierec.lessons.plots import COLOURS
-
-        ax = figure.subplots()
-        for run, name, colour in zip(runs, ("first", "second"), COLOURS, strict=False):
-            epochs, train, validation = (
-                run.history[column] for column in ("epoch", "train_loss", "val_loss")
-            )
-            ax.plot(epochs - 0.5, train, "o--", color=colour, label=f"{name}, training")
-            if validation.notna().any():
-                ax.plot(epochs, validation, "s-", color=colour, label=f"{name}, validation")
-        ax.set(xlabel="epoch", ylabel="mean squared error (stars²)")
-        ax.grid(alpha=0.3)
-        ax.legend()
-
-    return as_webp(base64.b64encode(picture(draw, (7, 4))).decode())
+    named = zip(("first", "second"), (run.history for run in runs), strict=False)
+    histories = {name: told for name, told in named if told["val_loss"].notna().any()}
+    if not histories:
+        return ""
+    png = picture(lambda figure: paired_losses(histories, figure.subplots()), (7, 4))
+    return base64.b64encode(png).decode()

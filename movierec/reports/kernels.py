@@ -7,7 +7,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -32,7 +32,6 @@ RUNNING = ".running-"  # how the folder of a notebook under way is called
 START_TIMEOUT = 300  # seconds until a kernel answers; the first start after an install is slow
 SAMPLING = 0.1  # seconds between two looks at the memory
 _RUNNING_NOW: set[int] = set()  # process ids of kernels
-_STOPPING = threading.Event()  # no kernel may run
 
 
 class Failure(NamedTuple):
@@ -128,24 +127,11 @@ def execute(source: Path, values: dict[str, Any], target: Path) -> Execution:
     return Execution(notebook, seconds, memory.peak, failure)
 
 
-@contextlib.contextmanager
-def all_stopped() -> Iterator[None]:
-    """Kill the kernels of all notebooks, in whatever thread: now, and as they start in the block.
-
-    Wait in the block for the threads that run notebooks: one may be just about to start a kernel.
-    """
-    _STOPPING.set()
-    try:
-        for pid in list(_RUNNING_NOW):
-            _kill(pid)
-        yield
-    finally:
-        _STOPPING.clear()
-
-
-def _kill(pid: int) -> None:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        psutil.Process(pid).kill()
+def kill_kernels() -> None:
+    """Kill the kernels of all notebooks that run now, in whatever thread."""
+    for pid in list(_RUNNING_NOW):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).kill()
 
 
 class _Memory:
@@ -156,8 +142,6 @@ class _Memory:
 
     def watch(self, pid: int) -> None:
         _RUNNING_NOW.add(pid)
-        if _STOPPING.is_set():  # asked after it was added: whoever sets it kills what is there
-            _kill(pid)
         threading.Thread(target=self._look, args=(pid,), daemon=True).start()
 
     def _look(self, pid: int) -> None:

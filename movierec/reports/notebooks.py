@@ -247,7 +247,6 @@ def _files(out_dir: Path, reports: list[NotebookReport]) -> list[str]:
     """What a report consists of, beside `metrics.json`."""
     names = [f"{report.name}{ending}" for report in reports for ending in (".ipynb", ".html")]
     names += ["index.html", *(figure for report in reports for figure in report.figures)]
-    names += [report.thumbnail for report in reports if report.thumbnail]
     trained = [f"{folder}/run.json" for folder in ("model", BEST)]
     return names + [name for name in trained if (out_dir / name).exists()]
 

@@ -7,9 +7,8 @@ import copy
 import io
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -34,7 +33,6 @@ KEY_FIGURES = {
     "best_test_ndcg_at_10": "NDCG@10 of recipe best",
 }
 NUMBERED = re.compile(r"[0-9]{2}_\w+")  # the name of a notebook of a report
-THUMBNAIL = (352, 264)  # pixels at most, twice what they are shown with
 # of Pygments' styles the ones with the highest contrast on the cards of `style.css`
 CODE_STYLES = {"light": "xcode", "dark": "zenburn"}
 
@@ -47,13 +45,8 @@ def read_notebook(path: Path) -> Any:
 
 
 def _outputs(notebook: Any) -> list[Any]:
-    return [
-        output
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-        for output in cell.outputs
-        if output.output_type in ("display_data", "execute_result")
-    ]
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [output for cell in cells for output in cell.outputs if "data" in output]
 
 
 def recorded(notebook: Any) -> dict[str, Any]:
@@ -65,44 +58,17 @@ def recorded(notebook: Any) -> dict[str, Any]:
 
 
 def save_figures(notebook: Any, name: str, out_dir: Path) -> tuple[str, ...]:
-    """Write a notebook's pictures to `figures`, the first of them also as a thumbnail.
+    """Write a notebook's pictures to `figures`.
 
     Returns:
         The pictures' paths below `out_dir`.
     """
-    pictures = [
-        base64.b64decode(output.data["image/png"])
-        for output in _outputs(notebook)
-        if "image/png" in output.data
-    ]
-    paths = tuple(f"figures/{name}_{number}.png" for number in range(1, len(pictures) + 1))
-    for path, picture in zip(paths, pictures, strict=True):
-        write_whole(out_dir / path, picture)
-    if pictures:
-        write_whole(out_dir / f"figures/{name}_thumbnail.webp", _thumbnail(pictures[0]))
-    return paths
-
-
-def _thumbnail(png: bytes) -> bytes:
-    from PIL import Image
-
-    sink = io.BytesIO()
-    with Image.open(io.BytesIO(png)) as picture:
-        small = picture.convert("RGB")
-    small.thumbnail(THUMBNAIL)
-    small.save(sink, "WEBP", quality=85, method=6)
-    return sink.getvalue()
-
-
-def as_webp(png: str) -> str:
-    """A PNG as WebP, without loss in a third of its length; both in base64."""
-    from PIL import Image
-
-    sink = io.BytesIO()
-    with Image.open(io.BytesIO(base64.b64decode(png))) as picture:
-        opaque = picture.mode != "RGBA" or picture.getchannel("A").getextrema()[0] == 255
-        picture.convert("RGB" if opaque else "RGBA").save(sink, "WEBP", lossless=True, exact=True)
-    return base64.b64encode(sink.getvalue()).decode()
+    paths = []
+    for output in _outputs(notebook):
+        if "image/png" in output.data:
+            paths.append(f"figures/{name}_{len(paths) + 1}.png")
+            write_whole(out_dir / paths[-1], base64.b64decode(output.data["image/png"]))
+    return tuple(paths)
 
 
 def title_and_question(notebook: Any) -> tuple[str, str]:
@@ -128,34 +94,26 @@ def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
     from nbconvert import HTMLExporter
     from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
-    order = list(titles)
-    place = order.index(source)
-    beside = {"previous": order[:place][-1:], "next": order[place + 1 : place + 2]}
-    navigation = {
-        side: {"href": f"{other.stem}.html", "title": titles[other] or other.stem}
-        for side, others in beside.items()
-        for other in others
-    }
-    templates = str(resources.files("movierec.reports") / "templates")
     exporter = HTMLExporter(
         template_name="basic",
         template_file="notebook.html.j2",
-        extra_loaders=[jinja2.FileSystemLoader(templates)],
-        filters={"webp": as_webp},
+        extra_loaders=[jinja2.PackageLoader("movierec.reports")],
     )
     # lines that are printed one after the other are one block
     exporter.register_preprocessor(CoalesceStreamsPreprocessor, enabled=True)
+    named = {other.stem: title or other.stem for other, title in titles.items()}
     page = copy.deepcopy(notebook)
-    page.metadata["title"] = titles[source] or source.stem
-    stems = {other.stem for other in order}
+    page.metadata["title"] = named[source.stem]
     for cell in page.cells:
         if cell.cell_type == "markdown":
-            cell.source = _for_a_page(cell.source, stems)
+            cell.source = _for_a_page(cell.source, named)
     for output in _outputs(page):
         if "text/markdown" in output.data:
-            output.data["text/markdown"] = _for_a_page(output.data["text/markdown"], stems)
+            output.data["text/markdown"] = _for_a_page(output.data["text/markdown"], named)
+    place = list(named).index(source.stem)
     about = {
-        "navigation": navigation,
+        "previous": list(named.items())[:place][-1:],
+        "next": list(named.items())[place + 1 :][:1],
         "notebook_file": source.name,
         "code_css": _code_css(),
     }
@@ -178,11 +136,11 @@ def _code_css() -> str:
     return f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}"
 
 
-def _for_a_page(text: str, stems: set[str]) -> str:
+def _for_a_page(text: str, stems: Collection[str]) -> str:
     return with_equations(with_page_links(text, stems))
 
 
-def with_page_links(text: str, stems: set[str]) -> str:
+def with_page_links(text: str, stems: Collection[str]) -> str:
     """Markdown whose links to notebooks of the report lead to their pages.
 
     Args:
@@ -212,11 +170,7 @@ def with_equations(text: str) -> str:
     from latex2mathml import exceptions
     from latex2mathml.converter import convert
 
-    unreadable = tuple(
-        found
-        for found in vars(exceptions).values()
-        if isinstance(found, type) and issubclass(found, Exception)
-    )
+    unreadable = tuple(error for name, error in vars(exceptions).items() if name.endswith("Error"))
 
     def mathml(found: re.Match[str]) -> str:
         block, inline = found["block"], found["inline"]
@@ -257,7 +211,7 @@ def index_page(
     figures = {
         called: shown(metrics[name]) for name, called in KEY_FIGURES.items() if name in metrics
     }
-    stems = {report.name for report in reports}
+    stems = [report.name for report in reports]
     questions = {r.name: markdown2html(_for_a_page(r.question, stems)) for r in reports}
     return rendered(
         "index.html.j2",
@@ -294,7 +248,7 @@ def shown(value: Any, signed: bool = False) -> str:
     return format(value, f"{sign},.0f" if abs(value) >= 1000 else f"{sign}.4g")
 
 
-def picture(draw: Callable[[Figure], None], size: tuple[float, float]) -> bytes:
+def picture(draw: Callable[[Figure], object], size: tuple[float, float]) -> bytes:
     """What is drawn on a figure, in the style of the notebooks, as PNG.
 
     Args:

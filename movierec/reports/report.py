@@ -40,11 +40,6 @@ class NotebookReport(Form):
     figures: tuple[str, ...]  # relative to the report's folder
 
     @property
-    def thumbnail(self) -> str:
-        """The picture for the first page, relative to the report's folder; "" if there is none."""
-        return f"figures/{self.name}_thumbnail.webp" if self.figures else ""
-
-    @property
     def numbers(self) -> dict[str, float]:
         """Of the metrics, those that are numbers."""
         found = self.metrics.items()

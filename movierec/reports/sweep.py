@@ -32,7 +32,7 @@ from pydantic import JsonValue
 
 from movierec.errors import InputError, NotebookError
 from movierec.files import alone, write_whole
-from movierec.reports.kernels import all_stopped
+from movierec.reports.kernels import kill_kernels
 from movierec.reports.notebooks import find_notebooks, run_notebooks
 from movierec.reports.pages import picture, rendered
 from movierec.reports.parameters import (
@@ -93,26 +93,21 @@ class _Told(Form):
 
 
 def parsed_grid(texts: Sequence[str]) -> dict[str, list[str]]:
-    """Settings and their values from texts such as "epochs=1,2" or "epochs=1,2,seed=0,1".
+    """Settings and their values from texts such as "epochs=1,2".
 
     Raises:
         InputError: a text that is not of this form, or a setting that is there twice.
     """
     grid: dict[str, list[str]] = {}
     for text in texts:
-        values: list[str] | None = None
-        for part in text.split(","):
-            name, equals, value = (word.strip() for word in part.partition("="))
-            if equals:
-                values = None if name in grid else grid.setdefault(name, [])
-            else:
-                value = name
-            if values is None or not name or not value:
-                raise InputError(
-                    f"got --grid {text!r}; expected a setting and its values, each setting once, "
-                    "such as learning_rate=1e-4,1e-3"
-                )
-            values.append(value)
+        name, _, listed = text.partition("=")
+        values = [value.strip() for value in listed.split(",")]
+        if not name.isidentifier() or not all(values) or "=" in listed or name in grid:
+            raise InputError(
+                f"got --grid {text!r}; expected a setting and its values, each setting once, "
+                "such as learning_rate=1e-4,1e-3"
+            )
+        grid[name] = values
     return grid
 
 
@@ -279,8 +274,9 @@ def _at_once(
                         peak = max(peak, finished.report.peak_memory_bytes)
                     yield finished
         except BaseException:  # an interrupt, most often: no kernel is left to run on
-            with all_stopped():
-                pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            while wait(pending, timeout=0.1).not_done:  # one may be just about to start a kernel
+                kill_kernels()
             raise
 
 

@@ -76,7 +76,7 @@ def test_reports_are_compared_by_what_their_notebooks_recorded(
     page = (tmp_path / "pages" / "both.html").read_text()
     cells = r"<td>0.5</td><td>0.75</td><td>\+0.25</td>"
     assert re.search(rf"03_training</th><td class=\"text\">loss</td>{cells}", page)
-    assert "data:image/webp;base64," in page
+    assert "data:image/png;base64," in page
     assert not re.findall(r'(?:src|href)="(?!data:)', page)
     assert "<script" not in page
     assert json.loads(json.dumps(result)) == result
