@@ -63,7 +63,7 @@ def save_figures(notebook: Any, name: str, out_dir: Path) -> tuple[str, ...]:
     Returns:
         The pictures' paths below `out_dir`.
     """
-    paths = []
+    paths: list[str] = []
     for output in _outputs(notebook):
         if "image/png" in output.data:
             paths.append(f"figures/{name}_{len(paths) + 1}.png")
