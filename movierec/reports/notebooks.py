@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import shutil
 import sys
@@ -27,12 +28,11 @@ from movierec.reports.pages import (
     title_and_question,
 )
 from movierec.reports.parameters import (
-    SET_BY_BATCH,
     Parameter,
     check_data,
     checked_parameters,
     declared_parameters,
-    defaults,
+    settable,
     unknown,
 )
 from movierec.reports.report import BEST, METRICS, NotebookReport, Origin, Report, read_report
@@ -82,6 +82,11 @@ def find_notebooks(source_dir: Path | None = None) -> list[Path]:
     return sources
 
 
+def parameters_of() -> dict[str, Parameter]:
+    """What can be set in movierec's own notebooks, by name."""
+    return settable({source: declared_parameters(source) for source in find_notebooks()})
+
+
 @dataclass(frozen=True)
 class _Batch:
     """What is to be run."""
@@ -92,10 +97,6 @@ class _Batch:
     shown: dict[str, Any]  # all parameters by name, without those that the batch sets
     run: Path | None  # the run folder that is reported on, if it was there before
     note: str  # a sentence for the first page
-
-    @property
-    def stems(self) -> list[str]:
-        return [source.stem for source in self.sources]
 
 
 def run_notebooks(
@@ -123,7 +124,7 @@ def run_notebooks(
         parameters: Values by name, for those notebooks that declare the name in their
             `parameters` cell. Texts, as from a command line, are converted to the declared type.
         source_dir: Folder of the numbered notebooks; by default movierec's own.
-        progress: Print a line for each notebook on standard error.
+        progress: Print what is run on standard error.
         only: Names of notebooks, such as "03_training"; all if empty.
         force: Run them even if the report is there.
 
@@ -133,7 +134,7 @@ def run_notebooks(
         NotebookError: A notebook failed. Its partly executed copy and page are kept, and the
             notebooks after it are not run.
     """
-    batch = _planned(Path(out_dir).resolve(), dict(parameters or {}), source_dir, only)
+    batch = _planned(Path(out_dir).resolve(), parameters or {}, source_dir, only)
     with alone(batch.out_dir):
         origin = made_from(batch.sources, batch.shown, _versions(), batch.run)
         stale = "it was asked for" if force else what_changed(batch.out_dir, origin)
@@ -146,74 +147,63 @@ def run_notebooks(
 
 
 def _planned(
-    out_dir: Path, parameters: dict[str, object], source_dir: Path | None, only: Sequence[str]
+    out_dir: Path, parameters: Mapping[str, object], source_dir: Path | None, only: Sequence[str]
 ) -> _Batch:
     """Check everything that can be checked before anything is started or removed."""
-    sources, note = _asked_for(find_notebooks(source_dir), only), ""
+    sources, note = find_notebooks(source_dir), ""
     if out_dir == sources[0].parent.resolve():
         raise InputError(f"{out_dir} holds the source notebooks; give another folder for reports")
     for name in ("figures", "model", BEST):
         check_within(out_dir / name, out_dir, "remove it, or name another folder for the report")
-    has_run = (out_dir / "run.json").exists()
-    model_dir = out_dir if has_run else out_dir / "model"
-    best_dir = out_dir / BEST
-    if has_run and "network" not in (run := load_run(out_dir)).config:
-        best_dir = out_dir
-        left_out = [source.stem for source in sources if source.stem in OF_NETWORKS]
+    names = [source.stem for source in sources]
+    if stray := [name for name in only if name not in names]:
+        raise unknown("notebook is called", stray[0], names)
+    sources = [source for source in sources if source.stem in (only or names)]
+    run = load_run(out_dir) if (out_dir / "run.json").exists() else None
+    own = {
+        "run_dir": str(out_dir if run else out_dir / "model"),
+        "best_dir": str(out_dir / BEST),
+        "report_dir": str(out_dir),
+        "reuse": run is not None,
+    }
+    if run and "network" not in run.config:
+        own["best_dir"] = str(out_dir)
+        left_out = " and ".join(source.stem for source in sources if source.stem in OF_NETWORKS)
         sources = [source for source in sources if source.stem not in OF_NETWORKS]
-        if left_out and not sources:
+        if not sources:
             raise InputError(
-                f"{out_dir} is a run without a network, which {' and '.join(left_out)} are about; "
-                "name other notebooks, or a run of recipe classic or fast"
+                f"{out_dir} is a run without a network, which {left_out} are about; name other "
+                "notebooks, or a run of recipe classic or fast"
             )
         if left_out:
             note = (
-                f"This run has no network (recipe {run.config['recipe']}). {' and '.join(left_out)}"
-                " are about one, and were left out."
+                f"This run has no network (recipe {run.config['recipe']}). {left_out} are about "
+                "one, and were left out."
             )
     declared = {source: declared_parameters(source) for source in sources}
     given = checked_parameters(parameters, declared)
     check_data(parameters)
+    shown = {name: parameter.default for name, parameter in settable(declared).items()}
     for source, values in given.items():
-        own = {
-            "run_dir": str(model_dir),
-            "best_dir": str(best_dir),
-            "report_dir": str(out_dir),
-            "reuse": has_run,
-        }
-        values.update({name: own[name] for name in own if name in declared[source]})
-    shown = {name: parameter.default for name, parameter in defaults(declared).items()}
-    for values in given.values():
         shown |= values
-    shown = {name: shown[name] for name in sorted(shown) if name not in SET_BY_BATCH}
-    return _Batch(out_dir, sources, given, shown, out_dir if has_run else None, note)
-
-
-def _asked_for(sources: list[Path], only: Sequence[str]) -> list[Path]:
-    names = [source.stem for source in sources]
-    for name in only:
-        if name not in names:
-            raise unknown("notebook is called", name, names)
-    return [source for source in sources if source.stem in only] if only else sources
+        values |= {name: own[name] for name in own if name in declared[source]}
+    return _Batch(out_dir, sources, given, shown, out_dir if run else None, note)
 
 
 def _run(batch: _Batch, origin: Origin, progress: bool) -> BatchResult:
     """The batch, on a folder that no other process writes to."""
     out_dir = batch.out_dir
-    _remove_earlier_report(out_dir, batch.stems)
+    _remove_earlier_report(out_dir, batch.sources)
     (out_dir / "figures").mkdir(parents=True, exist_ok=True)
     titles = {source: title_and_question(read_notebook(source))[0] for source in batch.sources}
     reports = []
     for source in batch.sources:
         if progress:
-            print(f"{source.stem:<16}", end=" ", file=sys.stderr, flush=True)
-        took = ""
-        try:
-            done = execute(source, batch.given[source], out_dir / source.name)
+            print(source.stem, file=sys.stderr)
+        done = execute(source, batch.given[source], out_dir / source.name)
+        if progress:
             took = f"{done.seconds:6.1f} s {done.peak_memory / 2**20:7,.0f} MiB"
-        finally:
-            if progress:
-                print(took, file=sys.stderr)
+            print(f"{'':16} {took}", file=sys.stderr)
         page = out_dir / f"{source.stem}.html"
         write_whole(page, notebook_page(done.notebook, source, titles))
         figures = save_figures(done.notebook, source.stem, out_dir)
@@ -253,46 +243,24 @@ def _files(out_dir: Path, reports: list[NotebookReport]) -> list[str]:
 
 def _versions() -> dict[str, str]:
     versions = {"movierec": __version__, "python": platform.python_version()}
-    return versions | {package: _version(package) for package in PACKAGES}
+    return versions | {package: metadata.version(package) for package in PACKAGES}
 
 
-def parameters_of(source_dir: Path | None = None) -> dict[str, Parameter]:
-    """The parameters of all notebooks by name, without those that the batch sets."""
-    declared = {source: declared_parameters(source) for source in find_notebooks(source_dir)}
-    return {n: p for n, p in sorted(defaults(declared).items()) if n not in SET_BY_BATCH}
-
-
-# ---- folders ----
-
-
-def _remove_earlier_report(out_dir: Path, stems: list[str]) -> None:
+def _remove_earlier_report(out_dir: Path, sources: list[Path]) -> None:
     """Remove what earlier batches made, of these notebooks and of others that they name."""
-    earlier = _notebooks_of(out_dir)
-    for left in out_dir.glob(f"{RUNNING}*"):  # by a process that was killed
-        if left.is_dir() and not left.is_symlink():
-            shutil.rmtree(left)
+    stems = {*OF_NETWORKS, *(source.stem for source in sources)}
+    with contextlib.suppress(InputError):  # what cannot be read names none
+        if left := read_report(out_dir):
+            stems |= {name for name in left.notebooks if NUMBERED.fullmatch(name)}
+    for rest in out_dir.glob(f"{RUNNING}*"):  # by a process that was killed
+        if rest.is_dir() and not rest.is_symlink():
+            shutil.rmtree(rest)
         else:  # of somebody else
-            left.unlink()
+            rest.unlink()
     for name in ("index.html", METRICS):
         (out_dir / name).unlink(missing_ok=True)
-    for stem in {*stems, *OF_NETWORKS, *earlier}:
+    for stem in stems:
         for suffix in (".ipynb", ".html", ".log"):
             (out_dir / f"{stem}{suffix}").unlink(missing_ok=True)
         for figure in (out_dir / "figures").glob(f"{stem}_*"):
             figure.unlink()
-
-
-def _notebooks_of(out_dir: Path) -> set[str]:
-    """The notebooks that the report which is there names; none if it cannot be read."""
-    try:
-        left = read_report(out_dir)
-    except InputError:
-        return set()
-    return {name for name in left.notebooks if NUMBERED.fullmatch(name)} if left else set()
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed"

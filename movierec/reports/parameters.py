@@ -57,12 +57,15 @@ def declared_parameters(source: Path) -> dict[str, Parameter]:
     return declared
 
 
-def defaults(declared: Mapping[Path, Mapping[str, Parameter]]) -> dict[str, Parameter]:
-    """The parameters of several notebooks; the first notebook that declares a name counts."""
+def settable(declared: Mapping[Path, Mapping[str, Parameter]]) -> dict[str, Parameter]:
+    """The parameters of several notebooks, in alphabetical order, but for what the batch sets.
+
+    Of a name that several declare, the first notebook counts.
+    """
     merged: dict[str, Parameter] = {}
     for own in declared.values():
         merged = {**own, **merged}
-    return merged
+    return {name: merged[name] for name in sorted(merged) if name not in SET_BY_BATCH}
 
 
 def checked_parameters(
@@ -78,7 +81,7 @@ def checked_parameters(
         InputError: a name that no notebook declares or that the batch sets, or a value that is not
             of the kind.
     """
-    known = sorted(set(defaults(declared)) - set(SET_BY_BATCH))
+    known = settable(declared)
     for name in parameters:
         if name in SET_BY_BATCH:
             raise InputError(f"parameter {name} is set by the batch; choose the folder of the run")

@@ -143,19 +143,31 @@ def sweep(
         InputError: nothing to sweep over, an unknown setting, a value of the wrong kind, or a
             folder of something else; nothing has been started then.
     """
-    out_dir = Path(out_dir).resolve()
+    out_dir, fixed = Path(out_dir).resolve(), parameters or {}
     if jobs is not None and jobs < 1:
         raise InputError(f"got {jobs} jobs; expected 1 or more")
-    combinations = _combinations(out_dir, grid, parameters or {}, source_dir, notebook)
+    combinations = _combinations(out_dir, grid, fixed, source_dir, notebook)
+
+    def run(one: Combination) -> Combination:
+        given = {**fixed, **one.settings}
+        try:
+            made = run_notebooks(
+                one.folder, given, source_dir, progress=False, only=[notebook], force=force
+            )
+        except NotebookError as error:
+            return replace(one, failure=f"{error.ename}: {error.evalue}")
+        # a folder that another process writes to, a full disk, a kernel that does not answer
+        except (InputError, OSError, RuntimeError) as error:
+            return replace(one, failure=f"{type(error).__name__}: {error}")
+        finally:
+            ensure_event_loop().close()  # Jupyter gives each thread one, and never closes it
+        return replace(one, fresh=made.fresh, report=made.notebooks[0])
+
     with alone(out_dir):
         _check_folder(out_dir, combinations)
         out_dir.mkdir(exist_ok=True)
         if not (out_dir / METRICS).exists():  # a folder that is not finished can be told, too
             write_whole(out_dir / METRICS, json.dumps({"grid": {}, "runs": []}) + "\n")
-
-        def run(combination: Combination) -> Combination:
-            return _run(combination, parameters or {}, source_dir, notebook, force)
-
         done = {}
         for finished in _at_once(combinations, run, jobs):
             done[finished.folder] = finished
@@ -219,28 +231,6 @@ def _check_folder(out_dir: Path, combinations: Sequence[Combination]) -> None:
         ) from error
 
 
-def _run(
-    combination: Combination,
-    parameters: Mapping[str, object],
-    source_dir: Path | None,
-    notebook: str,
-    force: bool,
-) -> Combination:
-    """Make the report of one combination."""
-    given = {**parameters, **combination.settings}
-    try:
-        result = run_notebooks(
-            combination.folder, given, source_dir, progress=False, only=[notebook], force=force
-        )
-    except NotebookError as error:
-        return replace(combination, failure=f"{error.ename}: {error.evalue}")
-    # a folder that another process writes to, a full disk, a kernel that does not answer
-    except (InputError, OSError, RuntimeError) as error:
-        return replace(combination, failure=f"{type(error).__name__}: {error}")
-    [report] = result.notebooks
-    return replace(combination, fresh=result.fresh, report=report)
-
-
 def _at_once(
     combinations: Sequence[Combination],
     run: Callable[[Combination], Combination],
@@ -250,23 +240,18 @@ def _at_once(
 
     Each waits in a thread for a kernel, which is a process of its own.
     """
-
-    def in_a_thread(combination: Combination) -> Combination:
-        try:
-            return run(combination)
-        finally:
-            ensure_event_loop().close()  # Jupyter gives each thread one, and never closes it
-
+    cores = os.cpu_count() or 1
     waiting, pending = list(combinations), set[Future[Combination]]()
     peak = 0  # bytes that the largest so far took; 0 before one was measured
     free = 0  # bytes that were available when none of them ran: a kernel takes its share late
-    with ThreadPoolExecutor(max_workers=jobs or os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(max_workers=jobs or cores) as pool:
         try:
             while waiting or pending:
                 if not pending:
-                    free = _available()
-                while waiting and len(pending) < (jobs or _room(peak, free)):
-                    pending.add(pool.submit(in_a_thread, waiting.pop(0)))
+                    free = psutil.virtual_memory().available
+                room = max(1, min(cores, (free - SPARE) // peak)) if peak else 1
+                while waiting and len(pending) < (jobs or room):
+                    pending.add(pool.submit(run, waiting.pop(0)))
                 ended, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in ended:
                     finished = future.result()
@@ -278,18 +263,6 @@ def _at_once(
             while wait(pending, timeout=0.1).not_done:  # one may be just about to start a kernel
                 kill_kernels()
             raise
-
-
-def _available() -> int:
-    """Bytes of memory that can be had."""
-    return int(psutil.virtual_memory().available)
-
-
-def _room(peak: int, free: int) -> int:
-    """How many may run at once, if each takes `peak` of the `free` bytes."""
-    if not peak:
-        return 1  # until it is known what one takes
-    return max(1, min(os.cpu_count() or 1, (free - SPARE) // peak))
 
 
 def _line(finished: Combination, number: int, of: int) -> str:

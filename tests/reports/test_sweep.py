@@ -10,6 +10,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -209,7 +210,8 @@ def test_as_many_run_at_once_as_memory_and_cores_allow(
 ):
     monkeypatch.setattr(sweeping.os, "cpu_count", lambda: 8)
     # as long as they have not come to need it, all the memory seems to be there
-    monkeypatch.setattr(sweeping, "_available", lambda: 5 * 2**30)
+    memory = SimpleNamespace(available=5 * 2**30)
+    monkeypatch.setattr(sweeping.psutil, "virtual_memory", lambda: memory)
     lock, running, seen = threading.Lock(), 0, []
     report = report_of({}).model_copy(update={"peak_memory_bytes": each})
 
