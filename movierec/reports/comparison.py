@@ -105,10 +105,10 @@ def _told(report: Report | None, runs: Mapping[str, Run]) -> dict[str, Mapping[s
     if report:
         told = {"parameters": report.made_from.parameters, "versions": report.made_from.versions}
     for called, run in runs.items():
-        config = {**run.config, **run.config.get("network", {}), "data": run.info["dataset"]}
-        config |= {f"{part} rows": rows for part, rows in run.info["rows"].items()}
-        config.pop("network", None)
-        told[called] = config
+        rows = {f"{part} rows": count for part, count in run.info["rows"].items()}
+        config = {name: value for name, value in run.config.items() if name != "network"}
+        network = run.config.get("network", {})
+        told[called] = config | network | {"data": run.info["dataset"]} | rows
     return told
 
 
@@ -117,12 +117,8 @@ def _settings(first: _Side, second: _Side) -> dict[str, dict[str, list[Any]]]:
     found = {}
     for where, one in first.settings.items():
         other = second.settings.get(where, one)
-        differ = {
-            name: [one.get(name), other.get(name)]
-            for name in {**one, **other}
-            if one.get(name) != other.get(name)
-        }
-        if differ:
+        pairs = {name: [one.get(name), other.get(name)] for name in {**one, **other}}
+        if differ := {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}:
             found[where] = differ
     return found
 

@@ -52,6 +52,7 @@ NOTEBOOK = "03_training"
 MEASURES = ("validation_loss", "training_loss")  # the first that is recorded is compared; less is
 SPARE = 2**30  # bytes of memory that are left to everything else
 TOOK = ("seconds", "peak memory (MiB)")  # of `NotebookReport.took`
+TOLD = ("seconds", "peak_memory_bytes", "metrics")  # of a `NotebookReport`, in `metrics.json`
 MOST = 500  # combinations; more is a slip of the keyboard
 
 
@@ -83,7 +84,6 @@ class SweepResult:
     out_dir: Path
     index: Path
     combinations: tuple[Combination, ...]
-    measure: str | None  # by which they are compared
 
 
 class _Told(Form):
@@ -277,9 +277,6 @@ def _line(finished: Combination, number: int, of: int) -> str:
     return f"{number}/{of} {finished.name}: {told}"
 
 
-# ---- the report ----
-
-
 def _measure(combinations: Sequence[Combination]) -> str | None:
     """By what the combinations are compared: what most trainings tell, or the first number."""
     recorded = [one.report.numbers for one in combinations if one.report]
@@ -289,25 +286,25 @@ def _measure(combinations: Sequence[Combination]) -> str | None:
 
 def _report(out_dir: Path, combinations: tuple[Combination, ...], notebook: str) -> SweepResult:
     measure = _measure(combinations)
-    grid: dict[str, list[Any]] = {}
-    for one in combinations:
-        for name, value in one.settings.items():
-            grid[name] = list(dict.fromkeys([*grid.get(name, []), value]))
+    settings = [one.settings for one in combinations]
+    grid = {name: list(dict.fromkeys(one[name] for one in settings)) for name in settings[0]}
     if measure:
         (out_dir / "figures").mkdir(exist_ok=True)
         write_whole(out_dir / PICTURE, _picture(combinations, list(grid), measure))
-    result = SweepResult(out_dir, out_dir / "index.html", combinations, measure)
-    write_whole(result.index, _page(result, grid, notebook))
-    runs = []
-    for one in combinations:
-        told: dict[str, Any] = {"seconds": None, "peak_memory_bytes": None, "metrics": None}
-        if one.report:
-            told = one.report.model_dump(include=set(told))
-        folder = one.folder.relative_to(out_dir).as_posix()
-        runs.append({"settings": one.settings, "folder": folder, **told, "failure": one.failure})
-    all_told = {"grid": grid, "notebook": notebook, "compared_by": measure, "runs": runs}
-    write_whole(out_dir / METRICS, json.dumps(all_told, indent=2) + "\n")
-    return result
+    index = out_dir / "index.html"
+    write_whole(index, _page(out_dir, combinations, grid, measure, notebook))
+    runs = [
+        {
+            "settings": one.settings,
+            "folder": one.folder.relative_to(out_dir).as_posix(),
+            **{name: getattr(one.report, name, None) for name in TOLD},
+            "failure": one.failure,
+        }
+        for one in combinations
+    ]
+    told = {"grid": grid, "notebook": notebook, "compared_by": measure, "runs": runs}
+    write_whole(out_dir / METRICS, json.dumps(told, indent=2) + "\n")
+    return SweepResult(out_dir, index, combinations)
 
 
 def _picture(combinations: Sequence[Combination], settings: list[str], measure: str) -> bytes:
@@ -334,21 +331,23 @@ def _picture(combinations: Sequence[Combination], settings: list[str], measure: 
     return picture(draw, (10, 4))
 
 
-def _page(result: SweepResult, grid: Mapping[str, Sequence[Any]], notebook: str) -> str:
-    measure, done = result.measure, [one for one in result.combinations if one.report]
+def _page(
+    out_dir: Path,
+    combinations: Sequence[Combination],
+    grid: Mapping[str, Sequence[Any]],
+    measure: str | None,
+    notebook: str,
+) -> str:
+    done = [one for one in combinations if one.report]
     best = min(done, key=lambda one: one.numbers[measure]) if measure in MEASURES else None
     numbers = dict.fromkeys(name for one in done for name in one.numbers if name not in TOOK)
-    pages = {one.name: one.folder / f"{notebook}.html" for one in result.combinations}
+    pages = {one.name: one.folder / f"{notebook}.html" for one in combinations}
     return rendered(
         "sweep.html.j2",
         grid=grid,
         numbers=[*sorted(numbers, key=lambda name: name != measure), *TOOK],
-        combinations=result.combinations,
-        pages={
-            name: page.relative_to(result.out_dir).as_posix()
-            for name, page in pages.items()
-            if page.exists()
-        },
+        combinations=combinations,
+        pages={n: p.relative_to(out_dir).as_posix() for n, p in pages.items() if p.exists()},
         notebook=notebook,
         best=best,
         measure=measure,
