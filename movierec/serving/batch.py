@@ -21,8 +21,6 @@ import hashlib
 import importlib
 import io
 import logging
-import os
-import platform
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import lru_cache
@@ -94,8 +92,7 @@ def recommend_all(
         on_part: called with the number of parts that are there and of all.
 
     Returns:
-        `users`, `parts`, `made` (parts that this call wrote), and `loads` (how often a process that
-        wrote some of them read the run).
+        `users`, `parts`, and `made`, the parts that this call wrote.
 
     Raises:
         InputError: users that cannot be read or that the run does not know, a setting out of range,
@@ -122,17 +119,13 @@ def recommend_all(
         _begin(out, job)
         parts = list(_parts(files, part_size, out))
         missing = [part for part in parts if not part.out.exists()]
-        there = len(parts) - len(missing)
         if missing:
             (out / DONE).unlink(missing_ok=True)  # somebody has removed parts since
-        loads: dict[str, int] = {}
         if several and missing:
             made = _made_by_dask(run_dir, job.run, missing, k, workers, scheduler)
         else:
             made = (_make(run_dir, job.run, part, k) for part in missing)
-        for process, loaded in made:
-            there += 1
-            loads[process] = loaded
+        for there, _ in enumerate(made, start=len(parts) - len(missing) + 1):
             if on_part:
                 on_part(there, len(parts))
         write_whole(out / DONE, b"")
@@ -140,7 +133,6 @@ def recommend_all(
         "users": sum(part.last - part.first for part in parts),
         "parts": len(parts),
         "made": len(missing),
-        "loads": sum(loads.values()),
     }
 
 
@@ -199,8 +191,8 @@ def _parts(files: list[Path], part_size: int, out: Path) -> Iterator[Part]:
 
 def _made_by_dask(
     run_dir: Path, run: str, parts: list[Part], k: int, workers: int, scheduler: str | None
-) -> Iterator[tuple[str, int]]:
-    """Make all parts on a cluster, in whatever order; yields for each what `_make` returns."""
+) -> Iterator[Path]:
+    """Make all parts on a cluster, in whatever order."""
     from distributed import Client, LocalCluster, as_completed
 
     with ExitStack() as stack:
@@ -226,12 +218,8 @@ def _made_by_dask(
             yield call.result()
 
 
-def _make(run_dir: Path, run: str, part: Part, k: int) -> tuple[str, int]:
-    """Write a part.
-
-    Returns:
-        Which process did, and how often it has read a run so far.
-    """
+def _make(run_dir: Path, run: str, part: Part, k: int) -> Path:
+    """Write a part; gives where."""
     recommender = _recommender(run_dir, run)
     user_ids = _user_ids(part)
     user_idx = recommender.features.users.encode(user_ids)
@@ -248,7 +236,7 @@ def _make(run_dir: Path, run: str, part: Part, k: int) -> tuple[str, int]:
     pq.write_table(pa.table(columns), sink)
     write_whole(part.out, sink.getvalue())
     log.debug("wrote %s: %d users", part.out, len(user_ids))
-    return f"{platform.node()}:{os.getpid()}", _recommender.cache_info().misses
+    return part.out
 
 
 @lru_cache(maxsize=1)
@@ -258,17 +246,11 @@ def _recommender(run_dir: Path, run: str) -> Recommender:
 
 
 def _user_ids(part: Part) -> np.ndarray:
-    """The ids of a part, without reading groups of rows that it has no share in."""
     try:
-        with pq.ParquetFile(part.users) as file:
-            sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-            ends = np.cumsum(sizes)
-            groups = np.flatnonzero((ends > part.first) & (ends - sizes < part.last))
-            table = file.read_row_groups(groups.tolist(), columns=["user_id"])
+        column = pq.read_table(part.users, columns=["user_id"])["user_id"]
     except (OSError, pa.ArrowException) as error:  # its end was whole, or it would be told by now
         raise InputError(f"{part.users} is damaged: {error}; write it anew") from error
-    before = int(ends[groups[0]] - sizes[groups[0]])
-    user_ids = table["user_id"].slice(part.first - before, part.last - part.first)
+    user_ids = column.slice(part.first, part.last - part.first)
     if user_ids.null_count:
         raise InputError(f"{part.users} has rows without a user_id; leave them out")
     return user_ids.to_numpy()

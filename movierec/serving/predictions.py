@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +32,15 @@ def predict_file(recommender: Recommender, pairs: Path) -> list[list[Any]]:
         InputError: a file that cannot be read, a missing or doubled column, a line of another
             length than the header, or an unknown user or film; with the line.
     """
-    (header, *rows), lines = _read(pairs)
+    header, rows = _read(pairs)
     ids = []
-    for vocabulary in (recommender.features.users, recommender.features.movies):
-        place = header.index(f"{vocabulary.kind}_id")
-        ids.append(_ids([row[place] for row in rows], lines, vocabulary, pairs))
+    for known in (recommender.features.users, recommender.features.movies):
+        cells = {line: row[f"{known.kind}_id"] for line, row in rows.items()}
+        ids.append(_ids(cells, known, pairs))
     stars = recommender.predict(*ids).astype(float).round(5).tolist()
     added = "predicted" if "rating" in header else "rating"
-    return [[*header, added], *([*row, star] for row, star in zip(rows, stars, strict=True))]
+    rated = ([*row.values(), star] for row, star in zip(rows.values(), stars, strict=True))
+    return [[*header, added], *rated]
 
 
 def as_csv(*rows: Sequence[Any]) -> str:
@@ -49,31 +50,26 @@ def as_csv(*rows: Sequence[Any]) -> str:
     return sink.getvalue()
 
 
-def _read(pairs: Path) -> tuple[list[list[str]], list[int]]:
-    """The rows of the file, the header first, and the line that each further row ends on."""
+def _read(pairs: Path) -> tuple[list[str], dict[int, dict[str, str]]]:
+    """The header of the file, and its rows by the line that each ends on."""
+    rows = {}
     try:
         with pairs.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             header = [cell.strip() for cell in next(reader, [])]
             _check_header(header, pairs)
-            numbered = list(_rows(reader, len(header), pairs))
+            for row in filter(None, reader):
+                if len(row) != len(header):
+                    raise InputError(
+                        f"{pairs}, line {reader.line_num}: got {','.join(row)!r}, {len(row)} "
+                        f"fields; expected {len(header)}, as the header has"
+                    )
+                rows[reader.line_num] = dict(zip(header, row, strict=True))
     except OSError as error:
         raise InputError(f"cannot read {pairs}: {error.strerror or error}; {EXPECTED}") from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise InputError(f"{pairs} cannot be read ({error}); {EXPECTED}") from error
-    return [header, *(row for row, _ in numbered)], [line for _, line in numbered]
-
-
-def _rows(reader, width: int, pairs: Path) -> Iterator[tuple[list[str], int]]:  # type: ignore[no-untyped-def]  # csv.reader has no public type
-    for row in reader:
-        if row and len(row) != width:
-            shown = ",".join(row)
-            raise InputError(
-                f"{pairs}, line {reader.line_num}: got {shown!r}, {len(row)} fields; expected "
-                f"{width}, as the header has"
-            )
-        if row:
-            yield row, reader.line_num
+    return header, rows
 
 
 def _check_header(header: list[str], pairs: Path) -> None:
@@ -91,13 +87,13 @@ def _check_header(header: list[str], pairs: Path) -> None:
         )
 
 
-def _ids(cells: list[str], lines: list[int], vocabulary: IdVocabulary, pairs: Path) -> list[int]:
+def _ids(cells: dict[int, str], vocabulary: IdVocabulary, pairs: Path) -> list[int]:
+    """The ids in a column, whose cells are known by their lines."""
     known = {str(number): int(number) for number in vocabulary.ids[vocabulary.used]}
-    stray = [line for cell, line in zip(cells, lines, strict=True) if cell.strip() not in known]
-    if stray:
-        cell = cells[lines.index(stray[0])]
+    if stray := {line: cell for line, cell in cells.items() if cell.strip() not in known}:
+        line, cell = next(iter(stray.items()))
         raise InputError(
-            f"{pairs}, line {stray[0]}: got {vocabulary.kind}_id {cell!r}; expected the id of one "
-            f"of the {len(known)} {vocabulary.kind}s of the run ({len(stray)} such lines)"
+            f"{pairs}, line {line}: got {vocabulary.kind}_id {cell!r}; expected the id of one of "
+            f"the {len(known)} {vocabulary.kind}s of the run ({len(stray)} such lines)"
         )
-    return [known[cell.strip()] for cell in cells]
+    return [known[cell.strip()] for cell in cells.values()]

@@ -52,10 +52,9 @@ def test_lists_are_those_of_the_process(small_own, users, tmp_path):
     check(run, users, tmp_path / "out", 3)
 
 
-def test_two_workers_read_the_run_once_each(small_own, users, tmp_path):
+def test_two_workers_write_what_one_would(small_own, users, tmp_path):
     facts = recommend_all(small_own.path, users, tmp_path / "out", 5, workers=2, part_size=20)
     assert facts["parts"] == 16
-    assert 1 <= facts["loads"] <= 2
     check(small_own, users, tmp_path / "out", 5)
 
 
