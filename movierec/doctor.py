@@ -60,9 +60,8 @@ class Findings:
 
 def examine() -> Findings:
     """Look at packages, folders, data sets and runs; takes under a second."""
-    needed = _requirements()
-    problems = [*_unfit_python(), *_unmet(needed, ""), *_unusable_folders()]
-    if not needed:
+    problems = [*_unfit_python(), *_unmet(_requirements(), ""), *_unusable_folders()]
+    if not _requirements():
         problems.append(
             f"movierec runs from {Path(__file__).parent} but is not installed; install it with "
             "`pip install -e .` in its checkout, or run `make setup` there"
@@ -70,29 +69,24 @@ def examine() -> Findings:
     data_sets: dict[str, str] = {}
     newest = None
     if all(_version(package) for package in ("numpy", "pandas", "pyarrow", "safetensors")):
-        data_sets, faults = _data_sets()
-        newest, damage = _newest_run()
-        problems += faults + damage
-    posters, wrong = _posters()
-    problems += wrong
-    gpus, silent = _gpus()
-    problems += silent
+        data_sets = _data_sets(problems)
+        newest = _newest_run(problems)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return Findings(
         movierec=__version__,
         python=f"{platform.python_version()} ({sys.executable})",
         platform=platform.platform(),
         cores=cores or 1,
-        gpus=gpus,
+        gpus=_gpus(problems),
         packages={package: _version(package) for package in SHOWN},
-        extras={extra: not any(_unmet(needed, extra)) for extra in _extras()},
+        extras=_extras(),
         paths={
             "package": str(Path(__file__).parent),
             "data": str(data_dir().absolute()),
             "reports": str(reports_dir().absolute()),
         },
         data_sets=data_sets,
-        posters=posters,
+        posters=_posters(problems),
         newest_run=newest,
         problems=problems,
     )
@@ -100,8 +94,7 @@ def examine() -> Findings:
 
 def missing_extras() -> list[str]:
     """The extras of movierec of which something is not installed."""
-    needed = _requirements()
-    return [extra for extra in _extras() if any(_unmet(needed, extra))]
+    return [extra for extra, whole in _extras().items() if not whole]
 
 
 def _requirements() -> list[Requirement]:
@@ -111,10 +104,13 @@ def _requirements() -> list[Requirement]:
     return [Requirement(line) for line in metadata.requires("movierec") or []]
 
 
-def _extras() -> list[str]:
+def _extras() -> dict[str, bool]:
+    """Whether all that an extra asks for is installed."""
     if _version("movierec") is None:
-        return []
-    return sorted(metadata.metadata("movierec").get_all("Provides-Extra") or [])
+        return {}
+    needed = _requirements()
+    names = sorted(metadata.metadata("movierec").get_all("Provides-Extra") or [])
+    return {extra: not any(_unmet(needed, extra)) for extra in names}
 
 
 def _version(package: str) -> str | None:
@@ -140,9 +136,8 @@ def _unmet(requirements: list[Requirement], extra: str) -> Iterator[str]:
     """What is missing of the requirements that only this extra has ("": that always hold)."""
     for needed in requirements:
         always = needed.marker is None or needed.marker.evaluate({"extra": ""})
-        if always if extra else not always:
-            continue
-        if extra and needed.marker is not None and not needed.marker.evaluate({"extra": extra}):
+        here = needed.marker is None or needed.marker.evaluate({"extra": extra})
+        if not here or always == bool(extra):
             continue
         found = _version(needed.name)
         mend = f'install it with `pip install "{needed.name}{needed.specifier}"`'
@@ -168,11 +163,14 @@ def _unusable_folders() -> Iterator[str]:
             yield f"the disk of {there} has {free:.2f} GiB left; free some, or {other}"
 
 
-def _data_sets() -> tuple[dict[str, str], list[str]]:
+# each of these gives what it finds, and adds what stands in the way to the problems
+
+
+def _data_sets(problems: list[str]) -> dict[str, str]:
     from movierec.data.datasets import find_archive, names
     from movierec.data.sources import check_files
 
-    found, faults = {}, []
+    found = {}
     for name in names():
         if (path := find_archive(name)) is None:
             continue
@@ -180,40 +178,40 @@ def _data_sets() -> tuple[dict[str, str], list[str]]:
             check_files(path, name)
             found[name] = str(path)
         except InputError as error:
-            faults.append(f"data set {name}: {error}")
-    return found, faults
+            problems.append(f"data set {name}: {error}")
+    return found
 
 
-def _posters() -> tuple[dict[str, str], list[str]]:
+def _newest_run(problems: list[str]) -> str | None:
+    from movierec.runs import load_run, newest_path
+
+    try:
+        return str(load_run(path).path) if (path := newest_path()) else None
+    except InputError as error:
+        problems.append(str(error))
+        return None
+
+
+def _posters(problems: list[str]) -> dict[str, str]:
     from movierec.posters.settings import settings
 
     try:
         chosen = settings()
     except InputError as error:
-        return {}, [str(error)]
-    if chosen is None:
-        return {}, []
-    return {"provider": chosen.provider, "language": chosen.language}, []
+        problems.append(str(error))
+        return {}
+    return {"provider": chosen.provider, "language": chosen.language} if chosen else {}
 
 
-def _newest_run() -> tuple[str | None, list[str]]:
-    from movierec.runs import load_run, newest_path
-
-    if (path := newest_path()) is None:
-        return None, []
-    try:
-        return str(load_run(path).path), []
-    except InputError as error:
-        return None, [str(error)]
-
-
-def _gpus() -> tuple[list[str], list[str]]:
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return [], []
+def _gpus(problems: list[str]) -> list[str]:
+    if (tool := shutil.which("nvidia-smi")) is None:
+        return []
     command = [tool, "--query-gpu=name", "--format=csv,noheader"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
     except (subprocess.SubprocessError, OSError) as error:
-        return [], [f"the NVIDIA driver does not answer ({error}); reinstall it to use the card"]
-    return done.stdout.splitlines(), []
+        problems.append(
+            f"the NVIDIA driver does not answer ({error}); reinstall it to use its card"
+        )
+        return []
+    return done.stdout.splitlines()

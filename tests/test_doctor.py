@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from email.message import Message
 from importlib import metadata
 from pathlib import Path
 
@@ -124,7 +125,11 @@ def test_a_python_that_pip_would_refuse_is_a_problem(monkeypatch, version):
 
 
 def test_an_extra_is_missing_where_a_package_of_it_is(monkeypatch):
-    monkeypatch.setattr(doctor, "_extras", lambda: ["all", "app", "lab", "page"])
+    told = Message()
+    told["Requires-Python"] = ">=3.11"
+    for extra in ("page", "lab", "app", "all"):
+        told["Provides-Extra"] = extra
+    monkeypatch.setattr(metadata, "metadata", lambda name: told)
     asked = {"movierec": ["numpy[fast]>=1; extra == 'lab'", "no-such; extra == 'app'"]}
     asked["movierec"] += ["movierec[lab,page]; extra == 'all'", "pandas; extra == 'page'"]
     asked["numpy"] = ["no-such-either; extra == 'fast'"]

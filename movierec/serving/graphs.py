@@ -16,7 +16,6 @@ import numpy as np
 import tensorflow as tf
 
 from movierec.network.network import load_network
-from movierec.recommend.recommender import Recommender
 from movierec.recommend.scorer import EVEN, LIKING, STEEPNESS
 from movierec.runs import Run
 
@@ -35,7 +34,12 @@ class Graphs(tf.Module):
 
     def __init__(self, run: Run) -> None:
         super().__init__(name="movierec")
-        self._lists = _Lists(run.recommender)
+        recommender, model = run.recommender, run.recommender.model
+        self.users, self.movies = _kept(model.users), _kept(model.films)
+        self.profiles = _kept(model.watching.profiles)
+        self.watched = _kept(model.watching.watched)
+        self.ids = _kept(recommender.features.movies.ids)
+        self.lowest, self.highest = recommender.lowest, recommender.highest
         row = {"user_idx": tf.TensorSpec((None,), tf.int32, name="user_idx")}
         person = {
             name: tf.TensorSpec((None, None), tf.float32, name=name)
@@ -46,8 +50,8 @@ class Graphs(tf.Module):
             "k": tf.TensorSpec((), tf.int32, name="k"),
         }
         self.functions = {
-            "top_k": _function(self._lists.of_rows, row | asked),
-            "top_k_for_vector": _function(self._lists.of_vectors, person | asked),
+            "top_k": _function(self.of_rows, row | asked),
+            "top_k_for_vector": _function(self.of_vectors, person | asked),
         }
         if "network" in run.config:
             network = load_network(run)
@@ -60,27 +64,14 @@ class Graphs(tf.Module):
                 }
                 self.functions[tower.name] = _function(_vector(tower), fields)
 
-
-class _Lists(tf.Module):
-    """The best films of users, as `Recommender.top` has them."""
-
-    def __init__(self, recommender: Recommender) -> None:
-        super().__init__()
-        model = recommender.model
-        self.users, self.movies = _kept(model.users), _kept(model.films)
-        self.profiles = _kept(model.watching.profiles)
-        self.watched = _kept(model.watching.watched)
-        self.ids = _kept(recommender.features.movies.ids)
-        self.lowest, self.highest = recommender.lowest, recommender.highest
-
     def of_rows(self, given: Tensors) -> Tensors:
-        """Of users of the data: `user_idx` (B,), `exclude` (B, E), `k` ()."""
+        """The best films of users of the data: `user_idx` (B,), `exclude` (B, E), `k` ()."""
         halves = {"vector": self.users, "profile": self.profiles}
         person = {name: tf.gather(matrix, given["user_idx"]) for name, matrix in halves.items()}
         return self.of_vectors(given | person)
 
     def of_vectors(self, given: Tensors) -> Tensors:
-        """Of anybody: `vector` (B, d), `profile` (B, r), `exclude` (B, E), `k` ()."""
+        """Those of anybody: `vector` (B, d), `profile` (B, r), `exclude` (B, E), `k` ()."""
         stars = _product(given["vector"], self.movies)  # (B, m)
         watch = tf.maximum(_product(given["profile"], self.watched), 1e-6)
         like = tf.math.log_sigmoid(STEEPNESS * (stars - EVEN))
