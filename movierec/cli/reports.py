@@ -84,11 +84,10 @@ def notebooks_command(
     settings: dict[str, object] = {"data": data, "path": str(path.absolute()) if path else ""}
     settings |= dict(parameters)
     if grid:
-        if len(only) > 1:
-            raise InputError("got --grid with several --only; one notebook is swept over")
+        if only:
+            raise InputError("got --grid with --only; a sweep runs the training notebook")
         out_dir = run_dir or reports_dir() / f"{data}-sweep"
-        one: dict[str, Any] = {"notebook": only[0]} if only else {}
-        _sweep(out_dir, grid, settings, as_json, jobs=jobs, force=force, **one)
+        _sweep(out_dir, grid, settings, as_json, jobs=jobs, force=force)
         return
     if jobs is not None:
         raise InputError("got --jobs without --grid; the notebooks of a report run in order")

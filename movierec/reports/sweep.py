@@ -4,7 +4,7 @@
 | --- | --- |
 | `runs/SETTINGS/` | the report of one combination, with its run folder in `model` |
 | `metrics.json` | all combinations, with what their notebooks recorded |
-| `figures/sweep.png` | the measure that is compared, and the seconds, over the settings |
+| `figures/sweep.png` | the loss that is compared, over the settings |
 | `index.html` | table and picture |
 
 A combination whose report is there and still true is not run again, so that a sweep that was
@@ -35,12 +35,7 @@ from movierec.files import alone, write_whole
 from movierec.reports.kernels import kill_kernels
 from movierec.reports.notebooks import find_notebooks, run_notebooks
 from movierec.reports.pages import picture, rendered
-from movierec.reports.parameters import (
-    check_data,
-    checked_parameters,
-    declared_parameters,
-    unknown,
-)
+from movierec.reports.parameters import check_data, checked_parameters, declared_parameters
 from movierec.reports.report import METRICS, NotebookReport
 from movierec.trust import Form, check_within, read_json
 
@@ -72,6 +67,11 @@ class Combination:
         return ", ".join(f"{name}={value}" for name, value in self.settings.items())
 
     @property
+    def page(self) -> Path:
+        """The page of its notebook, if that was run."""
+        return self.folder / f"{NOTEBOOK}.html"
+
+    @property
     def numbers(self) -> dict[str, float]:
         """What was recorded in numbers, and what it took; empty if it failed."""
         return self.report.numbers | self.report.took if self.report else {}
@@ -79,11 +79,15 @@ class Combination:
 
 @dataclass(frozen=True)
 class SweepResult:
-    """A finished sweep: its folder, its page, its combinations in the order of the grid."""
+    """A finished sweep."""
 
     out_dir: Path
-    index: Path
-    combinations: tuple[Combination, ...]
+    combinations: tuple[Combination, ...]  # in the order of the grid
+
+    @property
+    def index(self) -> Path:
+        """Its page."""
+        return self.out_dir / "index.html"
 
 
 class _Told(Form):
@@ -118,11 +122,10 @@ def sweep(
     source_dir: Path | None = None,
     progress: bool = True,
     *,
-    notebook: str = NOTEBOOK,
     jobs: int | None = None,
     force: bool = False,
 ) -> SweepResult:
-    """Run a notebook for each combination of settings.
+    """Run the training notebook for each combination of settings.
 
     Args:
         out_dir: the folder.
@@ -130,7 +133,6 @@ def sweep(
         parameters: of all combinations.
         source_dir: folder of the numbered notebooks; by default movierec's own.
         progress: print a line for each combination on standard error.
-        notebook: its name.
         jobs: how many are run at once. By default one for each core, as far as the memory reaches
             for what the first of them took.
         force: run all of them, even those that are there.
@@ -146,13 +148,13 @@ def sweep(
     out_dir, fixed = Path(out_dir).resolve(), parameters or {}
     if jobs is not None and jobs < 1:
         raise InputError(f"got {jobs} jobs; expected 1 or more")
-    combinations = _combinations(out_dir, grid, fixed, source_dir, notebook)
+    combinations = _combinations(out_dir, grid, fixed, source_dir)
 
     def run(one: Combination) -> Combination:
         given = {**fixed, **one.settings}
         try:
             made = run_notebooks(
-                one.folder, given, source_dir, progress=False, only=[notebook], force=force
+                one.folder, given, source_dir, progress=False, only=[NOTEBOOK], force=force
             )
         except NotebookError as error:
             return replace(one, failure=f"{error.ename}: {error.evalue}")
@@ -173,8 +175,7 @@ def sweep(
             done[finished.folder] = finished
             if progress:
                 print(_line(finished, len(done), len(combinations)), file=sys.stderr)
-        ordered = tuple(done[combination.folder] for combination in combinations)
-        return _report(out_dir, ordered, notebook)
+        return _report(out_dir, tuple(done[one.folder] for one in combinations))
 
 
 def _combinations(
@@ -182,17 +183,14 @@ def _combinations(
     grid: Mapping[str, Sequence[object]],
     parameters: Mapping[str, object],
     source_dir: Path | None,
-    notebook: str,
 ) -> list[Combination]:
     """All combinations, each of which the notebook would take."""
     if not grid or not all(grid.values()):
         raise InputError("got no values to sweep over; expected some, such as epochs=1,2")
-    sources = {source.stem: source for source in find_notebooks(source_dir)}
-    if notebook not in sources:
-        raise unknown("notebook is called", notebook, sources)
+    [source] = (path for path in find_notebooks(source_dir) if path.stem == NOTEBOOK)
     if both := sorted(set(grid) & set(parameters)):
         raise InputError(f"{both[0]} is swept over and set as a parameter; leave out one of them")
-    declared = {sources[notebook]: declared_parameters(sources[notebook])}
+    declared = {source: declared_parameters(source)}
     found: dict[Path, Combination] = {}
     for values in itertools.product(*grid.values()):
         given = dict(zip(grid, values, strict=True))
@@ -277,22 +275,33 @@ def _line(finished: Combination, number: int, of: int) -> str:
     return f"{number}/{of} {finished.name}: {told}"
 
 
-def _measure(combinations: Sequence[Combination]) -> str | None:
-    """By what the combinations are compared: what most trainings tell, or the first number."""
-    recorded = [one.report.numbers for one in combinations if one.report]
-    shared = [name for name in (recorded or [{}])[0] if all(name in each for each in recorded)]
-    return next((name for name in (*MEASURES, *shared) if name in shared), None)
+def _measure(done: Sequence[Combination]) -> str | None:
+    """By what combinations are compared; None if there is no such thing, or none of them."""
+    return next((m for m in MEASURES if done and all(m in one.numbers for one in done)), None)
 
 
-def _report(out_dir: Path, combinations: tuple[Combination, ...], notebook: str) -> SweepResult:
-    measure = _measure(combinations)
+def _report(out_dir: Path, combinations: tuple[Combination, ...]) -> SweepResult:
+    done = [one for one in combinations if one.report]
+    measure = _measure(done)
     settings = [one.settings for one in combinations]
     grid = {name: list(dict.fromkeys(one[name] for one in settings)) for name in settings[0]}
     if measure:
         (out_dir / "figures").mkdir(exist_ok=True)
-        write_whole(out_dir / PICTURE, _picture(combinations, list(grid), measure))
-    index = out_dir / "index.html"
-    write_whole(index, _page(out_dir, combinations, grid, measure, notebook))
+        write_whole(out_dir / PICTURE, _picture(done, list(grid), measure))
+    numbers = dict.fromkeys(name for one in done for name in one.numbers if name not in TOOK)
+    page = rendered(
+        "sweep.html.j2",
+        grid=grid,
+        numbers=[*sorted(numbers, key=lambda name: name != measure), *TOOK],
+        combinations=combinations,
+        out_dir=out_dir,
+        notebook=NOTEBOOK,
+        best=min(done, key=lambda one: one.numbers[measure]) if measure else None,
+        measure=measure,
+        picture=PICTURE,
+    )
+    result = SweepResult(out_dir, combinations)
+    write_whole(result.index, page)
     runs = [
         {
             "settings": one.settings,
@@ -302,54 +311,26 @@ def _report(out_dir: Path, combinations: tuple[Combination, ...], notebook: str)
         }
         for one in combinations
     ]
-    told = {"grid": grid, "notebook": notebook, "compared_by": measure, "runs": runs}
+    told = {"grid": grid, "notebook": NOTEBOOK, "compared_by": measure, "runs": runs}
     write_whole(out_dir / METRICS, json.dumps(told, indent=2) + "\n")
-    return SweepResult(out_dir, index, combinations)
+    return result
 
 
-def _picture(combinations: Sequence[Combination], settings: list[str], measure: str) -> bytes:
-    """The measure and the seconds over the first setting, a line for each choice of the others."""
+def _picture(done: Sequence[Combination], settings: list[str], measure: str) -> bytes:
+    """The measure over the first setting, a line for each choice of the others."""
     first, *others = settings
-    table = pd.DataFrame([{**one.settings, **one.numbers} for one in combinations])
-    lines = [
-        ", ".join(f"{name}={one.settings[name]}" for name in others) or "all"
-        for one in combinations
+    table = pd.DataFrame([one.settings | one.numbers for one in done])
+    table["line"] = [
+        ", ".join(f"{name}={one.settings[name]}" for name in others) or "all" for one in done
     ]
+    told = table.pivot(index=first, columns="line", values=measure)
+    told = told.reindex(index=table[first].unique(), columns=table["line"].unique())
 
     def draw(figure: Figure) -> None:
         from movierec.lessons.plots import grouped_lines
 
-        for ax, column, unit in zip(
-            figure.subplots(1, 2), (measure, TOOK[0]), ("", " of the notebook"), strict=True
-        ):
-            told = table.assign(line=lines).pivot(index=first, columns="line", values=column)
-            told = told.reindex(index=table[first].unique(), columns=list(dict.fromkeys(lines)))
-            grouped_lines(told, ax, first, column.replace("_", " ") + unit)
-            if not others:
-                ax.get_legend().remove()
+        ax = grouped_lines(told, figure.subplots(), first, measure.replace("_", " "))
+        if not others:
+            ax.legend().remove()
 
-    return picture(draw, (10, 4))
-
-
-def _page(
-    out_dir: Path,
-    combinations: Sequence[Combination],
-    grid: Mapping[str, Sequence[Any]],
-    measure: str | None,
-    notebook: str,
-) -> str:
-    done = [one for one in combinations if one.report]
-    best = min(done, key=lambda one: one.numbers[measure]) if measure in MEASURES else None
-    numbers = dict.fromkeys(name for one in done for name in one.numbers if name not in TOOK)
-    pages = {one.name: one.folder / f"{notebook}.html" for one in combinations}
-    return rendered(
-        "sweep.html.j2",
-        grid=grid,
-        numbers=[*sorted(numbers, key=lambda name: name != measure), *TOOK],
-        combinations=combinations,
-        pages={n: p.relative_to(out_dir).as_posix() for n, p in pages.items() if p.exists()},
-        notebook=notebook,
-        best=best,
-        measure=measure,
-        picture=PICTURE if measure else None,
-    )
+    return picture(draw, (7, 4))

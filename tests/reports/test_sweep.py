@@ -112,10 +112,10 @@ def test_table_and_json_hold_what_the_reports_recorded(swept: SweepResult):
 def test_loss_that_grew_out_of_hand_is_shown(tmp_path: Path):
     losses = (2.0, float("inf"), float("nan"))
     combinations = tuple(
-        Combination({"size": size}, tmp_path / str(size), report=report_of({"loss": loss}))
+        Combination({"size": size}, tmp_path / str(size), report=report_of({"training_loss": loss}))
         for size, loss in enumerate(losses)
     )
-    page = sweeping._report(tmp_path, combinations, "03_training").index.read_text()
+    page = sweeping._report(tmp_path, combinations).index.read_text()
     assert [f"<td>{shown}</td>" in page for shown in ("2", "inf", "–")] == [True] * 3
 
 
