@@ -121,9 +121,8 @@ def _sweep(
 @click.argument("first", metavar="FIRST", type=PATH)
 @click.argument("second", metavar="SECOND", type=PATH)
 @out_option("PAGE.html", "Where to write; reports/FIRST-SECOND.html if not given.")
-@click.option("--seed", default=0, help="Of the intervals.")
 @json_option
-def compare_command(first: Path, second: Path, out: Path | None, seed: int, as_json: bool) -> None:
+def compare_command(first: Path, second: Path, out: Path | None, as_json: bool) -> None:
     """Compare two run folders or two reports, on one page of HTML.
 
     What was set differently, what the notebooks recorded and took, and, where both held out the
@@ -134,7 +133,7 @@ def compare_command(first: Path, second: Path, out: Path | None, seed: int, as_j
 
     name = "-".join(folder.resolve().name for folder in (first, second))
     page = out or reports_dir() / f"{name}.html"
-    result = compare_folders(first, second, page, seed)
+    result = compare_folders(first, second, page)
     if as_json:
         print_json(result | {"page": str(page)})
     else:

@@ -21,6 +21,7 @@ from movierec.cli.options import (
     run_option,
 )
 from movierec.cli.printing import print_facts
+from movierec.errors import InputError
 
 if TYPE_CHECKING:
     from movierec.runs import Run
@@ -120,22 +121,14 @@ def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
 
 @click.command("metadata")
 @opened_run
-@click.option("--provider", type=click.Choice(["tmdb", "douban"]), help="TMDB if it has a key.")
-@click.option("--language", metavar="CODE", help="Of the titles: en-US, zh-CN; Douban's is zh-CN.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the films with the most ratings.")
 @json_option
-def metadata_command(
-    run: Run,
-    provider: str | None,
-    language: str | None,
-    limit: int | None,
-    as_json: bool,
-) -> None:
+def metadata_command(run: Run, limit: int | None, as_json: bool) -> None:
     """Fetch posters and titles of a run's films beforehand.
 
-    Its page then has them from the start. TMDB needs a key, in TMDB_TOKEN. What is there already
-    and not too old is not asked for again; after an interrupt, the same command goes on. Answers
-    are kept in data/metadata.
+    Its page then has them from the start. TMDB needs a key, in TMDB_TOKEN; MOVIEREC_LANGUAGE is the
+    language of titles, such as zh-CN. What is there already and not too old is not asked for again;
+    after an interrupt, the same command goes on. Answers are kept in data/metadata.
     """
     from movierec import logs
     from movierec.posters.metadata import configured, prefetch
@@ -143,13 +136,14 @@ def metadata_command(
 
     logs.show("warning")  # of each film that fails, why
     movies = run.tables.movies
-    # without a word from the environment it is TMDB, or a message that it needs a key
-    films = configured(movies, provider, language) or configured(movies, "tmdb", language)
-    assert films is not None
+    if (films := configured(movies)) is None:
+        raise InputError(
+            "nobody is asked for posters; set TMDB_TOKEN to an access token of TMDB, which gives "
+            "one to every account under Settings, API, or MOVIEREC_METADATA to douban"
+        )
     ratings = run.tables.ratings["movie_id"].value_counts()
     order = movies["movie_id"].map(ratings).fillna(0).sort_values(ascending=False, kind="stable")
     with closing(films), counted("films") as on_film:
         counts = prefetch(films, movies.loc[order.index[:limit]], on_film)
-    provider = films.provider.label
-    facts = {"provider": provider, "language": films.language} | counts
+    facts = {"provider": films.provider.label, "language": films.language} | counts
     print_facts(facts | {"kept_in": str(films.folder)}, as_json)

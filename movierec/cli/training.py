@@ -41,13 +41,10 @@ def data_command(name: str, path: Path | None, as_json: bool) -> None:
     from movierec.sample.simulate import write_ml1m
 
     tables = load_dataset(name, path)
+    place = path or find_archive(name)
     if name == "sample" and path is None:
         place = data_dir() / "sample"
         write_ml1m(tables, place)
-    else:
-        found = path or find_archive(name)
-        assert found is not None  # it was just read from there
-        place = found
     ratings = tables.ratings
     facts = {
         "name": tables.name,
@@ -141,9 +138,7 @@ def train_command(
         "seconds": round(seconds["train"], 3),
         "start_seconds": round(loading - STARTED, 3),
         "load_seconds": round(loaded - loading, 3),
-        "prepare_seconds": round(seconds["prepare"], 3),
-        "compile_seconds": round(seconds["compile"], 3),
-        "finish_seconds": round(seconds["finish"], 3),
+        **{f"{step}_seconds": round(seconds[step], 3) for step in ("prepare", "compile", "finish")},
         "rows_trained": rows["train"],
         "rows_validated": rows["validation"],
         "rows_tested": rows["test"],
@@ -161,9 +156,8 @@ def train_command(
     help="Run folder; the newest below reports/ if not given. Several are compared.",
 )
 @k_option
-@click.option("--seed", default=0, help="Of the intervals.")
 @json_option
-def evaluate_command(run_dirs: tuple[Path, ...], k: int, seed: int, as_json: bool) -> None:
+def evaluate_command(run_dirs: tuple[Path, ...], k: int, as_json: bool) -> None:
     """Measure runs on their held-out rows, beside other methods.
 
     Several runs must share their data and their held-out rows; each is compared with the first.
@@ -173,9 +167,9 @@ def evaluate_command(run_dirs: tuple[Path, ...], k: int, seed: int, as_json: boo
 
     opened = [open_run(path) for path in run_dirs or [None]]
     if as_json and len(opened) == 1:
-        result = {"run": str(opened[0].path), **evaluate(opened[0], k=k, seed=seed)}
+        result = {"run": str(opened[0].path), **evaluate(opened[0], k=k)}
     else:
-        result = compare(opened, k=k, seed=seed)
+        result = compare(opened, k=k)
     if as_json:
         print_json(result)
         return

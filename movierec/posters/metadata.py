@@ -40,22 +40,13 @@ GIVEN_UP = 5  # films without an answer, one after the other, that end a prefetc
 log = logger(__name__)
 
 
-def configured(
-    movies: pd.DataFrame, provider: str | None = None, language: str | None = None
-) -> Metadata | None:
-    """The metadata that the environment asks for; see `settings`.
+def configured(movies: pd.DataFrame) -> Metadata | None:
+    """The metadata that the environment asks for; returns and raises as `settings`.
 
     Args:
         movies: the movies table, with `tmdb_id` and `imdb_id` where the data set has them.
-        provider, language: in place of the environment's.
-
-    Returns:
-        None without a key, and where it is off.
-
-    Raises:
-        InputError: as `settings`.
     """
-    if (chosen := settings(provider, language)) is None:
+    if (chosen := settings()) is None:
         return None
     from movierec.posters.douban import Douban  # here: a tenth of a second
     from movierec.posters.tmdb import Tmdb

@@ -32,14 +32,11 @@ class Settings:
     mirror: str = ""
 
 
-def settings(provider: str | None = None, language: str | None = None) -> Settings | None:
+def settings() -> Settings | None:
     """Who is to be asked: `$TMDB_TOKEN` turns TMDB on.
 
     `$MOVIEREC_METADATA` names a provider, or "off"; `$MOVIEREC_LANGUAGE` the language;
     `$MOVIEREC_TMDB_MIRROR` a host that passes TMDB's API and pictures on.
-
-    Args:
-        provider, language: in place of the environment's.
 
     Returns:
         None without a key, and where it is off.
@@ -47,18 +44,18 @@ def settings(provider: str | None = None, language: str | None = None) -> Settin
     Raises:
         InputError: an unknown provider, no key for it, or what is no language or no address.
     """
-    name = provider or os.environ.get(PROVIDER_VARIABLE) or ""
+    name = os.environ.get(PROVIDER_VARIABLE, "")
     key = os.environ.get(KEY_VARIABLE, "").strip()
     if name == "off" or not (name or key):
         return None
     if name not in ("", *PROVIDERS):
         raise InputError(
-            f"unknown provider of posters {name!r}; expected {' or '.join(PROVIDERS)}, or off "
-            f"(from --provider or {PROVIDER_VARIABLE})"
+            f"{PROVIDER_VARIABLE} names an unknown provider of posters, {name!r}; expected "
+            f"{' or '.join(PROVIDERS)}, or off"
         )
-    language = language or os.environ.get(LANGUAGE_VARIABLE) or "en-US"
+    language = os.environ.get(LANGUAGE_VARIABLE) or "en-US"
     if not re.fullmatch(r"[a-z]{2}(-[A-Z]{2})?", language):
-        raise InputError(f"got the language {language!r}; expected one such as en-US or zh-CN")
+        raise InputError(f"{LANGUAGE_VARIABLE} is {language!r}; expected such as en-US or zh-CN")
     if name == "douban":
         return Settings(name, "zh-CN")
     if not key:

@@ -32,7 +32,7 @@ class _Side:
 
 
 def compare_folders(
-    first: Path | str, second: Path | str, page: Path | str | None = None, seed: int = 0
+    first: Path | str, second: Path | str, page: Path | str | None = None
 ) -> dict[str, Any]:
     """Compare two run folders, or two reports of the notebooks.
 
@@ -42,7 +42,6 @@ def compare_folders(
     Args:
         first, second: the folders.
         page: where to write it all as HTML; nowhere if None.
-        seed: of the intervals.
 
     Returns:
         `first` and `second`, the folders; `settings`, those that differ, by where they stand and
@@ -68,7 +67,7 @@ def compare_folders(
         one, other = (side.runs.get(called) for side in sides)
         try:
             if one and other:
-                result["held_out"][called] = _held_out(one, other, seed)
+                result["held_out"][called] = _held_out(one, other)
             elif one or other:
                 result["not_compared"][called] = "only one of the two has it"
         except InputError as error:
@@ -133,7 +132,7 @@ def _both(first: _Side, second: _Side, what: str) -> dict[str, dict[str, list[fl
     return found
 
 
-def _held_out(first: Run, second: Run, seed: int) -> dict[str, Any]:
+def _held_out(first: Run, second: Run) -> dict[str, Any]:
     """Both runs on the rows that both held out, by metric.
 
     Raises:
@@ -141,9 +140,9 @@ def _held_out(first: Run, second: Run, seed: int) -> dict[str, Any]:
     """
     methods = measure_runs([first, second], k=K)
     measured = [found for name, found in methods.items() if not name.endswith(BY_STARS)]
-    tables = [one.summary(seed) for one in measured]
+    tables = [one.summary() for one in measured]
     values = [{**table, **table.get("ranking", {})} for table in tables]
-    table = difference(measured[1].by_user, measured[0].by_user, seed=seed).dropna()
+    table = difference(measured[1].by_user, measured[0].by_user).dropna()
     return {
         "rows": len(first.rows("test").rating),
         "metrics": {

@@ -147,8 +147,11 @@ def film_server(small_run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fil
         yield server
 
 
-def test_metadata_fetches_the_best_known_films_once(home, small_run, film_server) -> None:
-    command = ("metadata", "--language", "zh-CN", "--limit", "6")
+def test_metadata_fetches_the_best_known_films_once(
+    home, small_run, film_server, monkeypatch
+) -> None:
+    monkeypatch.setenv("MOVIEREC_LANGUAGE", "zh-CN")
+    command = ("metadata", "--limit", "6")
     counts = small_run.tables.ratings["movie_id"].value_counts()
     ids = {
         title_forms(film.title)[0]: film.movie_id for film in small_run.tables.movies.itertuples()
@@ -169,9 +172,10 @@ def test_metadata_fetches_the_best_known_films_once(home, small_run, film_server
     assert film_server.seen == []
 
 
-def test_metadata_tells_which_films_failed_and_why(home, film_server) -> None:
+def test_metadata_tells_which_films_failed_and_why(home, film_server, monkeypatch) -> None:
+    monkeypatch.setenv("MOVIEREC_LANGUAGE", "de-DE")
     film_server.faults["/3/movie/"] = lambda handler: send(handler, b"<html>", kind="text/html")
-    done = movierec(home, "metadata", "--language", "de-DE", "--limit", "6")
+    done = movierec(home, "metadata", "--limit", "6")
     assert done.returncode == 0
     assert "answered with text/html, not application/json" in done.stderr
     assert re.search(r"^found +0$", done.stdout, re.MULTILINE)
@@ -179,13 +183,15 @@ def test_metadata_tells_which_films_failed_and_why(home, film_server) -> None:
 
 
 def test_metadata_tells_what_is_in_its_way(home, film_server, monkeypatch) -> None:
-    assert "expected one such as en-US" in refused(home, "metadata", "--language", "klingon")
+    monkeypatch.setenv("MOVIEREC_LANGUAGE", "klingon")
+    assert "expected such as en-US" in refused(home, "metadata")
+    monkeypatch.setenv("MOVIEREC_LANGUAGE", "fr-FR")
     film_server.faults["/3/"] = lambda handler: send(handler, {}, status=401)
-    message = refused(home, "metadata", "--language", "fr-FR")
+    message = refused(home, "metadata")
     assert "TMDB does not accept the key; set a valid one" in message
     assert "secret" not in message
     monkeypatch.setenv("TMDB_TOKEN", "")
-    assert "TMDB needs a key" in refused(home, "metadata")
+    assert "set TMDB_TOKEN to an access token" in refused(home, "metadata")
 
 
 def test_export_writes_what_is_asked_for(home: Path) -> None:

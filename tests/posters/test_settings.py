@@ -52,9 +52,12 @@ def test_douban_needs_to_be_named_and_no_key(environment):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"MOVIEREC_METADATA": "imdb"}, "unknown provider of posters 'imdb'; expected tmdb or"),
+        ({"MOVIEREC_METADATA": "imdb"}, "unknown provider of posters, 'imdb'; expected tmdb or"),
         ({"MOVIEREC_METADATA": "tmdb"}, "TMDB needs a key"),
-        ({"TMDB_TOKEN": TOKEN, "MOVIEREC_LANGUAGE": "chinese"}, "the language 'chinese'"),
+        (
+            {"TMDB_TOKEN": TOKEN, "MOVIEREC_LANGUAGE": "chinese"},
+            "MOVIEREC_LANGUAGE is 'chin",
+        ),
         ({"TMDB_TOKEN": TOKEN, "MOVIEREC_TMDB_MIRROR": "mirror"}, "expected an address such as"),
         (
             {"TMDB_TOKEN": TOKEN, "MOVIEREC_TMDB_MIRROR": "https://[::1"},
