@@ -49,11 +49,11 @@ _KEPT = """
 SELECT found, title, overview, poster FROM answers
 WHERE provider = ? AND language = ? AND film = ? AND until > ?
 """
-# takes a turn unless it is too far away, and gives when it is
+# takes a turn unless it is too far away, and gives in how many seconds it is
 _TURN = """
 INSERT INTO turns VALUES (:provider, :now + :interval)
 ON CONFLICT (provider) DO UPDATE SET next = max(next, :now) + :interval
-WHERE next <= :now + :longest RETURNING next - :interval
+WHERE next <= :now + :longest RETURNING next - :interval - :now
 """
 _REST = """
 INSERT INTO turns VALUES (:provider, :until)
@@ -62,7 +62,7 @@ ON CONFLICT (provider) DO UPDATE SET next = max(next, :until)
 
 
 class Cache:
-    """Answers of one provider in one language, with their expiry, and when its next turn is.
+    """Answers of one provider in one language, with their expiry.
 
     Where the folder cannot be used, answers are kept in memory; what the disk refuses later is
     logged, and then unknown.
@@ -102,26 +102,14 @@ class Cache:
         """Keep an answer for so many seconds; None: there is no such film."""
         texts = (details.title, details.overview, details.poster) if details else (None,) * 3
         row = [*self._key(film), time.time() + seconds, details is not None, *texts]
-        self._write(f"REPLACE INTO answers VALUES ({', '.join('?' * len(row))})", row)
+        self.write(f"REPLACE INTO answers VALUES ({', '.join('?' * len(row))})", row)
 
     def _key(self, film: Film) -> tuple[str, str, str]:
         """Of a film in any data set: its title has its year in it."""
         told = "|".join(str(part or "") for part in (film.title, film.tmdb_id, film.imdb_id))
         return self._provider.name, self._provider.language, told
 
-    def turn(self, interval: float) -> float | None:
-        """Seconds until the next turn, which is then taken; None, and not taken: too far away."""
-        now = time.time()
-        asked = {"now": now, "interval": interval, "longest": LONGEST_WAIT}
-        rows = self._write(_TURN, asked | {"provider": self._provider.name})
-        return rows[0][0] - now if rows else None
-
-    def rest(self, seconds: float) -> None:
-        """Let there be no turn for so long, of at most `LONGEST_PAUSE` seconds."""
-        until = time.time() + min(seconds, LONGEST_PAUSE)
-        self._write(_REST, {"provider": self._provider.name, "until": until})
-
-    def _write(self, statement: str, values: Sequence[Any] | dict[str, Any]) -> list[tuple]:
+    def write(self, statement: str, values: Sequence[Any] | dict[str, Any]) -> list[tuple]:
         """One statement, whole or not at all, and what it gives; nothing if the disk refuses."""
         try:
             return self._written.execute(statement, values).fetchall()
@@ -169,10 +157,16 @@ def _connected(path: Path | str) -> sqlite3.Connection:
 
 
 class Pace:
-    """How fast a provider may be asked, shared by all processes that use one cache."""
+    """How fast a provider may be asked, shared by all processes that use one cache.
 
-    def __init__(self, cache: Cache, interval: float, ending: threading.Event) -> None:
-        self._cache, self._interval, self._ending = cache, interval, ending
+    Args:
+        cache: where the provider's next turn stands.
+        provider: who is asked.
+        ending: set when nobody waits any more.
+    """
+
+    def __init__(self, cache: Cache, provider: Provider, ending: threading.Event) -> None:
+        self._cache, self._provider, self._ending = cache, provider, ending
 
     def turn(self) -> None:
         """Wait until one request may be sent.
@@ -180,14 +174,16 @@ class Pace:
         Raises:
             ProviderError: the turn is too far away.
         """
-        seconds = self._cache.turn(self._interval)
-        if seconds is None:
+        asked = {"provider": self._provider.name, "interval": self._provider.interval}
+        asked |= {"now": time.time(), "longest": LONGEST_WAIT}
+        if not (taken := self._cache.write(_TURN, asked)):
             raise ProviderError(f"it is left alone for more than {LONGEST_WAIT:.0f} s", "silent")
-        self.sleep(seconds)
+        self.sleep(taken[0][0])
 
     def rest(self, seconds: float) -> None:
-        """Let nobody ask for so long."""
-        self._cache.rest(seconds)
+        """Let nobody ask for so long, of at most `LONGEST_PAUSE` seconds."""
+        until = time.time() + min(seconds, LONGEST_PAUSE)
+        self._cache.write(_REST, {"provider": self._provider.name, "until": until})
 
     def sleep(self, seconds: float) -> None:
         """Wait, but not beyond the end of the work."""

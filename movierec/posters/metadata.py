@@ -81,7 +81,7 @@ class Metadata:
         self._films = dict(films_of(movies))
         self._ending = threading.Event()  # nobody waits any more
         self._cache = Cache(self.folder, provider)
-        self._pace = Pace(self._cache, provider.interval, self._ending)
+        self._pace = Pace(self._cache, provider, self._ending)
         self._changed = threading.Condition()  # guards what follows
         self._wanted: dict[Film, None] = {}  # the next one first
         self._under_way: set[Film] = set()

@@ -13,8 +13,6 @@ from movierec.reports.report import Origin, read_report
 from movierec.trust import leads_out
 
 SIMULATED = "sample"  # made by the code, whatever lies in the data folder
-# of these files the package consists
-CODE = ("*.py", "*.json", "*.svg", "*.j2", "*.css", "*.js", "*.html")
 
 
 def made_from(
@@ -44,8 +42,10 @@ def made_from(
 
 
 def _code(package: Path) -> str:
-    """Checksum of all that Python or a page loads from the package."""
-    return checksum(sorted(file for ending in CODE for file in package.rglob(ending)), package)
+    """Checksum of all that Python or a page loads from the package; notebooks have their own."""
+    files = (file for file in package.rglob("*.*") if file.is_file())
+    made = {"__pycache__", "_notebooks"}
+    return checksum(sorted(file for file in files if not made & {*file.parts}), package)
 
 
 def checksum(files: Iterable[Path], folder: Path | None = None) -> str:

@@ -72,17 +72,20 @@ def test_who_wants_to_be_left_alone_for_long_is_not_waited_for(server, open_meta
 
 
 def test_who_gives_up_waiting_takes_no_turn(server, open_metadata):
-    cache = open_metadata(tmdb(server))._cache
-    cache.rest(100.0)
-    assert [cache.turn(interval=50.0) for _ in range(5)] == [None] * 5
-    assert cache._written.execute("SELECT next FROM turns").fetchone()[0] < time.time() + 100.0
+    films = open_metadata(tmdb(server, interval=50.0))
+    films._pace.rest(100.0)
+    for _ in range(5):
+        with pytest.raises(ProviderError, match="left alone"):
+            films._pace.turn()
+    assert films._cache.write("SELECT next FROM turns", ())[0][0] < time.time() + 100.0
 
 
 def test_a_clock_that_was_wrong_keeps_nobody_away_for_long(server, open_metadata):
-    cache = open_metadata(tmdb(server))._cache
-    cache.turn(interval=1e9)
-    assert cache.turn(interval=1.0) is None
-    assert open_metadata(tmdb(server))._cache.turn(interval=1.0) <= 0
+    films = open_metadata(tmdb(server, interval=1e9))
+    films._pace.turn()
+    with pytest.raises(ProviderError, match="left alone"):
+        films._pace.turn()
+    open_metadata(tmdb(server))._pace.turn()
 
 
 def test_processes_share_the_pace(server, open_metadata):
