@@ -55,10 +55,9 @@ def predict_command(run: Run, pairs: Path, out: Path | None, as_json: bool) -> N
 @click.option(
     "--format",
     "formats",
-    type=click.Choice(["all", "parquet", "savedmodel", "onnx"]),
+    type=click.Choice(["parquet", "savedmodel", "onnx"]),
     multiple=True,
-    default=("all",),
-    help="May be repeated.",
+    help="May be repeated; all of them if not given.",
 )
 @json_option
 def export_command(run: Run, out: Path, formats: tuple[str, ...], as_json: bool) -> None:
@@ -70,7 +69,7 @@ def export_command(run: Run, out: Path, formats: tuple[str, ...], as_json: bool)
     """
     from movierec.serving.export import FORMATS, export
 
-    told = export(run, out, FORMATS if "all" in formats else formats)
+    told = export(run, out, formats or FORMATS)
     facts = {
         "out": str(out),
         "formats": ", ".join(told["formats"]),

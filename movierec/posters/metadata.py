@@ -60,17 +60,12 @@ def configured(movies: pd.DataFrame) -> Metadata | None:
 
 
 class Metadata:
-    """Posters and titles of films, those that are known at once, the others when they come.
+    """Posters and titles of films.
 
     Args:
-        provider: who is asked.
+        provider: who is asked; its `attribution` and `language` are here, too.
         movies: the movies table.
-        cache_dir: where answers are kept; `metadata` in the data folder if None.
-
-    Attributes:
-        provider, folder: as above.
-        attribution: what a page that shows the answers has to say, as plain text.
-        language: of the titles.
+        cache_dir: where answers are kept, as `folder`; `metadata` in the data folder if None.
     """
 
     def __init__(

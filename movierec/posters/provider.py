@@ -38,7 +38,7 @@ class Film:
 
 @dataclass(frozen=True)
 class Found:
-    """A film as a provider describes it, its picture not yet fetched."""
+    """A film as a provider describes it, its picture not yet fetched; as in `Details`."""
 
     title: str | None
     overview: str | None

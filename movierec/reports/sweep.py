@@ -194,9 +194,9 @@ def _combinations(
     found: dict[Path, Combination] = {}
     for values in itertools.product(*grid.values()):
         given = dict(zip(grid, values, strict=True))
-        [settings] = checked_parameters(given, declared).values()
-        checked_parameters({**parameters, **given}, declared)
-        check_data({**parameters, **settings})
+        [checked] = checked_parameters({**parameters, **given}, declared).values()
+        check_data({**parameters, **given})
+        settings = {name: checked[name] for name in grid}
         combination = Combination(settings, out_dir / "runs" / _folder_name(settings))
         if combination.folder in found:
             raise InputError(f"{combination.name} is there twice; give each value once")
