@@ -13,7 +13,7 @@ import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 import requests
@@ -60,6 +60,7 @@ class Provider(ABC):
         interval: seconds between requests.
         silence: seconds that a server may keep silent.
         backoff: seconds before the second try, twice that before the third, and as much by chance.
+        pace: waited for before each request; set by `Metadata`, whose cache it is in.
     """
 
     name: ClassVar[str]
@@ -69,6 +70,7 @@ class Provider(ABC):
     interval: float
     silence: float = 5.0
     backoff: float = 0.5
+    pace: Pace = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._session = requests.Session()
@@ -79,20 +81,20 @@ class Provider(ABC):
         self._session.auth = lambda request: request
 
     @abstractmethod
-    def look_up(self, film: Film, pace: Pace) -> Found | None:
+    def look_up(self, film: Film) -> Found | None:
         """The film, or None where the provider has none that is surely the same.
 
         Raises:
             ProviderError: it says nothing, or nothing that can be used.
         """
 
-    def poster(self, url: str, pace: Pace) -> bytes:
+    def poster(self, url: str) -> bytes:
         """A picture of the provider as a JPEG.
 
         Raises:
             ProviderError: there is none, or none that can be used.
         """
-        content = self._fetch(url, "image/", pace, {}, {})
+        content = self._fetch(url, "image/", {}, {})
         if content is None:
             raise ProviderError("there is no such picture", "bad")
         return redrawn(content)
@@ -102,11 +104,11 @@ class Provider(ABC):
         self._session.close()
 
     def _json(
-        self, form: type[Some], url: str, pace: Pace, query: dict[str, str], **headers: str
+        self, form: type[Some], url: str, query: dict[str, str], **headers: str
     ) -> Some | None:
         """The JSON at an address; None where it says that there is nothing."""
         kind = "application/json"
-        content = self._fetch(url, kind, pace, query, {"Accept": kind} | headers)
+        content = self._fetch(url, kind, query, {"Accept": kind} | headers)
         if content is None:
             return None
         try:
@@ -115,7 +117,7 @@ class Provider(ABC):
             raise self._bad(f"answered in another form: {error}") from None
 
     def _fetch(
-        self, url: str, kind: str, pace: Pace, query: dict[str, str], headers: dict[str, str]
+        self, url: str, kind: str, query: dict[str, str], headers: dict[str, str]
     ) -> bytes | None:
         """What is at an address, asked for up to `TRIES` times.
 
@@ -129,15 +131,15 @@ class Provider(ABC):
             ),
             stop=tenacity.stop_after_attempt(TRIES),
             wait=tenacity.wait_exponential_jitter(multiplier=self.backoff, jitter=self.backoff),
-            sleep=pace.sleep,
+            sleep=self.pace.sleep,
             reraise=True,
         )
-        return again(self._fetch_once, url, kind, pace, query, headers)
+        return again(self._fetch_once, url, kind, query, headers)
 
     def _fetch_once(
-        self, url: str, kind: str, pace: Pace, query: dict[str, str], headers: dict[str, str]
+        self, url: str, kind: str, query: dict[str, str], headers: dict[str, str]
     ) -> bytes | None:
-        pace.turn()
+        self.pace.turn()
         ends = time.monotonic() + LONGEST
         try:
             with self._session.get(
@@ -148,7 +150,7 @@ class Provider(ABC):
                 timeout=self.silence,
                 allow_redirects=False,  # it would read any length, and follow anywhere
             ) as answer:
-                return self._content(answer, kind, pace, ends)
+                return self._content(answer, kind, ends)
         except (requests.Timeout, urllib3.exceptions.TimeoutError):
             raise self._silent(f"did not answer within {self.silence:g} seconds") from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -156,21 +158,19 @@ class Provider(ABC):
         except ValueError as error:  # requests looks at where a redirection leads in any case
             raise self._bad(f"named an address that is none ({type(error).__name__})") from None
 
-    def _content(
-        self, answer: requests.Response, kind: str, pace: Pace, ends: float
-    ) -> bytes | None:
+    def _content(self, answer: requests.Response, kind: str, ends: float) -> bytes | None:
         status = answer.status_code
         if status == 404:
             return None
         if status == 401:
             raise ProviderError(f"{self.label} does not accept the key", "refused")
         if status in (403, 418):  # what Douban says to who asks too often
-            pace.rest(LEFT_ALONE)
+            self.pace.rest(LEFT_ALONE)
             raise self._silent(f"refuses to answer (status {status})")
         if status in (408, 425, 429) or status >= 500:
             asked = answer.headers.get("Retry-After", "")  # seconds or a date
             with suppress(urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
-                pace.rest(urllib3.Retry().parse_retry_after(asked))
+                self.pace.rest(urllib3.Retry().parse_retry_after(asked))
             raise self._silent(f"answered with status {status}")
         if status != 200:
             raise self._bad(f"answered with status {status}")

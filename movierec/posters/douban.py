@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field, RootModel
 
@@ -12,9 +12,6 @@ from movierec.data.titles import title_forms
 from movierec.posters.client import Provider, clean
 from movierec.posters.provider import LONGEST_TITLE, Film, Found, best_match
 from movierec.trust import Form
-
-if TYPE_CHECKING:
-    from movierec.posters.cache import Pace
 
 
 class _DoubanFilm(Form):
@@ -52,17 +49,17 @@ class Douban(Provider):
         super().__post_init__()
         self._session.headers["Referer"] = f"{self.api}/"  # without it there are no pictures
 
-    def look_up(self, film: Film, pace: Pace) -> Found | None:
+    def look_up(self, film: Film) -> Found | None:
         """The film by its IMDb number, else by its title and year; None where none is surely it."""
-        if film.imdb_id is not None and (found := self._suggested(f"tt{film.imdb_id:07d}", pace)):
+        if film.imdb_id is not None and (found := self._suggested(f"tt{film.imdb_id:07d}")):
             return self._found(found[0])
-        found = self._suggested(title_forms(film.title)[0], pace)
+        found = self._suggested(title_forms(film.title)[0])
         names = [([same.title, same.sub_title], same.year) for same in found]
         place = best_match(film, names)
         return None if place is None else self._found(found[place])
 
-    def _suggested(self, query: str, pace: Pace) -> list[_DoubanFilm]:
-        found = self._json(_Suggested, f"{self.api}/j/subject_suggest", pace, {"q": query})
+    def _suggested(self, query: str) -> list[_DoubanFilm]:
+        found = self._json(_Suggested, f"{self.api}/j/subject_suggest", {"q": query})
         return found.root if found else []
 
     def _found(self, film: _DoubanFilm) -> Found:

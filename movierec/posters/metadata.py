@@ -76,7 +76,7 @@ class Metadata:
         self._films = dict(films_of(movies))
         self._ending = threading.Event()  # nobody waits any more
         self._cache = Cache(self.folder, provider)
-        self._pace = Pace(self._cache, provider, self._ending)
+        provider.pace = Pace(self._cache, provider, self._ending)
         self._changed = threading.Condition()  # guards what follows
         self._wanted: dict[Film, None] = {}  # the next one first
         self._under_way: set[Film] = set()
@@ -113,7 +113,7 @@ class Metadata:
         if kept := self._cache.get(film):
             return kept.details
         try:
-            found = self.provider.look_up(film, self._pace)
+            found = self.provider.look_up(film)
         except ProviderError as error:
             if error.kind == "bad":
                 self._cache.put(film, None, SPARED)
@@ -124,7 +124,7 @@ class Metadata:
         poster, seconds = None, KEPT
         if found.poster_url:
             try:
-                poster = self.provider.poster(found.poster_url, self._pace)
+                poster = self.provider.poster(found.poster_url)
             except ProviderError as error:
                 log.warning("poster of %s: %s", film.title, error)
                 seconds = KEPT_PARTLY
@@ -154,13 +154,13 @@ class Metadata:
             except ProviderError as error:
                 if self._ending.is_set():
                     break
-                log.warning("%s: %s", film.title, error)
                 if error.kind == "refused":
                     self._end()
                 elif error.kind == "silent":  # all that waits would wait for nothing
-                    self._pace.rest(REST)
+                    self.provider.pace.rest(REST)
                     with self._changed:
                         self._wanted.clear()
+                log.warning("%s: %s", film.title, error)
             except Exception:  # whatever it is, the page goes on without this picture
                 log.exception("%s", film.title)
                 self._cache.put(film, None, SPARED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field
 
@@ -13,9 +13,6 @@ from movierec.errors import ProviderError
 from movierec.posters.client import Provider, clean
 from movierec.posters.provider import LONGEST_OVERVIEW, LONGEST_TITLE, Film, Found, best_match
 from movierec.trust import Form, Some
-
-if TYPE_CHECKING:
-    from movierec.posters.cache import Pace
 
 
 class _TmdbFilm(Form):
@@ -54,14 +51,14 @@ class Tmdb(Provider):
     api: str = "https://api.themoviedb.org"
     images: str = "https://image.tmdb.org"
 
-    def look_up(self, film: Film, pace: Pace) -> Found | None:
+    def look_up(self, film: Film) -> Found | None:
         """The film by its number, else by its title and year; None where no film is surely it."""
         found = None
         if film.tmdb_id is not None:
-            found = self._film(film.tmdb_id, pace)
-        if found is None and (same := self._search(film, pace)):
+            found = self._film(film.tmdb_id)
+        if found is None and (same := self._search(film)):
             # found by its English title; other languages are asked for by number
-            found = same if self.language == "en-US" else self._film(same.id, pace)
+            found = same if self.language == "en-US" else self._film(same.id)
         if found is None:
             return None
         return Found(
@@ -70,13 +67,13 @@ class Tmdb(Provider):
             self._poster_url(found.poster_path),
         )
 
-    def _film(self, tmdb_id: int, pace: Pace) -> _TmdbFilm | None:
-        film = self._ask(_TmdbFilm, f"/3/movie/{tmdb_id}", {"language": self.language}, pace)
+    def _film(self, tmdb_id: int) -> _TmdbFilm | None:
+        film = self._ask(_TmdbFilm, f"/3/movie/{tmdb_id}", {"language": self.language})
         if film is not None and film.id != tmdb_id:
             raise ProviderError(f"{self.label} answered with another film", "bad")
         return film
 
-    def _search(self, film: Film, pace: Pace) -> _TmdbFilm | None:
+    def _search(self, film: Film) -> _TmdbFilm | None:
         forms = title_forms(film.title)
         wanted: list[tuple[str, dict[str, str]]] = []
         if film.year is not None:
@@ -84,7 +81,7 @@ class Tmdb(Provider):
         wanted += [(forms[0], {})]
         for query, year in wanted:
             asked = {"query": query, "language": "en-US", "include_adult": "false"}
-            page = self._ask(_TmdbPage, "/3/search/movie", asked | year, pace)
+            page = self._ask(_TmdbPage, "/3/search/movie", asked | year)
             films = [] if page is None else page.results
             names = [
                 ([same.title, same.original_title], (same.release_date or "")[:4]) for same in films
@@ -93,11 +90,11 @@ class Tmdb(Provider):
                 return films[place]
         return None
 
-    def _ask(self, form: type[Some], path: str, query: dict[str, str], pace: Pace) -> Some | None:
+    def _ask(self, form: type[Some], path: str, query: dict[str, str]) -> Some | None:
         if not re.fullmatch(r"[A-Za-z0-9._~+/=-]+", self.key):
             raise ProviderError("the key of TMDB has characters that no key has", "refused")
         key = f"Bearer {self.key}"
-        return self._json(form, f"{self.api}{path}", pace, query, Authorization=key)
+        return self._json(form, f"{self.api}{path}", query, Authorization=key)
 
     def _poster_url(self, path: str | None) -> str | None:
         if path is None or not re.fullmatch(r"/[A-Za-z0-9_-]{1,100}\.(jpg|png|webp)", path):

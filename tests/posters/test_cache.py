@@ -73,19 +73,19 @@ def test_who_wants_to_be_left_alone_for_long_is_not_waited_for(server, open_meta
 
 def test_who_gives_up_waiting_takes_no_turn(server, open_metadata):
     films = open_metadata(tmdb(server, interval=50.0))
-    films._pace.rest(100.0)
+    films.provider.pace.rest(100.0)
     for _ in range(5):
         with pytest.raises(ProviderError, match="left alone"):
-            films._pace.turn()
+            films.provider.pace.turn()
     assert films._cache.write("SELECT next FROM turns", ())[0][0] < time.time() + 100.0
 
 
 def test_a_clock_that_was_wrong_keeps_nobody_away_for_long(server, open_metadata):
     films = open_metadata(tmdb(server, interval=1e9))
-    films._pace.turn()
+    films.provider.pace.turn()
     with pytest.raises(ProviderError, match="left alone"):
-        films._pace.turn()
-    open_metadata(tmdb(server))._pace.turn()
+        films.provider.pace.turn()
+    open_metadata(tmdb(server)).provider.pace.turn()
 
 
 def test_processes_share_the_pace(server, open_metadata):

@@ -141,10 +141,10 @@ def test_a_fault_of_our_own_keeps_no_other_film_from_its_picture(
     films = open_metadata(tmdb(server))
     ask = films.provider.look_up
 
-    def failing(film: Film, pace: object) -> object:
+    def failing(film: Film) -> object:
         if film == MATRIX:
             raise RuntimeError("a mistake")
-        return ask(film, pace)
+        return ask(film)
 
     monkeypatch.setattr(films.provider, "look_up", failing)
     films.ask([1])

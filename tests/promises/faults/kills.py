@@ -52,7 +52,7 @@ from movierec.data.tables import Tables
 from movierec.models.checkpoints import Checkpoint, State
 from movierec.models.model import complete
 from movierec.models.recipe import Trained
-from movierec.posters.cache import JPEG, Cache, Pace
+from movierec.posters.cache import JPEG, Cache
 from movierec.posters.metadata import Metadata
 from movierec.posters.provider import Details, Film, Found
 from movierec.reports.notebooks import run_notebooks
@@ -389,10 +389,10 @@ class Knowing:
 
     name, label, language, attribution, interval = "sure", "Sure", "en-US", "", 0.0
 
-    def look_up(self, film: Film, pace: Pace) -> Found:
+    def look_up(self, film: Film) -> Found:
         return Found(film.title, film.title * 50, f"poster of {film.title}")
 
-    def poster(self, url: str, pace: Pace) -> bytes:
+    def poster(self, url: str) -> bytes:
         return JPEG + url.encode() * 500
 
     def close(self) -> None:
@@ -405,7 +405,7 @@ def posters(folder: Path) -> Job:
 
     def expected(film: Film) -> Details:
         url = f"poster of {film.title}"
-        return Details(film.title, film.title * 50, provider.poster(url, None), provider.label)
+        return Details(film.title, film.title * 50, provider.poster(url), provider.label)
 
     def kept() -> int:
         cache, known = Cache(folder, provider), 0
