@@ -11,7 +11,6 @@ import io
 import time
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
@@ -19,10 +18,7 @@ from typing import TYPE_CHECKING, ClassVar
 import requests
 import tenacity
 import urllib3
-from PIL.Image import Image
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.WebPImagePlugin import WebPImageFile
+from PIL import Image
 
 from movierec import __version__
 from movierec.errors import InputError, ProviderError
@@ -40,11 +36,6 @@ MOST_PIXELS = 2**22
 MOST_SCANS = 100  # of a JPEG, each a pass over all its pixels; a progressive one has about ten
 POSTER_SIZE = (342, 513)  # pixels, of TMDB's posters of width 342
 
-_PICTURES: Mapping[bytes, Callable[[io.BytesIO], Image]] = {
-    b"\xff\xd8\xff": JpegImageFile,
-    b"\x89PNG\r\n\x1a\n": PngImageFile,
-    b"RIFF": WebPImageFile,
-}
 _TURNING = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 
 
@@ -217,13 +208,10 @@ def redrawn(content: bytes) -> bytes:
     Raises:
         ProviderError: it is no JPEG, PNG or WebP, is damaged, or unpacks to more than is sensible.
     """
-    opened = next((kind for magic, kind in _PICTURES.items() if content.startswith(magic)), None)
-    if opened is None:
-        raise ProviderError("the picture is no JPEG, PNG or WebP", "bad")
-    if content.count(b"\xff\xda") > MOST_SCANS and opened is JpegImageFile:
+    if content.count(b"\xff\xda") > MOST_SCANS:
         raise ProviderError("the picture has too many scans", "bad")
     try:
-        with opened(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise ProviderError(f"the picture has {width} by {height} pixels", "bad")
@@ -234,5 +222,6 @@ def redrawn(content: bytes) -> bytes:
     except ProviderError:
         raise
     except Exception as error:  # decoders raise whatever comes to them
-        raise ProviderError(f"the picture is damaged ({type(error).__name__})", "bad") from None
+        why = type(error).__name__
+        raise ProviderError(f"the picture cannot be read ({why})", "bad") from None
     return sink.getvalue()

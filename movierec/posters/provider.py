@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
+import pandas as pd
 from rapidfuzz import fuzz
 
 from movierec.data.titles import plain_title, title_forms
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LONGEST_TITLE, LONGEST_OVERVIEW = 200, 2_000  # characters that are kept
 LIKENESS = 90.0  # of titles, 0 to 100, below which two films are not the same
@@ -68,14 +65,9 @@ def films_of(movies: pd.DataFrame) -> Iterator[tuple[int, Film]]:
     Args:
         movies: with `movie_id`, `title`, and `year`, `tmdb_id` and `imdb_id` where they are known.
     """
-    numbers = (
-        movies[name].astype("Float64").to_numpy(float, na_value=math.nan).tolist()
-        if name in movies
-        else [math.nan] * len(movies)
-        for name in ("year", "tmdb_id", "imdb_id")
-    )
-    for movie_id, title, *row in zip(movies["movie_id"], movies["title"], *numbers, strict=True):
-        yield int(movie_id), Film(title, *(None if math.isnan(n) else int(n) for n in row))
+    for row in movies.itertuples():
+        known: list[Any] = [getattr(row, name, None) for name in ("year", "tmdb_id", "imdb_id")]
+        yield int(row.movie_id), Film(row.title, *(None if pd.isna(n) else int(n) for n in known))
 
 
 def best_match(film: Film, names: list[tuple[list[str], str]]) -> int | None:
