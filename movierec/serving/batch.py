@@ -61,11 +61,9 @@ class Job(Form):
 
 
 class Part(NamedTuple):
-    """Some rows of a file of users."""
+    """Some of the users, and where their lists go."""
 
-    users: Path
-    first: int
-    last: int  # the first row that is no longer part of it
+    user_ids: np.ndarray
     out: Path
 
 
@@ -107,7 +105,10 @@ def recommend_all(
         with needs("batch", "a list from several workers"):
             importlib.import_module("distributed")
     run_dir = load_run(run_dir).path.absolute()  # before a cluster is started
-    files = _files(users.absolute())
+    files = sorted(users.glob("*.parquet")) if users.is_dir() else [users]
+    if not files:
+        raise InputError(f"{users} holds no Parquet files; expected some with a column user_id")
+    user_ids = np.concatenate([_user_ids(file) for file in files])
     job = Job(
         run=_checksum(run_dir / "run.json"),
         users={file.name: _checksum(file) for file in files},
@@ -117,7 +118,11 @@ def recommend_all(
     out = out.absolute()
     with alone(out):
         _begin(out, job)
-        parts = list(_parts(files, part_size, out))
+        firsts = range(0, len(user_ids), part_size)
+        parts = [
+            Part(user_ids[first : first + part_size], out / f"part-{number:05}.parquet")
+            for number, first in enumerate(firsts)
+        ]
         missing = [part for part in parts if not part.out.exists()]
         if missing:
             (out / DONE).unlink(missing_ok=True)  # somebody has removed parts since
@@ -129,30 +134,26 @@ def recommend_all(
             if on_part:
                 on_part(there, len(parts))
         write_whole(out / DONE, b"")
-    return {
-        "users": sum(part.last - part.first for part in parts),
-        "parts": len(parts),
-        "made": len(missing),
-    }
+    return {"users": len(user_ids), "parts": len(parts), "made": len(missing)}
 
 
-def _files(users: Path) -> list[Path]:
-    files = sorted(users.glob("*.parquet")) if users.is_dir() else [users]
-    if not files:
-        raise InputError(f"{users} holds no Parquet files; expected some with a column user_id")
-    for file in files:
-        try:
-            schema = pq.read_schema(file)
-        except (OSError, pa.ArrowException) as error:
-            reason = (error.strerror if isinstance(error, OSError) else None) or error
-            raise InputError(
-                f"{file} cannot be read as Parquet ({reason}); expected a Parquet file with a "
-                "column user_id, as pandas.read_csv(...).to_parquet(...) makes it from a CSV file"
-            ) from error
-        if "user_id" not in schema.names or not pa.types.is_integer(schema.field("user_id").type):
-            found = ", ".join(f"{field.name} ({field.type})" for field in schema)
-            raise InputError(f"{file} has the columns {found}; expected user_id, whole numbers")
-    return files
+def _user_ids(file: Path) -> np.ndarray:
+    """The users of a Parquet file, int64."""
+    try:
+        with pq.ParquetFile(file) as source:
+            schema, table = source.schema_arrow, source.read(columns=["user_id"])
+    except (OSError, pa.ArrowException) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise InputError(
+            f"{file} cannot be read as Parquet ({reason}); expected a Parquet file with a column "
+            "user_id, as pandas.read_csv(...).to_parquet(...) makes it from a CSV file"
+        ) from error
+    if "user_id" not in schema.names or not pa.types.is_integer(schema.field("user_id").type):
+        found = ", ".join(f"{field.name} ({field.type})" for field in schema)
+        raise InputError(f"{file} has the columns {found}; expected user_id, whole numbers")
+    if table["user_id"].null_count:
+        raise InputError(f"{file} has rows without a user_id; leave them out")
+    return table["user_id"].to_numpy().astype(np.int64)
 
 
 def _checksum(file: Path) -> str:
@@ -177,16 +178,6 @@ def _begin(out: Path, job: Job) -> None:
             f"{out} was begun with another {differs[0].replace('_', ' ')}; name a new folder with "
             "--out, or give the same command again"
         )
-
-
-def _parts(files: list[Path], part_size: int, out: Path) -> Iterator[Part]:
-    number = 0
-    for file in files:
-        rows = pq.read_metadata(file).num_rows
-        for first in range(0, rows, part_size):
-            last = min(first + part_size, rows)
-            yield Part(file, first, last, out / f"part-{number:05}.parquet")
-            number += 1
 
 
 def _made_by_dask(
@@ -221,12 +212,11 @@ def _made_by_dask(
 def _make(run_dir: Path, run: str, part: Part, k: int) -> Path:
     """Write a part; gives where."""
     recommender = _recommender(run_dir, run)
-    user_ids = _user_ids(part)
-    user_idx = recommender.features.users.encode(user_ids)
+    user_idx = recommender.features.users.encode(part.user_ids)
     best, scores = recommender.top(user_idx, k)
     rows, ranks = np.nonzero(best >= 0)
     columns = {
-        "user_id": user_ids[rows],
+        "user_id": part.user_ids[rows],
         "rank": (ranks + 1).astype(np.int32),
         "movie_id": recommender.features.movies.decode(best[rows, ranks]),
         "score": scores[rows, ranks],
@@ -235,7 +225,7 @@ def _make(run_dir: Path, run: str, part: Part, k: int) -> Path:
     sink = io.BytesIO()
     pq.write_table(pa.table(columns), sink)
     write_whole(part.out, sink.getvalue())
-    log.debug("wrote %s: %d users", part.out, len(user_ids))
+    log.debug("wrote %s: %d users", part.out, len(part.user_ids))
     return part.out
 
 
@@ -243,14 +233,3 @@ def _make(run_dir: Path, run: str, part: Part, k: int) -> Path:
 def _recommender(run_dir: Path, run: str) -> Recommender:
     """The recommender of the run with this checksum, read once by each process."""
     return load_run(run_dir).recommender
-
-
-def _user_ids(part: Part) -> np.ndarray:
-    try:
-        column = pq.read_table(part.users, columns=["user_id"])["user_id"]
-    except (OSError, pa.ArrowException) as error:  # its end was whole, or it would be told by now
-        raise InputError(f"{part.users} is damaged: {error}; write it anew") from error
-    user_ids = column.slice(part.first, part.last - part.first)
-    if user_ids.null_count:
-        raise InputError(f"{part.users} has rows without a user_id; leave them out")
-    return user_ids.to_numpy()
