@@ -120,7 +120,7 @@ def for_user_command(
     "--ratings",
     "history",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="An export of Letterboxd, IMDb or MovieLens, or a table of title, year and stars.",
 )
 @click.option("--gender", help="F or M.")

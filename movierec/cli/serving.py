@@ -90,9 +90,7 @@ def export_command(run: Run, out: Path, formats: tuple[str, ...], as_json: bool)
     help="A name under which the page may be asked for, such as a proxy's; repeatable.",
 )
 @click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    help="Processes that answer; one a core, eight at most, if not given.",
+    "--workers", type=int, help="Processes that answer; one a core, eight at most, if not given."
 )
 def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
     """Serve the explorer as a page.
