@@ -74,6 +74,7 @@ class Cache:
 
     def __init__(self, folder: Path, provider: Provider) -> None:
         self._provider = provider
+        self._writing = threading.Lock()  # nothing is closed while it is written
         try:
             # two of them: what a page reads never waits for what a thread writes
             self._written, self._read = _opened(folder), _opened(folder)
@@ -112,15 +113,17 @@ class Cache:
     def write(self, statement: str, values: Sequence[Any] | dict[str, Any]) -> list[tuple]:
         """One statement, whole or not at all, and what it gives; nothing if the disk refuses."""
         try:
-            return self._written.execute(statement, values).fetchall()
+            with self._writing:
+                return self._written.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             log.warning("the cache cannot be written: %s", error)
             return []
 
     def close(self) -> None:
         """Let go of the disk."""
-        self._written.close()
-        self._read.close()
+        with self._writing:
+            self._written.close()
+            self._read.close()
 
 
 def _opened(folder: Path) -> sqlite3.Connection:
