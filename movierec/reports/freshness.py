@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 from collections.abc import Iterable, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from movierec import __version__
 from movierec.data.datasets import find_archive
 from movierec.errors import InputError
 from movierec.reports.report import Origin, read_report
 from movierec.trust import leads_out
 
+PACKAGES = ("tensorflow", "keras", "numpy", "pandas")  # whose versions change numbers
 SIMULATED = "sample"  # made by the code, whatever lies in the data folder
 
 
-def made_from(
-    sources: Iterable[Path],
-    parameters: Mapping[str, Any],
-    versions: Mapping[str, str],
-    run: Path | None,
-) -> Origin:
+def made_from(sources: Iterable[Path], parameters: Mapping[str, Any], run: Path | None) -> Origin:
     """What a report would be made from now.
 
     Args:
         sources: the notebooks.
         parameters: as the notebooks get them; of these `path`, or else `data`, names the data.
-        versions: of the packages.
         run: a run folder that is reported on.
     """
     name = str(parameters.get("data") or SIMULATED)
@@ -37,7 +35,8 @@ def made_from(
         data=_data(Path(place)) if place else None,
         run=checksum([run / "run.json"]) if run else None,
         code=_code(Path(__file__).parents[1]),
-        versions=dict(versions),
+        versions={"movierec": __version__, "python": platform.python_version()}
+        | {package: metadata.version(package) for package in PACKAGES},
     )
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import platform
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from movierec import __version__
 from movierec.errors import InputError, NotebookError
 from movierec.files import alone, write_whole
 from movierec.logs import logger
@@ -42,7 +39,6 @@ from movierec.trust import check_within
 log = logger(__name__)
 
 OF_NETWORKS = ("02_shapes", "03_training")  # have nothing to say of a run without a network
-PACKAGES = ("tensorflow", "keras", "numpy", "pandas")
 
 
 @dataclass(frozen=True)
@@ -136,7 +132,7 @@ def run_notebooks(
     """
     batch = _planned(Path(out_dir).resolve(), parameters or {}, source_dir, only)
     with alone(batch.out_dir):
-        origin = made_from(batch.sources, batch.shown, _versions(), batch.run)
+        origin = made_from(batch.sources, batch.shown, batch.run)
         stale = "it was asked for" if force else what_changed(batch.out_dir, origin)
         if stale is None and (left := read_report(batch.out_dir)):
             log.info("%s is the report of the same inputs already", batch.out_dir)
@@ -223,7 +219,7 @@ def _run(batch: _Batch, origin: Origin, progress: bool) -> BatchResult:
     page = out_dir / "index.html"
     write_whole(page, index_page(reports, batch.shown, origin.versions, batch.note))
     if origin.data is None:  # it may have been downloaded meanwhile
-        origin = made_from(batch.sources, batch.shown, origin.versions, batch.run)
+        origin = made_from(batch.sources, batch.shown, batch.run)
     told = Report(
         notebooks={report.name: report for report in reports},
         made_from=origin,
@@ -239,11 +235,6 @@ def _files(out_dir: Path, reports: list[NotebookReport]) -> list[str]:
     names += ["index.html", *(figure for report in reports for figure in report.figures)]
     trained = [f"{folder}/run.json" for folder in ("model", BEST)]
     return names + [name for name in trained if (out_dir / name).exists()]
-
-
-def _versions() -> dict[str, str]:
-    versions = {"movierec": __version__, "python": platform.python_version()}
-    return versions | {package: metadata.version(package) for package in PACKAGES}
 
 
 def _remove_earlier_report(out_dir: Path, sources: list[Path]) -> None:

@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from movierec.errors import InputError, NotebookError
 from movierec.lessons.record import record
-from movierec.reports import notebooks
+from movierec.reports import freshness, notebooks
 from movierec.reports.notebooks import BatchResult, parameters_of, run_notebooks
 from movierec.reports.pages import with_equations, with_page_links
 
@@ -363,7 +363,7 @@ def test_report_that_is_no_longer_true_is_made_anew_and_says_why(
         told["made_from"]["code"] = "of another day"
         (out / "metrics.json").write_text(json.dumps(told))
     elif change == "versions":
-        monkeypatch.setattr(notebooks, "PACKAGES", (*notebooks.PACKAGES, "papermill"))
+        monkeypatch.setattr(freshness, "PACKAGES", (*freshness.PACKAGES, "papermill"))
     assert again(reported, progress=True, force=change == "force") == "made anew"
     assert capsys.readouterr().err == f"The report is made anew: {reason}.\n"
 
