@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -64,6 +64,10 @@ class FilmServer:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True  # 0.04 s an answer
+
+            def handle(self) -> None:
+                with suppress(ConnectionError):  # the client has gone between two requests
+                    super().handle()
 
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
