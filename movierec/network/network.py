@@ -12,10 +12,9 @@ import tensorflow as tf
 from movierec.data.features import Features
 from movierec.errors import InputError
 from movierec.models.recipe import Earlier, Job, Trained
-from movierec.network.distilled import start_at
 from movierec.network.fitting import fit
 from movierec.network.settings import NetworkConfig, Training
-from movierec.network.spectral import Matrix, leading_factors
+from movierec.network.spectral import Matrix, leading_factors, start_at
 from movierec.network.towers import TwoTower, all_vectors
 from movierec.network.workers import (
     START_SECONDS,

@@ -1,24 +1,33 @@
-"""Where a network may start: the leading factors of the ratings that it is to learn from.
+"""Where a network may start: at the leading factors of the ratings, or of a model that teaches it.
 
 What a rating says is mostly who gave it and to which film. A network that starts from random
 embeddings spends its first epochs on finding that out row by row; the same is a matter of a few
 matrix products, since the damped deviations of users and films, and the leading singular vectors
 of what they leave over, are a good guess of what the embeddings of ids will come to hold.
+
+With a teacher it can begin nearly where that ends: a dot product of two towers can hold the
+leading factors of any model whose ratings are dot products, if the ids' embeddings are these
+factors and the layers above let them through.
 """
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
+from movierec.models.recipe import Trained
 from movierec.vectors import Rows
 
 Matrix = npt.NDArray[np.float32]
+Float = npt.NDArray[np.float64]
 
 DAMPING = 10.0  # ratings of the mean that each user and film is thought to have besides its own
 ROUNDING = 1e-6  # stars; a column that is smaller says nothing
 PASSES = 3  # over the ratings, for the deviations and for the singular vectors
+ROOM = 4.0  # root mean squares of an embedding that pass a ReLU below zero
 SPARE = 10  # singular vectors computed beyond those wanted, which makes the last ones exact enough
 
 
@@ -90,3 +99,106 @@ def _columns(mean: npt.NDArray[np.float64], vectors: Matrix, clear: Matrix, widt
     columns *= np.divide(1, size, out=np.zeros_like(size), where=size > ROUNDING)
     columns[:, 1 : 1 + kept.shape[1]] *= clear[: width - 1]
     return columns
+
+
+class Leading(NamedTuple):
+    """The leading part of a model, about the mean of its ratings.
+
+    `mean + user_bias + movie_bias + (users * strength) @ movies.T` is what it predicts, but for
+    factors that matter less.
+
+    Attributes:
+        mean: over pairs, stars.
+        users, movies: (rows, k + 1), the bias first; root mean square 1 over ratings, and 0 in
+            rows without any.
+        bias: root mean squares of the two biases, stars.
+        strength: (k,), what a factor adds to a rating, root mean square over pairs, falling.
+    """
+
+    mean: float
+    users: Float
+    movies: Float
+    bias: tuple[float, float]
+    strength: Float
+
+
+def leading_part(teacher: Trained, rows: Rows, factors: int) -> Leading:
+    """The factors of a model that matter most where people rate.
+
+    Args:
+        teacher: a model whose ratings are dot products.
+        rows: training ratings; users and films count as often as they stand there.
+        factors: how many; fewer are filled up with zeros.
+    """
+    counts = [
+        np.bincount(idx, minlength=len(vectors)) / len(idx)
+        for idx, vectors in ((rows.user_idx, teacher.users), (rows.movie_idx, teacher.movies))
+    ]
+    users, movies = (np.nan_to_num(each).astype(float) for each in (teacher.users, teacher.movies))
+    centers = counts[0] @ users, counts[1] @ movies
+    users = (users - centers[0]) * (counts[0] > 0)[:, None]
+    movies = (movies - centers[1]) * (counts[1] > 0)[:, None]
+    biases = users @ centers[1], movies @ centers[0]
+    sizes = [float(np.sqrt(count @ bias**2)) for count, bias in zip(counts, biases, strict=True)]
+    # the singular vectors of all pairs, each weighted by how often its user and its film rate
+    roots: list[Float] = [
+        np.asarray(np.linalg.qr(np.sqrt(count)[:, None] * each, mode="r"))
+        for count, each in zip(counts, (users, movies), strict=True)
+    ]
+    left, strength, right = np.linalg.svd(roots[0] @ roots[1].T)
+    kept = min(factors, int(np.sum(strength > 1e-6 * strength[0])))
+    wanted = np.zeros(factors)
+    wanted[:kept] = strength[:kept]
+
+    def columns(bias: Float, size: float, vectors: Float, turn: Float) -> Float:
+        found = np.zeros((len(vectors), factors + 1))
+        found[:, 0] = bias / max(size, 1e-6)
+        found[:, 1 : kept + 1] = vectors @ (turn[:, :kept] / strength[:kept])
+        return found
+
+    return Leading(
+        float(centers[0] @ centers[1]),
+        columns(biases[0], sizes[0], users, roots[1].T @ right.T),
+        columns(biases[1], sizes[1], movies, roots[0].T @ left),
+        (sizes[0], sizes[1]),
+        wanted,
+    )
+
+
+def start_at(model: Any, teacher: Trained, rows: Rows, seed: int) -> None:
+    """Set a network, in place, to the leading part of its teacher.
+
+    The embeddings of ids become the factors; the layer above adds `ROOM`, so that its ReLU lets
+    them through; the last one lays them along directions at right angles, about the entry at
+    which the dot product of two equal vectors is the mean. What reads age, genres or title keeps
+    its random values.
+
+    Args:
+        model: a `towers.TwoTower`.
+        teacher, rows: as for `leading_part`.
+        seed: of the directions.
+    """
+    weights = {variable.path: variable for variable in model.trainable_variables}
+    size = weights["user_combine_fc_layer/bias"].shape[0]
+    width = min(weights["uid_embed_layer/embeddings"].shape[1], size)
+    part = leading_part(teacher, rows, width - 1)
+    entry = np.sqrt(part.mean / size)
+    drawn = np.random.default_rng(seed).standard_normal((size, width))
+    drawn[:, 0] = 1.0  # a bias moves all entries alike
+    directions = np.linalg.qr(drawn)[0].T[1:] * np.sqrt(part.strength)[:, None]
+    for field, combined, factors, bias in (
+        ("uid", "user", part.users, part.bias[0]),
+        ("movie_id", "movie", part.movies, part.bias[1]),
+    ):
+        spread = np.vstack([np.full(size, bias / (size * entry)), directions])  # (width, size)
+        kernel = weights[f"{combined}_combine_fc_layer/kernel"].numpy()
+        kernel[:width] = spread
+        values = {
+            f"{field}_embed_layer/embeddings": factors,
+            f"{field}_fc_layer/kernel": np.eye(width),
+            f"{field}_fc_layer/bias": np.full(width, ROOM),
+            f"{combined}_combine_fc_layer/kernel": kernel,
+            f"{combined}_combine_fc_layer/bias": np.arctanh(entry) - ROOM * spread.sum(axis=0),
+        }
+        for path, value in values.items():
+            weights[path].assign(value)

@@ -17,8 +17,9 @@ from movierec.models.best import BestRecipe
 from movierec.models.checkpoints import Checkpoint, State
 from movierec.models.recipe import Job, Recipe, Trained
 from movierec.network import fitting
-from movierec.network.distilled import DISTILLED, leading_part, start_at
 from movierec.network.network import load_network
+from movierec.network.recipes import DISTILLED
+from movierec.network.spectral import leading_part, start_at
 from movierec.network.towers import TwoTower, all_vectors
 from movierec.runs import Run, encode_rows
 from movierec.training import train
