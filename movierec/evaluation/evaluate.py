@@ -1,13 +1,13 @@
 """How good a run is on its held-out rows, beside what else could be used.
 
-Every method goes the same way: predicted stars and a list of k films for each user (`Measured`),
-from them a value of each metric for each user (`Measured.by_user`), from these the means, their
-intervals, and paired differences of two methods.
+Every method goes the same way: predicted stars and a list of k films for each user, from them a
+value of each metric for each user (`Measured`), from these the means, their intervals, and paired
+differences of two methods.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -78,8 +78,7 @@ class Measured:
             shown = len(np.unique(self.lists[self.lists >= 0]))
             counts = {f"shown@{k}": shown, f"coverage@{k}": shown / self.films}
             result["ranking"] = value | counts | {"users": len(self.users)}
-        limits = frame[["low", "high"]].to_numpy().tolist()
-        return result | {"intervals": dict(zip(frame.index, limits, strict=True))}
+        return result | {"intervals": frame[["low", "high"]].T.to_dict("list")}
 
 
 def known_and_held_out(run: Run, part: str = "test") -> tuple[Rows, Rows]:
@@ -127,9 +126,12 @@ def row_groups(run: Run, train: Rows, held_out: Rows) -> pd.DataFrame:
 
 
 def measure(
-    runs: Sequence[Run], part: str = "test", k: int = K
+    runs: Sequence[Run],
+    part: str = "test",
+    k: int = K,
+    baselines: Mapping[str, Callable[[Rows, int, int], Baseline]] = BASELINES,
 ) -> tuple[dict[str, Measured], dict[str, str]]:
-    """Put runs and all baselines to the same held-out rows.
+    """Put runs and baselines to the same held-out rows.
 
     Baselines are fitted on the rows that the runs were given. Lists are made for the users with a
     held-out like, from the films that they did not rate in training.
@@ -140,6 +142,7 @@ def measure(
             "train", which is what was learned. The last two get no lists: what is watched was
             learned from both.
         k: length of a list.
+        baselines: to be fitted and measured beside the runs, by name.
 
     Returns:
         What was measured by method: runs by recipe, or where two have the same by folder, each
@@ -149,11 +152,18 @@ def measure(
     Raises:
         InputError: no rows of this part, runs that cannot be compared, k below 1.
     """
-    methods = _as_methods(runs, part, k)
+    if k != int(k) or k < 1:
+        raise InputError(f"got k = {k}; expected a whole number of films, 1 or more")
     train, _ = known_and_held_out(runs[0], part)
+    for other in runs[1:]:
+        _check_comparable(runs[0], other, part)
+    methods, left_out = {}, {}
+    for name, run in zip(_names(runs), runs, strict=True):
+        scorer = run.recommender.scorer
+        methods[name] = Baseline(scorer.stars, scorer.scores)
+        methods[name + BY_STARS] = Baseline(scores=partial(scorer.scores, liking=1.0))
     users, movies = runs[0].features.users, runs[0].features.movies
-    left_out = {}
-    for name, fit in BASELINES.items():
+    for name, fit in baselines.items():
         if name == "EASE" and len(movies.used) > EASE_FILMS:
             left_out[name] = (
                 f"needs a dense matrix of films by films, made up to {EASE_FILMS:,} films; this "
@@ -162,26 +172,6 @@ def measure(
         else:
             methods[name] = fit(train, len(users), len(movies))
     return measure_methods(runs[0], methods, part, k), left_out
-
-
-def measure_runs(runs: Sequence[Run], part: str = "test", k: int = K) -> dict[str, Measured]:
-    """`measure` without the baselines."""
-    return measure_methods(runs[0], _as_methods(runs, part, k), part, k)
-
-
-def _as_methods(runs: Sequence[Run], part: str, k: int) -> dict[str, Baseline]:
-    """Runs by name, seen to be comparable."""
-    if k != int(k) or k < 1:
-        raise InputError(f"got k = {k}; expected a whole number of films, 1 or more")
-    known_and_held_out(runs[0], part)  # which says so where there are no such rows
-    for other in runs[1:]:
-        _check_comparable(runs[0], other, part)
-    methods = {}
-    for name, run in zip(_names(runs), runs, strict=True):
-        scorer = run.recommender.scorer
-        methods[name] = Baseline(scorer.stars, scorer.scores)
-        methods[name + BY_STARS] = Baseline(scores=partial(scorer.scores, liking=1.0))
-    return methods
 
 
 def measure_methods(
@@ -204,11 +194,11 @@ def measure_methods(
     with_lists = len(listed) > 0 and part == "test"
     genres = features.movie_fields["genres"]
     seen = train.user_idx, train.movie_idx
-    rows = pd.Series(held_out.user_idx).value_counts().sort_index().rename("rows")
-    rows.index.name = "user_idx"
+    index, rows = np.unique(held_out.user_idx, return_counts=True)
+    rows = pd.DataFrame({"rows": rows}, pd.Index(index, name="user_idx"))
 
     def measured(method: Baseline) -> Measured:
-        by_user, predicted, lists = rows.to_frame(), None, None
+        by_user, predicted, lists = rows.copy(), None, None
         if method.predict is not None:
             stars = method.predict(held_out.user_idx, held_out.movie_idx)
             predicted = run.recommender.scorer.clipped(stars)
@@ -253,18 +243,12 @@ def evaluate(run: Run, part: str = "test", k: int = K, seed: int = 0) -> dict[st
 def compare(runs: Sequence[Run], part: str = "test", k: int = K, seed: int = 0) -> dict[str, Any]:
     """Measure several runs on the same held-out rows, beside the baselines.
 
-    Args:
-        runs, part, k: see `measure`.
-        seed: of the intervals.
+    Arguments and errors are those of `evaluate`.
 
     Returns:
         `runs`, a list with what `evaluate` says of each run, its folder as `run`, its name as
-        `method`, `by_stars` and, from the second one on, its `difference` to the first: by metric
-        `difference`, `low`, `high` and `p`, see `difference`; `baselines` and `left_out` as in
-        `evaluate`.
-
-    Raises:
-        InputError: as `measure`.
+        `method` and, from the second one on, its `difference` to the first, see
+        `metrics.difference`; `baselines` and `left_out` as in `evaluate`.
     """
     measured, left_out = measure(runs, part, k)
     names = _names(runs)
@@ -309,7 +293,7 @@ def comparison_table(summaries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
-    """What to call runs: by recipe, by folder, by path, or by number: what tells them apart."""
+    """What to call runs: the shortest that tells them apart."""
     recipes = [run.config["recipe"] for run in runs]
     folders = [run.path.resolve().name for run in runs]
     paths = [str(run.path) for run in runs]

@@ -98,8 +98,7 @@ def list_metrics(lists: npt.NDArray[np.int64], users: Indices, held_out: Rows) -
         (hits divided by the smaller of k and the relevant films), `precision@k` (hits divided by
         k), `map@k` (average precision: the mean of the precision at each hit, over the smaller of
         k and the relevant films), `mrr@k` (one over the rank of the first hit, 0 without one), and
-        `watched@k` (share of the list that the user rated in the held-out rows at all). Their
-        means over users are the metrics of these names.
+        `watched@k` (share of the list that the user rated in the held-out rows at all).
 
     Reference:
         Järvelin and Kekäläinen (2002), Cumulated gain-based evaluation of IR techniques. Manning,

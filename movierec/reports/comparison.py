@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from movierec.errors import InputError
-from movierec.evaluation.evaluate import BY_STARS, measure_runs
+from movierec.evaluation.evaluate import BY_STARS, measure
 from movierec.evaluation.metrics import difference
 from movierec.files import write_whole
 from movierec.reports.pages import as_webp, picture, rendered
@@ -146,7 +146,7 @@ def _held_out(first: Run, second: Run, seed: int) -> dict[str, Any]:
     Raises:
         InputError: different rows, or none.
     """
-    methods = measure_runs([first, second], k=K)
+    methods, _ = measure([first, second], k=K, baselines={})
     measured = [found for name, found in methods.items() if not name.endswith(BY_STARS)]
     tables = [one.summary(seed) for one in measured]
     values = [{**table, **table.get("ranking", {})} for table in tables]

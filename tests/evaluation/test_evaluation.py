@@ -26,7 +26,6 @@ from movierec.evaluation.evaluate import (
     known_and_held_out,
     measure,
     measure_methods,
-    measure_runs,
     row_groups,
 )
 from movierec.evaluation.metrics import K, difference, intervals
@@ -44,6 +43,10 @@ def few_draws(monkeypatch):
         monkeypatch.setattr(
             f"movierec.evaluation.evaluate.{name}", partial(function, resamples=DRAWS)
         )
+
+
+def without_baselines(runs: list[Run], part: str = "test", k: int = K) -> dict[str, Measured]:
+    return measure(runs, part, k, baselines={})[0]
 
 
 # --- a second implementation ---------------------------------------------------------------------
@@ -129,7 +132,7 @@ def mean(values: list[float]) -> float:
 )
 def test_errors_and_lists_are_those_of_plain_loops(drawn_run, part, known):
     run = drawn_run
-    measured = measure_runs([run], part, LENGTH)
+    measured = without_baselines([run], part, LENGTH)
     found = measured["best"]
     before, held_out = triples(run, *known), triples(run, part)
 
@@ -178,7 +181,7 @@ def test_errors_and_lists_are_those_of_plain_loops(drawn_run, part, known):
 
 
 def test_summary_is_the_mean_of_all_rows_and_of_all_lists(drawn_run):
-    found = measure_runs([drawn_run], "test", LENGTH)["best"]
+    found = without_baselines([drawn_run], "test", LENGTH)["best"]
     summary = found.summary()
     held_out, before = triples(drawn_run, "test"), triples(drawn_run, "train", "validation")
     errors = [min(max(stars(drawn_run, u, f), 1), 5) - given for u, f, given in held_out]
@@ -195,7 +198,7 @@ def test_summary_is_the_mean_of_all_rows_and_of_all_lists(drawn_run):
 
 
 def test_intervals_are_those_of_the_seed(drawn_run):
-    found = measure_runs([drawn_run], "test", LENGTH)["best"]
+    found = without_baselines([drawn_run], "test", LENGTH)["best"]
     for seed in (0, 3):
         expected = intervals(found.by_user, resamples=DRAWS, seed=seed)
         limits = found.summary(seed)["intervals"]
@@ -247,12 +250,12 @@ def test_baselines_learn_from_the_rows_before_the_held_out_ones(drawn_run):
 def test_usual_length_of_a_list_and_usual_part(drawn_run):
     scorer = drawn_run.recommender.scorer
     assert measure([drawn_run])[0]["best"].lists.shape[1] == K
-    assert measure_runs([drawn_run])["best"].lists.shape[1] == K
+    assert without_baselines([drawn_run])["best"].lists.shape[1] == K
     method = {"same": Baseline(scorer.stars, scorer.scores)}
     usual = measure_methods(drawn_run, method)["same"]
-    asked = measure_runs([drawn_run], "test", K)["best"]
+    asked = without_baselines([drawn_run], "test", K)["best"]
     pd.testing.assert_frame_equal(usual.by_user, asked.by_user)
-    pd.testing.assert_frame_equal(measure_runs([drawn_run])["best"].by_user, asked.by_user)
+    pd.testing.assert_frame_equal(without_baselines([drawn_run])["best"].by_user, asked.by_user)
     assert evaluate(drawn_run) == evaluate(drawn_run, "test", K, 0)
 
 
@@ -379,7 +382,7 @@ def test_runs_are_compared_with_the_first(drawn_run, other_run):
     assert [run["method"] for run in result["runs"]] == ["best", "fast"]
     assert [run["run"] for run in result["runs"]] == [str(run.path) for run in runs]
     assert "difference" not in first
-    measured = measure_runs(runs, "test", LENGTH)
+    measured = without_baselines(runs, "test", LENGTH)
     for run in (first, second):
         assert run["by_stars"] == measured[run["method"] + BY_STARS].summary(2)
     pair = measured["fast"].by_user, measured["best"].by_user
@@ -392,7 +395,7 @@ def test_runs_are_compared_with_the_first(drawn_run, other_run):
     assert f"ndcg@{K}" in usual["difference"]
 
 
-@pytest.mark.parametrize("function", [measure, measure_runs, compare])
+@pytest.mark.parametrize("function", [measure, compare])
 @pytest.mark.parametrize("k", [0, -1, 2.5])
 def test_length_of_a_list_is_a_whole_number_above_0(drawn_run, function, k):
     with pytest.raises(InputError, match=f"got k = {k}; expected a whole number of films, 1"):
@@ -414,7 +417,9 @@ def test_run_without_held_out_rows_says_what_to_do(drawn_run):
 def test_only_runs_of_the_same_data_and_rows_are_compared(drawn_run, tmp_path, changed):
     shutil.copytree(drawn_run.path, tmp_path / "other")
     other = Run(tmp_path / "other", drawn_run.info)
-    assert len(measure_runs([drawn_run, other], "test", LENGTH)) == 2 * 2  # by stars alone, too
+    assert (
+        len(without_baselines([drawn_run, other], "test", LENGTH)) == 2 * 2
+    )  # by stars alone, too
     if changed == "part":
         # another row of the same user and film count, so that only the order tells them apart
         other.__dict__["part"] = np.roll(drawn_run.part, 1)
@@ -444,7 +449,7 @@ def test_runs_that_differ_in_the_asked_part_alone_are_not_compared(drawn_run):
 
 def test_runs_go_by_what_tells_them_apart(drawn_run, other_run, tmp_path):
     def named(*runs: Run) -> list[str]:
-        measured = measure_runs(runs, "test", LENGTH)
+        measured = without_baselines(runs, "test", LENGTH)
         return [name for name in measured if not name.endswith(BY_STARS)]
 
     places = [tmp_path / place for place in ("a/x", "a/y", "b/x")]
