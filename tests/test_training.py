@@ -16,7 +16,7 @@ from movierec.models.best import BestRecipe
 from movierec.models.recipe import Job, Recipe, Trained, resolve_recipe
 from movierec.registry import offered
 from movierec.runs import Run, load_run
-from movierec.training import train, train_beside, train_or_load
+from movierec.training import train, train_beside
 
 MEANS = MeansRecipe("means")
 QUICK_BEST = BestRecipe("best", factors=3, passes=1, members=1)
@@ -222,14 +222,6 @@ def test_failed_training_leaves_the_earlier_run(tables, tmp_path):
         train(tables, Failing("failing"), run_dir=run.path)
     assert list(tmp_path.iterdir()) == [run.path]
     assert load_run(run.path).info == run.info
-
-
-def test_run_goes_to_reports_by_default_and_is_trained_once(tables, tmp_path, monkeypatch):
-    monkeypatch.setenv("MOVIEREC_REPORTS", str(tmp_path))
-    first = train_or_load(tables, recipe=MEANS)
-    assert first.path == tmp_path / "drawn" / "model"
-    monkeypatch.setattr("movierec.training.train", lambda *a, **k: pytest.fail("trained again"))
-    assert train_or_load(tables, recipe="fast").info == first.info
 
 
 def test_run_without_a_folder_is_named_after_data_and_recipe(tables, tmp_path, monkeypatch):
