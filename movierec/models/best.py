@@ -175,7 +175,7 @@ def fit_ratings(
                 on_epoch(history[-1])
         done = member * recipe.passes + number
         if checkpoint and time.perf_counter() - written >= KEEP_EVERY:
-            checkpoint.write({**vars(State(steps=done, history=history))}, _arrays(models))
+            checkpoint.write(State(steps=done, history=history), _arrays(models))
             written = time.perf_counter()
         if on_pass:
             on_pass(done, recipe.members * recipe.passes, factors.noise)
@@ -222,8 +222,8 @@ def _kept(
     """Passes done, the history and the models of a checkpoint; 0 and nothing without one."""
     if (stored := checkpoint.read()) is None:
         return 0, [], []
-    counters, arrays = stored
-    done, models = counters["steps"], []
+    state, arrays = stored
+    done, models = state.steps, []
     n, m, width = len(known[0]), len(known[1]), recipe.factors + 1
     inputs = {"users": (m + known[0].shape[1] + 2, n), "movies": (n + known[1].shape[1] + 2, m)}
     try:
@@ -245,7 +245,7 @@ def _kept(
             models.append(Factors(mean, noise, **sides, weight=weight, step=step))
     except (KeyError, TypeError, ValueError) as error:
         raise checkpoint.unreadable(error) from error
-    return done, counters["history"], models
+    return done, state.history, models
 
 
 def _joined(members: list[Factors]) -> tuple[Array, Array]:

@@ -33,7 +33,7 @@ import scipy.sparse as sp
 
 from movierec.models.posterior import BLOCK_ROWS, Grouped, Side, drawn_rows, grouped, posterior
 from movierec.models.ridge import Inputs, matrix_inputs, ridge_regression
-from movierec.vectors import Rows, pair_scores
+from movierec.vectors import Rows
 
 Array = npt.NDArray[np.float32]
 
@@ -212,11 +212,3 @@ def _fit_tower(
         spread += squares
     precision = np.linalg.inv(spread / (len(left) + 1)).astype(np.float32)
     return side._replace(tower=tower, expected=expected, precision=precision)
-
-
-def pair_products(users: Array, movies: Array, rows: Rows) -> Array:
-    """Dot product of factors plus both biases, for pairs; (rows,) stars about the mean."""
-    one = np.ones((len(users), 1), np.float32), np.ones((len(movies), 1), np.float32)
-    left = np.column_stack([users, one[0]])
-    right = np.column_stack([movies[:, :-1], one[1], movies[:, -1:]])
-    return pair_scores(left, right, rows.user_idx, rows.movie_idx)

@@ -421,16 +421,16 @@ def test_checkpoint_that_holds_no_models_is_refused(fault, small_tables, tmp_pat
     monkeypatch.setattr(best, "KEEP_EVERY", 0.0)
     written = []
 
-    def kept(self, counters, arrays):
-        arrays, counters = dict(arrays), dict(counters)
+    def kept(self, state, arrays):
+        arrays = dict(arrays)
         if fault == "shape":
             arrays["0.users.mean"] = arrays["0.users.mean"][1:]
         elif fault == "missing":
             del arrays["0.step"]
         else:
-            counters["steps"] = 99
-        write(self, counters, arrays)
-        written.append(counters)
+            state.steps = 99
+        write(self, state, arrays)
+        written.append(state)
         raise KeyboardInterrupt
 
     write = Checkpoint.write
