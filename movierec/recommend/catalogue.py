@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import sparse
 
 from movierec.data.features import GENDERS, Features
 from movierec.data.tables import AGE_BAND_NAMES, Tables
@@ -42,7 +43,6 @@ class Catalogue:
         without: Sequence[str] = (),
         years: tuple[int | None, int | None] = (None, None),
         ratings: tuple[int | None, int | None] = (None, None),
-        allow: Sequence[int] | None = None,
         deny: Sequence[int] = (),
     ) -> npt.NDArray[np.int64]:
         """The ids of the films that meet all conditions, for the argument `among` of the modes.
@@ -52,7 +52,6 @@ class Catalogue:
             without: names, of which it may have none.
             years: first and last year; None: open. A film of unknown year meets only (None, None).
             ratings: least and most ratings in the data; None: open.
-            allow: movie ids to choose among; None: all.
             deny: movie ids to leave out.
 
         Raises:
@@ -78,8 +77,6 @@ class Catalogue:
                 met &= value[used] >= low
             if high is not None:
                 met &= value[used] <= high
-        if allow is not None:
-            met &= np.isin(used, self.features.movies.encode(np.asarray(allow)))
         met &= ~np.isin(used, self.features.movies.encode(np.asarray(deny)))
         return self.features.movies.decode(used[met])
 
@@ -114,9 +111,8 @@ class Catalogue:
         if fields := self.features.user_fields:
             frame["gender"] = [GENDERS[code] for code in fields["gender"][user_idx]]
             frame["age"] = [AGE_BAND_NAMES[band] for band in fields["age"][user_idx]]
-            frame["occupation"] = [
-                self.tables.occupations[code] for code in fields["job"][user_idx]
-            ]
+            occupations = self.tables.occupations
+            frame["occupation"] = [occupations[code] for code in fields["job"][user_idx]]
         return frame
 
     def find(self, text: str, k: int = 10) -> pd.DataFrame:
@@ -140,16 +136,15 @@ class Catalogue:
             user_idx: row of the user.
             learned_only: only the ratings that the training was given.
         """
-        movie_idx, stars, learned, starts = self._seen_rows
-        part = slice(starts[user_idx], starts[user_idx + 1])
+        part = slice(*self.ratings.indptr[user_idx : user_idx + 2])
+        movie_idx, place = self.ratings.indices[part], self.ratings.data[part]
         if learned_only:
-            return movie_idx[part][learned[part]], stars[part][learned[part]]
-        return movie_idx[part], stars[part]
+            movie_idx, place = movie_idx[self.learned[place]], place[self.learned[place]]
+        return movie_idx, self._stars[place]
 
     def raters(self, movie_idx: int) -> npt.NDArray[np.int32]:
         """The rows of the users who have rated a film, ascending."""
-        user_idx, starts = self._raters_rows
-        return user_idx[starts[movie_idx] : starts[movie_idx + 1]]
+        return self._by_film.indices[slice(*self._by_film.indptr[movie_idx : movie_idx + 2])]
 
     @cached_property
     def star_values(self) -> list[float]:
@@ -164,38 +159,23 @@ class Catalogue:
         return self.features.movies.ids >= 0
 
     @cached_property
-    def rated_counts(self) -> npt.NDArray[np.int64]:
-        """Ratings of each film in the data."""
-        movie_idx = self.features.movies.encode(self.tables.ratings["movie_id"])
-        return np.bincount(movie_idx, minlength=len(self.features.movies))
-
-    @cached_property
-    def _seen_rows(
-        self,
-    ) -> tuple[
-        npt.NDArray[np.int32],
-        npt.NDArray[np.float32],
-        npt.NDArray[np.bool_],
-        npt.NDArray[np.int64],
-    ]:
-        """Films rated, stars, `learned`; grouped by user row; where each user's group begins."""
-        ratings = self.tables.ratings
+    def ratings(self) -> sparse.csr_array:
+        """Where each user's rating of a film stands in the table, (user rows, movie rows)."""
+        ratings, shape = self.tables.ratings, (len(self.features.users), len(self.features.movies))
         user_idx = self.features.users.encode(ratings["user_id"])
         movie_idx = self.features.movies.encode(ratings["movie_id"])
-        order = np.argsort(user_idx.astype(np.int64) * len(self.features.movies) + movie_idx)
-        counts = np.bincount(user_idx, minlength=len(self.features.users))
-        stars = ratings["rating"].to_numpy(dtype=np.float32)
-        return (
-            movie_idx[order],
-            stars[order],
-            self.learned[order],
-            np.append(0, np.cumsum(counts)),
-        )
+        places = np.arange(len(ratings), dtype=np.int32)
+        return sparse.csr_array((places, (user_idx, movie_idx)), shape=shape)
 
     @cached_property
-    def _raters_rows(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-        """Users grouped by the film that they rated, and where each film's group begins."""
-        movie_idx, _, _, starts = self._seen_rows
-        user_idx = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
-        order = np.argsort(movie_idx, kind="stable")
-        return user_idx[order], np.append(0, np.cumsum(self.rated_counts))
+    def _by_film(self) -> sparse.csc_array:
+        return self.ratings.tocsc()
+
+    @cached_property
+    def _stars(self) -> npt.NDArray[np.float32]:
+        return self.tables.ratings["rating"].to_numpy(dtype=np.float32)
+
+    @cached_property
+    def rated_counts(self) -> npt.NDArray[np.int64]:
+        """Ratings of each film in the data, (movie rows,)."""
+        return np.diff(self._by_film.indptr).astype(np.int64)

@@ -76,11 +76,3 @@ def told_attributes(
     code = None if gender is None else GENDERS.index(gender)
     job = None if occupation is None else int(occupation)
     return encode_people(features, code, band, job)[0]
-
-
-def known_attributes(features: Features, user_idx: int) -> npt.NDArray[np.float32]:
-    """The attributes of a user of the data, float32 (attributes,)."""
-    if not (fields := features.user_fields):
-        return np.zeros(0, np.float32)
-    codes = (fields[name][[user_idx]] for name in ("gender", "age", "job"))
-    return encode_people(features, *codes)[0]

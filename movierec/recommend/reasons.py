@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from movierec.data.attributes import user_attributes
 from movierec.models.model import Model
 from movierec.models.newcomers import new_user
 from movierec.models.watching import shares
 from movierec.recommend.catalogue import Catalogue
-from movierec.recommend.people import Person, known_attributes
+from movierec.recommend.people import Person
 from movierec.vectors import Indices
 
 BEYOND = "what the training knows beyond these ratings"
@@ -55,7 +56,7 @@ def parts_of(catalogue: Catalogue, model: Model, person: Person, movie_idx: Indi
     else:
         # only what the training has seen can have moved the trained vector
         rated, given = catalogue.seen(person.user_idx, learned_only=True)
-        attributes = known_attributes(catalogue.features, person.user_idx)
+        [attributes] = user_attributes(catalogue.features, [person.user_idx])
         new = new_user(model.newcomers, model.films, attributes, rated, given)
     films = model.films[movie_idx].astype(np.float64)
     watched = model.watching.watched[movie_idx]

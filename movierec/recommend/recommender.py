@@ -151,18 +151,6 @@ class Recommender(Catalogue):
         chosen = self._chosen(scores, left_out, k, temperature, seed, variety, among)
         return self.describe(chosen, scores[chosen], stars[chosen])
 
-    def for_new_user(
-        self,
-        ratings: Mapping[int, float] | None = None,
-        gender: str | None = None,
-        age: int | None = None,
-        occupation: int | None = None,
-        k: int = 10,
-        **settings: Any,
-    ) -> pd.DataFrame:
-        """The films for somebody who is not in the data: `for_user` of `new_user`; see both."""
-        return self.for_user(self.new_user(ratings, gender, age, occupation), k, **settings)
-
     def for_group(
         self,
         users: Sequence[int | Person],
