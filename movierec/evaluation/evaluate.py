@@ -16,8 +16,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from movierec.data.features import GENDERS
-from movierec.data.tables import AGE_BAND_NAMES
 from movierec.errors import InputError
 from movierec.evaluation.baselines import BASELINES, EASE_FILMS, Baseline
 from movierec.evaluation.metrics import (
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
     from movierec.runs import Run
 
 BY_STARS = ", by stars alone"  # behind a run's name: its films in the order of predicted stars
-BANDS = {"0": 0, "1–10": 10, "11–50": 50, "51–200": 200, "201–1000": 1000, "over 1000": np.inf}
 
 
 @dataclass(frozen=True)
@@ -98,31 +95,6 @@ def known_and_held_out(run: Run, part: str = "test") -> tuple[Rows, Rows]:
             "with --holdout random, or ask `movierec predict` for rows of your own"
         )
     return run.rows(*parts), held_out
-
-
-def row_groups(run: Run, train: Rows, held_out: Rows) -> pd.DataFrame:
-    """By what the held-out rows can be told apart.
-
-    Returns:
-        A row a held-out row: `rating` (stars given), `user_ratings` and `film_ratings` (bands of
-        the number of training ratings), `gender` and `age` (band) where the data has them, and
-        `genre` (a list of names; `groups["genre"].explode()` puts a row into each of its genres).
-    """
-    features = run.features
-    user, film = held_out.user_idx, held_out.movie_idx
-    groups: dict[str, Any] = {"rating": held_out.rating}
-    edges = [-1.0, *BANDS.values()]
-    for name, idx, trained, rows in (
-        ("user_ratings", user, train.user_idx, len(features.users)),
-        ("film_ratings", film, train.movie_idx, len(features.movies)),
-    ):
-        groups[name] = pd.cut(np.bincount(trained, minlength=rows)[idx], edges, labels=list(BANDS))
-    if fields := features.user_fields:
-        groups["gender"] = pd.Categorical.from_codes(fields["gender"][user], GENDERS)
-        groups["age"] = pd.Categorical.from_codes(fields["age"][user], AGE_BAND_NAMES, ordered=True)
-    names = [[features.genres[g] for g in row if g] for row in features.movie_fields["genres"]]
-    groups["genre"] = [names[movie] for movie in film]
-    return pd.DataFrame(groups)
 
 
 def measure(

@@ -1,4 +1,4 @@
-"""Metrics, their intervals and their slices: arrays in, numbers out.
+"""Metrics and their intervals: arrays in, numbers out.
 
 Lists of films are measured user by user. A metric over all users is a mean of these values, an
 interval comes from drawing users, and two methods are compared on the same users.
@@ -6,8 +6,7 @@ interval comes from drawing users, and two methods are compared on the same user
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Literal
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -274,78 +273,3 @@ def _bootstrap(by_user: pd.DataFrame, resamples: int, seed: int) -> tuple[pd.Ser
     if "mse" in top:
         values.insert(1, "rmse", values["mse"] ** 0.5)
     return values.iloc[0], values.iloc[1:]
-
-
-def slices(
-    group: pd.Series,
-    rating: npt.ArrayLike,
-    predicted: Mapping[str, npt.ArrayLike],
-    statistic: Literal["rmse", "mae", "bias"] = "rmse",
-) -> pd.DataFrame:
-    """The error of predicted ratings by groups of rows, for several methods.
-
-    Args:
-        group: the group of each row, indexed by the row's position; a row may stand in several
-            groups, or in none.
-        rating, predicted: (n,) stars given, and predicted by each method.
-        statistic: root mean squared error, mean absolute error, or mean of predicted minus given.
-
-    Returns:
-        By group: `rows`, then the statistic (stars) of each method.
-    """
-    group = group.dropna()
-    error = pd.DataFrame(dict(predicted)).sub(np.asarray(rating), axis=0)
-    error = {"rmse": error**2, "mae": error.abs(), "bias": error}[statistic]
-    by_place = error.take(group.index).reset_index(drop=True)
-    grouped = by_place.groupby(group.reset_index(drop=True), observed=True)
-    means = grouped.mean() ** 0.5 if statistic == "rmse" else grouped.mean()
-    means.insert(0, "rows", grouped.size())
-    return means
-
-
-def preferred(
-    user_idx: npt.ArrayLike, rating: npt.ArrayLike, predicted: Mapping[str, npt.ArrayLike]
-) -> pd.Series:
-    """Of two films that a user rated differently, which one did they like better?
-
-    Args:
-        user_idx: (n,) whose row it is; the pairs are rows of a user that follow each other.
-        rating: (n,) stars given.
-        predicted: (n,) by method, what it orders films by.
-
-    Returns:
-        By method: the share of pairs, 0 to 1, that it puts in the right order; a tie counts half.
-        NaN where there is no pair.
-    """
-    frame = pd.DataFrame(dict(predicted))
-    order = np.argsort(np.asarray(user_idx), kind="stable")
-    user, given = np.asarray(user_idx)[order], np.asarray(rating)[order]
-    steps = np.sign(np.diff(frame.to_numpy(dtype=np.float64)[order], axis=0))
-    right = np.sign(np.diff(given))
-    asked = (user[1:] == user[:-1]) & (right != 0)
-    agreed = (steps == right[:, None]) + 0.5 * (steps == 0)
-    return pd.DataFrame(agreed[asked], columns=frame.columns).mean()
-
-
-def calibration(
-    rating: npt.ArrayLike, predicted: npt.ArrayLike, width: float = 0.25
-) -> pd.DataFrame:
-    """Mean rating given where about so many stars were predicted.
-
-    Args:
-        rating, predicted: (n,) stars given and predicted.
-        width: of a bin of predictions (stars).
-
-    Returns:
-        A row a bin that has rows, ascending: `predicted` and `given` (means, stars), `rows`, and
-        `error`, the standard error of `given` (stars; missing for a single row).
-
-    Reference:
-        DeGroot and Fienberg (1983), The comparison and evaluation of forecasters.
-    """
-    frame = pd.DataFrame({"predicted": predicted, "given": rating}, dtype=np.float64)
-    grouped = frame.groupby(np.floor(frame["predicted"] / width))
-    given = grouped["given"].agg(["mean", "size", "sem"])
-    given = given.rename(columns={"mean": "given", "size": "rows", "sem": "error"})
-    given.insert(0, "predicted", grouped["predicted"].mean())
-    return given.reset_index(drop=True)

@@ -12,12 +12,10 @@ import pandas as pd
 import pytest
 from worlds import write_drawn_run
 
-from movierec.data.tables import AGE_BAND_NAMES, AGE_BANDS
 from movierec.errors import InputError
 from movierec.evaluation import baselines
 from movierec.evaluation.baselines import Baseline
 from movierec.evaluation.evaluate import (
-    BANDS,
     BY_STARS,
     Measured,
     compare,
@@ -26,12 +24,10 @@ from movierec.evaluation.evaluate import (
     known_and_held_out,
     measure,
     measure_methods,
-    row_groups,
 )
 from movierec.evaluation.metrics import K, difference, intervals
 from movierec.recommend.scorer import EVEN, LIKING, STEEPNESS
 from movierec.runs import Run
-from movierec.vectors import Rows
 
 LENGTH = 4  # of the lists
 DRAWS = 20  # of users, for each interval: what they are is tested elsewhere
@@ -464,62 +460,7 @@ def test_runs_go_by_what_tells_them_apart(drawn_run, other_run, tmp_path):
     assert named(copies[0], copies[0]) == [f"{places[0]} (1)", f"{places[0]} (2)"]
 
 
-# --- groups and tables ---------------------------------------------------------------------------
-
-
-def test_groups_of_rows_are_those_of_plain_look_ups(drawn_run):
-    train, held_out = known_and_held_out(drawn_run)
-    groups = row_groups(drawn_run, train, held_out)
-    rows = triples(drawn_run, "test")
-    users = drawn_run.tables.users.set_index("user_id")
-    films = drawn_run.tables.movies.set_index("movie_id")
-    assert groups.columns.tolist() == [
-        "rating", "user_ratings", "film_ratings", "gender", "age", "genre",
-    ]  # fmt: skip
-    assert len(groups) == len(rows)
-    for group, (user, film, given) in zip(groups.itertuples(), rows, strict=True):
-        assert group.rating == given
-        person = users.loc[3 * user]
-        assert group.gender == person["gender"]
-        band = max(n for n, first in enumerate(AGE_BANDS) if first <= person["age"])
-        assert group.age == AGE_BAND_NAMES[band]
-        names = films.loc[film, "genres"]
-        assert sorted(group.genre) == ([] if names.startswith("(") else names.split("|"))
-    assert groups["age"].cat.ordered
-    assert groups["age"].cat.categories.tolist() == list(AGE_BAND_NAMES)
-
-
-def test_bands_of_ratings_hold_their_ends(drawn_run):
-    """People and films with so many training ratings that each band has its first and its last."""
-    counts = [0, 1, 10, 11, 50, 51, 200, 201, 1000, 1001]
-    expected = [
-        "0", "1–10", "1–10", "11–50", "11–50", "51–200", "51–200", "201–1000", "201–1000",
-        "over 1000",
-    ]  # fmt: skip
-    place = np.arange(1, 11)
-    repeated = np.repeat(place, counts)
-    films = np.repeat(2 * place[::-1], counts[::-1])
-    train = Rows(repeated, films, np.ones(len(repeated), np.float32))
-    held_out = Rows(place, 2 * place, np.ones(10, np.float32))
-    groups = row_groups(drawn_run, train, held_out)
-    assert groups["user_ratings"].tolist() == expected
-    assert groups["film_ratings"].tolist() == expected
-    assert groups["film_ratings"].cat.categories.tolist() == list(BANDS)
-
-
-def test_film_that_nobody_rated_in_training_is_in_the_lowest_band(drawn_run):
-    """Whether or not others of higher number were rated."""
-    one = np.array([1]), np.array([2]), np.ones(1, np.float32)
-    held_out = Rows(np.array([1, 30]), np.array([2, 48]), np.ones(2, np.float32))
-    groups = row_groups(drawn_run, Rows(*one), held_out)
-    assert groups["user_ratings"].tolist() == groups["film_ratings"].tolist() == ["1–10", "0"]
-
-
-def test_people_who_tell_nothing_are_not_grouped_by_it(drawn_run):
-    run = Run(drawn_run.path, drawn_run.info)
-    run.features.user_fields.clear()
-    groups = row_groups(run, *known_and_held_out(run))
-    assert groups.columns.tolist() == ["rating", "user_ratings", "film_ratings", "genre"]
+# --- tables --------------------------------------------------------------------------------------
 
 
 def test_table_has_a_row_a_method_and_intervals_of_two_metrics():
