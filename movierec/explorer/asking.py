@@ -23,17 +23,15 @@ Reference:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from movierec.models.newcomers import Newcomers, left_to_learn
+from movierec.recommend.recommender import Recommender
 from movierec.vectors import Vectors
-
-if TYPE_CHECKING:
-    from movierec.recommend.recommender import Recommender
 
 AGREE = 0.7  # chance that somebody like the person knows what they know, and not what not
 MOST_COMPARED = 2_000  # people of the data that somebody is compared with
