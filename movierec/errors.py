@@ -14,14 +14,9 @@ def printable(text: str) -> str:
 
 
 def one_line(text: object, length: int = 500) -> str:
-    """A text of somebody else as a message holds it.
+    """A text of somebody else as a message holds it: one line of at most so many letters.
 
-    Args:
-        text: any text, or what stands for it.
-        length: letters; the rest is cut.
-
-    Returns:
-        One line without what a terminal would obey.
+    What a terminal would obey in place of showing it becomes a question mark.
     """
     shown = "".join(c if c.isprintable() else "?" for c in str(text)[: length + 1])
     return shown if len(shown) <= length else f"{shown[: length - 3]}..."

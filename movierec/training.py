@@ -180,12 +180,8 @@ def _write(
 ) -> None:
     """Complete the model with what the recipe does not train, measure it, and write the run.
 
-    Args:
-        path: the folder.
-        info: what `run.json` is to hold, as far as it is known before the training.
-        tables, rows, parts: the ratings, encoded, and the row numbers of each of `PARTS`.
-        job, trained: what was to be trained, and what came out.
-        prepared: seconds until the training.
+    `info` is what `run.json` holds, as far as it is known before the training; `parts` are the row
+    numbers of each of `PARTS`, and `prepared` the seconds until the training.
     """
     began = time.perf_counter()
     given = rows.take(np.sort(np.concatenate([parts["train"], parts["validation"]])))

@@ -59,15 +59,11 @@ def pair_scores(
     user_idx: npt.NDArray[np.integer],
     movie_idx: npt.NDArray[np.integer],
 ) -> npt.NDArray[np.float32]:
-    """Dot products of pairs of rows.
+    """Dot products of n pairs of rows; float32 (n,), not clipped.
 
     Args:
-        users: (user rows, d).
-        movies: (movie rows, d).
+        users, movies: (user rows, d) and (movie rows, d).
         user_idx, movie_idx: (n,) row numbers.
-
-    Returns:
-        float32 (n,), not clipped.
     """
     scores = np.empty(len(user_idx), dtype=np.float32)
     for a in range(0, len(user_idx), BLOCK):

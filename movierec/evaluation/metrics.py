@@ -179,9 +179,7 @@ def _mean_where(
     values: npt.NDArray, where: npt.NDArray[np.bool_], axis: int | tuple[int, ...]
 ) -> npt.NDArray[np.float64]:
     """Means over the entries that count; NaN where none does."""
-    counts = where.sum(axis=axis)
-    sums = np.sum(values, axis=axis, where=where, dtype=np.float64)
-    return np.divide(sums, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
+    return np.ma.array(values, np.float64, mask=~where).mean(axis=axis).filled(np.nan)
 
 
 def intervals(

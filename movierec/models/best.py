@@ -127,11 +127,9 @@ def fit_ratings(
     """Fit the factor models.
 
     Args:
-        features: the encodings.
-        learned: training rows.
-        chosen: validation rows, to show how the error falls; nothing is chosen on them.
+        features, learned, chosen, seed: as in `Job`; the validation rows show how the error falls,
+            and nothing is chosen on them.
         recipe: its settings.
-        seed: of the members' starts.
         on_epoch: called after each pass of the first member with its row of the history: mean
             squared errors in stars squared.
         on_pass: called after each pass of any member with the passes done, those of all members,

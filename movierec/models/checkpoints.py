@@ -148,11 +148,7 @@ class Checkpoint:
         return state
 
     def write(self, state: State, arrays: Mapping[str, Array]) -> None:
-        """Replace the checkpoint, whole or not at all.
-
-        Args:
-            state: how far it has come; `best_weights` is left out.
-            arrays: by name.
+        """Replace the checkpoint, whole or not at all; `State.best_weights` is left out.
 
         Raises:
             InputError: the disk is full or read-only.

@@ -165,15 +165,10 @@ def resolve_recipe(recipe: str | Recipe, **changes: Any) -> Recipe:
 
 
 def check_above_zero(recipe: Recipe, *names: str, whole: bool = True) -> None:
-    """Refuse settings that are not numbers above 0.
-
-    Args:
-        recipe: whose.
-        names: of the settings; None among their values passes.
-        whole: whether they have to be whole numbers.
+    """Refuse the first of a recipe's settings that is neither None nor a number above 0.
 
     Raises:
-        InputError: the first that is not.
+        InputError: such a setting, or one that is not whole where `whole` asks for it.
     """
     expected = "a whole number above 0" if whole else "a number above 0"
     for name in names:

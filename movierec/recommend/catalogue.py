@@ -132,9 +132,7 @@ class Catalogue:
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """The rows of the films that a user has rated, ascending, and the stars given.
 
-        Args:
-            user_idx: row of the user.
-            learned_only: only the ratings that the training was given.
+        With `learned_only`, only of the ratings that the training was given.
         """
         part = slice(*self.ratings.indptr[user_idx : user_idx + 2])
         movie_idx, place = self.ratings.indices[part], self.ratings.data[part]

@@ -49,9 +49,7 @@ def told_attributes(
 
     Args:
         features: the encodings.
-        gender: "F" or "M".
-        age: in years.
-        occupation: code, from 0.
+        gender, age, occupation: "F" or "M", years, and a code from 0; None: not told.
 
     Returns:
         float32 (attributes,), as `attributes.user_attributes` has for each user.

@@ -44,13 +44,7 @@ class Parts(NamedTuple):
 
 
 def parts_of(catalogue: Catalogue, model: Model, person: Person, movie_idx: Indices) -> Parts:
-    """The parts of films' scores, which add up to them.
-
-    Args:
-        catalogue, model: of the recommender.
-        person: for whom.
-        movie_idx: (m,) the films' rows.
-    """
+    """The parts of the scores of m films, by row, which add up to them."""
     if person.new is not None:
         rated, given, new = person.rated, person.stars, person.new
     else:
@@ -89,11 +83,7 @@ def explain(catalogue: Catalogue, model: Model, person: Person, movie_id: int) -
 def named_of(
     catalogue: Catalogue, model: Model, person: Person, movie_idx: Indices, count: int = 2
 ) -> tuple[Parts, list[tuple[Indices, Indices]]]:
-    """Which ratings are named as reasons for each film.
-
-    Args:
-        catalogue, model, person, movie_idx: as in `parts_of`.
-        count: how many are named that speak for a film.
+    """Which ratings are named as reasons for each of m films.
 
     Returns:
         The parts; and for each film the places among `Parts.rated` of those that speak most for

@@ -64,15 +64,7 @@ class Scorer(NamedTuple):
         return stars, join_scores(watch, stars, liking)
 
     def scores(self, user_idx: Indices, liking: float | None = None) -> Scores:
-        """What films are ordered by for each user of the data.
-
-        Args:
-            user_idx: (n,) user rows.
-            liking: as in `join_scores`.
-
-        Returns:
-            float32 (n, movie rows), the free rows included.
-        """
+        """What films are ordered by for (n,) users of the data; float32 (n, movie rows)."""
         people = self.model.users[user_idx], self.model.watching.profiles[user_idx]
         return self.score(*people, liking)[1]
 
