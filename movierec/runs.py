@@ -275,9 +275,6 @@ def load_run(path: str | os.PathLike[str]) -> Run:
 
     Nothing of the folder is executed.
 
-    Args:
-        path: the folder.
-
     Raises:
         InputError: no such folder, not a run folder, one of another format, or a damaged one.
     """
@@ -324,7 +321,7 @@ def is_run(path: Path) -> bool:
 
 
 def newest_run() -> Run:
-    """The run below `reports_dir()` that was finished last; see `newest_path`.
+    """The run that `newest_path` finds.
 
     Raises:
         InputError: there is none.
@@ -391,10 +388,8 @@ def write_run(
     Args:
         path: the folder; an earlier run there is replaced.
         info: settings, metrics and seconds for `run.json`.
-        tables, part, features: the prepared data; `part` is each rating's part, with the
-            categories `PARTS`.
-        trained: weights and history.
-        model: the two halves.
+        tables, part, features: the data, each rating's part (one of `PARTS`), and the encodings.
+        trained, model: what came out, and the two halves.
         plots: PNG files by name.
 
     Raises:

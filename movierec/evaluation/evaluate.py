@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import sparse
 
 from movierec.errors import InputError
 from movierec.evaluation.baselines import BASELINES, EASE_FILMS, Baseline
@@ -25,9 +26,8 @@ from movierec.evaluation.metrics import (
     intervals,
     list_metrics,
     list_traits,
-    top_lists,
 )
-from movierec.vectors import Rows
+from movierec.vectors import Indices, Rows, top_lists
 
 if TYPE_CHECKING:
     from movierec.runs import Run
@@ -81,8 +81,8 @@ class Measured:
 def known_and_held_out(run: Run, part: str = "test") -> tuple[Rows, Rows]:
     """The rows that a method may learn from, and those of `part` that it is measured on.
 
-    The first are all rows outside `part` and outside the test: for the test, those of the loop and
-    those that chose the best state. For "train", which says nothing of new rows, they are the same.
+    The first are all rows outside `part` and the test; for "train", which says nothing of new rows,
+    they are the same.
 
     Raises:
         InputError: the run has no such rows.
@@ -165,9 +165,13 @@ def measure_methods(
     listed = np.unique(held_out.user_idx[held_out.rating >= LIKED])
     with_lists = len(listed) > 0 and part == "test"
     genres = features.movie_fields["genres"]
-    seen = train.user_idx, train.movie_idx
+    shape = len(features.users), len(films)
+    seen = sparse.csr_array((train.rating, train[:2]), shape=shape)
     index, rows = np.unique(held_out.user_idx, return_counts=True)
     rows = pd.DataFrame({"rows": rows}, pd.Index(index, name="user_idx"))
+
+    def seen_by(user: int) -> Indices:
+        return seen.indices[slice(*seen.indptr[user : user + 2])]
 
     def measured(method: Baseline) -> Measured:
         by_user, predicted, lists = rows.copy(), None, None
@@ -178,7 +182,7 @@ def measure_methods(
             by_user["squared_error"] = (error**2).groupby(held_out.user_idx).sum()
             by_user["absolute_error"] = error.abs().groupby(held_out.user_idx).sum()
         if method.scores is not None and with_lists:
-            lists = top_lists(method.scores, listed, seen, films, k)
+            lists, _ = top_lists(method.scores, listed, films, seen_by, k)
             by_user = by_user.join(list_metrics(lists, listed, held_out))
             by_user = by_user.join(list_traits(lists, listed, train, genres))
         return Measured(predicted, listed, lists, by_user, int(films.sum()))
@@ -192,8 +196,7 @@ def evaluate(run: Run, part: str = "test", k: int = K, seed: int = 0) -> dict[st
     """Measure a run on its held-out rows, with baselines fitted on the rows that it was given.
 
     Args:
-        run: what to measure.
-        part, k: see `measure`.
+        run, part, k: see `measure`.
         seed: of the intervals.
 
     Returns:

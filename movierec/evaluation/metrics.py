@@ -6,14 +6,12 @@ interval comes from drawing users, and two methods are compared on the same user
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from movierec.errors import InputError
-from movierec.vectors import Indices, Rows, top_k
+from movierec.vectors import Indices, Rows
 
 LIKED = 4.0  # stars from which a film counts as liked
 K = 10
@@ -46,40 +44,6 @@ def rating_metrics(rating: npt.ArrayLike, predicted: npt.ArrayLike) -> dict[str,
     error = guess - given
     mse = float(np.mean(error**2))
     return {"mse": mse, "rmse": mse**0.5, "mae": float(np.mean(np.abs(error)))}
-
-
-def top_lists(
-    scores: Callable[[Indices], npt.NDArray[np.float32]],
-    users: Indices,
-    seen: tuple[Indices, Indices],
-    catalogue: npt.NDArray[np.bool_],
-    k: int = K,
-) -> npt.NDArray[np.int64]:
-    """The k films that score highest for each user, of those not seen in training.
-
-    Args:
-        scores: (n,) user rows to a score of every movie row, (n, movie rows).
-        users: (n,) user rows, ascending.
-        seen: user and movie rows of the training ratings.
-        catalogue: (movie rows,) whether a row is a film of the catalogue.
-        k: length of a list.
-
-    Returns:
-        int64 (n, k) movie rows, best first; -1 where fewer films are left.
-    """
-    own = np.isin(seen[0], users)
-    place = np.searchsorted(users, seen[0][own])
-    order = np.argsort(place)
-    place, film = place[order], seen[1][own][order]
-    lists = np.full((len(users), k), -1, dtype=np.int64)
-    step = max(BLOCK_SCORES // len(catalogue), 1)
-    for a in range(0, len(users), step):
-        block = np.where(catalogue, scores(users[a : a + step]), -np.inf)
-        part = slice(*np.searchsorted(place, [a, a + step]))
-        block[place[part] - a, film[part]] = -np.inf
-        best = top_k(block, k)
-        lists[a : a + step, : best.shape[1]] = best
-    return lists
 
 
 def list_metrics(lists: npt.NDArray[np.int64], users: Indices, held_out: Rows) -> pd.DataFrame:

@@ -223,13 +223,8 @@ class _Solver:
 def basis_of(sample: Array) -> Array:
     """Orthonormal matrices that hold most of a sample's covariances.
 
-    By subspace iteration, whose products stay small; one has nothing to choose in it.
-
-    Args:
-        sample: (s, k + 1, k + 1).
-
-    Returns:
-        (r, k + 1, k + 1), r at most `RANK`.
+    By subspace iteration, whose products stay small; of (s, k + 1, k + 1) it gives
+    (r, k + 1, k + 1), r at most `RANK`.
     """
     rows = np.ascontiguousarray(sample.transpose(1, 0, 2), dtype=np.float64)  # (k + 1, s, k + 1)
     square = (rows @ rows.transpose(0, 2, 1)).sum(axis=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -134,11 +135,13 @@ class Catalogue:
 
         With `learned_only`, only of the ratings that the training was given.
         """
-        part = slice(*self.ratings.indptr[user_idx : user_idx + 2])
-        movie_idx, place = self.ratings.indices[part], self.ratings.data[part]
+        ratings = self.ratings
+        part = slice(ratings.indptr[user_idx], ratings.indptr[user_idx + 1])
+        movie_idx, stars = ratings.indices[part], ratings.data[part]
         if learned_only:
-            movie_idx, place = movie_idx[self.learned[place]], place[self.learned[place]]
-        return movie_idx, self._stars[place]
+            learned = self._learned_by_user.data[part]
+            return movie_idx[learned], stars[learned]
+        return movie_idx, stars
 
     def raters(self, movie_idx: int) -> npt.NDArray[np.int32]:
         """The rows of the users who have rated a film, ascending."""
@@ -158,20 +161,23 @@ class Catalogue:
 
     @cached_property
     def ratings(self) -> sparse.csr_array:
-        """Where each user's rating of a film stands in the table, (user rows, movie rows)."""
-        ratings, shape = self.tables.ratings, (len(self.features.users), len(self.features.movies))
-        user_idx = self.features.users.encode(ratings["user_id"])
-        movie_idx = self.features.movies.encode(ratings["movie_id"])
-        places = np.arange(len(ratings), dtype=np.int32)
-        return sparse.csr_array((places, (user_idx, movie_idx)), shape=shape)
+        """Stars given, (user rows, movie rows); each user's films ascending."""
+        return self._by_user(self.tables.ratings["rating"].to_numpy(dtype=np.float32))
+
+    @cached_property
+    def _learned_by_user(self) -> sparse.csr_array:
+        return self._by_user(self.learned)
+
+    def _by_user(self, values: npt.NDArray[Any]) -> sparse.csr_array:
+        """What there is of each rating, by user and film."""
+        user_idx = self.features.users.encode(self.tables.ratings["user_id"])
+        movie_idx = self.features.movies.encode(self.tables.ratings["movie_id"])
+        shape = len(self.features.users), len(self.features.movies)
+        return sparse.csr_array((values, (user_idx, movie_idx)), shape=shape)
 
     @cached_property
     def _by_film(self) -> sparse.csc_array:
         return self.ratings.tocsc()
-
-    @cached_property
-    def _stars(self) -> npt.NDArray[np.float32]:
-        return self.tables.ratings["rating"].to_numpy(dtype=np.float32)
 
     @cached_property
     def rated_counts(self) -> npt.NDArray[np.int64]:

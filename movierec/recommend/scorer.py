@@ -7,6 +7,7 @@ A film's score joins how likely somebody is to watch it with how likely they are
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -14,9 +15,8 @@ import numpy.typing as npt
 
 from movierec.errors import InputError
 from movierec.models.model import Model
-from movierec.vectors import Vectors, pair_scores, top_k
+from movierec.vectors import Vectors, pair_scores, top_lists
 
-BLOCK = 256  # users scored at once: with a few thousand films their scores stay in the cache
 LIKING = 0.4  # how much liking counts beside watching; from validation rows of ML-1M
 EVEN = 3.5  # predicted stars at which a film is liked as well as not
 STEEPNESS = 2.1  # of the chance to like a film, a star; fitted on validation rows of ML-1M
@@ -81,33 +81,10 @@ class Scorer(NamedTuple):
         left_out: Callable[[int], Indices] | None = None,
         liking: float | None = None,
     ) -> tuple[npt.NDArray[np.int64], Scores]:
-        """The best films of each user; they are scored in blocks, never users x films at once.
-
-        Args:
-            user_idx: (n,) user rows.
-            k: how many films.
-            left_out: gives the rows of the films that a user is not shown; None: all are.
-            liking: as in `join_scores`.
-
-        Returns:
-            int64 (n, k) film rows, best first, -1 where there are fewer films; float32 (n, k) what
-            they are ordered by, -inf there.
-        """
+        """The best films of each user of the data; see `vectors.top_lists`, and `join_scores`."""
         k = min(k, len(self.is_film))
-        best = np.empty((len(user_idx), k), dtype=np.int64)
-        values = np.empty((len(user_idx), k), dtype=np.float32)
-        free = np.flatnonzero(~self.is_film)
-        for a in range(0, len(user_idx), BLOCK):
-            block = slice(a, a + BLOCK)
-            scores = self.scores(user_idx[block], liking)
-            scores[:, free] = -np.inf
-            if left_out:
-                for row, user in zip(scores, user_idx[block], strict=True):
-                    row[left_out(user)] = -np.inf
-            best[block] = top_k(scores, k)
-            values[block] = scores[np.arange(len(scores))[:, None], best[block]]
-        values[best < 0] = -np.inf
-        return best, values
+        scores = partial(self.scores, liking=liking)
+        return top_lists(scores, user_idx, self.is_film, left_out, k)
 
 
 def join_scores(watch: Scores, stars: Scores, liking: float | None = None) -> Scores:

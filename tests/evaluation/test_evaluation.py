@@ -280,7 +280,9 @@ def test_film_with_id_0_is_a_film(tmp_path, monkeypatch):
     assert run.tables.movies["movie_id"].min() == run.tables.users["user_id"].min() == 0
     rows = run.features.movies.ids
     assert rows[1] == 0
-    first = Baseline(scores=lambda users: -np.tile(np.arange(len(rows)), (len(users), 1)))
+    first = Baseline(
+        scores=lambda users: -np.tile(np.arange(len(rows), dtype=np.float32), (len(users), 1))
+    )
     found = measure_methods(run, {"first": first}, "test", 24)["first"]
     assert found.films == 24
     known = {user for user, film in zip(*known_and_held_out(run)[0][:2], strict=True) if film == 1}

@@ -19,9 +19,8 @@ from movierec.evaluation.metrics import (
     list_metrics,
     list_traits,
     rating_metrics,
-    top_lists,
 )
-from movierec.vectors import BLOCK, Rows, pair_scores, top_k, unit_rows
+from movierec.vectors import BLOCK, Rows, pair_scores, top_k, top_lists, unit_rows
 
 
 def rows(*entries: tuple[int, int, float]) -> Rows:
@@ -64,7 +63,6 @@ def test_rating_errors_of_no_or_unequal_rows_are_refused(rating, predicted):
 # --- lists ---------------------------------------------------------------------------------------
 
 FILMS = np.array([False, True, True, True, True, True])  # row 0 is free
-NOBODY = (np.empty(0, np.int32), np.empty(0, np.int32))
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
@@ -89,22 +87,26 @@ def test_numbers_that_are_not_finite_are_counted():
 def test_lists_hold_the_best_films_that_were_not_seen():
     scores = fixed([[9, 5, 4, 3, 2, 1], [9, 1, 2, 3, 4, 5], [9, 1, 2, 3, 4, 5]])
     seen = rows((2, 5, 1), (0, 1, 1), (1, 4, 1), (2, 3, 1))
-    lists = top_lists(scores, np.array([0, 2]), (seen.user_idx, seen.movie_idx), FILMS, k=2)
+    users = np.array([0, 2])
+    lists, best = top_lists(scores, users, FILMS, lambda u: seen.movie_idx[seen.user_idx == u], k=2)
     assert lists.tolist() == [[2, 3], [4, 2]]
+    assert best.tolist() == [[4, 3], [4, 2]]
 
 
 def test_lists_are_filled_up_where_fewer_films_are_left_than_k():
-    lists = top_lists(fixed([[0, 5, 4, 3, 2, 1]]), np.array([0]), NOBODY, FILMS, k=8)
+    lists, best = top_lists(fixed([[0, 5, 4, 3, 2, 1]]), np.array([0]), FILMS, None, k=8)
     assert lists.tolist() == [[1, 2, 3, 4, 5, -1, -1, -1]]
+    assert best.tolist() == [[5, 4, 3, 2, 1, -np.inf, -np.inf, -np.inf]]
 
 
 def test_lists_do_not_depend_on_the_blocks_users_are_scored_in(monkeypatch):
     rng = np.random.default_rng(1)
     scores, films, users = fixed(rng.random((50, 20))), np.ones(20, bool), np.arange(0, 50, 3)
-    seen = rng.integers(0, 50, 300).astype(np.int32), rng.integers(0, 20, 300).astype(np.int32)
-    whole = top_lists(scores, users, seen, films, k=5)
-    monkeypatch.setattr("movierec.evaluation.metrics.BLOCK_SCORES", 60)
-    assert np.array_equal(whole, top_lists(scores, users, seen, films, k=5))
+    seen = rng.integers(0, 20, (50, 6))
+    whole = top_lists(scores, users, films, lambda user: seen[user], k=5)
+    monkeypatch.setattr("movierec.vectors.USERS", 3)
+    parts = top_lists(scores, users, films, lambda user: seen[user], k=5)
+    assert all(map(np.array_equal, whole, parts))
 
 
 # --- ranking -------------------------------------------------------------------------------------

@@ -141,7 +141,7 @@ def test_draws_and_variety_depend_on_what_they_should(drawn_run):
 @pytest.mark.parametrize("exclude_seen", [True, False])
 @pytest.mark.parametrize("block", [256, 4])
 def test_lists_of_many_are_those_of_each(drawn_run, exclude_seen, block, monkeypatch):
-    monkeypatch.setattr("movierec.recommend.scorer.BLOCK", block)
+    monkeypatch.setattr("movierec.vectors.USERS", block)
     rec = drawn_run.recommender
     asked = [90, 15, 3, 45, 15, 60]
     found = rec.for_users(asked, 6, exclude_seen)
