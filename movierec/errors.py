@@ -74,13 +74,9 @@ class ProviderError(RuntimeError):
 
 
 class NotebookError(RuntimeError):
-    """A notebook stopped with an exception.
+    """A notebook, such as `03_training`, stopped with an exception: its name and its message.
 
-    Attributes:
-        notebook: Name of the notebook, such as `03_training`.
-        cell: Number of the cell as its `In [n]` shows it; None if the kernel died.
-        ename: Name of the exception, such as `ValueError`.
-        evalue: Its message.
+    The cell is the number that its `In [n]` shows; None if the kernel died.
     """
 
     def __init__(

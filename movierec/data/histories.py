@@ -47,20 +47,12 @@ class Line(NamedTuple):
 
 
 class History(NamedTuple):
-    """A file's films among those of the data.
+    """A file's films among those of the data; of one that stands in it twice, the last counts."""
 
-    Attributes:
-        ratings: stars by movie id, in the order of the file; of a film that stands in it twice, the
-            last.
-        doubtful: lines that may be one of a few films, with their ids.
-        missing: lines that are none of the data's films.
-        skipped: lines without stars, or that are no films.
-    """
-
-    ratings: dict[int, float]
-    doubtful: list[tuple[Line, list[int]]]
-    missing: list[Line]
-    skipped: int
+    ratings: dict[int, float]  # stars by movie id, in the order of the file
+    doubtful: list[tuple[Line, list[int]]]  # lines that may be one of a few films, with their ids
+    missing: list[Line]  # that are none of the data's films
+    skipped: int  # lines without stars, or that are no films
 
 
 def read_history(

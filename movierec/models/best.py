@@ -87,18 +87,12 @@ BEST = BestRecipe("best")
 
 
 class Ratings(NamedTuple):
-    """The fitted factor models of the recipe.
-
-    Attributes:
-        members: the models; their rows are the rated users and films.
-        users, movies: (n,) the rows of these in the features.
-        history: a row a pass of the first member.
-    """
+    """The fitted factor models of the recipe, whose rows are the rated users and films."""
 
     members: list[Factors]
-    users: npt.NDArray[np.int32]
-    movies: npt.NDArray[np.int32]
-    history: list[dict[str, float]]
+    users: npt.NDArray[np.int32]  # (n,) rows of these users in the features
+    movies: npt.NDArray[np.int32]  # (m,) likewise
+    history: list[dict[str, float]]  # a row a pass of the first member
 
     def vectors(self, features: Features, members: int | None = None) -> tuple[Array, Array]:
         """Vectors of all user and movie rows, NaN where there are no ratings.

@@ -49,37 +49,23 @@ SETTLING = 4  # passes
 
 @dataclass(frozen=True)
 class FactorConfig:
-    """Settings of a factor model.
+    """Settings of a factor model."""
 
-    Attributes:
-        factors: of each member; a vector has these and a bias.
-        passes: of the coordinate ascent.
-        user_ridge, movie_ridge: of the towers.
-    """
-
-    factors: int = 40
-    passes: int = 16
-    user_ridge: float = 5.0
+    factors: int = 40  # of each member; a vector has these and a bias
+    passes: int = 16  # of the coordinate ascent
+    user_ridge: float = 5.0  # of the towers
     movie_ridge: float = 1.0
 
 
 class Factors(NamedTuple):
-    """A fitted factor model.
+    """A fitted factor model."""
 
-    Attributes:
-        mean: of the training ratings, stars.
-        noise: variance of a rating about its prediction, stars squared.
-        users, movies: the two sides.
-        weight: (users,), of each user's ratings, 1 / their noise in units of `noise`.
-        step: (films, k + 1), by which the films' vectors moved in the last pass.
-    """
-
-    mean: float
-    noise: float
+    mean: float  # of the training ratings, stars
+    noise: float  # variance of a rating about its prediction, stars squared
     users: Side
     movies: Side
-    weight: Array
-    step: Array
+    weight: Array  # (users,), of each user's ratings, 1 / their noise in units of `noise`
+    step: Array  # (films, k + 1), by which the films' vectors moved in the last pass
 
 
 def tower_inputs(

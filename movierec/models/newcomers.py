@@ -76,18 +76,11 @@ class Newcomers(NamedTuple):
 
 
 class NewUser(NamedTuple):
-    """A new user's vector and where it comes from, `d + 2` entries each.
+    """A new user's vector and where it comes from: the base and the parts add up to it."""
 
-    Attributes:
-        vector: (d + 2,).
-        base: (d + 2,), the part that is there without ratings.
-        parts: (n, d + 2), what each rated film adds, by standing in the history and by its stars;
-            with the base they add up to the vector.
-    """
-
-    vector: Array
-    base: Array
-    parts: Array
+    vector: Array  # (d + 2,)
+    base: Array  # (d + 2,), what is there without ratings
+    parts: Array  # (n, d + 2), what each rated film adds, by being rated and by its stars
 
 
 def learn_newcomers(

@@ -25,22 +25,13 @@ WITHOUT = "what is there without ratings"
 
 
 class Parts(NamedTuple):
-    """What the scores of m films are sums of, for one person with n ratings that count.
+    """What the scores of m films are sums of, for one person with n ratings that count."""
 
-    Attributes:
-        rated: (n,) rows of the rated films.
-        given: (n,) stars given to them.
-        stars: (n, m) what each adds to the predicted stars.
-        watching: (n, m) what each adds to how likely the film is to be watched.
-        rest: what else there is, by a phrase: (m,) stars and (m,) watching. For a user of the data
-            that is what the training knows beyond these ratings, too.
-    """
-
-    rated: npt.NDArray[np.int32]
-    given: npt.NDArray[np.float32]
-    stars: npt.NDArray[np.floating]
-    watching: npt.NDArray[np.floating]
-    rest: dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]
+    rated: npt.NDArray[np.int32]  # (n,) rows of the rated films
+    given: npt.NDArray[np.float32]  # (n,) stars given to them
+    stars: npt.NDArray[np.floating]  # (n, m) what each adds to the predicted stars
+    watching: npt.NDArray[np.floating]  # (n, m) what each adds to how likely a film is watched
+    rest: dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]  # (m,) of both, by a phrase
 
 
 def parts_of(catalogue: Catalogue, model: Model, person: Person, movie_idx: Indices) -> Parts:

@@ -26,17 +26,11 @@ Indices = npt.NDArray[np.integer]
 
 
 class Scorer(NamedTuple):
-    """Scores of a model's films.
-
-    Attributes:
-        model: the two halves.
-        is_film: (movie rows,) which rows are films; some are free.
-        lowest, highest: stars that can be given.
-    """
+    """Scores of a model's films."""
 
     model: Model
-    is_film: npt.NDArray[np.bool_]
-    lowest: float
+    is_film: npt.NDArray[np.bool_]  # (movie rows,) which rows are films; some are free
+    lowest: float  # stars that can be given
     highest: float
 
     def clipped(self, stars: Scores) -> Scores:
