@@ -63,9 +63,8 @@ class ProviderError(RuntimeError):
     """A provider of posters gave no answer that can be used.
 
     Attributes:
-        kind: "refused": it does not accept the key, and will not later; "silent": it cannot be
-            reached, is overloaded or wants to be left alone, and may answer later; "bad": it said
-            something that is no answer, and would say it again.
+        kind: "refused": it does not accept the key, and will not later; "silent": it may answer
+            later; "bad": it said something that is no answer, and would say it again.
     """
 
     def __init__(self, message: str, kind: Literal["refused", "silent", "bad"]) -> None:

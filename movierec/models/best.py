@@ -141,11 +141,6 @@ def fit_ratings(
     shown = chosen.take(
         np.flatnonzero(np.isin(chosen.user_idx, users) & np.isin(chosen.movie_idx, movies))
     )
-    shown = Rows(
-        np.searchsorted(users, shown.user_idx).astype(np.int32),
-        np.searchsorted(movies, shown.movie_idx).astype(np.int32),
-        shown.rating,
-    )
     done, history, models = _kept(checkpoint, recipe, rows, known) if checkpoint else (0, [], [])
     spent = history[-1]["seconds"] if history else 0.0
     written = time.perf_counter()
@@ -153,14 +148,15 @@ def fit_ratings(
     def error(factors: Factors, part: Rows) -> float:
         if not len(part.rating):
             return float("nan")
-        scores = pair_scores(*_joined([factors]), part.user_idx, part.movie_idx)
+        vectors = Ratings([factors], users, movies, history).vectors(features)
+        scores = pair_scores(*vectors, part.user_idx, part.movie_idx)
         return float(np.mean((scores - part.rating) ** 2, dtype=np.float64))
 
     def passed(member: int, number: int, factors: Factors) -> None:
         nonlocal written
         models[member:] = [factors]
         if member == 0:
-            losses = {"train_loss": error(factors, rows), "val_loss": error(factors, shown)}
+            losses = {"train_loss": error(factors, learned), "val_loss": error(factors, shown)}
             seconds = spent + time.perf_counter() - began
             history.append({"epoch": number, **losses, "seconds": seconds})
             if on_epoch:

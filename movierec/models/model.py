@@ -28,19 +28,12 @@ from movierec.vectors import Rows, Vectors
 
 
 class Model(NamedTuple):
-    """The two halves, and what gives newcomers their rows.
+    """The two halves, and what gives newcomers their rows."""
 
-    Attributes:
-        users: float32 (user rows, d + 2); the last two columns as in `newcomers`.
-        films: float32 (movie rows, d + 2).
-        watching: profiles of all users, and what all films are watched with.
-        newcomers: what is known before a user or a film has ratings.
-    """
-
-    users: Vectors
-    films: Vectors
-    watching: Watching
-    newcomers: Newcomers
+    users: Vectors  # (user rows, d + 2); the last two columns as in `newcomers`
+    films: Vectors  # (movie rows, d + 2)
+    watching: Watching  # profiles of all users, and what all films are watched with
+    newcomers: Newcomers  # what is known before a user or a film has ratings
 
 
 def complete(trained: Trained, features: Features, learned: Rows, given: Rows, seed: int) -> Model:
