@@ -84,19 +84,12 @@ class _Header(Form):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a training keeps its state, and the settings that the state belongs to.
-
-    Attributes:
-        folder: the checkpoint's folder.
-        settings: everything that the result depends on, the data included; JSON values.
-        part: what is trained; a training that has a teacher keeps a state of that, too.
-        kept: whether this process writes it, as the first of several workers does.
-    """
+    """Where a training keeps its state, and the settings that the state belongs to."""
 
     folder: Path
-    settings: Mapping[str, Any]
-    part: Part = "checkpoint"
-    kept: bool = True
+    settings: Mapping[str, Any]  # all that the result depends on, the data included; JSON values
+    part: Part = "checkpoint"  # what is trained; a teacher's state is kept, too
+    kept: bool = True  # whether this process writes it, as the first of several workers does
 
     @property
     def file(self) -> Path:
