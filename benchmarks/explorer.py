@@ -11,8 +11,8 @@ import numpy as np
 from benchmarks.accuracy import served, strangers
 from benchmarks.measure import Row
 from movierec.data.tables import Tables
+from movierec.explorer.asking import Asking, asking, interview
 from movierec.explorer.service import answer, service_of
-from movierec.recommend.asking import Asking, asking, interview
 from movierec.recommend.recommender import Recommender
 
 ASKED = (6, 12, 20, 30)  # films that somebody is asked about

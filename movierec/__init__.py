@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from movierec.runs import Run as Run
     from movierec.runs import load_run as load_run
     from movierec.training import train as train
-    from movierec.training import train_or_load as train_or_load
 
 # read by TensorFlow when it is first imported: quiets most of what it says of the machine
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -38,7 +37,6 @@ _HOMES = {
     "load_dataset": "data.datasets",
     "load_run": "runs",
     "train": "training",
-    "train_or_load": "training",
 }
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604
 

@@ -168,14 +168,15 @@ def _unusable_folders() -> Iterator[str]:
 
 def _data_sets(problems: list[str]) -> dict[str, str]:
     from movierec.data.datasets import find_archive, names
-    from movierec.data.sources import check_files
+    from movierec.data.sources import form_of, opened
 
     found = {}
     for name in names():
         if (path := find_archive(name)) is None:
             continue
         try:
-            check_files(path, name)
+            with opened(path, name) as source:
+                form_of(source)
             found[name] = str(path)
         except InputError as error:
             problems.append(f"data set {name}: {error}")

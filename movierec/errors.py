@@ -14,14 +14,9 @@ def printable(text: str) -> str:
 
 
 def one_line(text: object, length: int = 500) -> str:
-    """A text of somebody else as a message holds it.
+    """A text of somebody else as a message holds it: one line of at most so many letters.
 
-    Args:
-        text: any text, or what stands for it.
-        length: letters; the rest is cut.
-
-    Returns:
-        One line without what a terminal would obey.
+    What a terminal would obey in place of showing it becomes a question mark.
     """
     shown = "".join(c if c.isprintable() else "?" for c in str(text)[: length + 1])
     return shown if len(shown) <= length else f"{shown[: length - 3]}..."
@@ -68,9 +63,8 @@ class ProviderError(RuntimeError):
     """A provider of posters gave no answer that can be used.
 
     Attributes:
-        kind: "refused": it does not accept the key, and will not later; "silent": it cannot be
-            reached, is overloaded or wants to be left alone, and may answer later; "bad": it said
-            something that is no answer, and would say it again.
+        kind: "refused": it does not accept the key, and will not later; "silent": it may answer
+            later; "bad": it said something that is no answer, and would say it again.
     """
 
     def __init__(self, message: str, kind: Literal["refused", "silent", "bad"]) -> None:
@@ -79,13 +73,9 @@ class ProviderError(RuntimeError):
 
 
 class NotebookError(RuntimeError):
-    """A notebook stopped with an exception.
+    """A notebook, such as `03_training`, stopped with an exception: its name and its message.
 
-    Attributes:
-        notebook: Name of the notebook, such as `03_training`.
-        cell: Number of the cell as its `In [n]` shows it; None if the kernel died.
-        ename: Name of the exception, such as `ValueError`.
-        evalue: Its message.
+    The cell is the number that its `In [n]` shows; None if the kernel died.
     """
 
     def __init__(

@@ -19,11 +19,7 @@ def write_whole(path: Path, content: bytes | str) -> None:
     """Write a file so that at every moment the old one or the new one is there, whole.
 
     It is written under another name, forced to the disk, and put in place in one step, so that a
-    full disk or a killed process leaves the old one.
-
-    Args:
-        path: the file.
-        content: its bytes, or its text, which is written in UTF-8.
+    full disk or a killed process leaves the old one. A text is written in UTF-8.
 
     Raises:
         OSError: it cannot be written.
@@ -51,11 +47,8 @@ def write_whole(path: Path, content: bytes | str) -> None:
 def alone(path: Path) -> Iterator[None]:
     """Let no other process write to a folder within the block.
 
-    The lock is a file beside the folder, `.NAME.lock`. It ends with the process that holds it,
-    however that ends, and says nothing to programs that do not ask for it.
-
-    Args:
-        path: the folder; it need not exist.
+    The lock is a file beside the folder, `.NAME.lock`; the folder need not exist. It ends with the
+    process that holds it, however that ends, and says nothing to programs that do not ask for it.
 
     Raises:
         InputError: another process holds it, or there is no writing beside the folder.
@@ -91,9 +84,6 @@ def replacing(path: Path) -> Iterator[Path]:
     If it does not, or the process is killed, what was there stays; who is killed between the two
     moves of the end leaves both, and the new one counts: see `recover`. Others are kept off by
     `alone`.
-
-    Args:
-        path: the folder or file to be replaced; it need not exist.
 
     Yields:
         Where the block makes the new one.

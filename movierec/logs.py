@@ -26,11 +26,7 @@ _package.addHandler(logging.NullHandler())  # without any handler, Python would 
 
 
 def logger(name: str) -> logging.Logger:
-    """A module's logger: `logging.getLogger`, and silent until somebody asks for what it says.
-
-    Args:
-        name: the module's `__name__`.
-    """
+    """A module's logger, by its `__name__`: silent until somebody asks for what it says."""
     return logging.getLogger(name)
 
 

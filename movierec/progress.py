@@ -90,11 +90,7 @@ def progress(silent: bool = False) -> Iterator[tuple[OnEpoch, Progress]]:
 def counted(what: str, in_bytes: bool = False) -> Iterator[Show]:
     """A live bar where a person watches, in a terminal or a notebook; what moves it.
 
-    `$MOVIEREC_PROGRESS` overrules, as in `progress`.
-
-    Args:
-        what: is counted, or done.
-        in_bytes: whether it is counted in bytes.
+    `$MOVIEREC_PROGRESS` overrules, as in `progress`. `what` is counted, or done.
     """
     if not bar_wanted():
         yield lambda done, total, said="": None

@@ -27,7 +27,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,10 +35,8 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import safetensors.numpy
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from safetensors import SafetensorError
 
 from movierec.data.features import Features
@@ -60,61 +58,51 @@ log = logger(__name__)
 FORMAT = 3
 PARTS = ("train", "validation", "test")
 PACKAGES = ("movierec", "numpy", "pandas", "pyarrow", "safetensors")  # and the recipe's
-_FILES = {
-    "tables/users.parquet",
-    "tables/movies.parquet",
-    "tables/ratings.parquet",
-    "vocabularies.json",
-    "weights.safetensors",
-    "stars.safetensors",
-    "watching.safetensors",
-    "newcomers.safetensors",
-    "history.csv",
-}
-_PICTURE = re.compile(r"plots/[A-Za-z0-9][A-Za-z0-9_-]*\.png")
 _COLUMNS = {
     "users": ("user_id", "gender", "age", "occupation", "zip"),
     "movies": ("movie_id", "title", "genres", "year", "tmdb_id", "imdb_id"),
     "ratings": ("user_id", "movie_id", "rating", "timestamp", "part"),
 }
+_ARRAYS = ("weights", "stars", "watching", "newcomers")
+_FILES = {
+    *(f"tables/{name}.parquet" for name in _COLUMNS),
+    *(f"{name}.safetensors" for name in _ARRAYS),
+    "vocabularies.json",
+    "history.csv",
+}
+_PICTURE = re.compile(r"plots/[A-Za-z0-9][A-Za-z0-9_-]*\.png")
 _LONGEST_TITLE = 1000  # words; more can only be a damaged number
-
-
-class _Open(Form):
-    """A form whose further entries are kept."""
-
-    model_config = ConfigDict(extra="allow")
 
 
 class _Format(Form):
     format: Any = None
 
 
-class _Config(_Open):
+class _Config(Form, extra="allow"):
     recipe: Shown
     seed: int
 
 
-class _Rows(_Open):
+class _Rows(Form):
     train: int
     validation: int
     test: int
 
 
-class _Metrics(_Open):
+class _Metrics(Form):
     validation: dict[str, Any] | None
     test: dict[str, Any] | None
 
 
-class _Seconds(_Open):
+class _Seconds(Form):
     prepare: float
     compile: float
     train: float
     finish: float
 
 
-class _Info(_Open):
-    """What `run.json` holds, as far as it is used here."""
+class _Info(Form, extra="allow"):
+    """What `run.json` holds, as far as it is used here; what else it holds is kept."""
 
     dataset: Shown
     config: _Config
@@ -146,7 +134,7 @@ class Run:
 
     @property
     def config(self) -> dict[str, Any]:
-        """Recipe, network, seed and split as they were used."""
+        """The recipe with its settings, the seed and the split."""
         return self.info["config"]
 
     @property
@@ -182,15 +170,13 @@ class Run:
     def tables(self) -> Tables:
         """The users, movies and ratings that the run was made from."""
         users, movies = self._table("users"), self._table("movies")
-        occupations = tuple(self.info["occupations"])
+        named = self.info["dataset"], tuple(self.info["occupations"])
         try:
             # whole numbers with missing ones among them come back from Parquet as floats
             numbers = ["year", *({"tmdb_id", "imdb_id"} & set(movies.columns))]
             movies = movies.astype(dict.fromkeys(numbers, "Int64"))
             ratings = self._ratings.drop(columns="part")
-            return validate_tables(
-                Tables(users, movies, ratings, self.info["dataset"], occupations)
-            )
+            return validate_tables(Tables(users, movies, ratings, *named))
         except (KeyError, TypeError, ValueError) as error:
             raise self._damaged(f"its tables do not fit the schema: {error}") from error
 
@@ -208,14 +194,13 @@ class Run:
 
     @cached_property
     def recommender(self) -> Recommender:
-        """The run's recommender; needs no TensorFlow."""
+        """The run's recommender."""
         stars = self._arrays("stars", ("users", "films"))
         watching = Watching(**self._arrays("watching", Watching._fields))
         newcomers = Newcomers(**self._arrays("newcomers", Newcomers._fields))
         model = Model(**stars, watching=watching, newcomers=newcomers)
-        learned = self.part != "test"
         try:
-            return Recommender(self.tables, self.features, model, learned)
+            return Recommender(self.tables, self.features, model, self.part != "test")
         except InputError as error:
             raise self._damaged(str(error)) from error
 
@@ -256,7 +241,6 @@ class Run:
 
     @cached_property
     def _ratings(self) -> pd.DataFrame:
-        """The ratings, each with its `part`."""
         return self._table("ratings")
 
     def _table(self, name: str) -> pd.DataFrame:
@@ -290,9 +274,6 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     """Open a run folder, or the run that a notebook batch left in its folder's `model`.
 
     Nothing of the folder is executed.
-
-    Args:
-        path: the folder.
 
     Raises:
         InputError: no such folder, not a run folder, one of another format, or a damaged one.
@@ -334,25 +315,13 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     return run
 
 
-@cache
-def load_once(path: str) -> Run:
-    """`load_run`, once a process: everybody who asks for this folder gets the same object.
-
-    For readers only. What a process forks from here on shares the memory of what was read.
-
-    Raises:
-        InputError: as `load_run`.
-    """
-    return load_run(path)
-
-
 def is_run(path: Path) -> bool:
     """Whether a folder is a run folder."""
     return (path / "run.json").is_file()
 
 
 def newest_run() -> Run:
-    """The run below `reports_dir()` that was finished last; see `newest_path`.
+    """The run that `newest_path` finds.
 
     Raises:
         InputError: there is none.
@@ -419,10 +388,8 @@ def write_run(
     Args:
         path: the folder; an earlier run there is replaced.
         info: settings, metrics and seconds for `run.json`.
-        tables, part, features: the prepared data; `part` is each rating's part, with the
-            categories `PARTS`.
-        trained: weights and history.
-        model: the two halves.
+        tables, part, features: the data, each rating's part (one of `PARTS`), and the encodings.
+        trained, model: what came out, and the two halves.
         plots: PNG files by name.
 
     Raises:
@@ -434,19 +401,27 @@ def write_run(
         "words": features.words,
         "title_length": features.sizes.title_length,
     }
-    ratings = tables.ratings.assign(part=part)
-    files = {
-        "tables/users.parquet": _parquet(tables.users),
-        "tables/movies.parquet": _parquet(tables.movies),
-        "tables/ratings.parquet": _parquet(ratings),
-        "vocabularies.json": json.dumps(vocabularies, ensure_ascii=False).encode(),
-        "weights.safetensors": safetensors.numpy.save(trained.weights),
-        "stars.safetensors": safetensors.numpy.save({"users": model.users, "films": model.films}),
-        "watching.safetensors": safetensors.numpy.save(model.watching._asdict()),
-        "newcomers.safetensors": safetensors.numpy.save(model.newcomers._asdict()),
-        "history.csv": trained.history.to_csv(index=False).encode(),
+    frames = {
+        "users": tables.users,
+        "movies": tables.movies,
+        "ratings": tables.ratings.assign(part=part),
     }
-    files |= {f"plots/{name}": picture for name, picture in plots.items()}
+    arrays = {
+        "weights": trained.weights,
+        "stars": {"users": model.users, "films": model.films},
+        "watching": model.watching._asdict(),
+        "newcomers": model.newcomers._asdict(),
+    }
+    files = {
+        **{
+            f"tables/{name}.parquet": frame.to_parquet(index=False)
+            for name, frame in frames.items()
+        },
+        **{f"{name}.safetensors": safetensors.numpy.save(held) for name, held in arrays.items()},
+        "vocabularies.json": json.dumps(vocabularies, ensure_ascii=False).encode(),
+        "history.csv": trained.history.to_csv(index=False).encode(),
+        **{f"plots/{name}": picture for name, picture in plots.items()},
+    }
     full = {
         "format": FORMAT,
         **info,
@@ -470,9 +445,3 @@ def write_run(
     errors = " and ".join(f"{part} {error}" for part, error in info["metrics"].items() if error)
     log.info("wrote %s; seconds %s; %s", path, info["seconds"], errors or "nothing held out")
     return load_run(path)
-
-
-def _parquet(frame: pd.DataFrame) -> bytes:
-    sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), sink)
-    return sink.getvalue()

@@ -7,10 +7,11 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ from movierec.evaluation.metrics import rating_metrics
 from movierec.files import alone
 from movierec.logs import logger
 from movierec.models.checkpoints import Checkpoint, checkpoint_folder
-from movierec.models.model import Model, complete
+from movierec.models.model import complete
 from movierec.models.recipe import Job, Recipe, Trained, resolve_recipe
 from movierec.paths import reports_dir
 from movierec.progress import say
@@ -101,29 +102,40 @@ def train(
         start_from=start_from,
         workers=bool(os.environ.get("TF_CONFIG")),
     )
-    path = (
-        Path(run_dir) if run_dir is not None else reports_dir() / f"{tables.name}-{settings.name}"
-    )
+    path = Path(run_dir or reports_dir() / f"{tables.name}-{settings.name}")
     if validation_fraction is None:
         validation_fraction = settings.validation_fraction
     with alone(path) if settings.is_chief() else nullcontext():
         began = time.perf_counter()
         check_target(path)
-        plan = _plan(
-            tables, settings, seed, holdout, holdout_fraction, holdout_seed, validation_fraction
-        )
+        tables = validate_tables(tables)
+        features = Features.fit(tables)
+        rows = encode_rows(tables, features)
+        given, test = split(tables.ratings, holdout, holdout_fraction, holdout_seed)
+        learned, chosen = validation_split(given, validation_fraction, seed)
+        parts = dict(zip(PARTS, (learned, chosen, test), strict=True))
+        settings = settings.starting_at(float(rows.rating[learned].mean(dtype=np.float64)))
+        config = {
+            "recipe": settings.name,
+            **{k: v for k, v in dataclasses.asdict(settings).items() if k != "name"},
+            "seed": seed,
+            **holdout_record(holdout, holdout_seed, test, len(rows.rating)),
+            "validation_fraction": validation_fraction,
+        }
         earlier = None if start_from is None else load_run(start_from)
         if earlier:
-            plan.config["start_from"] = earlier.info["files"]["weights.safetensors"]
-        checkpoint = _checkpoint(path, plan)
+            config["start_from"] = earlier.info["files"]["weights.safetensors"]
+        info = {"config": config, "data_sha256": _checksum(features, rows, learned, chosen)}
+        checkpoint = Checkpoint(checkpoint_folder(path), _all_that_counts(info, settings))
         if resume and not checkpoint.exists() and is_run(path):
-            return _complete(path, plan)
-        log.info("training %s for %s on %s: %s", settings.name, path, tables.name, plan)
+            return _complete(path, info)
+        info["rows"] = {part: len(numbers) for part, numbers in parts.items()}
+        log.info("training %s for %s: rows %s, seed %d", settings.name, path, info["rows"], seed)
         path.parent.mkdir(parents=True, exist_ok=True)
         job = Job(
-            features=plan.features,
-            learned=plan.rows.mapped(plan.learned, path.parent),
-            chosen=plan.rows.take(plan.chosen),
+            features=features,
+            learned=rows.mapped(learned, path.parent),
+            chosen=rows.take(chosen),
             seed=seed,
             checkpoint=checkpoint,
             tensorboard=Path(tensorboard) / path.name if tensorboard else None,
@@ -132,9 +144,10 @@ def train(
         if settings.is_chief():
             _begin(checkpoint, resume)
         prepared = time.perf_counter() - began
-        trained = plan.recipe.fit(job)
+        trained = settings.fit(job)
         if settings.is_chief():
-            _write(path, plan, trained, job, prepared)
+            data = tables, rows, parts
+            _write(path, info | {"versions": settings.versions()}, *data, job, trained, prepared)
             checkpoint.remove()  # not before the run is in its place
         settings.meet()  # the other workers may read it
         return load_run(path)
@@ -155,162 +168,57 @@ def _begin(checkpoint: Checkpoint, resume: bool) -> None:
         checkpoint.remove()  # what a killed process has left of one, too
 
 
-class _Plan(NamedTuple):
-    """What is to be trained on what: all rows, and the numbers of those of each part."""
-
-    recipe: Recipe
-    tables: Tables
-    features: Features
-    rows: Rows
-    learned: RowNumbers
-    chosen: RowNumbers
-    test: RowNumbers
-    config: dict[str, Any]
-    data_sha256: str
-
-    def __str__(self) -> str:
-        return (
-            f"rows to learn from {len(self.learned)}, validation {len(self.chosen)}, test "
-            f"{len(self.test)}, seed {self.config['seed']}"
-        )
-
-
-def _plan(
+def _write(
+    path: Path,
+    info: dict[str, Any],
     tables: Tables,
-    recipe: Recipe,
-    seed: int,
-    holdout: str | npt.ArrayLike,
-    holdout_fraction: float,
-    holdout_seed: int,
-    validation_fraction: float,
-) -> _Plan:
-    """Check, encode and split the data; arguments as in `train`."""
-    tables = validate_tables(tables)
-    features = Features.fit(tables)
-    rows = encode_rows(tables, features)
-    given, test = split(tables.ratings, holdout, holdout_fraction, holdout_seed)
-    learned, chosen = validation_split(given, validation_fraction, seed)
-    recipe = recipe.starting_at(float(rows.rating[learned].mean(dtype=np.float64)))
-    config = {
-        "recipe": recipe.name,
-        **{k: v for k, v in dataclasses.asdict(recipe).items() if k != "name"},
-        "seed": seed,
-        **holdout_record(holdout, holdout_seed, test, len(rows.rating)),
-        "validation_fraction": validation_fraction,
-    }
-    data_sha256 = _checksum(features, rows, learned, chosen)
-    return _Plan(recipe, tables, features, rows, learned, chosen, test, config, data_sha256)
-
-
-def _write(path: Path, plan: _Plan, trained: Trained, job: Job, prepare_seconds: float) -> None:
+    rows: Rows,
+    parts: dict[str, RowNumbers],
+    job: Job,
+    trained: Trained,
+    prepared: float,
+) -> None:
     """Complete the model with what the recipe does not train, measure it, and write the run.
 
-    Args:
-        path: the folder.
-        plan: what was trained on.
-        trained: what came out.
-        job: what it had to do.
-        prepare_seconds: until the training.
+    `info` is what `run.json` holds, as far as it is known before the training; `parts` are the row
+    numbers of each of `PARTS`, and `prepared` the seconds until the training.
     """
     began = time.perf_counter()
-    given = plan.rows.take(np.sort(np.concatenate([plan.learned, plan.chosen])))
-    model = complete(trained, plan.features, job.learned, given, job.seed)
-    parts = {"train": plan.learned, "validation": plan.chosen, "test": plan.test}
-    codes = np.zeros(len(plan.rows.rating), dtype=np.int8)
-    for part, numbers in parts.items():
-        codes[numbers] = PARTS.index(part)
-    seconds = dict(trained.seconds)
-    metrics = {part: _errors(model, plan.rows, parts[part]) for part in ("validation", "test")}
+    given = rows.take(np.sort(np.concatenate([parts["train"], parts["validation"]])))
+    model = complete(trained, job.features, job.learned, given, job.seed)
+    part = np.full(len(rows.rating), "train", dtype=object)
+    metrics: dict[str, Any] = {}
+    for name in ("validation", "test"):
+        part[parts[name]], held_out = name, rows.take(parts[name])
+        stars = pair_scores(model.users, model.films, held_out.user_idx, held_out.movie_idx)
+        stars = np.clip(stars, rows.rating.min(), rows.rating.max())
+        metrics[name] = rating_metrics(held_out.rating, stars) if len(stars) else None
     pictures = {name: offer("pictures", name)(trained.history) for name in offered("pictures")}
-    info = {
-        "config": plan.config,
-        "data_sha256": plan.data_sha256,
-        "rows": {part: len(numbers) for part, numbers in parts.items()},
-        "parameters": sum(weight.size for weight in trained.weights.values()),
-        "best_epoch": trained.best_epoch,
-        "metrics": metrics,
-        "seconds": {
-            "prepare": prepare_seconds + seconds.pop("build"),
-            **seconds,
-            "finish": time.perf_counter() - began,
-        },
-        "versions": plan.recipe.versions(),
-    }
+    build, finish = trained.seconds["build"], time.perf_counter() - began
+    seconds = {name: trained.seconds[name] for name in ("compile", "train")}
     write_run(
         path,
-        info=info,
-        tables=plan.tables,
-        part=pd.Categorical.from_codes(codes, list(PARTS)),
-        features=plan.features,
+        info={
+            **info,
+            "parameters": sum(weight.size for weight in trained.weights.values()),
+            "best_epoch": trained.best_epoch,
+            "metrics": metrics,
+            "seconds": {"prepare": prepared + build, **seconds, "finish": finish},
+        },
+        tables=tables,
+        part=pd.Categorical(part, PARTS),
+        features=job.features,
         trained=trained,
         model=model,
         plots={f"{name}.png": picture for name, picture in pictures.items() if picture},
     )
 
 
-def _errors(model: Model, rows: Rows, part: RowNumbers) -> dict[str, float] | None:
-    if not len(part):
-        return None
-    given = rows.take(part)
-    scores = pair_scores(model.users, model.films, given.user_idx, given.movie_idx)
-    return rating_metrics(given.rating, np.clip(scores, rows.rating.min(), rows.rating.max()))
-
-
-def train_or_load(
-    tables: Tables, run_dir: str | os.PathLike[str] | None = None, **settings: Any
-) -> Run:
-    """The run in a folder; trained first where there is none yet.
-
-    Args:
-        tables: what to train on.
-        run_dir: the run folder; the one that the notebooks use, `reports/DATASET/model`, when not
-            given.
-        settings: for `train`.
-
-    Raises:
-        InputError: as `train` and `load_run`.
-    """
-    path = Path(run_dir) if run_dir else reports_dir() / tables.name / "model"
-    return load_run(path) if is_run(path) else train(tables, run_dir=path, **settings)
-
-
-def train_beside(
-    run: Run, recipe: str = "best", run_dir: str | os.PathLike[str] | None = None
-) -> Run:
-    """Another recipe on the data of a run, with the same rows held out, to be compared with it.
-
-    It is trained where it is not there yet, or where what is there has another recipe, other data
-    or other held-out rows.
-
-    Args:
-        run: of any recipe.
-        recipe: the other's name.
-        run_dir: where the other run is or comes to be. None: beside the run, in a folder of the
-            recipe's name for a run in `model`, as the notebooks have it, else `NAME-RECIPE`.
-
-    Raises:
-        InputError: a folder that is taken by something else, or that another process writes to.
-    """
-    name = recipe if run.path.name == "model" else f"{run.path.name}-{recipe}"
-    path = Path(run_dir) if run_dir else run.path.with_name(name)
-    held_out = run.part == "test"
-    if is_run(path):
-        there = load_run(path)
-        names = ("users", "movies", "ratings")
-        same = [getattr(there.tables, name).equals(getattr(run.tables, name)) for name in names]
-        same += [there.config["recipe"] == recipe, np.array_equal(there.part == "test", held_out)]
-        if all(same):
-            return there
-    holdout = np.flatnonzero(held_out) if held_out.any() else "none"
-    return train(run.tables, recipe, run.config["seed"], path, holdout=holdout)
-
-
-def _checkpoint(path: Path, plan: _Plan) -> Checkpoint:
-    """The checkpoint of a run, with all that its numbers depend on, one setting an entry."""
-    settings = {k: v for k, v in plan.config.items() if k != "network"}
-    settings |= plan.config.get("network", {}) | {"data_sha256": plan.data_sha256}
-    settings |= {"movierec": version("movierec")} | plan.recipe.versions()
-    return Checkpoint(checkpoint_folder(path), settings)
+def _all_that_counts(info: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """All that the numbers of a training depend on, one setting an entry."""
+    settings = {k: v for k, v in info["config"].items() if k != "network"}
+    settings |= info["config"].get("network", {}) | {"data_sha256": info["data_sha256"]}
+    return settings | {"movierec": version("movierec")} | recipe.versions()
 
 
 def _checksum(features: Features, rows: Rows, *parts: RowNumbers) -> str:
@@ -322,11 +230,11 @@ def _checksum(features: Features, rows: Rows, *parts: RowNumbers) -> str:
     return digest.hexdigest()
 
 
-def _complete(path: Path, plan: _Plan) -> Run:
+def _complete(path: Path, info: Mapping[str, Any]) -> Run:
     """The complete run in a folder, if it is the one that these settings and data would make."""
     run = load_run(path)
-    wanted = json.loads(json.dumps(plan.config))  # as run.json holds it
-    if run.config != wanted or run.info.get("data_sha256") != plan.data_sha256:
+    wanted = json.loads(json.dumps(info))  # as run.json holds it
+    if any(run.info.get(name) != value for name, value in wanted.items()):
         raise InputError(
             f"{path} holds a complete run of other settings or other data, and there is nothing to "
             "resume; train without --resume to replace it, or name another folder"

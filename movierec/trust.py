@@ -83,15 +83,10 @@ def leads_out(path: Path, folder: Path) -> bool:
 
 
 def check_within(path: Path, folder: Path, mend: str) -> None:
-    """Refuse a path that leads out of a folder that may be anybody's.
-
-    Args:
-        path: below the folder.
-        folder: the folder.
-        mend: what to do about it, such as "name the run folder itself, if you trust it".
+    """Refuse a path below a folder that may be anybody's if it leads out of it.
 
     Raises:
-        InputError: it is a link to something outside.
+        InputError: it is a link to something outside; `mend` says what to do about it.
     """
     if leads_out(path, folder):
         raise InputError(f"{path} is a link that leads out of {folder}; {mend}")

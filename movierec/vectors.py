@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ Vectors = npt.NDArray[np.float32]  # (rows, vector_dim)
 Indices = npt.NDArray[np.int32]
 
 BLOCK = 65_536  # pairs multiplied at once
+USERS = 256  # scored at once: with a few thousand films their scores stay in the cache
 SHORTEST_GROUP = 4  # values; with fewer, a partition of whole rows is as quick
 FEW = 16_384  # values in all, of which that is so too
 
@@ -59,15 +61,11 @@ def pair_scores(
     user_idx: npt.NDArray[np.integer],
     movie_idx: npt.NDArray[np.integer],
 ) -> npt.NDArray[np.float32]:
-    """Dot products of pairs of rows.
+    """Dot products of n pairs of rows; float32 (n,), not clipped.
 
     Args:
-        users: (user rows, d).
-        movies: (movie rows, d).
+        users, movies: (user rows, d) and (movie rows, d).
         user_idx, movie_idx: (n,) row numbers.
-
-    Returns:
-        float32 (n,), not clipped.
     """
     scores = np.empty(len(user_idx), dtype=np.float32)
     for a in range(0, len(user_idx), BLOCK):
@@ -80,6 +78,43 @@ def unit_rows(vectors: Vectors) -> Vectors:
     """Rows scaled to length 1; a row of zeros stays as it is."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.divide(vectors, np.where(lengths > 0, lengths, 1), dtype=np.float32)
+
+
+def top_lists(
+    scores: Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]],
+    users: npt.NDArray[np.integer],
+    is_film: npt.NDArray[np.bool_],
+    left_out: Callable[[int], npt.NDArray[np.integer]] | None,
+    k: int,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """The k films that score highest for each user, in blocks: never users x films at once.
+
+    Args:
+        scores: user rows, (n,), to a new array of each movie row's score, (n, movie rows).
+        users: (n,) user rows.
+        is_film: (movie rows,) which rows are films; some are free.
+        left_out: gives the rows of the films that a user is not shown; None: all are.
+        k: length of a list.
+
+    Returns:
+        int64 (n, k) film rows, best first, -1 where there are fewer films; float32 (n, k) their
+        scores, -inf there.
+    """
+    lists = np.full((len(users), k), -1, dtype=np.int64)
+    values = np.full((len(users), k), -np.inf, dtype=np.float32)
+    free = np.flatnonzero(~is_film)
+    for a in range(0, len(users), USERS):
+        block = users[a : a + USERS]
+        found = scores(block)
+        found[:, free] = -np.inf
+        if left_out:
+            for row, user in zip(found, block, strict=True):
+                row[left_out(user)] = -np.inf
+        best = top_k(found, k)
+        part = slice(a, a + USERS), slice(best.shape[1])
+        lists[part], values[part] = best, found[np.arange(len(found))[:, None], best]
+    values[lists < 0] = -np.inf
+    return lists, values
 
 
 def top_k(scores: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64]:

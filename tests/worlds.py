@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec.data.attributes import attribute_counts
+from movierec.data.attributes import movie_attributes, user_attributes
 from movierec.data.features import Features
 from movierec.data.tables import Tables
 from movierec.models.model import Model
@@ -72,7 +72,7 @@ def drawn_model(features: Features, seed: int = 0, d: int = 3, r: int = 4) -> Mo
     """Both halves and what newcomers come from, drawn: nothing is trained."""
     rng = np.random.default_rng(seed)
     users, movies = len(features.users), len(features.movies)
-    people, traits = attribute_counts(features)
+    people, traits = (each(features).shape[1] for each in (user_attributes, movie_attributes))
 
     def drawn(*shape: int, scale: float = 1.0) -> np.ndarray:
         return rng.normal(0, scale, shape).astype(np.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,6 +11,8 @@ from movierec.data.features import GENDERS, Features
 from movierec.data.tables import AGE_BANDS
 
 Array = npt.NDArray[np.float32]
+Which = slice | Sequence[int] | npt.NDArray[np.integer]  # row numbers of users or films
+ALL = slice(None)
 
 SCALE = 0.3  # of most entries: under one ridge, attributes weigh less than a long history
 PERIODS = np.arange(1920, 2031, 6)  # years in which a period is centred
@@ -17,23 +21,19 @@ MOST_PAIRED = 40  # genres; more would make more pairs than there are films to l
 MIDDLE_YEAR, YEARS = 1985.0, 15.0  # zero and unit of the year, where it meets a genre
 
 
-def attribute_counts(features: Features) -> tuple[int, int]:
-    """How many columns `user_attributes` and `movie_attributes` have."""
-    people = len(GENDERS) + len(AGE_BANDS) + features.occupations if features.user_fields else 0
-    genres = len(features.genres) - 1  # index 0 is the padding
-    pairs = genres * (genres - 1) // 2 if genres <= MOST_PAIRED else 0
-    return people, 2 * genres + len(PERIODS) + pairs + 1
-
-
-def user_attributes(features: Features) -> Array:
+def user_attributes(features: Features, rows: Which = ALL) -> Array:
     """Gender, age band and job, one-hot.
 
+    Args:
+        features: the encodings.
+        rows: of which users; all if not given.
+
     Returns:
-        float32 (user rows, genders + ages + jobs), or (user rows, 0) without demographics.
+        float32 (rows, genders + ages + jobs), or (rows, 0) without demographics.
     """
     if not features.user_fields:
-        return np.zeros((len(features.users), 0), np.float32)
-    return encode_people(features, **features.user_fields)
+        return np.zeros((len(features.users.ids[rows]), 0), np.float32)
+    return encode_people(features, **{k: codes[rows] for k, codes in features.user_fields.items()})
 
 
 def encode_people(
@@ -62,22 +62,25 @@ def encode_people(
     return (SCALE * np.concatenate(blocks, axis=1)).astype(np.float32)
 
 
-def movie_attributes(features: Features) -> Array:
+def movie_attributes(features: Features, rows: Which = ALL) -> Array:
     """Genres, pairs of genres, period, and genres by year.
 
-    Data with more than `MOST_PAIRED` genres, such as tags, gets no pairs.
+    Data with more than `MOST_PAIRED` genres, such as tags, gets no pairs. A film of unknown year
+    stands in no period and at the middle year.
 
-    A film of unknown year stands in no period and at the middle year.
+    Args:
+        features: the encodings.
+        rows: of which films; all if not given.
 
     Returns:
-        float32 (movie rows, attributes).
+        float32 (rows, attributes).
     """
-    slots = features.movie_fields["genres"]
+    slots, years = features.movie_fields["genres"][rows], features.years[rows]
     genres = np.zeros((len(slots), len(features.genres)), np.float32)
     np.put_along_axis(genres, slots.astype(np.intp), 1.0, axis=1)
     genres = genres[:, 1:]  # index 0 is the padding
-    known = ~np.isnan(features.years)
-    year = np.where(known, features.years, MIDDLE_YEAR)[:, None]
+    known = ~np.isnan(years)
+    year = np.where(known, years, MIDDLE_YEAR)[:, None]
     periods = np.exp(-(((year - PERIODS) / PERIOD) ** 2) / 2) * known[:, None]
     paired = genres.shape[1] if genres.shape[1] <= MOST_PAIRED else 0
     first, second = np.triu_indices(paired, 1)

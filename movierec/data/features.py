@@ -11,7 +11,6 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from movierec.data.tables import AGE_BANDS, YEAR, Tables
 from movierec.errors import InputError
@@ -208,32 +207,3 @@ def _padded(
     for movie_idx, row in zip(movies.used, rows, strict=True):
         table[movie_idx, : len(row)] = [index[entry] for entry in row[:width]]
     return table
-
-
-def joined_table(
-    tables: Tables, features: Features, rows: slice | npt.NDArray[np.int64] = slice(None)
-) -> pd.DataFrame:
-    """The three tables joined on user and movie, encoded, as the source document prints them.
-
-    Args:
-        tables: the tables that `features` was fitted on.
-        features: their encodings.
-        rows: which ratings to join, by position.
-
-    Returns:
-        One row a rating with `UserID`, `MovieID`, `ratings`, `Gender`, `Age`, `JobID` (where the
-        data has them), `Title` and `Genres` (lists of indices).
-    """
-    ratings = tables.ratings.iloc[rows]
-    user_idx = features.users.encode(ratings["user_id"])
-    movie_idx = features.movies.encode(ratings["movie_id"])
-    names = {"gender": "Gender", "age": "Age", "job": "JobID"}
-    columns: dict[str, object] = {
-        "UserID": ratings["user_id"].to_numpy(),
-        "MovieID": ratings["movie_id"].to_numpy(),
-        "ratings": ratings["rating"].to_numpy(),
-    }
-    columns |= {names[field]: values[user_idx] for field, values in features.user_fields.items()}
-    columns["Title"] = features.movie_fields["title"][movie_idx].tolist()
-    columns["Genres"] = features.movie_fields["genres"][movie_idx].tolist()
-    return pd.DataFrame(columns, index=ratings.index)

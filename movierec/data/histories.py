@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,36 +38,21 @@ COLUMNS = {  # what each site calls its columns, and people theirs; in this orde
 
 
 class Line(NamedTuple):
-    """A film as a file names it.
+    """A film as a file names it."""
 
-    Attributes:
-        number: of the line in the file, from 1.
-        title: without its year.
-        year: None if the file does not say.
-        stars: as they stand in the file.
-    """
-
-    number: int
-    title: str
-    year: int | None
-    stars: float
+    number: int  # of the line in the file, from 1
+    title: str  # without its year
+    year: int | None  # None if the file does not say
+    stars: float  # as they stand in the file
 
 
 class History(NamedTuple):
-    """A file's films among those of the data.
+    """A file's films among those of the data; of one that stands in it twice, the last counts."""
 
-    Attributes:
-        ratings: stars by movie id, in the order of the file; of a film that stands in it twice, the
-            last.
-        doubtful: lines that may be one of a few films, with their ids.
-        missing: lines that are none of the data's films.
-        skipped: lines without stars, or that are no films.
-    """
-
-    ratings: dict[int, float]
-    doubtful: list[tuple[Line, list[int]]]
-    missing: list[Line]
-    skipped: int
+    ratings: dict[int, float]  # stars by movie id, in the order of the file
+    doubtful: list[tuple[Line, list[int]]]  # lines that may be one of a few films, with their ids
+    missing: list[Line]  # that are none of the data's films
+    skipped: int  # lines without stars, or that are no films
 
 
 def read_history(
@@ -88,18 +74,14 @@ def read_history(
         >>> history = read_history("ratings.csv", rec.tables.movies, rec.star_values)
         >>> me = rec.new_user(history.ratings)
     """
-    lines, skipped = read_lines(_content(source))
-    tenths = any(line.stars > 5 for line in lines)
-    lines = [line._replace(stars=line.stars / (2 if tenths else 1)) for line in lines]
+    lines, skipped = _lines(_content(source))
+    if any(line.stars > 5 for line in lines):
+        lines = [line._replace(stars=line.stars / 2) for line in lines]
     return _matched(lines, movies, star_values, skipped)
 
 
-def read_lines(content: bytes) -> tuple[list[Line], int]:
-    """The films that a file names, and how many lines have no stars or are no films.
-
-    Raises:
-        InputError: as `read_history`.
-    """
+def _lines(content: bytes) -> tuple[list[Line], int]:
+    """The films that a file names, and how many lines have no stars or are no films."""
     if len(content) > LARGEST:
         raise InputError(
             f"the file has {len(content):,} bytes; expected a table of ratings of {LARGEST:,} at "
@@ -159,11 +141,8 @@ def _places(head: list[str]) -> dict[str, int]:
             "this is a data set's ratings.csv, of many people and without titles; expected one's "
             "own ratings, as MovieLens exports them under Your profile"
         )
-    places = {}
-    for column, called in COLUMNS.items():
-        there = [names.index(name) for name in called if name in names]
-        if there:
-            places[column] = there[0]
+    found = {column: [n for n in called if n in names] for column, called in COLUMNS.items()}
+    places = {column: names.index(called[0]) for column, called in found.items() if called}
     if missing := [column for column in ("title", "stars") if column not in places]:
         shown = one_line(", ".join(head), 80) or "nothing"
         raise InputError(
@@ -197,12 +176,8 @@ def _line(number: int, row: list[str], places: dict[str, int]) -> Line | None:
         )
     year = YEAR.search(title)
     told = cell("year") or (year[1] if year else "")
-    return Line(
-        number,
-        YEAR.sub("", title).strip() or title,
-        int(told) if told.isascii() and told.isdigit() and len(told) == 4 else None,
-        given,
-    )
+    told_year = int(told) if re.fullmatch("[0-9]{4}", told) else None
+    return Line(number, YEAR.sub("", title).strip() or title, told_year, given)
 
 
 def _matched(
@@ -222,7 +197,7 @@ def _matched(
     missing: list[Line] = []
     for line in lines:
         same = called.get(_bare(line.title), [])
-        near = [row for row in same if _apart(line.year, years[row]) <= YEARS_APART]
+        near = [row for row in same if _near(line.year, years[row])]
         exact = [row for row in near if years[row] == line.year]
         sure = exact if len(exact) == 1 else near
         if len(sure) == 1:
@@ -241,8 +216,9 @@ def _bare(title: str) -> str:
     return LEADING.sub("", plain_title(title))
 
 
-def _apart(first: int | None, second: int | None) -> int:
-    return abs(first - second) if first is not None and second is not None else 0
+def _near(first: int | None, second: int | None) -> bool:
+    """Whether two years may be the same film's; one that is not known may be any."""
+    return first is None or second is None or abs(first - second) <= YEARS_APART
 
 
 def _alike(line: Line, by_year: dict[int | None, dict[int, str]]) -> list[int]:

@@ -108,8 +108,9 @@ def _read_100k(source: Source, name: str) -> Tables:
 def _read_csv(source: Source, name: str) -> Tables:
     text = {"movieId": pa.int64(), "title": pa.string(), "genres": pa.string()}
     movies = _csv_columns(source, "movies.csv", text).rename(columns={"movieId": "movie_id"})
-    numbers = dict(zip(("userId", "movieId", "rating", "timestamp"), _RATING_TYPES, strict=True))
-    ratings = _csv_columns(source, "ratings.csv", numbers).set_axis(_RATING_COLUMNS, axis=1)
+    names = ("userId", "movieId", "rating", "timestamp")
+    numbers = dict(zip(names, _RATINGS.values(), strict=True))
+    ratings = _csv_columns(source, "ratings.csv", numbers).set_axis(list(_RATINGS), axis=1)
     users = pd.DataFrame({"user_id": np.unique(ratings["user_id"])})
     if "links.csv" in source.names:
         movies = movies.join(_links(source), on="movie_id")
@@ -149,10 +150,10 @@ def _text(source: Source, name: str) -> str:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
-    if re.search(_NO_TEXT, text):
-        for number, line in enumerate(_split(text), start=1):
-            if re.search(_NO_TEXT, line):
-                _complain(source, name, number, line, "text in latin-1 or UTF-8 (bad encoding)")
+    if stray := _NO_TEXT.search(text):
+        lines = _split(text[: stray.end()])
+        line = _split(text)[len(lines) - 1]
+        _complain(source, name, len(lines), line, "text in latin-1 or UTF-8 (bad encoding)")
     return text
 
 
@@ -222,8 +223,12 @@ def _parse_lines(
     )
 
 
-_RATING_COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
-_RATING_TYPES = (pa.int64(), pa.int64(), pa.float32(), pa.int64())
+_RATINGS = {
+    "user_id": pa.int64(),
+    "movie_id": pa.int64(),
+    "rating": pa.float32(),
+    "timestamp": pa.int64(),
+}
 _KINDS = {pa.int64(): "whole number", pa.float32(): "number", pa.string(): "text in UTF-8"}
 
 
@@ -236,15 +241,15 @@ def read_ratings(source: Source, name: str, expected: str, separator: str) -> pd
             raise pa.ArrowInvalid(f"a tab where {separator} was expected")
         table = pa.csv.read_csv(
             pa.BufferReader(tabbed),
-            pa.csv.ReadOptions(column_names=_RATING_COLUMNS),
+            pa.csv.ReadOptions(column_names=list(_RATINGS)),
             pa.csv.ParseOptions(delimiter="\t", quote_char=False),
-            _convert_options(dict(zip(_RATING_COLUMNS, _RATING_TYPES, strict=True))),
+            _convert_options(_RATINGS),
         )
     except pa.ArrowInvalid as error:
         lines = enumerate(_split(plain.decode("latin-1")), start=1)
         rows = ((number, line.split(separator)) for number, line in lines)
-        columns = _RATING_COLUMNS
-        _find_bad_row(source, name, rows, separator, expected, columns, _RATING_TYPES, str(error))
+        columns = list(_RATINGS.items())
+        _find_bad_row(source, name, rows, separator, expected, columns, str(error))
     return table.to_pandas()
 
 
@@ -272,8 +277,8 @@ def _csv_columns(source: Source, name: str, types: Mapping[str, pa.DataType]) ->
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         records = _csv_records(source, name)
         next(number for number, cells in records if any(cells))  # the header
-        order = [types.get(column, pa.string()) for column in header]
-        _find_bad_row(source, name, records, ",", expected, header, order, str(error))
+        columns = [(column, types.get(column, pa.string())) for column in header]
+        _find_bad_row(source, name, records, ",", expected, columns, str(error))
     if not table.num_rows:
         raise InputError(f"{source.where(name)} has a header alone; expected at least one row")
     return table.to_pandas()
@@ -302,23 +307,22 @@ def _find_bad_row(
     rows: Iterable[tuple[int, Sequence[str]]],
     separator: str,
     expected: str,
-    columns: Sequence[str],
-    types: Sequence[pa.DataType],
+    columns: Sequence[tuple[str, pa.DataType]],
     reason: str,
 ) -> NoReturn:
     """Name the line that the fast reader could not take."""
     for number, cells in rows:
         if not any(cells):
             continue
-        line, wanted = separator.join(cells), f"{expected} ({len(types)} fields)"
-        if len(cells) != len(types):
+        line, wanted = separator.join(cells), f"{expected} ({len(columns)} fields)"
+        if len(cells) != len(columns):
             mend = ""
             if "\n" in line:
                 mend = "; a quote that is opened must be closed"
-            elif separator == "," and len(cells) > len(types):
+            elif separator == "," and len(cells) > len(columns):
                 mend = "; text with a comma in it stands in quotes"
             _complain(source, name, number, line, f"{wanted}, not {len(cells)}{mend}")
-        for column, cell, kind in zip(columns, cells, types, strict=True):
+        for (column, kind), cell in zip(columns, cells, strict=True):
             if not _fits(cell, kind):
                 fault = f"{column} {shortened(cell, 40)!r} is no {_KINDS[kind]}"
                 _complain(source, name, number, line, f"{wanted}; {fault}")

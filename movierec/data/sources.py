@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import lzma
-import os
 import re
 import struct
 import zipfile
@@ -33,16 +32,6 @@ class Source:
 
     def where(self, name: str) -> str:
         return f"{self.label}/{name}"
-
-
-def check_files(path: str | os.PathLike[str], name: str) -> str:
-    """The form of a folder or zip, see `FORMS`; the contents of its files are not looked at.
-
-    Raises:
-        InputError: a file is missing, or the zip is damaged; `name` is what it should be.
-    """
-    with opened(Path(path), name) as source:
-        return form_of(source)
 
 
 @contextmanager

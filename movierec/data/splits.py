@@ -145,7 +145,7 @@ def validation_split(
     Args:
         rows: row numbers of the training part.
         fraction: part that is cut off, from 0 (none) to below 1.
-        seed: seed of the draw.
+        seed: of the draw.
 
     Returns:
         Row numbers that remain for training, and those of the validation part.

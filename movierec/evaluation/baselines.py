@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
 
-from movierec.evaluation.metrics import LIKED, rating_metrics
+from movierec.evaluation.metrics import LIKED
 from movierec.vectors import Indices, Rows, Vectors, pair_scores
 
 DAMPING = 5.0  # ratings at the overall mean that every mean starts with
@@ -104,14 +104,14 @@ def factor_model(train: Rows, users: int, movies: int, seed: int = 0) -> Baselin
     """
     mean = _mean(train)
     residual = (train.rating - mean).astype(np.float32)
-    by_user = _grouped(train.user_idx, train.movie_idx, residual, users)
-    by_movie = _grouped(train.movie_idx, train.user_idx, residual, movies)
+    by_user = sparse.csr_array((residual, train[:2]), shape=(users, movies))
+    by_movie = by_user.T.tocsr()
     # a row is [bias, factors]
     user = np.random.default_rng(seed).normal(0, 0.1, (users, 1 + FACTORS)).astype(np.float32)
     user[:, 0] = 0
     for _ in range(FACTOR_PASSES):
-        movie = _ridges(*by_movie, user)
-        user = _ridges(*by_user, movie)
+        movie = _ridges(by_movie, user)
+        user = _ridges(by_user, movie)
     left = np.insert(user, 0, 1, axis=1)  # [1, user's bias, factors]
     right = np.insert(movie, 1, 1, axis=1)  # [film's bias, 1, factors]
     right[:, 0] += mean
@@ -161,25 +161,6 @@ BASELINES: dict[str, Callable[[Rows, int, int], Baseline]] = {
 MEANS = ("global mean", "user mean", "movie mean", "biases")  # what needs no learning
 
 
-def errors_of_means(train: Rows, measured: Rows, users: int, movies: int) -> dict[str, float]:
-    """How far off one is with means alone.
-
-    Args:
-        train, users, movies: what each of `MEANS` is fitted on, as in `global_mean`.
-        measured: the rows to predict; at least one.
-
-    Returns:
-        Mean squared error (stars²) by name, of predictions that are not clipped.
-    """
-    errors = {}
-    for name in MEANS:
-        predict = BASELINES[name](train, users, movies).predict
-        assert predict is not None  # all of them predict ratings
-        predicted = predict(measured.user_idx, measured.movie_idx)
-        errors[name] = rating_metrics(measured.rating, predicted)["mse"]
-    return errors
-
-
 def _mean(train: Rows) -> float:
     return float(np.mean(train.rating, dtype=np.float64))
 
@@ -193,31 +174,17 @@ def _same_for_all(score: npt.NDArray) -> Callable[[Indices], npt.NDArray[np.floa
     return lambda user_idx: np.tile(score.astype(np.float32), (len(user_idx), 1))
 
 
-def _grouped(
-    idx: Indices, other_idx: Indices, target: npt.NDArray[np.float32], rows: int
-) -> tuple[npt.NDArray[np.int64], Indices, npt.NDArray[np.float32]]:
-    """Where each row's ratings begin, and the other side and the target of each, row by row."""
-    order = np.argsort(idx, kind="stable")
-    starts = np.append(0, np.cumsum(np.bincount(idx, minlength=rows)))
-    return starts, other_idx[order], target[order]
-
-
-def _ridges(
-    starts: npt.NDArray[np.int64],
-    other_idx: Indices,
-    target: npt.NDArray[np.float32],
-    other: Vectors,
-) -> Vectors:
-    """The best biases and factors (rows, 1 + factors) given those of the other side."""
-    target = target - other[other_idx, 0]
+def _ridges(residual: sparse.csr_array, other: Vectors) -> Vectors:
+    """The best biases and factors (rows, 1 + factors) given those of the columns."""
+    target = residual.data - other[residual.indices, 0]
     inputs = other.copy()
     inputs[:, 0] = 1  # what a row's own bias is multiplied with
     width = other.shape[1]
-    solved = np.zeros((len(starts) - 1, width), dtype=np.float32)
-    counts = np.diff(starts)
+    solved = np.zeros((residual.shape[0], width), dtype=np.float32)
+    counts = np.diff(residual.indptr)
     for row in np.flatnonzero(counts):
-        part = slice(starts[row], starts[row + 1])
-        design = inputs[other_idx[part]]  # (ratings, 1 + factors)
+        part = slice(residual.indptr[row], residual.indptr[row + 1])
+        design = inputs[residual.indices[part]]  # (ratings, 1 + factors)
         gram = design.T @ design
         gram.flat[:: width + 1] += FACTOR_DAMPING * counts[row] ** 0.5
         solved[row] = np.linalg.solve(gram, design.T @ target[part])

@@ -1,13 +1,13 @@
 """How good a run is on its held-out rows, beside what else could be used.
 
-Every method goes the same way: predicted stars and a list of k films for each user (`Measured`),
-from them a value of each metric for each user (`Measured.by_user`), from these the means, their
-intervals, and paired differences of two methods.
+Every method goes the same way: predicted stars and a list of k films for each user, from them a
+value of each metric for each user (`Measured`), from these the means, their intervals, and paired
+differences of two methods.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import sparse
 
-from movierec.data.features import GENDERS
-from movierec.data.tables import AGE_BAND_NAMES
 from movierec.errors import InputError
 from movierec.evaluation.baselines import BASELINES, EASE_FILMS, Baseline
 from movierec.evaluation.metrics import (
@@ -27,15 +26,13 @@ from movierec.evaluation.metrics import (
     intervals,
     list_metrics,
     list_traits,
-    top_lists,
 )
-from movierec.vectors import Rows
+from movierec.vectors import Indices, Rows, top_lists
 
 if TYPE_CHECKING:
     from movierec.runs import Run
 
 BY_STARS = ", by stars alone"  # behind a run's name: its films in the order of predicted stars
-BANDS = {"0": 0, "1–10": 10, "11–50": 50, "51–200": 200, "201–1000": 1000, "over 1000": np.inf}
 
 
 @dataclass(frozen=True)
@@ -78,15 +75,14 @@ class Measured:
             shown = len(np.unique(self.lists[self.lists >= 0]))
             counts = {f"shown@{k}": shown, f"coverage@{k}": shown / self.films}
             result["ranking"] = value | counts | {"users": len(self.users)}
-        limits = frame[["low", "high"]].to_numpy().tolist()
-        return result | {"intervals": dict(zip(frame.index, limits, strict=True))}
+        return result | {"intervals": frame[["low", "high"]].T.to_dict("list")}
 
 
 def known_and_held_out(run: Run, part: str = "test") -> tuple[Rows, Rows]:
     """The rows that a method may learn from, and those of `part` that it is measured on.
 
-    The first are all rows outside `part` and outside the test: for the test, those of the loop and
-    those that chose the best state. For "train", which says nothing of new rows, they are the same.
+    The first are all rows outside `part` and the test; for "train", which says nothing of new rows,
+    they are the same.
 
     Raises:
         InputError: the run has no such rows.
@@ -101,35 +97,13 @@ def known_and_held_out(run: Run, part: str = "test") -> tuple[Rows, Rows]:
     return run.rows(*parts), held_out
 
 
-def row_groups(run: Run, train: Rows, held_out: Rows) -> pd.DataFrame:
-    """By what the held-out rows can be told apart.
-
-    Returns:
-        A row a held-out row: `rating` (stars given), `user_ratings` and `film_ratings` (bands of
-        the number of training ratings), `gender` and `age` (band) where the data has them, and
-        `genre` (a list of names; `groups["genre"].explode()` puts a row into each of its genres).
-    """
-    features = run.features
-    user, film = held_out.user_idx, held_out.movie_idx
-    groups: dict[str, Any] = {"rating": held_out.rating}
-    edges = [-1.0, *BANDS.values()]
-    for name, idx, trained, rows in (
-        ("user_ratings", user, train.user_idx, len(features.users)),
-        ("film_ratings", film, train.movie_idx, len(features.movies)),
-    ):
-        groups[name] = pd.cut(np.bincount(trained, minlength=rows)[idx], edges, labels=list(BANDS))
-    if fields := features.user_fields:
-        groups["gender"] = pd.Categorical.from_codes(fields["gender"][user], GENDERS)
-        groups["age"] = pd.Categorical.from_codes(fields["age"][user], AGE_BAND_NAMES, ordered=True)
-    names = [[features.genres[g] for g in row if g] for row in features.movie_fields["genres"]]
-    groups["genre"] = [names[movie] for movie in film]
-    return pd.DataFrame(groups)
-
-
 def measure(
-    runs: Sequence[Run], part: str = "test", k: int = K
+    runs: Sequence[Run],
+    part: str = "test",
+    k: int = K,
+    baselines: Mapping[str, Callable[[Rows, int, int], Baseline]] = BASELINES,
 ) -> tuple[dict[str, Measured], dict[str, str]]:
-    """Put runs and all baselines to the same held-out rows.
+    """Put runs and baselines to the same held-out rows.
 
     Baselines are fitted on the rows that the runs were given. Lists are made for the users with a
     held-out like, from the films that they did not rate in training.
@@ -140,6 +114,7 @@ def measure(
             "train", which is what was learned. The last two get no lists: what is watched was
             learned from both.
         k: length of a list.
+        baselines: to be fitted and measured beside the runs, by name.
 
     Returns:
         What was measured by method: runs by recipe, or where two have the same by folder, each
@@ -149,11 +124,18 @@ def measure(
     Raises:
         InputError: no rows of this part, runs that cannot be compared, k below 1.
     """
-    methods = _as_methods(runs, part, k)
+    if k != int(k) or k < 1:
+        raise InputError(f"got k = {k}; expected a whole number of films, 1 or more")
     train, _ = known_and_held_out(runs[0], part)
+    for other in runs[1:]:
+        _check_comparable(runs[0], other, part)
+    methods, left_out = {}, {}
+    for name, run in zip(_names(runs), runs, strict=True):
+        scorer = run.recommender.scorer
+        methods[name] = Baseline(scorer.stars, scorer.scores)
+        methods[name + BY_STARS] = Baseline(scores=partial(scorer.scores, liking=1.0))
     users, movies = runs[0].features.users, runs[0].features.movies
-    left_out = {}
-    for name, fit in BASELINES.items():
+    for name, fit in baselines.items():
         if name == "EASE" and len(movies.used) > EASE_FILMS:
             left_out[name] = (
                 f"needs a dense matrix of films by films, made up to {EASE_FILMS:,} films; this "
@@ -162,26 +144,6 @@ def measure(
         else:
             methods[name] = fit(train, len(users), len(movies))
     return measure_methods(runs[0], methods, part, k), left_out
-
-
-def measure_runs(runs: Sequence[Run], part: str = "test", k: int = K) -> dict[str, Measured]:
-    """`measure` without the baselines."""
-    return measure_methods(runs[0], _as_methods(runs, part, k), part, k)
-
-
-def _as_methods(runs: Sequence[Run], part: str, k: int) -> dict[str, Baseline]:
-    """Runs by name, seen to be comparable."""
-    if k != int(k) or k < 1:
-        raise InputError(f"got k = {k}; expected a whole number of films, 1 or more")
-    known_and_held_out(runs[0], part)  # which says so where there are no such rows
-    for other in runs[1:]:
-        _check_comparable(runs[0], other, part)
-    methods = {}
-    for name, run in zip(_names(runs), runs, strict=True):
-        scorer = run.recommender.scorer
-        methods[name] = Baseline(scorer.stars, scorer.scores)
-        methods[name + BY_STARS] = Baseline(scores=partial(scorer.scores, liking=1.0))
-    return methods
 
 
 def measure_methods(
@@ -203,12 +165,16 @@ def measure_methods(
     listed = np.unique(held_out.user_idx[held_out.rating >= LIKED])
     with_lists = len(listed) > 0 and part == "test"
     genres = features.movie_fields["genres"]
-    seen = train.user_idx, train.movie_idx
-    rows = pd.Series(held_out.user_idx).value_counts().sort_index().rename("rows")
-    rows.index.name = "user_idx"
+    shape = len(features.users), len(films)
+    seen = sparse.csr_array((train.rating, train[:2]), shape=shape)
+    index, rows = np.unique(held_out.user_idx, return_counts=True)
+    rows = pd.DataFrame({"rows": rows}, pd.Index(index, name="user_idx"))
+
+    def seen_by(user: int) -> Indices:
+        return seen.indices[slice(*seen.indptr[user : user + 2])]
 
     def measured(method: Baseline) -> Measured:
-        by_user, predicted, lists = rows.to_frame(), None, None
+        by_user, predicted, lists = rows.copy(), None, None
         if method.predict is not None:
             stars = method.predict(held_out.user_idx, held_out.movie_idx)
             predicted = run.recommender.scorer.clipped(stars)
@@ -216,7 +182,7 @@ def measure_methods(
             by_user["squared_error"] = (error**2).groupby(held_out.user_idx).sum()
             by_user["absolute_error"] = error.abs().groupby(held_out.user_idx).sum()
         if method.scores is not None and with_lists:
-            lists = top_lists(method.scores, listed, seen, films, k)
+            lists, _ = top_lists(method.scores, listed, films, seen_by, k)
             by_user = by_user.join(list_metrics(lists, listed, held_out))
             by_user = by_user.join(list_traits(lists, listed, train, genres))
         return Measured(predicted, listed, lists, by_user, int(films.sum()))
@@ -230,8 +196,7 @@ def evaluate(run: Run, part: str = "test", k: int = K, seed: int = 0) -> dict[st
     """Measure a run on its held-out rows, with baselines fitted on the rows that it was given.
 
     Args:
-        run: what to measure.
-        part, k: see `measure`.
+        run, part, k: see `measure`.
         seed: of the intervals.
 
     Returns:
@@ -253,18 +218,12 @@ def evaluate(run: Run, part: str = "test", k: int = K, seed: int = 0) -> dict[st
 def compare(runs: Sequence[Run], part: str = "test", k: int = K, seed: int = 0) -> dict[str, Any]:
     """Measure several runs on the same held-out rows, beside the baselines.
 
-    Args:
-        runs, part, k: see `measure`.
-        seed: of the intervals.
+    Arguments and errors are those of `evaluate`.
 
     Returns:
         `runs`, a list with what `evaluate` says of each run, its folder as `run`, its name as
-        `method`, `by_stars` and, from the second one on, its `difference` to the first: by metric
-        `difference`, `low`, `high` and `p`, see `difference`; `baselines` and `left_out` as in
-        `evaluate`.
-
-    Raises:
-        InputError: as `measure`.
+        `method` and, from the second one on, its `difference` to the first, see
+        `metrics.difference`; `baselines` and `left_out` as in `evaluate`.
     """
     measured, left_out = measure(runs, part, k)
     names = _names(runs)
@@ -309,7 +268,7 @@ def comparison_table(summaries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
-    """What to call runs: by recipe, by folder, by path, or by number: what tells them apart."""
+    """What to call runs: the shortest that tells them apart."""
     recipes = [run.config["recipe"] for run in runs]
     folders = [run.path.resolve().name for run in runs]
     paths = [str(run.path) for run in runs]

@@ -1,4 +1,4 @@
-"""Metrics, their intervals and their slices: arrays in, numbers out.
+"""Metrics and their intervals: arrays in, numbers out.
 
 Lists of films are measured user by user. A metric over all users is a mean of these values, an
 interval comes from drawing users, and two methods are compared on the same users.
@@ -6,15 +6,12 @@ interval comes from drawing users, and two methods are compared on the same user
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from movierec.errors import InputError
-from movierec.vectors import Indices, Rows, top_k
+from movierec.vectors import Indices, Rows
 
 LIKED = 4.0  # stars from which a film counts as liked
 K = 10
@@ -49,40 +46,6 @@ def rating_metrics(rating: npt.ArrayLike, predicted: npt.ArrayLike) -> dict[str,
     return {"mse": mse, "rmse": mse**0.5, "mae": float(np.mean(np.abs(error)))}
 
 
-def top_lists(
-    scores: Callable[[Indices], npt.NDArray[np.float32]],
-    users: Indices,
-    seen: tuple[Indices, Indices],
-    catalogue: npt.NDArray[np.bool_],
-    k: int = K,
-) -> npt.NDArray[np.int64]:
-    """The k films that score highest for each user, of those not seen in training.
-
-    Args:
-        scores: (n,) user rows to a score of every movie row, (n, movie rows).
-        users: (n,) user rows, ascending.
-        seen: user and movie rows of the training ratings.
-        catalogue: (movie rows,) whether a row is a film of the catalogue.
-        k: length of a list.
-
-    Returns:
-        int64 (n, k) movie rows, best first; -1 where fewer films are left.
-    """
-    own = np.isin(seen[0], users)
-    place = np.searchsorted(users, seen[0][own])
-    order = np.argsort(place)
-    place, film = place[order], seen[1][own][order]
-    lists = np.full((len(users), k), -1, dtype=np.int64)
-    step = max(BLOCK_SCORES // len(catalogue), 1)
-    for a in range(0, len(users), step):
-        block = np.where(catalogue, scores(users[a : a + step]), -np.inf)
-        part = slice(*np.searchsorted(place, [a, a + step]))
-        block[place[part] - a, film[part]] = -np.inf
-        best = top_k(block, k)
-        lists[a : a + step, : best.shape[1]] = best
-    return lists
-
-
 def list_metrics(lists: npt.NDArray[np.int64], users: Indices, held_out: Rows) -> pd.DataFrame:
     """How well each user's list meets what they went on to watch and like.
 
@@ -98,8 +61,7 @@ def list_metrics(lists: npt.NDArray[np.int64], users: Indices, held_out: Rows) -
         (hits divided by the smaller of k and the relevant films), `precision@k` (hits divided by
         k), `map@k` (average precision: the mean of the precision at each hit, over the smaller of
         k and the relevant films), `mrr@k` (one over the rank of the first hit, 0 without one), and
-        `watched@k` (share of the list that the user rated in the held-out rows at all). Their
-        means over users are the metrics of these names.
+        `watched@k` (share of the list that the user rated in the held-out rows at all).
 
     Reference:
         Järvelin and Kekäläinen (2002), Cumulated gain-based evaluation of IR techniques. Manning,
@@ -181,9 +143,7 @@ def _mean_where(
     values: npt.NDArray, where: npt.NDArray[np.bool_], axis: int | tuple[int, ...]
 ) -> npt.NDArray[np.float64]:
     """Means over the entries that count; NaN where none does."""
-    counts = where.sum(axis=axis)
-    sums = np.sum(values, axis=axis, where=where, dtype=np.float64)
-    return np.divide(sums, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
+    return np.ma.array(values, np.float64, mask=~where).mean(axis=axis).filled(np.nan)
 
 
 def intervals(
@@ -275,78 +235,3 @@ def _bootstrap(by_user: pd.DataFrame, resamples: int, seed: int) -> tuple[pd.Ser
     if "mse" in top:
         values.insert(1, "rmse", values["mse"] ** 0.5)
     return values.iloc[0], values.iloc[1:]
-
-
-def slices(
-    group: pd.Series,
-    rating: npt.ArrayLike,
-    predicted: Mapping[str, npt.ArrayLike],
-    statistic: Literal["rmse", "mae", "bias"] = "rmse",
-) -> pd.DataFrame:
-    """The error of predicted ratings by groups of rows, for several methods.
-
-    Args:
-        group: the group of each row, indexed by the row's position; a row may stand in several
-            groups, or in none.
-        rating, predicted: (n,) stars given, and predicted by each method.
-        statistic: root mean squared error, mean absolute error, or mean of predicted minus given.
-
-    Returns:
-        By group: `rows`, then the statistic (stars) of each method.
-    """
-    group = group.dropna()
-    error = pd.DataFrame(dict(predicted)).sub(np.asarray(rating), axis=0)
-    error = {"rmse": error**2, "mae": error.abs(), "bias": error}[statistic]
-    by_place = error.take(group.index).reset_index(drop=True)
-    grouped = by_place.groupby(group.reset_index(drop=True), observed=True)
-    means = grouped.mean() ** 0.5 if statistic == "rmse" else grouped.mean()
-    means.insert(0, "rows", grouped.size())
-    return means
-
-
-def preferred(
-    user_idx: npt.ArrayLike, rating: npt.ArrayLike, predicted: Mapping[str, npt.ArrayLike]
-) -> pd.Series:
-    """Of two films that a user rated differently, which one did they like better?
-
-    Args:
-        user_idx: (n,) whose row it is; the pairs are rows of a user that follow each other.
-        rating: (n,) stars given.
-        predicted: (n,) by method, what it orders films by.
-
-    Returns:
-        By method: the share of pairs, 0 to 1, that it puts in the right order; a tie counts half.
-        NaN where there is no pair.
-    """
-    frame = pd.DataFrame(dict(predicted))
-    order = np.argsort(np.asarray(user_idx), kind="stable")
-    user, given = np.asarray(user_idx)[order], np.asarray(rating)[order]
-    steps = np.sign(np.diff(frame.to_numpy(dtype=np.float64)[order], axis=0))
-    right = np.sign(np.diff(given))
-    asked = (user[1:] == user[:-1]) & (right != 0)
-    agreed = (steps == right[:, None]) + 0.5 * (steps == 0)
-    return pd.DataFrame(agreed[asked], columns=frame.columns).mean()
-
-
-def calibration(
-    rating: npt.ArrayLike, predicted: npt.ArrayLike, width: float = 0.25
-) -> pd.DataFrame:
-    """Mean rating given where about so many stars were predicted.
-
-    Args:
-        rating, predicted: (n,) stars given and predicted.
-        width: of a bin of predictions (stars).
-
-    Returns:
-        A row a bin that has rows, ascending: `predicted` and `given` (means, stars), `rows`, and
-        `error`, the standard error of `given` (stars; missing for a single row).
-
-    Reference:
-        DeGroot and Fienberg (1983), The comparison and evaluation of forecasters.
-    """
-    frame = pd.DataFrame({"predicted": predicted, "given": rating}, dtype=np.float64)
-    grouped = frame.groupby(np.floor(frame["predicted"] / width))
-    given = grouped["given"].agg(["mean", "size", "sem"])
-    given = given.rename(columns={"mean": "given", "size": "rows", "sem": "error"})
-    given.insert(0, "predicted", grouped["predicted"].mean())
-    return given.reset_index(drop=True)

@@ -18,12 +18,12 @@ from movierec.data.tables import AGE_BAND_NAMES, AGE_BANDS
 from movierec.data.titles import spoken_title
 from movierec.errors import InputError, one_line
 from movierec.explorer import questions as q
+from movierec.explorer.asking import Asking, asking, interview, spread_of
 from movierec.explorer.filmmap import film_map
 from movierec.explorer.people import active_user, rated_films
 from movierec.explorer.profile import read_profile
 from movierec.models.newcomers import left_to_learn
 from movierec.recommend import people
-from movierec.recommend.asking import Asking, asking, interview, spread_of
 from movierec.recommend.reasons import named_of
 from movierec.recommend.recommender import Recommender
 from movierec.recommend.scorer import LIKING

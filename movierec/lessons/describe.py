@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from movierec.data.features import GENDERS, split_genres
+from movierec.data.features import GENDERS, Features, split_genres
 from movierec.data.splits import RowNumbers
 from movierec.data.tables import AGE_BAND_NAMES, AGE_BANDS, Tables
 from movierec.vectors import top_k, unit_rows
@@ -168,3 +168,32 @@ def _cosines(vectors: npt.NDArray[np.floating], asked: Sequence[int]) -> npt.NDA
     cosines = unit[rows] @ unit.T
     cosines[np.arange(len(rows)), rows] = -np.inf
     return cosines
+
+
+def joined_table(
+    tables: Tables, features: Features, rows: slice | npt.NDArray[np.int64] = slice(None)
+) -> pd.DataFrame:
+    """The three tables joined on user and movie, encoded, as the source document prints them.
+
+    Args:
+        tables: the tables that `features` was fitted on.
+        features: their encodings.
+        rows: which ratings to join, by position.
+
+    Returns:
+        One row a rating with `UserID`, `MovieID`, `ratings`, `Gender`, `Age`, `JobID` (where the
+        data has them), `Title` and `Genres` (lists of indices).
+    """
+    ratings = tables.ratings.iloc[rows]
+    user_idx = features.users.encode(ratings["user_id"])
+    movie_idx = features.movies.encode(ratings["movie_id"])
+    names = {"gender": "Gender", "age": "Age", "job": "JobID"}
+    columns: dict[str, object] = {
+        "UserID": ratings["user_id"].to_numpy(),
+        "MovieID": ratings["movie_id"].to_numpy(),
+        "ratings": ratings["rating"].to_numpy(),
+    }
+    columns |= {names[field]: values[user_idx] for field, values in features.user_fields.items()}
+    columns["Title"] = features.movie_fields["title"][movie_idx].tolist()
+    columns["Genres"] = features.movie_fields["genres"][movie_idx].tolist()
+    return pd.DataFrame(columns, index=ratings.index)

@@ -87,18 +87,12 @@ BEST = BestRecipe("best")
 
 
 class Ratings(NamedTuple):
-    """The fitted factor models of the recipe.
-
-    Attributes:
-        members: the models; their rows are the rated users and films.
-        users, movies: (n,) the rows of these in the features.
-        history: a row a pass of the first member.
-    """
+    """The fitted factor models of the recipe, whose rows are the rated users and films."""
 
     members: list[Factors]
-    users: npt.NDArray[np.int32]
-    movies: npt.NDArray[np.int32]
-    history: list[dict[str, float]]
+    users: npt.NDArray[np.int32]  # (n,) rows of these users in the features
+    movies: npt.NDArray[np.int32]  # (m,) likewise
+    history: list[dict[str, float]]  # a row a pass of the first member
 
     def vectors(self, features: Features, members: int | None = None) -> tuple[Array, Array]:
         """Vectors of all user and movie rows, NaN where there are no ratings.
@@ -127,11 +121,9 @@ def fit_ratings(
     """Fit the factor models.
 
     Args:
-        features: the encodings.
-        learned: training rows.
-        chosen: validation rows, to show how the error falls; nothing is chosen on them.
+        features, learned, chosen, seed: as in `Job`; the validation rows show how the error falls,
+            and nothing is chosen on them.
         recipe: its settings.
-        seed: of the members' starts.
         on_epoch: called after each pass of the first member with its row of the history: mean
             squared errors in stars squared.
         on_pass: called after each pass of any member with the passes done, those of all members,
@@ -149,11 +141,6 @@ def fit_ratings(
     shown = chosen.take(
         np.flatnonzero(np.isin(chosen.user_idx, users) & np.isin(chosen.movie_idx, movies))
     )
-    shown = Rows(
-        np.searchsorted(users, shown.user_idx).astype(np.int32),
-        np.searchsorted(movies, shown.movie_idx).astype(np.int32),
-        shown.rating,
-    )
     done, history, models = _kept(checkpoint, recipe, rows, known) if checkpoint else (0, [], [])
     spent = history[-1]["seconds"] if history else 0.0
     written = time.perf_counter()
@@ -161,21 +148,22 @@ def fit_ratings(
     def error(factors: Factors, part: Rows) -> float:
         if not len(part.rating):
             return float("nan")
-        scores = pair_scores(*_joined([factors]), part.user_idx, part.movie_idx)
+        vectors = Ratings([factors], users, movies, history).vectors(features)
+        scores = pair_scores(*vectors, part.user_idx, part.movie_idx)
         return float(np.mean((scores - part.rating) ** 2, dtype=np.float64))
 
     def passed(member: int, number: int, factors: Factors) -> None:
         nonlocal written
         models[member:] = [factors]
         if member == 0:
-            losses = {"train_loss": error(factors, rows), "val_loss": error(factors, shown)}
+            losses = {"train_loss": error(factors, learned), "val_loss": error(factors, shown)}
             seconds = spent + time.perf_counter() - began
             history.append({"epoch": number, **losses, "seconds": seconds})
             if on_epoch:
                 on_epoch(history[-1])
         done = member * recipe.passes + number
         if checkpoint and time.perf_counter() - written >= KEEP_EVERY:
-            checkpoint.write({**vars(State(steps=done, history=history))}, _arrays(models))
+            checkpoint.write(State(steps=done, history=history), _arrays(models))
             written = time.perf_counter()
         if on_pass:
             on_pass(done, recipe.members * recipe.passes, factors.noise)
@@ -222,8 +210,8 @@ def _kept(
     """Passes done, the history and the models of a checkpoint; 0 and nothing without one."""
     if (stored := checkpoint.read()) is None:
         return 0, [], []
-    counters, arrays = stored
-    done, models = counters["steps"], []
+    state, arrays = stored
+    done, models = state.steps, []
     n, m, width = len(known[0]), len(known[1]), recipe.factors + 1
     inputs = {"users": (m + known[0].shape[1] + 2, n), "movies": (n + known[1].shape[1] + 2, m)}
     try:
@@ -245,7 +233,7 @@ def _kept(
             models.append(Factors(mean, noise, **sides, weight=weight, step=step))
     except (KeyError, TypeError, ValueError) as error:
         raise checkpoint.unreadable(error) from error
-    return done, counters["history"], models
+    return done, state.history, models
 
 
 def _joined(members: list[Factors]) -> tuple[Array, Array]:

@@ -14,18 +14,18 @@ under another name, forced to the disk, and then put in place in one step. No pi
 
 from __future__ import annotations
 
-import csv
 import errno
 import hashlib
-import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+import pydantic
 import safetensors
 import safetensors.numpy
 from pydantic import Field, Json, field_validator
@@ -40,9 +40,10 @@ log = logger(__name__)
 FORMAT = 1
 Array = npt.NDArray[Any]
 Part = Literal["checkpoint", "teacher"]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
-@dataclass
+@pydantic.dataclasses.dataclass(config={"strict": True})
 class State:
     """How far a training has come, apart from the variables of its model and optimizer.
 
@@ -56,31 +57,15 @@ class State:
         history: a row for each finished epoch.
     """
 
-    block: int = 0
-    steps: int = 0
+    block: Count = 0
+    steps: Count = 0
     loss_sum: float = 0.0
     seconds: float = 0.0
     first_loss: float = float("nan")
     best_loss: float = float("inf")
-    best_epoch: int = 0
-    best_weights: list[Array] = field(default_factory=list)
-    history: list[dict[str, float]] = field(default_factory=list)
-
-
-Count = Annotated[int, Field(ge=0, lt=2**63)]
-
-
-class _Counters(Form):
-    """A `State` without its arrays, as anybody may have written it."""
-
-    block: Count
-    steps: Count
-    loss_sum: float
-    seconds: float
-    first_loss: float
-    best_loss: float
-    best_epoch: Count
-    history: list[dict[str, Count | float]]
+    best_epoch: Count = 0
+    best_weights: list[Any] = Field(default_factory=list)
+    history: list[dict[str, Count | float]] = Field(default_factory=list)
 
     @field_validator("history")
     @classmethod
@@ -94,24 +79,17 @@ class _Counters(Form):
 
 class _Header(Form):
     settings: Json[dict[str, Any]]
-    counters: Json[_Counters]
+    counters: Json[State]
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a training keeps its state, and the settings that the state belongs to.
-
-    Attributes:
-        folder: the checkpoint's folder.
-        settings: everything that the result depends on, the data included; JSON values.
-        part: what is trained; a training that has a teacher keeps a state of that, too.
-        kept: whether this process writes it, as the first of several workers does.
-    """
+    """Where a training keeps its state, and the settings that the state belongs to."""
 
     folder: Path
-    settings: Mapping[str, Any]
-    part: Part = "checkpoint"
-    kept: bool = True
+    settings: Mapping[str, Any]  # all that the result depends on, the data included; JSON values
+    part: Part = "checkpoint"  # what is trained; a teacher's state is kept, too
+    kept: bool = True  # whether this process writes it, as the first of several workers does
 
     @property
     def file(self) -> Path:
@@ -138,10 +116,9 @@ class Checkpoint:
 
         Variables go by position, since Keras numbers some names through the life of a process.
         """
-        counters = {name: value for name, value in vars(state).items() if name != "best_weights"}
         arrays = {f"now.{i}": np.asarray(variable) for i, variable in enumerate(variables)}
         arrays |= {f"best.{i}": weight for i, weight in enumerate(state.best_weights)}
-        self.write(counters, arrays)
+        self.write(state, arrays)
 
     def load(self, variables: Sequence[Any]) -> State | None:
         """Put the variables back as they were kept; returns the rest, None without a checkpoint.
@@ -151,10 +128,10 @@ class Checkpoint:
         """
         if (stored := self.read()) is None:
             return None
-        counters, arrays = stored
+        state, arrays = stored
         kept = len(arrays) - len(variables)
         try:
-            state = State(**counters, best_weights=[arrays[f"best.{i}"] for i in range(kept)])
+            state.best_weights = [arrays[f"best.{i}"] for i in range(kept)]
             if bool(state.history) != bool(state.best_weights):
                 raise ValueError("a history without weights, or weights without a history")
             for i, variable in enumerate(variables):
@@ -163,24 +140,22 @@ class Checkpoint:
             raise self.unreadable(error) from error
         return state
 
-    def write(self, counters: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-        """Replace the checkpoint, whole or not at all.
-
-        Args:
-            counters: JSON values; `history`, a list of rows, is also written as CSV.
-            arrays: by name.
+    def write(self, state: State, arrays: Mapping[str, Array]) -> None:
+        """Replace the checkpoint, whole or not at all; `State.best_weights` is left out.
 
         Raises:
             InputError: the disk is full or read-only.
         """
         if not self.kept:
             return
+        counters = {name: value for name, value in vars(state).items() if name != "best_weights"}
         header = {"format": FORMAT, "settings": self.settings, "counters": counters}
         metadata = {name: json.dumps(value) for name, value in header.items()}
+        history = pd.DataFrame(state.history).to_csv(index=False)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_whole(self.file, safetensors.numpy.save(dict(arrays), metadata))
-            write_whole(self.folder / "history.csv", _as_csv(counters["history"]))
+            write_whole(self.folder / "history.csv", history)
             log.debug("kept the state in %s", self.folder)
         except OSError as error:
             full = error.errno == errno.ENOSPC
@@ -190,8 +165,8 @@ class Checkpoint:
                 "was stopped. Mend that, and continue with --resume"
             ) from error
 
-    def read(self) -> tuple[dict[str, Any], dict[str, Array]] | None:
-        """Counters and arrays as they were written last; None if there is no checkpoint.
+    def read(self) -> tuple[State, dict[str, Array]] | None:
+        """State and arrays as they were written last; None if there is no checkpoint.
 
         Raises:
             InputError: a checkpoint of other settings or other data, or a damaged one.
@@ -214,7 +189,7 @@ class Checkpoint:
         except InputError as error:
             raise self.unreadable(error) from error
         self._check_settings(told.settings)
-        return told.counters.model_dump(), arrays
+        return told.counters, arrays
 
     def remove(self) -> None:
         """Remove the checkpoint, and its folder unless somebody has put other files there."""
@@ -243,12 +218,3 @@ class Checkpoint:
 def checkpoint_folder(run_dir: Path) -> Path:
     """The folder of a run's checkpoint, beside the run folder."""
     return run_dir.with_name(f"{run_dir.name}.partial")
-
-
-def _as_csv(history: list[dict[str, float]]) -> bytes:
-    sink = io.StringIO(newline="")
-    if history:
-        writer = csv.DictWriter(sink, list(history[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(history)
-    return sink.getvalue().encode()

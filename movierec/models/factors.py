@@ -33,7 +33,7 @@ import scipy.sparse as sp
 
 from movierec.models.posterior import BLOCK_ROWS, Grouped, Side, drawn_rows, grouped, posterior
 from movierec.models.ridge import Inputs, matrix_inputs, ridge_regression
-from movierec.vectors import Rows, pair_scores
+from movierec.vectors import Rows
 
 Array = npt.NDArray[np.float32]
 
@@ -49,37 +49,23 @@ SETTLING = 4  # passes
 
 @dataclass(frozen=True)
 class FactorConfig:
-    """Settings of a factor model.
+    """Settings of a factor model."""
 
-    Attributes:
-        factors: of each member; a vector has these and a bias.
-        passes: of the coordinate ascent.
-        user_ridge, movie_ridge: of the towers.
-    """
-
-    factors: int = 40
-    passes: int = 16
-    user_ridge: float = 5.0
+    factors: int = 40  # of each member; a vector has these and a bias
+    passes: int = 16  # of the coordinate ascent
+    user_ridge: float = 5.0  # of the towers
     movie_ridge: float = 1.0
 
 
 class Factors(NamedTuple):
-    """A fitted factor model.
+    """A fitted factor model."""
 
-    Attributes:
-        mean: of the training ratings, stars.
-        noise: variance of a rating about its prediction, stars squared.
-        users, movies: the two sides.
-        weight: (users,), of each user's ratings, 1 / their noise in units of `noise`.
-        step: (films, k + 1), by which the films' vectors moved in the last pass.
-    """
-
-    mean: float
-    noise: float
+    mean: float  # of the training ratings, stars
+    noise: float  # variance of a rating about its prediction, stars squared
     users: Side
     movies: Side
-    weight: Array
-    step: Array
+    weight: Array  # (users,), of each user's ratings, 1 / their noise in units of `noise`
+    step: Array  # (films, k + 1), by which the films' vectors moved in the last pass
 
 
 def tower_inputs(
@@ -212,11 +198,3 @@ def _fit_tower(
         spread += squares
     precision = np.linalg.inv(spread / (len(left) + 1)).astype(np.float32)
     return side._replace(tower=tower, expected=expected, precision=precision)
-
-
-def pair_products(users: Array, movies: Array, rows: Rows) -> Array:
-    """Dot product of factors plus both biases, for pairs; (rows,) stars about the mean."""
-    one = np.ones((len(users), 1), np.float32), np.ones((len(movies), 1), np.float32)
-    left = np.column_stack([users, one[0]])
-    right = np.column_stack([movies[:, :-1], one[1], movies[:, -1:]])
-    return pair_scores(left, right, rows.user_idx, rows.movie_idx)

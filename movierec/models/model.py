@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from movierec.data.attributes import attribute_counts, movie_attributes, user_attributes
+from movierec.data.attributes import movie_attributes, user_attributes
 from movierec.data.features import Features
 from movierec.errors import InputError
 from movierec.models.newcomers import SIZES, Newcomers, learn_newcomers
@@ -28,19 +28,12 @@ from movierec.vectors import Rows, Vectors
 
 
 class Model(NamedTuple):
-    """The two halves, and what gives newcomers their rows.
+    """The two halves, and what gives newcomers their rows."""
 
-    Attributes:
-        users: float32 (user rows, d + 2); the last two columns as in `newcomers`.
-        films: float32 (movie rows, d + 2).
-        watching: profiles of all users, and what all films are watched with.
-        newcomers: what is known before a user or a film has ratings.
-    """
-
-    users: Vectors
-    films: Vectors
-    watching: Watching
-    newcomers: Newcomers
+    users: Vectors  # (user rows, d + 2); the last two columns as in `newcomers`
+    films: Vectors  # (movie rows, d + 2)
+    watching: Watching  # profiles of all users, and what all films are watched with
+    newcomers: Newcomers  # what is known before a user or a film has ratings
 
 
 def complete(trained: Trained, features: Features, learned: Rows, given: Rows, seed: int) -> Model:
@@ -76,7 +69,8 @@ def check_model(model: Model, features: Features) -> None:
     """
     users, films = len(features.users), len(features.movies)
     d, r = model.films.shape[-1] - 2, model.watching.near.shape[-1]
-    people, traits = attribute_counts(features)
+    people = user_attributes(features, slice(0)).shape[1]
+    traits = movie_attributes(features, slice(0)).shape[1]
     expected: Mapping[str, tuple[npt.NDArray[np.float32], tuple[int, ...]]] = {
         "users' vectors": (model.users, (users, d + 2)),
         "films' vectors": (model.films, (films, d + 2)),

@@ -76,18 +76,11 @@ class Newcomers(NamedTuple):
 
 
 class NewUser(NamedTuple):
-    """A new user's vector and where it comes from, `d + 2` entries each.
+    """A new user's vector and where it comes from: the base and the parts add up to it."""
 
-    Attributes:
-        vector: (d + 2,).
-        base: (d + 2,), the part that is there without ratings.
-        parts: (n, d + 2), what each rated film adds, by standing in the history and by its stars;
-            with the base they add up to the vector.
-    """
-
-    vector: Array
-    base: Array
-    parts: Array
+    vector: Array  # (d + 2,)
+    base: Array  # (d + 2,), what is there without ratings
+    parts: Array  # (n, d + 2), what each rated film adds, by being rated and by its stars
 
 
 def learn_newcomers(
@@ -101,16 +94,15 @@ def learn_newcomers(
     """Learn what vectors are like before ratings are known, and give vectors to all rows.
 
     Args:
-        users, movies: (user rows, d) and (movie rows, d) trained vectors; NaN in rows without
-            ratings of which the training has no vector, and which get those of newcomers.
+        users, movies: (user rows, d) and (movie rows, d) trained vectors; NaN in rows of which the
+            training has no vector, and which get those of newcomers.
         user_attributes, movie_attributes: (user rows, a) and (movie rows, b).
         rows: training ratings.
         seed: of the films that stay in a cut history, and of the users learnt from where there are
             more than `MOST_ASKED`.
 
     Returns:
-        What was learned, and float32 (user rows, d + 2) and (movie rows, d + 2): all vectors with
-        the two further columns.
+        What was learned, and float32 (user rows, d + 2) and (movie rows, d + 2).
     """
     told = ~np.isnan(users[:, 0]), ~np.isnan(movies[:, 0])
     users, movies = (np.nan_to_num(each) for each in (users, movies))
@@ -161,11 +153,7 @@ def learn_newcomers(
 def _directions(vectors: Array) -> Array:
     """The directions in which vectors differ at all: a network's 200 do so in some 60.
 
-    Args:
-        vectors: (n, d), about their mean.
-
-    Returns:
-        float32 (d, q), orthonormal; what they leave out is `LEFT_OUT` of the variance.
+    Of (n, d) vectors about their mean, float32 (d, q), orthonormal.
     """
     variance, directions = np.linalg.eigh(vectors.T @ vectors)  # ascending
     kept = np.cumsum(variance) > LEFT_OUT * variance.sum()
@@ -181,8 +169,7 @@ def new_user(
         newcomers: the prior.
         films: (movie rows, d + 2), all films' vectors.
         attributes: (a,), as `attributes.encode_people` gives.
-        movie_idx: (n,) rated films, each once; may be empty.
-        rating: (n,) their stars.
+        movie_idx, rating: (n,) rated films, each once, and their stars; may be empty.
     """
     n = len(movie_idx)
     size = SCALE * np.array([np.log1p(n), np.sqrt(n / (n + USER_SHRINK))])
@@ -207,11 +194,7 @@ def left_to_learn(
 ) -> npt.NDArray[np.floating]:
     """What is not known yet of a new user's vector: its covariance after some ratings.
 
-    It depends on which films were rated, not on their stars.
-
-    Args:
-        newcomers, films: as in `new_user`.
-        movie_idx: (n,) rated films, each once; may be empty.
+    It depends on which films were rated, not on their stars. Arguments as in `new_user`.
 
     Returns:
         (d, d).
@@ -237,8 +220,7 @@ def updated_user(
         newcomers, films: as in `new_user`.
         vector: (d + 2,), the user's.
         before: (m,) films that they had rated.
-        movie_idx: (n,) films that they have rated since, each once.
-        rating: (n,) their stars.
+        movie_idx, rating: (n,) films that they have rated since, each once, and their stars.
 
     Returns:
         float32 (d + 2,).
@@ -254,14 +236,9 @@ def _gain(
 ) -> npt.NDArray[np.floating]:
     """How far each rating's surprise moves the vector.
 
-    Args:
-        covariance: (d, d), of the vector before the ratings.
-        rated: (n, d), vectors of the rated films.
-        noise: variance of a rating.
-
-    Returns:
-        (n, d): G = (R C R' + noise)^-1 R C, by a system of n equations or, for long histories, of
-        d: G' = (noise + C R'R)^-1 C R'.
+    With C (d, d) the vector's covariance before the ratings and R (n, d) the rated films', it is
+    G = (R C R' + noise)^-1 R C, (n, d), by a system of n equations or, for long histories, of d:
+    G' = (noise + C R'R)^-1 C R'.
     """
     n, d = rated.shape
     spread = rated @ covariance  # (n, d)
@@ -279,15 +256,7 @@ def _covariance(newcomers: Newcomers, n: int) -> npt.NDArray[np.floating]:
 
 
 def new_movies(newcomers: Newcomers, attributes: Array) -> Array:
-    """The vectors of new films.
-
-    Args:
-        newcomers: the regression.
-        attributes: (n, b), as `attributes.movie_attributes` gives.
-
-    Returns:
-        float32 (n, d + 2).
-    """
+    """The vectors of new films from (n, b) `attributes.movie_attributes`; float32 (n, d + 2)."""
     vectors = newcomers.movie_center + attributes @ newcomers.movie_tower
     rest = np.tile(np.array([0, MEAN_SHARE], np.float32), (len(vectors), 1))
     return np.concatenate([(1 - MEAN_SHARE) * vectors, rest], axis=1).astype(np.float32)

@@ -31,39 +31,25 @@ LEAF = 6  # rows below which a matrix is inverted by LAPACK
 class Side(NamedTuple):
     """One side of the model, users or films: n vectors of k factors and a bias.
 
-    Attributes:
-        mean: (n, k + 1), the vectors.
-        doubt: (n, r), how unsure each is: the covariance of row i is the sum of doubt[i] * basis.
-        basis: (r, k + 1, k + 1), symmetric.
-        tower: (inputs, k + 1), from what is known to the expected vector.
-        expected: (n, k + 1), the tower's output.
-        precision: (k + 1, k + 1), inverse covariance of vectors about their tower's output.
+    How unsure each is: the covariance of row i is the sum of doubt[i] * basis.
     """
 
-    mean: Array
-    doubt: Array
-    basis: Array
-    tower: Array
-    expected: Array
-    precision: Array
+    mean: Array  # (n, k + 1), the vectors
+    doubt: Array  # (n, r)
+    basis: Array  # (r, k + 1, k + 1), symmetric
+    tower: Array  # (inputs, k + 1), from what is known to the expected vector
+    expected: Array  # (n, k + 1), the tower's output
+    precision: Array  # (k + 1, k + 1), inverse covariance of vectors about their tower's output
 
 
 class Grouped(NamedTuple):
-    """Ratings by the rows of one side.
+    """Ratings by the rows of one side."""
 
-    Attributes:
-        start: int64 (n + 1,), where each row's ratings begin.
-        column: (ratings,), the other side's row.
-        stars: (ratings,), less their mean.
-        columns: how many rows the other side has.
-        ones: (ratings,), the values of the matrix of what is rated.
-    """
-
-    start: npt.NDArray[np.int64]
-    column: npt.NDArray[np.int32]
-    stars: Array
-    columns: int
-    ones: Array
+    start: npt.NDArray[np.int64]  # (n + 1,), where each row's ratings begin
+    column: npt.NDArray[np.int32]  # (ratings,), the other side's row
+    stars: Array  # (ratings,), less their mean
+    columns: int  # how many rows the other side has
+    ones: Array  # (ratings,), the values of the matrix of what is rated
 
     def rated(self, a: int, b: int) -> sp.csr_array:
         """Ones where rows a to b have a rating; (b - a, columns)."""
@@ -223,13 +209,8 @@ class _Solver:
 def basis_of(sample: Array) -> Array:
     """Orthonormal matrices that hold most of a sample's covariances.
 
-    By subspace iteration, whose products stay small; one has nothing to choose in it.
-
-    Args:
-        sample: (s, k + 1, k + 1).
-
-    Returns:
-        (r, k + 1, k + 1), r at most `RANK`.
+    By subspace iteration, whose products stay small; of (s, k + 1, k + 1) it gives
+    (r, k + 1, k + 1), r at most `RANK`.
     """
     rows = np.ascontiguousarray(sample.transpose(1, 0, 2), dtype=np.float64)  # (k + 1, s, k + 1)
     square = (rows @ rows.transpose(0, 2, 1)).sum(axis=0)

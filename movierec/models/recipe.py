@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ from movierec.models.checkpoints import Checkpoint
 from movierec.registry import offer, offered
 from movierec.vectors import Rows
 
+if TYPE_CHECKING:
+    from movierec.runs import Run
+
 # what a recipe may support beside settings of its own: what to call it when it does not
 ABILITIES = {
     "resume": "--resume",
@@ -31,19 +34,6 @@ ABILITIES = {
     "tensorboard": "TensorBoard logs",
     "workers": "several workers (TF_CONFIG)",
 }
-
-
-class Earlier(Protocol):
-    """An earlier run, which a training may start from; see `runs.Run`."""
-
-    @property
-    def path(self) -> Path: ...  # noqa: D102
-    @property
-    def config(self) -> dict[str, Any]: ...  # noqa: D102
-    @property
-    def features(self) -> Features: ...  # noqa: D102
-    @property
-    def weights(self) -> dict[str, npt.NDArray[np.float32]]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -67,7 +57,7 @@ class Job:
     seed: int
     checkpoint: Checkpoint
     tensorboard: Path | None = None
-    start_from: Earlier | None = None
+    start_from: Run | None = None
 
 
 class Trained(NamedTuple):
@@ -143,10 +133,10 @@ class Recipe(ABC):
 
 
 def resolve_recipe(recipe: str | Recipe, **changes: Any) -> Recipe:
-    """A recipe by name, with some of its settings replaced.
+    """A recipe, or the one of this name, with some of its settings replaced.
 
     Args:
-        recipe: a name, or a recipe.
+        recipe: the name, or the recipe.
         changes: settings, such as `epochs`; and abilities that are asked for, such as
             `resume=True`, which change nothing. None and False ask for nothing.
 
@@ -160,9 +150,7 @@ def resolve_recipe(recipe: str | Recipe, **changes: Any) -> Recipe:
         recipe = offer("recipes", recipe)
     if not isinstance(recipe, Recipe):
         raise InputError(f"got {recipe!r} as recipe; expected a name or a Recipe")
-    asked = {
-        name: value for name, value in changes.items() if not (value is None or value is False)
-    }
+    asked = {k: v for k, v in changes.items() if not (v is None or v is False)}
     if stray := sorted(asked.keys() - recipe.supports):
         what = ABILITIES.get(stray[0], f"{stray[0].replace('_', ' ')} {asked[stray[0]]}")
         others = [
@@ -177,15 +165,10 @@ def resolve_recipe(recipe: str | Recipe, **changes: Any) -> Recipe:
 
 
 def check_above_zero(recipe: Recipe, *names: str, whole: bool = True) -> None:
-    """Refuse settings that are not numbers above 0.
-
-    Args:
-        recipe: whose.
-        names: of the settings; None among their values passes.
-        whole: whether they have to be whole numbers.
+    """Refuse the first of a recipe's settings that is neither None nor a number above 0.
 
     Raises:
-        InputError: the first that is not.
+        InputError: such a setting, or one that is not whole where `whole` asks for it.
     """
     expected = "a whole number above 0" if whole else "a number above 0"
     for name in names:

@@ -13,17 +13,11 @@ Array = npt.NDArray[np.float32]
 
 
 class Inputs(NamedTuple):
-    """A matrix of n rows and f inputs as the two products that a ridge regression needs.
+    """A matrix of n rows and f inputs as the two products that a ridge regression needs."""
 
-    Attributes:
-        forward: (f, t) to (n, t).
-        backward: (n, t) to (f, t), by the transposed matrix.
-        size: f.
-    """
-
-    forward: Callable[[Array], Array]
-    backward: Callable[[Array], Array]
-    size: int
+    forward: Callable[[Array], Array]  # (f, t) to (n, t)
+    backward: Callable[[Array], Array]  # (n, t) to (f, t), by the transposed matrix
+    size: int  # f
 
 
 def matrix_inputs(matrix: sp.csr_array) -> Inputs:

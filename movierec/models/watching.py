@@ -71,15 +71,11 @@ def star_weights(rating: Array) -> Array:
 
 
 def profile_of(watching: Watching, movie_idx: Indices, rating: Array) -> Array:
-    """The profile of somebody with these ratings.
+    """The profile of somebody with these ratings, float32 (r + 1,).
 
     Args:
         watching: the model.
-        movie_idx: (n,) rows of the films; may be empty.
-        rating: (n,) stars.
-
-    Returns:
-        float32 (r + 1,).
+        movie_idx, rating: (n,) rows of the films, and their stars; may be empty.
     """
     profile = star_weights(rating) @ _vectors(watching, movie_idx)
     weight = POPULAR * SHORT / (SHORT + len(rating))
@@ -98,15 +94,7 @@ def added_to_profile(
 
 
 def shares(watching: Watching, movie_idx: Indices, rating: Array, films: Indices) -> Array:
-    """What each rating adds to how likely films are watched.
-
-    Args:
-        watching, movie_idx, rating: as in `profile_of`.
-        films: (m,) rows.
-
-    Returns:
-        float32 (n, m).
-    """
+    """What each of n ratings, as in `profile_of`, adds to m films' being watched; (n, m)."""
     vectors = _vectors(watching, movie_idx) @ watching.watched[films, :-1].T
     return star_weights(rating)[:, None] * vectors
 
@@ -117,7 +105,7 @@ def _vectors(watching: Watching, movie_idx: Indices) -> Array:
 
 
 def fit_watching(rows: Rows, users: int, attributes: Array, rank: int = RANK) -> Watching:
-    """Fit the model.
+    """Fit the model; all rows get vectors.
 
     Args:
         rows: training ratings.
@@ -125,9 +113,6 @@ def fit_watching(rows: Rows, users: int, attributes: Array, rank: int = RANK) ->
         attributes: (movie rows, b), see `attributes.movie_attributes`: what films that nobody
             rates are taken for.
         rank: directions that are kept, at most.
-
-    Returns:
-        The vectors of all rows.
     """
     movies = len(attributes)
     place = (rows.user_idx, rows.movie_idx)
@@ -233,8 +218,7 @@ def near_vectors(movies: Array, diagonal: Array) -> Array:
     direction is chance.
 
     Args:
-        movies: (movie rows, r), the vectors F.
-        diagonal: (movie rows,), d.
+        movies, diagonal: F (movie rows, r), and d (movie rows,).
 
     Returns:
         float32 (movie rows, r), each of a length below 1.

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from movierec.data.features import Features
 from movierec.errors import InputError
-from movierec.models.recipe import Earlier, Job, Trained
+from movierec.models.recipe import Job, Trained
 from movierec.network.fitting import fit
 from movierec.network.settings import NetworkConfig, Training
 from movierec.network.spectral import Matrix, leading_factors, start_at
@@ -73,7 +73,7 @@ def train_network(recipe: Training, job: Job, teacher: Trained | None = None) ->
     )
 
 
-def load_network(run: Earlier) -> TwoTower:
+def load_network(run: Run) -> TwoTower:
     """Rebuild a run's network from its settings, and give it its weights.
 
     Raises:
@@ -127,7 +127,7 @@ def untrained_network(run: Run) -> TwoTower:
     return started_network(run.features, run.rows("train"), recipe, run.config["seed"])
 
 
-def carry_over(model: TwoTower, features: Features, run: Earlier) -> None:
+def carry_over(model: TwoTower, features: Features, run: Run) -> None:
     """Give a network, in place, what the network of a run has learned.
 
     Users, films, genres and words of the run take their embeddings with them, whatever rows they

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import sparse
 
 from movierec.data.features import GENDERS, Features
 from movierec.data.tables import AGE_BAND_NAMES, Tables
@@ -42,7 +44,6 @@ class Catalogue:
         without: Sequence[str] = (),
         years: tuple[int | None, int | None] = (None, None),
         ratings: tuple[int | None, int | None] = (None, None),
-        allow: Sequence[int] | None = None,
         deny: Sequence[int] = (),
     ) -> npt.NDArray[np.int64]:
         """The ids of the films that meet all conditions, for the argument `among` of the modes.
@@ -52,7 +53,6 @@ class Catalogue:
             without: names, of which it may have none.
             years: first and last year; None: open. A film of unknown year meets only (None, None).
             ratings: least and most ratings in the data; None: open.
-            allow: movie ids to choose among; None: all.
             deny: movie ids to leave out.
 
         Raises:
@@ -78,8 +78,6 @@ class Catalogue:
                 met &= value[used] >= low
             if high is not None:
                 met &= value[used] <= high
-        if allow is not None:
-            met &= np.isin(used, self.features.movies.encode(np.asarray(allow)))
         met &= ~np.isin(used, self.features.movies.encode(np.asarray(deny)))
         return self.features.movies.decode(used[met])
 
@@ -114,9 +112,8 @@ class Catalogue:
         if fields := self.features.user_fields:
             frame["gender"] = [GENDERS[code] for code in fields["gender"][user_idx]]
             frame["age"] = [AGE_BAND_NAMES[band] for band in fields["age"][user_idx]]
-            frame["occupation"] = [
-                self.tables.occupations[code] for code in fields["job"][user_idx]
-            ]
+            occupations = self.tables.occupations
+            frame["occupation"] = [occupations[code] for code in fields["job"][user_idx]]
         return frame
 
     def find(self, text: str, k: int = 10) -> pd.DataFrame:
@@ -136,20 +133,19 @@ class Catalogue:
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """The rows of the films that a user has rated, ascending, and the stars given.
 
-        Args:
-            user_idx: row of the user.
-            learned_only: only the ratings that the training was given.
+        With `learned_only`, only of the ratings that the training was given.
         """
-        movie_idx, stars, learned, starts = self._seen_rows
-        part = slice(starts[user_idx], starts[user_idx + 1])
+        ratings = self.ratings
+        part = slice(ratings.indptr[user_idx], ratings.indptr[user_idx + 1])
+        movie_idx, stars = ratings.indices[part], ratings.data[part]
         if learned_only:
-            return movie_idx[part][learned[part]], stars[part][learned[part]]
-        return movie_idx[part], stars[part]
+            learned = self._learned_by_user.data[part]
+            return movie_idx[learned], stars[learned]
+        return movie_idx, stars
 
     def raters(self, movie_idx: int) -> npt.NDArray[np.int32]:
         """The rows of the users who have rated a film, ascending."""
-        user_idx, starts = self._raters_rows
-        return user_idx[starts[movie_idx] : starts[movie_idx + 1]]
+        return self._by_film.indices[slice(*self._by_film.indptr[movie_idx : movie_idx + 2])]
 
     @cached_property
     def star_values(self) -> list[float]:
@@ -164,38 +160,26 @@ class Catalogue:
         return self.features.movies.ids >= 0
 
     @cached_property
-    def rated_counts(self) -> npt.NDArray[np.int64]:
-        """Ratings of each film in the data."""
+    def ratings(self) -> sparse.csr_array:
+        """Stars given, (user rows, movie rows); each user's films ascending."""
+        return self._by_user(self.tables.ratings["rating"].to_numpy(dtype=np.float32))
+
+    @cached_property
+    def _learned_by_user(self) -> sparse.csr_array:
+        return self._by_user(self.learned)
+
+    def _by_user(self, values: npt.NDArray[Any]) -> sparse.csr_array:
+        """What there is of each rating, by user and film."""
+        user_idx = self.features.users.encode(self.tables.ratings["user_id"])
         movie_idx = self.features.movies.encode(self.tables.ratings["movie_id"])
-        return np.bincount(movie_idx, minlength=len(self.features.movies))
+        shape = len(self.features.users), len(self.features.movies)
+        return sparse.csr_array((values, (user_idx, movie_idx)), shape=shape)
 
     @cached_property
-    def _seen_rows(
-        self,
-    ) -> tuple[
-        npt.NDArray[np.int32],
-        npt.NDArray[np.float32],
-        npt.NDArray[np.bool_],
-        npt.NDArray[np.int64],
-    ]:
-        """Films rated, stars, `learned`; grouped by user row; where each user's group begins."""
-        ratings = self.tables.ratings
-        user_idx = self.features.users.encode(ratings["user_id"])
-        movie_idx = self.features.movies.encode(ratings["movie_id"])
-        order = np.argsort(user_idx.astype(np.int64) * len(self.features.movies) + movie_idx)
-        counts = np.bincount(user_idx, minlength=len(self.features.users))
-        stars = ratings["rating"].to_numpy(dtype=np.float32)
-        return (
-            movie_idx[order],
-            stars[order],
-            self.learned[order],
-            np.append(0, np.cumsum(counts)),
-        )
+    def _by_film(self) -> sparse.csc_array:
+        return self.ratings.tocsc()
 
     @cached_property
-    def _raters_rows(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-        """Users grouped by the film that they rated, and where each film's group begins."""
-        movie_idx, _, _, starts = self._seen_rows
-        user_idx = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
-        order = np.argsort(movie_idx, kind="stable")
-        return user_idx[order], np.append(0, np.cumsum(self.rated_counts))
+    def rated_counts(self) -> npt.NDArray[np.int64]:
+        """Ratings of each film in the data, (movie rows,)."""
+        return np.diff(self._by_film.indptr).astype(np.int64)

@@ -80,11 +80,7 @@ def _varied(values: Scores, units: Vectors, k: int, variety: float) -> Chosen:
 def check_choice(
     k: int, temperature: float = 0.0, seed: int | None = None, variety: float = 0.0
 ) -> None:
-    """Refuse settings out of range.
-
-    Raises:
-        InputError: as `choose`.
-    """
+    """Refuse settings out of range, with the errors of `choose`."""
     if not isinstance(k, int | np.integer) or k < 1:
         raise InputError(f"got k = {k!r}; expected a whole number of films, 1 or more")
     if not 0 <= temperature < np.inf:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +20,8 @@ from movierec.recommend.catalogue import Catalogue
 Array = npt.NDArray[np.float32]
 
 
-class Grown(NamedTuple):
-    """What a recommender is made of, after it has grown."""
-
-    tables: Tables
-    features: Features
-    model: Model
-    learned: npt.NDArray[np.bool_]
+# what a recommender is made of, after it has grown
+Grown = tuple[Tables, Features, Model, npt.NDArray[np.bool_]]
 
 
 def with_movies(catalogue: Catalogue, model: Model, movies: pd.DataFrame) -> Grown:
@@ -47,7 +41,7 @@ def with_movies(catalogue: Catalogue, model: Model, movies: pd.DataFrame) -> Gro
         known = ", ".join(old.genres[1:])
         raise InputError(f"unknown genre {stray[0]!r}; expected some of {known}")
     new = features.movies.encode(added["movie_id"])
-    attributes = movie_attributes(features)[new]
+    attributes = movie_attributes(features, new)
     rated = np.zeros(len(old.movies), np.bool_)
     rated[old.movies.encode(catalogue.tables.ratings["movie_id"][catalogue.learned])] = True
     taken = unwatched(model.watching, rated, movie_attributes(old), attributes)
@@ -64,9 +58,8 @@ def with_movies(catalogue: Catalogue, model: Model, movies: pd.DataFrame) -> Gro
     )
     newcomers = model.newcomers._replace(history=grown(model.newcomers.history, 0.0))
     films = grown(model.films, new_movies(newcomers, attributes))
-    return Grown(
-        tables, features, Model(model.users, films, watching, newcomers), catalogue.learned
-    )
+    grown_model = Model(model.users, films, watching, newcomers)
+    return tables, features, grown_model, catalogue.learned
 
 
 def with_ratings(
@@ -83,17 +76,14 @@ def with_ratings(
     stray = added["rating"][~added["rating"].between(low, high)]
     if len(stray):
         raise InputError(f"got a rating of {stray.iloc[0]}; expected {low:g} to {high:g} stars")
-    changes: dict[str, Any] = {
-        "ratings": pd.concat([before.ratings, added], ignore_index=True).astype(
-            before.ratings.dtypes.to_dict()
-        )
-    }
+    table = pd.concat([before.ratings, added], ignore_index=True)
+    table = table.astype(before.ratings.dtypes.to_dict())
+    everybody = before.users
     if users is not None:
-        everybody = pd.concat([before.users, users], ignore_index=True)
+        everybody = pd.concat([everybody, users], ignore_index=True)
         if "zip" in everybody:  # which nothing is worked out from
             everybody["zip"] = everybody["zip"].fillna("")
-        changes["users"] = everybody
-    tables: Tables = validate_tables(dataclasses.replace(before, **changes))
+    tables = validate_tables(dataclasses.replace(before, ratings=table, users=everybody))
     features = Features.fit(tables, title_length=catalogue.features.sizes.title_length)
     old, here = catalogue.features.users, features.users
     vectors = _moved(model.users, old, here)
@@ -112,12 +102,11 @@ def with_ratings(
             vectors[row] = updated_user(model.newcomers, model.films, vectors[row], seen, *given)
             profiles[row] = added_to_profile(model.watching, profiles[row], *given)
         else:
-            person = new_user(model.newcomers, model.films, attributes[row], *given)
-            vectors[row] = person.vector
+            vectors[row] = new_user(model.newcomers, model.films, attributes[row], *given).vector
             profiles[row] = profile_of(model.watching, *given)
     watching = model.watching._replace(profiles=profiles)
     learned = np.append(catalogue.learned, np.ones(len(added), np.bool_))
-    return Grown(tables, features, model._replace(users=vectors, watching=watching), learned)
+    return tables, features, model._replace(users=vectors, watching=watching), learned
 
 
 def _moved(array: Array, old: IdVocabulary, new: IdVocabulary) -> Array:

@@ -17,26 +17,15 @@ from movierec.vectors import Vectors
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody to recommend to: a user of the data, or somebody new.
+    """Somebody to recommend to: a user of the data, or somebody new."""
 
-    Attributes:
-        name: for messages and headings.
-        vector: (d + 2,), whose product with a film's is the predicted rating.
-        profile: (r + 1,), whose product with what a film is watched with says how likely they are
-            to watch it.
-        rated: (n,) movie rows of the films that are not to be recommended.
-        stars: (n,) given to them.
-        new: of somebody new, where the vector comes from; None for a user of the data.
-        user_idx: row of a user of the data; -1 for somebody new.
-    """
-
-    name: str
-    vector: Vectors
-    profile: Vectors
-    rated: npt.NDArray[np.int32]
-    stars: npt.NDArray[np.float32]
-    new: NewUser | None = None
-    user_idx: int = -1
+    name: str  # for messages and headings
+    vector: Vectors  # (d + 2,), whose product with a film's is the predicted rating
+    profile: Vectors  # (r + 1,), whose product with a film's says how likely they watch it
+    rated: npt.NDArray[np.int32]  # (n,) movie rows of the films that are not to be recommended
+    stars: npt.NDArray[np.float32]  # (n,) given to them
+    new: NewUser | None = None  # of somebody new: where the vector comes from
+    user_idx: int = -1  # row of a user of the data; -1 for somebody new
 
 
 def told_attributes(
@@ -49,9 +38,7 @@ def told_attributes(
 
     Args:
         features: the encodings.
-        gender: "F" or "M".
-        age: in years.
-        occupation: code, from 0.
+        gender, age, occupation: "F" or "M", years, and a code from 0; None: not told.
 
     Returns:
         float32 (attributes,), as `attributes.user_attributes` has for each user.
@@ -76,11 +63,3 @@ def told_attributes(
     code = None if gender is None else GENDERS.index(gender)
     job = None if occupation is None else int(occupation)
     return encode_people(features, code, band, job)[0]
-
-
-def known_attributes(features: Features, user_idx: int) -> npt.NDArray[np.float32]:
-    """The attributes of a user of the data, float32 (attributes,)."""
-    if not (fields := features.user_fields):
-        return np.zeros(0, np.float32)
-    codes = (fields[name][[user_idx]] for name in ("gender", "age", "job"))
-    return encode_people(features, *codes)[0]

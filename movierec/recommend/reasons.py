@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from movierec.data.attributes import user_attributes
 from movierec.models.model import Model
 from movierec.models.newcomers import new_user
 from movierec.models.watching import shares
 from movierec.recommend.catalogue import Catalogue
-from movierec.recommend.people import Person, known_attributes
+from movierec.recommend.people import Person
 from movierec.vectors import Indices
 
 BEYOND = "what the training knows beyond these ratings"
@@ -24,38 +25,23 @@ WITHOUT = "what is there without ratings"
 
 
 class Parts(NamedTuple):
-    """What the scores of m films are sums of, for one person with n ratings that count.
+    """What the scores of m films are sums of, for one person with n ratings that count."""
 
-    Attributes:
-        rated: (n,) rows of the rated films.
-        given: (n,) stars given to them.
-        stars: (n, m) what each adds to the predicted stars.
-        watching: (n, m) what each adds to how likely the film is to be watched.
-        rest: what else there is, by a phrase: (m,) stars and (m,) watching. For a user of the data
-            that is what the training knows beyond these ratings, too.
-    """
-
-    rated: npt.NDArray[np.int32]
-    given: npt.NDArray[np.float32]
-    stars: npt.NDArray[np.floating]
-    watching: npt.NDArray[np.floating]
-    rest: dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]
+    rated: npt.NDArray[np.int32]  # (n,) rows of the rated films
+    given: npt.NDArray[np.float32]  # (n,) stars given to them
+    stars: npt.NDArray[np.floating]  # (n, m) what each adds to the predicted stars
+    watching: npt.NDArray[np.floating]  # (n, m) what each adds to how likely a film is watched
+    rest: dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]  # (m,) of both, by a phrase
 
 
 def parts_of(catalogue: Catalogue, model: Model, person: Person, movie_idx: Indices) -> Parts:
-    """The parts of films' scores, which add up to them.
-
-    Args:
-        catalogue, model: of the recommender.
-        person: for whom.
-        movie_idx: (m,) the films' rows.
-    """
+    """The parts of the scores of m films, by row, which add up to them."""
     if person.new is not None:
         rated, given, new = person.rated, person.stars, person.new
     else:
         # only what the training has seen can have moved the trained vector
         rated, given = catalogue.seen(person.user_idx, learned_only=True)
-        attributes = known_attributes(catalogue.features, person.user_idx)
+        [attributes] = user_attributes(catalogue.features, [person.user_idx])
         new = new_user(model.newcomers, model.films, attributes, rated, given)
     films = model.films[movie_idx].astype(np.float64)
     watched = model.watching.watched[movie_idx]
@@ -88,11 +74,7 @@ def explain(catalogue: Catalogue, model: Model, person: Person, movie_id: int) -
 def named_of(
     catalogue: Catalogue, model: Model, person: Person, movie_idx: Indices, count: int = 2
 ) -> tuple[Parts, list[tuple[Indices, Indices]]]:
-    """Which ratings are named as reasons for each film.
-
-    Args:
-        catalogue, model, person, movie_idx: as in `parts_of`.
-        count: how many are named that speak for a film.
+    """Which ratings are named as reasons for each of m films.
 
     Returns:
         The parts; and for each film the places among `Parts.rated` of those that speak most for

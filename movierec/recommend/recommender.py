@@ -27,7 +27,6 @@ from movierec.recommend.scorer import Scorer, join_scores
 from movierec.vectors import Vectors, top_k
 
 FANS = 20  # people asked in `also_liked`
-NOTHING = np.zeros(0, np.int64)
 FANS_LIKING = 0.2  # of `scorer.LIKING` there, where it is what goes with a film that counts
 
 
@@ -84,9 +83,7 @@ class Recommender(Catalogue):
 
         Args:
             ratings: stars by movie id.
-            gender: "F" or "M".
-            age: in years.
-            occupation: code, from 0.
+            gender, age, occupation: "F" or "M", years, and a code from 0; None: not told.
 
         Raises:
             InputError: an unknown film, stars out of the data's range, or a gender, age or
@@ -147,21 +144,9 @@ class Recommender(Catalogue):
         """
         someone = self._someone(user)
         stars, scores = self.scorer.score(someone.vector, someone.profile, liking)
-        left_out = someone.rated if exclude_seen else NOTHING
+        left_out = someone.rated if exclude_seen else someone.rated[:0]
         chosen = self._chosen(scores, left_out, k, temperature, seed, variety, among)
         return self.describe(chosen, scores[chosen], stars[chosen])
-
-    def for_new_user(
-        self,
-        ratings: Mapping[int, float] | None = None,
-        gender: str | None = None,
-        age: int | None = None,
-        occupation: int | None = None,
-        k: int = 10,
-        **settings: Any,
-    ) -> pd.DataFrame:
-        """The films for somebody who is not in the data: `for_user` of `new_user`; see both."""
-        return self.for_user(self.new_user(ratings, gender, age, occupation), k, **settings)
 
     def for_group(
         self,
@@ -344,12 +329,8 @@ class Recommender(Catalogue):
     def predict_for(self, person: Person, movie_ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Predicted ratings of one person, who may be new.
 
-        Args:
-            person: from `new_user` or `person`.
-            movie_ids: (n,).
-
         Returns:
-            float32 (n,), clipped to the stars of the data.
+            float32 (n,), for each of `movie_ids`, clipped to the stars of the data.
 
         Raises:
             InputError: an unknown film.

@@ -14,11 +14,7 @@ KNOWN = 0.03  # of genres and year, and of the title, beside what is watched tog
 
 
 def near_vectors(features: Features, watching: Watching) -> Vectors:
-    """Films' vectors as they are compared with each other.
-
-    Args:
-        features: the encodings.
-        watching: what is watched together, to which genres and year are added.
+    """Films' vectors as they are compared: what is watched together, and genres and year.
 
     Returns:
         float32 (movie rows, r + attributes), of length 1, or less for rare films.

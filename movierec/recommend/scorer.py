@@ -7,6 +7,7 @@ A film's score joins how likely somebody is to watch it with how likely they are
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -14,9 +15,8 @@ import numpy.typing as npt
 
 from movierec.errors import InputError
 from movierec.models.model import Model
-from movierec.vectors import Vectors, pair_scores, top_k
+from movierec.vectors import Vectors, pair_scores, top_lists
 
-BLOCK = 256  # users scored at once: with a few thousand films their scores stay in the cache
 LIKING = 0.4  # how much liking counts beside watching; from validation rows of ML-1M
 EVEN = 3.5  # predicted stars at which a film is liked as well as not
 STEEPNESS = 2.1  # of the chance to like a film, a star; fitted on validation rows of ML-1M
@@ -26,17 +26,11 @@ Indices = npt.NDArray[np.integer]
 
 
 class Scorer(NamedTuple):
-    """Scores of a model's films.
-
-    Attributes:
-        model: the two halves.
-        is_film: (movie rows,) which rows are films; some are free.
-        lowest, highest: stars that can be given.
-    """
+    """Scores of a model's films."""
 
     model: Model
-    is_film: npt.NDArray[np.bool_]
-    lowest: float
+    is_film: npt.NDArray[np.bool_]  # (movie rows,) which rows are films; some are free
+    lowest: float  # stars that can be given
     highest: float
 
     def clipped(self, stars: Scores) -> Scores:
@@ -64,15 +58,7 @@ class Scorer(NamedTuple):
         return stars, join_scores(watch, stars, liking)
 
     def scores(self, user_idx: Indices, liking: float | None = None) -> Scores:
-        """What films are ordered by for each user of the data.
-
-        Args:
-            user_idx: (n,) user rows.
-            liking: as in `join_scores`.
-
-        Returns:
-            float32 (n, movie rows), the free rows included.
-        """
+        """What films are ordered by for (n,) users of the data; float32 (n, movie rows)."""
         people = self.model.users[user_idx], self.model.watching.profiles[user_idx]
         return self.score(*people, liking)[1]
 
@@ -89,33 +75,10 @@ class Scorer(NamedTuple):
         left_out: Callable[[int], Indices] | None = None,
         liking: float | None = None,
     ) -> tuple[npt.NDArray[np.int64], Scores]:
-        """The best films of each user; they are scored in blocks, never users x films at once.
-
-        Args:
-            user_idx: (n,) user rows.
-            k: how many films.
-            left_out: gives the rows of the films that a user is not shown; None: all are.
-            liking: as in `join_scores`.
-
-        Returns:
-            int64 (n, k) film rows, best first, -1 where there are fewer films; float32 (n, k) what
-            they are ordered by, -inf there.
-        """
+        """The best films of each user of the data; see `vectors.top_lists`, and `join_scores`."""
         k = min(k, len(self.is_film))
-        best = np.empty((len(user_idx), k), dtype=np.int64)
-        values = np.empty((len(user_idx), k), dtype=np.float32)
-        free = np.flatnonzero(~self.is_film)
-        for a in range(0, len(user_idx), BLOCK):
-            block = slice(a, a + BLOCK)
-            scores = self.scores(user_idx[block], liking)
-            scores[:, free] = -np.inf
-            if left_out:
-                for row, user in zip(scores, user_idx[block], strict=True):
-                    row[left_out(user)] = -np.inf
-            best[block] = top_k(scores, k)
-            values[block] = scores[np.arange(len(scores))[:, None], best[block]]
-        values[best < 0] = -np.inf
-        return best, values
+        scores = partial(self.scores, liking=liking)
+        return top_lists(scores, user_idx, self.is_film, left_out, k)
 
 
 def join_scores(watch: Scores, stars: Scores, liking: float | None = None) -> Scores:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from movierec.errors import InputError
-from movierec.evaluation.evaluate import BY_STARS, measure_runs
+from movierec.evaluation.evaluate import BY_STARS, measure
 from movierec.evaluation.metrics import difference
 from movierec.files import write_whole
 from movierec.reports.pages import picture, rendered
@@ -138,7 +138,7 @@ def _held_out(first: Run, second: Run) -> dict[str, Any]:
     Raises:
         InputError: different rows, or none.
     """
-    methods = measure_runs([first, second], k=K)
+    methods, _ = measure([first, second], k=K, baselines={})
     measured = [found for name, found in methods.items() if not name.endswith(BY_STARS)]
     tables = [one.summary() for one in measured]
     values = [{**table, **table.get("ranking", {})} for table in tables]

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from movierec.data.features import (
     Features,
     IdVocabulary,
-    joined_table,
     split_genres,
     title_words,
 )
@@ -247,40 +246,6 @@ def test_sizes_count_the_rows_of_each_embedding(small_tables, small_features):
     assert sizes.genres == len(genres) + 1
     assert sizes.genre_slots == len(genres)
     assert sizes.title_length == 15
-
-
-# --- the joined table ----------------------------------------------------------------------------
-
-
-def test_joined_table_has_the_documented_columns_and_the_inner_join(small_tables, small_features):
-    joined = joined_table(small_tables, small_features)
-    assert joined.columns.tolist() == [
-        "UserID",
-        "MovieID",
-        "ratings",
-        "Gender",
-        "Age",
-        "JobID",
-        "Title",
-        "Genres",
-    ]
-    expected = small_tables.ratings.merge(small_tables.users, on="user_id")
-    assert joined["UserID"].tolist() == small_tables.ratings["user_id"].tolist()
-    assert joined["ratings"].tolist() == small_tables.ratings["rating"].tolist()
-    assert joined["Gender"].tolist() == (expected["gender"] == "M").astype(int).tolist()
-    assert joined["JobID"].tolist() == expected["occupation"].tolist()
-    assert [AGE_BANDS[band] for band in joined["Age"]] == expected["age"].tolist()
-    first = small_tables.movies.set_index("movie_id").loc[joined["MovieID"].iloc[0]]
-    words = [small_features.words[i] for i in joined["Title"].iloc[0] if i]
-    assert words == title_words(first["title"])
-    assert len(joined["Genres"].iloc[0]) == small_features.sizes.genre_slots
-
-
-def test_joined_table_of_some_rows(plain_tables):
-    joined = joined_table(plain_tables, Features.fit(plain_tables), slice(2, 4))
-    assert joined.columns.tolist() == ["UserID", "MovieID", "ratings", "Title", "Genres"]
-    pd.testing.assert_index_equal(joined.index, pd.RangeIndex(2, 4))
-    assert joined["MovieID"].tolist() == [3, 5]
 
 
 @pytest.mark.parametrize("ident", [0, -1, -4, -(10**9), 4, 10**9])

@@ -12,12 +12,10 @@ import pandas as pd
 import pytest
 from worlds import write_drawn_run
 
-from movierec.data.tables import AGE_BAND_NAMES, AGE_BANDS
 from movierec.errors import InputError
 from movierec.evaluation import baselines
 from movierec.evaluation.baselines import Baseline
 from movierec.evaluation.evaluate import (
-    BANDS,
     BY_STARS,
     Measured,
     compare,
@@ -26,13 +24,10 @@ from movierec.evaluation.evaluate import (
     known_and_held_out,
     measure,
     measure_methods,
-    measure_runs,
-    row_groups,
 )
 from movierec.evaluation.metrics import K, difference, intervals
 from movierec.recommend.scorer import EVEN, LIKING, STEEPNESS
 from movierec.runs import Run
-from movierec.vectors import Rows
 
 LENGTH = 4  # of the lists
 DRAWS = 20  # of users, for each interval: what they are is tested elsewhere
@@ -44,6 +39,10 @@ def few_draws(monkeypatch):
         monkeypatch.setattr(
             f"movierec.evaluation.evaluate.{name}", partial(function, resamples=DRAWS)
         )
+
+
+def without_baselines(runs: list[Run], part: str = "test", k: int = K) -> dict[str, Measured]:
+    return measure(runs, part, k, baselines={})[0]
 
 
 # --- a second implementation ---------------------------------------------------------------------
@@ -129,7 +128,7 @@ def mean(values: list[float]) -> float:
 )
 def test_errors_and_lists_are_those_of_plain_loops(drawn_run, part, known):
     run = drawn_run
-    measured = measure_runs([run], part, LENGTH)
+    measured = without_baselines([run], part, LENGTH)
     found = measured["best"]
     before, held_out = triples(run, *known), triples(run, part)
 
@@ -178,7 +177,7 @@ def test_errors_and_lists_are_those_of_plain_loops(drawn_run, part, known):
 
 
 def test_summary_is_the_mean_of_all_rows_and_of_all_lists(drawn_run):
-    found = measure_runs([drawn_run], "test", LENGTH)["best"]
+    found = without_baselines([drawn_run], "test", LENGTH)["best"]
     summary = found.summary()
     held_out, before = triples(drawn_run, "test"), triples(drawn_run, "train", "validation")
     errors = [min(max(stars(drawn_run, u, f), 1), 5) - given for u, f, given in held_out]
@@ -195,7 +194,7 @@ def test_summary_is_the_mean_of_all_rows_and_of_all_lists(drawn_run):
 
 
 def test_intervals_are_those_of_the_seed(drawn_run):
-    found = measure_runs([drawn_run], "test", LENGTH)["best"]
+    found = without_baselines([drawn_run], "test", LENGTH)["best"]
     for seed in (0, 3):
         expected = intervals(found.by_user, resamples=DRAWS, seed=seed)
         limits = found.summary(seed)["intervals"]
@@ -247,12 +246,12 @@ def test_baselines_learn_from_the_rows_before_the_held_out_ones(drawn_run):
 def test_usual_length_of_a_list_and_usual_part(drawn_run):
     scorer = drawn_run.recommender.scorer
     assert measure([drawn_run])[0]["best"].lists.shape[1] == K
-    assert measure_runs([drawn_run])["best"].lists.shape[1] == K
+    assert without_baselines([drawn_run])["best"].lists.shape[1] == K
     method = {"same": Baseline(scorer.stars, scorer.scores)}
     usual = measure_methods(drawn_run, method)["same"]
-    asked = measure_runs([drawn_run], "test", K)["best"]
+    asked = without_baselines([drawn_run], "test", K)["best"]
     pd.testing.assert_frame_equal(usual.by_user, asked.by_user)
-    pd.testing.assert_frame_equal(measure_runs([drawn_run])["best"].by_user, asked.by_user)
+    pd.testing.assert_frame_equal(without_baselines([drawn_run])["best"].by_user, asked.by_user)
     assert evaluate(drawn_run) == evaluate(drawn_run, "test", K, 0)
 
 
@@ -281,7 +280,9 @@ def test_film_with_id_0_is_a_film(tmp_path, monkeypatch):
     assert run.tables.movies["movie_id"].min() == run.tables.users["user_id"].min() == 0
     rows = run.features.movies.ids
     assert rows[1] == 0
-    first = Baseline(scores=lambda users: -np.tile(np.arange(len(rows)), (len(users), 1)))
+    first = Baseline(
+        scores=lambda users: -np.tile(np.arange(len(rows), dtype=np.float32), (len(users), 1))
+    )
     found = measure_methods(run, {"first": first}, "test", 24)["first"]
     assert found.films == 24
     known = {user for user, film in zip(*known_and_held_out(run)[0][:2], strict=True) if film == 1}
@@ -379,7 +380,7 @@ def test_runs_are_compared_with_the_first(drawn_run, other_run):
     assert [run["method"] for run in result["runs"]] == ["best", "fast"]
     assert [run["run"] for run in result["runs"]] == [str(run.path) for run in runs]
     assert "difference" not in first
-    measured = measure_runs(runs, "test", LENGTH)
+    measured = without_baselines(runs, "test", LENGTH)
     for run in (first, second):
         assert run["by_stars"] == measured[run["method"] + BY_STARS].summary(2)
     pair = measured["fast"].by_user, measured["best"].by_user
@@ -392,7 +393,7 @@ def test_runs_are_compared_with_the_first(drawn_run, other_run):
     assert f"ndcg@{K}" in usual["difference"]
 
 
-@pytest.mark.parametrize("function", [measure, measure_runs, compare])
+@pytest.mark.parametrize("function", [measure, compare])
 @pytest.mark.parametrize("k", [0, -1, 2.5])
 def test_length_of_a_list_is_a_whole_number_above_0(drawn_run, function, k):
     with pytest.raises(InputError, match=f"got k = {k}; expected a whole number of films, 1"):
@@ -414,7 +415,9 @@ def test_run_without_held_out_rows_says_what_to_do(drawn_run):
 def test_only_runs_of_the_same_data_and_rows_are_compared(drawn_run, tmp_path, changed):
     shutil.copytree(drawn_run.path, tmp_path / "other")
     other = Run(tmp_path / "other", drawn_run.info)
-    assert len(measure_runs([drawn_run, other], "test", LENGTH)) == 2 * 2  # by stars alone, too
+    assert (
+        len(without_baselines([drawn_run, other], "test", LENGTH)) == 2 * 2
+    )  # by stars alone, too
     if changed == "part":
         # another row of the same user and film count, so that only the order tells them apart
         other.__dict__["part"] = np.roll(drawn_run.part, 1)
@@ -444,7 +447,7 @@ def test_runs_that_differ_in_the_asked_part_alone_are_not_compared(drawn_run):
 
 def test_runs_go_by_what_tells_them_apart(drawn_run, other_run, tmp_path):
     def named(*runs: Run) -> list[str]:
-        measured = measure_runs(runs, "test", LENGTH)
+        measured = without_baselines(runs, "test", LENGTH)
         return [name for name in measured if not name.endswith(BY_STARS)]
 
     places = [tmp_path / place for place in ("a/x", "a/y", "b/x")]
@@ -459,62 +462,7 @@ def test_runs_go_by_what_tells_them_apart(drawn_run, other_run, tmp_path):
     assert named(copies[0], copies[0]) == [f"{places[0]} (1)", f"{places[0]} (2)"]
 
 
-# --- groups and tables ---------------------------------------------------------------------------
-
-
-def test_groups_of_rows_are_those_of_plain_look_ups(drawn_run):
-    train, held_out = known_and_held_out(drawn_run)
-    groups = row_groups(drawn_run, train, held_out)
-    rows = triples(drawn_run, "test")
-    users = drawn_run.tables.users.set_index("user_id")
-    films = drawn_run.tables.movies.set_index("movie_id")
-    assert groups.columns.tolist() == [
-        "rating", "user_ratings", "film_ratings", "gender", "age", "genre",
-    ]  # fmt: skip
-    assert len(groups) == len(rows)
-    for group, (user, film, given) in zip(groups.itertuples(), rows, strict=True):
-        assert group.rating == given
-        person = users.loc[3 * user]
-        assert group.gender == person["gender"]
-        band = max(n for n, first in enumerate(AGE_BANDS) if first <= person["age"])
-        assert group.age == AGE_BAND_NAMES[band]
-        names = films.loc[film, "genres"]
-        assert sorted(group.genre) == ([] if names.startswith("(") else names.split("|"))
-    assert groups["age"].cat.ordered
-    assert groups["age"].cat.categories.tolist() == list(AGE_BAND_NAMES)
-
-
-def test_bands_of_ratings_hold_their_ends(drawn_run):
-    """People and films with so many training ratings that each band has its first and its last."""
-    counts = [0, 1, 10, 11, 50, 51, 200, 201, 1000, 1001]
-    expected = [
-        "0", "1–10", "1–10", "11–50", "11–50", "51–200", "51–200", "201–1000", "201–1000",
-        "over 1000",
-    ]  # fmt: skip
-    place = np.arange(1, 11)
-    repeated = np.repeat(place, counts)
-    films = np.repeat(2 * place[::-1], counts[::-1])
-    train = Rows(repeated, films, np.ones(len(repeated), np.float32))
-    held_out = Rows(place, 2 * place, np.ones(10, np.float32))
-    groups = row_groups(drawn_run, train, held_out)
-    assert groups["user_ratings"].tolist() == expected
-    assert groups["film_ratings"].tolist() == expected
-    assert groups["film_ratings"].cat.categories.tolist() == list(BANDS)
-
-
-def test_film_that_nobody_rated_in_training_is_in_the_lowest_band(drawn_run):
-    """Whether or not others of higher number were rated."""
-    one = np.array([1]), np.array([2]), np.ones(1, np.float32)
-    held_out = Rows(np.array([1, 30]), np.array([2, 48]), np.ones(2, np.float32))
-    groups = row_groups(drawn_run, Rows(*one), held_out)
-    assert groups["user_ratings"].tolist() == groups["film_ratings"].tolist() == ["1–10", "0"]
-
-
-def test_people_who_tell_nothing_are_not_grouped_by_it(drawn_run):
-    run = Run(drawn_run.path, drawn_run.info)
-    run.features.user_fields.clear()
-    groups = row_groups(run, *known_and_held_out(run))
-    assert groups.columns.tolist() == ["rating", "user_ratings", "film_ratings", "genre"]
+# --- tables --------------------------------------------------------------------------------------
 
 
 def test_table_has_a_row_a_method_and_intervals_of_two_metrics():

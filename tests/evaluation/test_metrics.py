@@ -1,4 +1,4 @@
-"""Metrics against cases worked out by hand and against trec_eval; intervals; slices; top k."""
+"""Metrics against cases worked out by hand and against trec_eval; intervals; top k."""
 
 from __future__ import annotations
 
@@ -14,17 +14,13 @@ from hypothesis.extra import numpy as hnp
 
 from movierec.errors import InputError
 from movierec.evaluation.metrics import (
-    calibration,
     difference,
     intervals,
     list_metrics,
     list_traits,
-    preferred,
     rating_metrics,
-    slices,
-    top_lists,
 )
-from movierec.vectors import BLOCK, Rows, pair_scores, top_k, unit_rows
+from movierec.vectors import BLOCK, Rows, pair_scores, top_k, top_lists, unit_rows
 
 
 def rows(*entries: tuple[int, int, float]) -> Rows:
@@ -67,7 +63,6 @@ def test_rating_errors_of_no_or_unequal_rows_are_refused(rating, predicted):
 # --- lists ---------------------------------------------------------------------------------------
 
 FILMS = np.array([False, True, True, True, True, True])  # row 0 is free
-NOBODY = (np.empty(0, np.int32), np.empty(0, np.int32))
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
@@ -92,22 +87,26 @@ def test_numbers_that_are_not_finite_are_counted():
 def test_lists_hold_the_best_films_that_were_not_seen():
     scores = fixed([[9, 5, 4, 3, 2, 1], [9, 1, 2, 3, 4, 5], [9, 1, 2, 3, 4, 5]])
     seen = rows((2, 5, 1), (0, 1, 1), (1, 4, 1), (2, 3, 1))
-    lists = top_lists(scores, np.array([0, 2]), (seen.user_idx, seen.movie_idx), FILMS, k=2)
+    users = np.array([0, 2])
+    lists, best = top_lists(scores, users, FILMS, lambda u: seen.movie_idx[seen.user_idx == u], k=2)
     assert lists.tolist() == [[2, 3], [4, 2]]
+    assert best.tolist() == [[4, 3], [4, 2]]
 
 
 def test_lists_are_filled_up_where_fewer_films_are_left_than_k():
-    lists = top_lists(fixed([[0, 5, 4, 3, 2, 1]]), np.array([0]), NOBODY, FILMS, k=8)
+    lists, best = top_lists(fixed([[0, 5, 4, 3, 2, 1]]), np.array([0]), FILMS, None, k=8)
     assert lists.tolist() == [[1, 2, 3, 4, 5, -1, -1, -1]]
+    assert best.tolist() == [[5, 4, 3, 2, 1, -np.inf, -np.inf, -np.inf]]
 
 
 def test_lists_do_not_depend_on_the_blocks_users_are_scored_in(monkeypatch):
     rng = np.random.default_rng(1)
     scores, films, users = fixed(rng.random((50, 20))), np.ones(20, bool), np.arange(0, 50, 3)
-    seen = rng.integers(0, 50, 300).astype(np.int32), rng.integers(0, 20, 300).astype(np.int32)
-    whole = top_lists(scores, users, seen, films, k=5)
-    monkeypatch.setattr("movierec.evaluation.metrics.BLOCK_SCORES", 60)
-    assert np.array_equal(whole, top_lists(scores, users, seen, films, k=5))
+    seen = rng.integers(0, 20, (50, 6))
+    whole = top_lists(scores, users, films, lambda user: seen[user], k=5)
+    monkeypatch.setattr("movierec.vectors.USERS", 3)
+    parts = top_lists(scores, users, films, lambda user: seen[user], k=5)
+    assert all(map(np.array_equal, whole, parts))
 
 
 # --- ranking -------------------------------------------------------------------------------------
@@ -349,51 +348,6 @@ def test_paired_difference_of_other_users_is_refused():
         difference(by_user(30, 0), by_user(31, 0))
 
 
-# --- slices --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("statistic", "expected"),
-    [("rmse", [math.sqrt(2.5), 1, 2]), ("mae", [1.5, 1, 2]), ("bias", [0.5, -1, -2])],
-)
-def test_slices_by_hand(statistic, expected):
-    group = pd.Series(["a", "b", "a", None])
-    found = slices(group, [1, 3, 5, 2], {"x": [3, 2, 4, 5], "y": [1, 1, 5, 5]}, statistic)
-    assert found.index.tolist() == ["a", "b"]
-    assert found["rows"].tolist() == [2, 1]
-    assert found.columns.tolist() == ["rows", "x", "y"]
-    assert found["x"].tolist() == pytest.approx(expected[:2])
-    assert found["y"]["b"] == expected[2]
-
-
-def test_slices_put_a_row_into_each_of_its_groups():
-    group = pd.Series([["war", "drama"], [], ["drama"]]).explode()
-    found = slices(group, [1, 1, 1], {"x": [2, 9, 4]}, "mae")
-    assert found["rows"].to_dict() == {"drama": 2, "war": 1}
-    assert found["x"].to_dict() == {"drama": 2, "war": 1}
-
-
-def test_slices_by_numbers_and_by_users():
-    found = slices(pd.Series([4, 1, 4], dtype="float32"), [1, 1, 1], {"x": [2, 3, 4]}, "bias")
-    assert found.index.tolist() == [1, 4]
-    assert found["x"].tolist() == [2, 2]
-
-
-def test_slices_keep_the_order_of_bands():
-    group = pd.Series(pd.Categorical(["many", "few", "few"], ["few", "some", "many"], ordered=True))
-    assert slices(group, [1, 1, 1], {"x": [1, 1, 1]}).index.tolist() == ["few", "many"]
-
-
-def test_calibration_by_hand():
-    found = calibration([1, 3, 5, 4], [2.0, 2.2, 4.25, 4.1], width=0.25)
-    assert found["rows"].tolist() == [2, 1, 1]
-    assert found["predicted"].tolist() == pytest.approx([2.1, 4.1, 4.25])
-    assert found["given"].tolist() == [2, 4, 5]
-    assert found["error"][0] == pytest.approx(1)
-    assert found["error"].isna().tolist() == [False, True, True]
-    pd.testing.assert_frame_equal(calibration([1, 3, 5, 4], [2.0, 2.2, 4.25, 4.1]), found)
-
-
 # --- top k ---------------------------------------------------------------------------------------
 
 
@@ -452,28 +406,3 @@ def test_pair_scores_are_the_same_in_blocks():
 def test_unit_rows_keep_a_row_of_zeros():
     rows = unit_rows(np.array([[3, 4], [0, 0]], dtype=np.float32))
     assert rows == pytest.approx(np.array([[0.6, 0.8], [0, 0]]))
-
-
-def test_preferred_counts_pairs_of_a_user_that_differ_and_half_of_a_tie():
-    users, stars = [1, 2, 1, 1, 2], [5, 3, 1, 1, 3]  # of all pairs only the first of user 1 differs
-    right = preferred(
-        users, stars, {"right": [4, 0, 2, 9, 0], "wrong": [1, 0, 2, 0, 0], "tie": [0] * 5}
-    )
-    assert right.to_dict() == {"right": 1, "wrong": 0, "tie": 0.5}
-    assert preferred([1, 2], [1, 5], {"any": [1, 2]}).isna().all()
-
-
-@pytest.mark.parametrize("kind", [np.float32, np.uint8])
-def test_preferred_takes_each_users_rows_in_their_order(kind):
-    """Against a loop; many rows, users mixed, and predictions of a type that knows no minus."""
-    rng = np.random.default_rng(0)
-    users, stars = rng.integers(1, 4, 300), rng.integers(1, 6, 300)
-    predicted = rng.integers(0, 9, 300).astype(kind)
-    points, last = [], {}
-    for user, had, guess in zip(users.tolist(), stars.tolist(), predicted.tolist(), strict=True):
-        if user in last and last[user][0] != had:
-            step = guess - last[user][1]
-            points.append(0.5 if step == 0 else float((step > 0) == (had > last[user][0])))
-        last[user] = had, guess
-    found = preferred(users, stars, {"any": predicted})
-    assert found["any"] == pytest.approx(np.mean(points))

@@ -7,13 +7,15 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_series_equal
 
-from movierec.data.tables import Tables, validate_tables
+from movierec.data.features import Features, title_words
+from movierec.data.tables import AGE_BANDS, Tables, validate_tables
 from movierec.lessons.describe import (
     PAUSE,
     dense_corner,
     genre_flags,
     genre_lift,
     genres_together,
+    joined_table,
     kinship,
     neighbours,
     part_table,
@@ -119,3 +121,34 @@ def test_kinship_is_the_share_of_neighbours_with_something_in_common() -> None:
     assert kinship(vectors, by_direction, k=1) == 1
     assert kinship(vectors, across, k=1) == 0
     assert kinship(vectors, across, k=9) == pytest.approx(1 / 3)  # all others: one of three
+
+
+def test_joined_table_has_the_documented_columns_and_the_inner_join(small_tables, small_features):
+    joined = joined_table(small_tables, small_features)
+    assert joined.columns.tolist() == [
+        "UserID",
+        "MovieID",
+        "ratings",
+        "Gender",
+        "Age",
+        "JobID",
+        "Title",
+        "Genres",
+    ]
+    expected = small_tables.ratings.merge(small_tables.users, on="user_id")
+    assert joined["UserID"].tolist() == small_tables.ratings["user_id"].tolist()
+    assert joined["ratings"].tolist() == small_tables.ratings["rating"].tolist()
+    assert joined["Gender"].tolist() == (expected["gender"] == "M").astype(int).tolist()
+    assert joined["JobID"].tolist() == expected["occupation"].tolist()
+    assert [AGE_BANDS[band] for band in joined["Age"]] == expected["age"].tolist()
+    first = small_tables.movies.set_index("movie_id").loc[joined["MovieID"].iloc[0]]
+    words = [small_features.words[i] for i in joined["Title"].iloc[0] if i]
+    assert words == title_words(first["title"])
+    assert len(joined["Genres"].iloc[0]) == small_features.sizes.genre_slots
+
+
+def test_joined_table_of_some_rows(plain_tables):
+    joined = joined_table(plain_tables, Features.fit(plain_tables), slice(2, 4))
+    assert joined.columns.tolist() == ["UserID", "MovieID", "ratings", "Title", "Genres"]
+    pd.testing.assert_index_equal(joined.index, pd.RangeIndex(2, 4))
+    assert joined["MovieID"].tolist() == [3, 5]

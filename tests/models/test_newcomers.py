@@ -123,7 +123,7 @@ def test_user_without_training_rows_is_shown_what_a_new_user_is(small_tables, tm
     held_out = np.flatnonzero(small_tables.ratings["user_id"] == user)
     rec = train(small_tables, TINY, run_dir=tmp_path / "run", holdout=held_out).recommender
     who = small_tables.users.set_index("user_id").loc[user, ["gender", "age", "occupation"]]
-    expected = rec.for_new_user(**dict(who), k=8)
+    expected = rec.for_user(rec.new_user(**dict(who)), k=8)
     found = rec.for_user(user, k=8, exclude_seen=False)
     assert found["movie_id"].tolist() == expected["movie_id"].tolist()
     listed = rec.top(rec.features.users.encode([user]), 8, exclude_seen=False)[0][0]

@@ -9,9 +9,10 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 from movierec.data.datasets import FOLDS, load_dataset, official_fold
-from movierec.data.features import Features, joined_table, title_words
+from movierec.data.features import Features, title_words
 from movierec.data.splits import split
 from movierec.data.tables import GENRES_1M, Tables, validate_tables
+from movierec.lessons.describe import joined_table
 from movierec.lessons.shapes import compare, derive
 from movierec.network.settings import NetworkConfig
 from movierec.network.towers import TwoTower, all_vectors

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from movierec.data.attributes import user_attributes
 from movierec.data.features import Features
 from movierec.data.tables import AGE_BANDS
 from movierec.errors import InputError
-from movierec.recommend.people import known_attributes, told_attributes
+from movierec.recommend.people import told_attributes
 
 SCALE = 0.3  # an attribute that somebody has
 GENDERS, JOBS = 2, 4
@@ -86,7 +87,7 @@ def test_what_the_data_has_no_room_for_is_refused(drawn_run, told, expected):
 
 def test_data_that_knows_nobody_has_no_room_for_what_is_told(plain_tables):
     features = Features.fit(plain_tables)
-    for empty in (told_attributes(features), known_attributes(features, 2)):
+    for empty in (told_attributes(features), user_attributes(features)[2]):
         assert empty.shape == (0,)
         assert empty.dtype == np.float32
     for told in ({"gender": "F"}, {"age": 25}, {"occupation": 0}):
@@ -99,6 +100,6 @@ def test_users_of_the_data_have_what_they_told(drawn_run):
     for row, user in enumerate(users.itertuples(), 1):
         band = max(n for n, first in enumerate(AGE_BANDS) if first <= user.age)
         code = ["F", "M"].index(user.gender)
-        found = known_attributes(drawn_run.features, row)
+        found = user_attributes(drawn_run.features)[row]
         assert found == pytest.approx(by_hand(users, code, band, user.occupation))
         assert found.dtype == np.float32

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from movierec.data.attributes import user_attributes
 from movierec.errors import InputError
 from movierec.models.newcomers import new_user
-from movierec.recommend.people import Person, known_attributes
+from movierec.recommend.people import Person
 from movierec.recommend.reasons import Parts, parts_of
 from movierec.recommend.recommender import Recommender
 from movierec.runs import Run
@@ -27,7 +28,7 @@ def newcomer(rec: Recommender, user_idx: int, rated: dict[int, float]):
     """The new user that the same ratings would make; a film's id is its row."""
     films = np.array(list(rated), np.int32)
     stars = np.array(list(rated.values()), np.float32)
-    attributes = known_attributes(rec.features, user_idx)
+    attributes = user_attributes(rec.features)[user_idx]
     return new_user(rec.model.newcomers, rec.model.films, attributes, films, stars)
 
 

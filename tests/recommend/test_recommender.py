@@ -141,7 +141,7 @@ def test_draws_and_variety_depend_on_what_they_should(drawn_run):
 @pytest.mark.parametrize("exclude_seen", [True, False])
 @pytest.mark.parametrize("block", [256, 4])
 def test_lists_of_many_are_those_of_each(drawn_run, exclude_seen, block, monkeypatch):
-    monkeypatch.setattr("movierec.recommend.scorer.BLOCK", block)
+    monkeypatch.setattr("movierec.vectors.USERS", block)
     rec = drawn_run.recommender
     asked = [90, 15, 3, 45, 15, 60]
     found = rec.for_users(asked, 6, exclude_seen)
@@ -298,7 +298,7 @@ def test_people_of_data_without_demographics_are_shown_by_id_alone(plain_tables)
     assert set(people["user_id"]) == {1, 2, 4, 6}
     assert set(rec.for_user(6)["movie_id"]) == {2, 3, 5, 6}
     assert rec.for_group([1, 2])["movie_id"].tolist() in ([6, 8], [8, 6])
-    assert set(rec.for_new_user({2: 4.0})["movie_id"]) == {3, 5, 6, 8}
+    assert set(rec.for_user(rec.new_user({2: 4.0}))["movie_id"]) == {3, 5, 6, 8}
 
 
 # --- who -----------------------------------------------------------------------------------------
@@ -344,11 +344,6 @@ def test_somebody_new_is_their_ratings_and_nobody_has_popular_films(drawn_run):
     }
     check(rec.for_user(person, 5), expected, 5)
     told = {"gender": "F", "age": 25, "occupation": 1}
-    pd.testing.assert_frame_equal(rec.for_new_user(given, **told), rec.for_user(person))
-    pd.testing.assert_frame_equal(
-        rec.for_new_user(given, "F", 25, 1, 4, exclude_seen=False),
-        rec.for_user(person, 4, exclude_seen=False),
-    )
     for what in told:
         less = rec.new_user(given, **{key: told[key] for key in told if key != what})
         assert not np.array_equal(less.vector, person.vector)
@@ -419,7 +414,6 @@ def test_balance_out_of_range_is_refused_by_every_mode_that_has_one(drawn_run):
     for ask in (
         lambda: rec.for_user(3, liking=2),
         lambda: rec.for_group([3], liking=2),
-        lambda: rec.for_new_user({4: 3}, liking=2),
         lambda: rec.top(np.array([1]), liking=2),
     ):
         with pytest.raises(InputError, match="got liking 2; expected 0"):

@@ -261,8 +261,8 @@ def checkpoint(folder: Path) -> Job:
         stored = kept.read()
         if stored is None:
             return "none yet"
-        counters, arrays = stored
-        assert (arrays["now.0"] == counters["steps"]).all()
+        state, arrays = stored
+        assert (arrays["now.0"] == state.steps).all()
         return "whole"
 
     def end() -> None:

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pytest
 from scipy import sparse
 
+from movierec.explorer.asking import Asking, asking, interview, known_chance, spread_of
 from movierec.models.newcomers import SIZES, Newcomers, new_user
-from movierec.recommend.asking import Asking, asking, interview, known_chance, spread_of
 from movierec.recommend.recommender import Recommender
 from movierec.runs import Run
 

@@ -23,17 +23,15 @@ Reference:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from movierec.models.newcomers import Newcomers, left_to_learn
+from movierec.recommend.recommender import Recommender
 from movierec.vectors import Vectors
-
-if TYPE_CHECKING:
-    from movierec.recommend.recommender import Recommender
 
 AGREE = 0.7  # chance that somebody like the person knows what they know, and not what not
 MOST_COMPARED = 2_000  # people of the data that somebody is compared with
@@ -78,11 +76,8 @@ class Interview(NamedTuple):
 def asking(rec: Recommender) -> Asking:
     """What does not depend on who is asked; of many people, every second, third, ... one."""
     used = rec.features.users.used
-    seen = [rec.seen(int(user))[0] for user in used[:: max(-(-len(used) // MOST_COMPARED), 1)]]
-    films = np.concatenate(seen)
-    starts = np.append(0, np.cumsum([len(rows) for rows in seen]))
-    shape = (len(seen), len(rec.features.movies))
-    known = sparse.csr_array((np.ones(len(films)), films, starts), shape=shape)
+    known = rec.ratings[used[:: max(-(-len(used) // MOST_COMPARED), 1)]].astype(np.float64)
+    known.data[:] = 1
     return Asking(rec.model.newcomers, rec.model.films, rec.is_film, known)
 
 
