@@ -123,7 +123,7 @@ def test_what_holds_nothing_out_has_no_errors(tables, tmp_path):
 
 
 def test_recipes_are_found_by_name():
-    assert offered("recipes") == ("best", "classic", "fast")
+    assert offered("recipes") == ("best", "classic", "distilled", "fast")
     assert [resolve_recipe(name).name for name in offered("recipes")] == list(offered("recipes"))
     assert resolve_recipe(MEANS) is MEANS
     with pytest.raises(InputError, match="unknown recipe 'clasic'; expected one of best, classic"):
@@ -152,7 +152,7 @@ def test_what_a_recipe_does_not_have_is_refused_with_those_that_have_it(
     name = recipe if recipe == "best" else "means"
     message = (
         f"got {told}, which the recipe '{name}' does not have; leave it out, or name another "
-        r"recipe \(classic, fast\)"
+        r"recipe \(classic, distilled, fast\)"
     )
     with pytest.raises(InputError, match=message):
         train(tables, recipe, run_dir=tmp_path / "run", **asked)
@@ -160,7 +160,7 @@ def test_what_a_recipe_does_not_have_is_refused_with_those_that_have_it(
 
 
 def test_recipe_that_keeps_no_state_is_not_resumed(tables, tmp_path):
-    message = r"got --resume, which the recipe 'means' does not have; .*\(best, classic, fast\)"
+    message = r"got --resume, which the recipe 'means' does not have; .*\(best, classic, distilled, fast\)"
     with pytest.raises(InputError, match=message):
         train(tables, MEANS, run_dir=tmp_path / "run", resume=True)
     assert not list(tmp_path.iterdir())
@@ -168,7 +168,7 @@ def test_recipe_that_keeps_no_state_is_not_resumed(tables, tmp_path):
 
 def test_several_workers_need_a_recipe_that_has_them(tables, tmp_path, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", "{}")
-    with pytest.raises(InputError, match=r"several workers \(TF_CONFIG\).*\(classic, fast\)"):
+    with pytest.raises(InputError, match=r"several workers \(TF_CONFIG\).*\(classic, distilled, fast\)"):
         train(tables, run_dir=tmp_path / "run")
 
 

@@ -317,7 +317,7 @@ def test_train_without_holdout_has_no_test_figures(home: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--recipe", "slow"), "'slow' is not one of 'best', 'classic', 'fast'"),
+        (("--recipe", "slow"), "'slow' is not one of 'best', 'classic', 'distilled', 'fast'"),
         (("--epochs", "0"), "got epochs 0"),
         (("--learning-rate", "nan"), "got learning rate nan"),
         (("--holdout", "odd"), "'odd' is not one of 'random', 'origin'"),
