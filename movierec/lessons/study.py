@@ -63,7 +63,7 @@ def study(
     tried = {}
     for name, recipe in recipes.items():
         recipe = recipe.starting_at(float(learned.rating.mean(dtype=np.float64)))
-        kind = recipe.network, recipe.start_at_factors, recipe.share_towers
+        kind = recipe.network, recipe.start_at_factors, recipe.share_towers, recipe.average
         if kind not in benches:
             benches[kind] = _Bench(started_network(features, learned, recipe, seed), recipe)
         tried[name] = benches[kind].train(learned, measured, recipe, seed)
@@ -79,7 +79,7 @@ class _Bench:
         knobs = {name: keras.Variable(1.0, trainable=False) for name in cosine(recipe, 2)}
         self.knobs = {**knobs, "alpha": keras.Variable(0.0, trainable=False)}
         schedule = keras.optimizers.schedules.CosineDecay(**self.knobs)
-        self.compiled = compile_steps(model, recipe.share_towers, schedule)
+        self.compiled = compile_steps(model, recipe.share_towers, schedule, recipe.average)
 
     def train(self, learned: Rows, measured: Rows, recipe: NetworkRecipe, seed: int) -> Tried:
         batch, losses = rows_a_step(recipe, len(learned.rating)), []

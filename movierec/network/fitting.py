@@ -10,7 +10,8 @@ users and of movies by row number, and for its variables.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import keras
@@ -103,7 +104,7 @@ def fit(
     total = recipe.epochs * -(-rows // batch)
     began = time.perf_counter()
     optimizer, train_steps = compiled or compile_steps(
-        model, recipe.share_towers, _schedule(recipe, total)
+        model, recipe.share_towers, _schedule(recipe, total), recipe.average
     )
     variables = [*model.variables, *optimizer.variables]  # the dropout's random state is one
     at = (checkpoint.load(variables) if checkpoint else None) or State()
@@ -136,11 +137,14 @@ def fit(
                 on_progress(at.steps, total, float(losses.mean()))
             if time.perf_counter() - saved > CHECKPOINT_SECONDS:
                 save()
+        with _averaged(optimizer, model.trainable_variables):
+            # the chief's, as other machines may round otherwise and then stop otherwise
+            val_loss = told_by_all(loss(model, validation))[0]
+            weights = [variable.numpy() for variable in model.trainable_variables]
         record = {
             "epoch": epoch,
             "train_loss": at.loss_sum / rows,
-            # the chief's, as other machines may round otherwise and then stop otherwise
-            "val_loss": told_by_all(loss(model, validation))[0],
+            "val_loss": val_loss,
             "learning_rate": float(optimizer.learning_rate),
             "seconds": earlier + time.perf_counter() - ready,
         }
@@ -152,9 +156,8 @@ def fit(
             )
         at.history.append(record)
         at.block, at.loss_sum, at.seconds = 0, 0.0, record["seconds"]
-        if not record["val_loss"] >= at.best_loss:  # not a number, without validation: the last
-            at.best_loss, at.best_epoch = record["val_loss"], epoch
-            at.best_weights = [variable.numpy() for variable in model.trainable_variables]
+        if not val_loss >= at.best_loss:  # not a number, without validation: the last
+            at.best_loss, at.best_epoch, at.best_weights = val_loss, epoch, weights
         if on_epoch:
             on_epoch(record)
         save()
@@ -162,6 +165,16 @@ def fit(
         variable.assign(value)
     seconds = {"compile": ready - began, "train": at.seconds}
     return Fit(pd.DataFrame(at.history), at.best_epoch, seconds)
+
+
+@contextmanager
+def _averaged(optimizer: keras.optimizers.Optimizer, variables: list[Any]) -> Iterator[None]:
+    """Within it the variables are at their moving averages, if the optimizer keeps these."""
+    now = [variable.numpy() for variable in variables]
+    optimizer.finalize_variable_values(variables)
+    yield
+    for variable, value in zip(variables, now, strict=True):
+        variable.assign(value)
 
 
 def _out_of_patience(at: State, recipe: Training) -> bool:
@@ -177,20 +190,24 @@ def loss(model: TwoTower, rows: Rows) -> float:
     return float(np.mean((scores - rows.rating) ** 2, dtype=np.float64))
 
 
-def compile_steps(model: TwoTower, share: bool, learning_rate: Any) -> Compiled:
+def compile_steps(
+    model: TwoTower, share: bool, learning_rate: Any, average: float = 0.0
+) -> Compiled:
     """Trace the step of a training.
 
     Args:
         model: the network.
         share: as `share_towers`.
         learning_rate: Adam's, a number or a schedule.
+        average: as in `Training`.
 
     Returns:
         The optimizer, and a function that takes the steps of a block of batches, (steps, B) each,
         and returns their losses, (steps,).
     """
     variables = model.trainable_variables
-    optimizer = keras.optimizers.Adam(learning_rate)
+    averaging = {"use_ema": True, "ema_momentum": average} if average else {}
+    optimizer = keras.optimizers.Adam(learning_rate, **averaging)
     optimizer.build(variables)
     strategy = tf.distribute.get_strategy()
     replicas = strategy.num_replicas_in_sync

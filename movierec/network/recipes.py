@@ -131,12 +131,12 @@ class DistilledRecipe(NetworkRecipe):
 CLASSIC = NetworkRecipe(name="classic", network=NetworkConfig(mask_padding=False))
 FAST = NetworkRecipe(
     name="fast",
-    epochs=4,
+    epochs=5,
     batch_size=4096,
     least_steps=100,
     most_steps=250,
     learning_rate=3e-3,
-    schedule="cosine",
+    average=0.99,
     start_at_mean=True,
     start_at_factors=0.1,
     share_towers=True,

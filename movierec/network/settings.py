@@ -52,6 +52,8 @@ class Training:
         learning_rate: Adam's, at its highest.
         schedule: "constant", or "cosine": warmed up over a twentieth of the steps, then down to
             zero along a half cosine.
+        average: momentum of the moving average of the weights, which is what is kept of an epoch in
+            place of its last step; 0: none.
         start_at_mean: whether the network starts at the mean of the training ratings.
         start_at_factors: the leading factors of the training ratings (see `spectral`) times this
             are added to the random values at which the embeddings of users and films start; 0:
@@ -69,6 +71,7 @@ class Training:
     most_steps: int = 0
     learning_rate: float = 1e-4
     schedule: Literal["constant", "cosine"] = "constant"
+    average: float = 0.0
     start_at_mean: bool = False
     start_at_factors: float = 0.0
     share_towers: bool = False
