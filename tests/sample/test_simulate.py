@@ -197,7 +197,8 @@ def test_genres_title_words_and_years_each_say_how_good_a_film_is_and_who_likes_
     movies, truth = simulation.tables.movies, simulation.truth
     genres = movies["genres"].str.get_dummies().to_numpy(dtype=float)
     eras = one_hot(movies["year"].astype(int) // 10)
-    known = sorted({w for _, adj, nouns in MOODS.values() for w in f"{adj} {nouns}".split()})
+    words = (f"{of['adjectives']} {of['nouns']}".split() for of in MOODS.values())
+    known = sorted({word for own in words for word in own})
     titles = [set(_plain_words(title)) for title in movies["title"]]
     words = np.array([[word in title for word in known] for title in titles])
     said = np.column_stack([truth.movie_quality, truth.movie_traits])
