@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,6 @@ from movierec.cli.options import (
     run_option,
 )
 from movierec.cli.printing import print_facts
-from movierec.errors import InputError
 
 if TYPE_CHECKING:
     from movierec.runs import Run
@@ -105,8 +103,8 @@ def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
 
     opened = open_run(run_dir)
     if (posters := chosen()) is not None:  # what is wrong there is told here
-        name, language = posters.provider, posters.language
-        print(f"movierec: posters and titles are asked of {name}, in {language}", file=sys.stderr)
+        said = f"posters and titles are asked of TMDB, in {posters.language}"
+        print(f"movierec: {said}", file=sys.stderr)
     if not is_loopback(ip):
         print(
             f"movierec: everybody who can reach {ip} can use the page, and what they send can be "
@@ -114,33 +112,3 @@ def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
             file=sys.stderr,
         )
     serve(opened, ip=ip, **settings)
-
-
-@click.command("metadata")
-@opened_run
-@click.option("--limit", type=click.IntRange(min=1), help="Only the films with the most ratings.")
-@json_option
-def metadata_command(run: Run, limit: int | None, as_json: bool) -> None:
-    """Fetch posters and titles of a run's films beforehand.
-
-    Its page then has them from the start. TMDB needs a key, in TMDB_TOKEN; MOVIEREC_LANGUAGE is the
-    language of titles, such as zh-CN. What is there already and not too old is not asked for again;
-    after an interrupt, the same command goes on. Answers are kept in data/metadata.
-    """
-    from movierec import logs
-    from movierec.posters.metadata import configured, prefetch
-    from movierec.progress import counted
-
-    logs.show("warning")  # of each film that fails, why
-    movies = run.tables.movies
-    if (films := configured(movies)) is None:
-        raise InputError(
-            "nobody is asked for posters; set TMDB_TOKEN to an access token of TMDB, which gives "
-            "one to every account under Settings, API, or MOVIEREC_METADATA to douban"
-        )
-    ratings = run.tables.ratings["movie_id"].value_counts()
-    order = movies["movie_id"].map(ratings).fillna(0).sort_values(ascending=False, kind="stable")
-    with closing(films), counted("films") as on_film:
-        counts = prefetch(films, movies.loc[order.index[:limit]], on_film)
-    facts = {"provider": films.provider.label, "language": films.language} | counts
-    print_facts(facts | {"kept_in": str(films.folder)}, as_json)

@@ -1,8 +1,8 @@
 """Answers of providers in one SQLite file, and the pace at which they are asked.
 
 The file holds text and pictures alone (no pickles, which would run the code of whoever wrote it),
-several processes may use it at once, and through it they share a provider's pace: twenty visitors
-with a kernel each ask no faster than one.
+several processes may use it at once, and through it they share a provider's pace: a page of
+several processes asks no faster than one.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from movierec.errors import ProviderError
 from movierec.logs import logger
-from movierec.posters.provider import Details, Film
+from movierec.posters.films import Details, Film
 
 if TYPE_CHECKING:
-    from movierec.posters.client import Provider
+    from movierec.posters.tmdb import Tmdb
 
 LONGEST_WAIT = 60.0  # seconds that a film waits for its turn before it is given up
 LONGEST_PAUSE = 3_600.0  # seconds that a provider may have itself left alone
@@ -72,7 +72,7 @@ class Cache:
         provider: whose answers they are.
     """
 
-    def __init__(self, folder: Path, provider: Provider) -> None:
+    def __init__(self, folder: Path, provider: Tmdb) -> None:
         self._provider = provider
         self._writing = threading.Lock()  # nothing is closed while it is written
         try:
@@ -107,8 +107,8 @@ class Cache:
 
     def _key(self, film: Film) -> tuple[str, str, str]:
         """Of a film in any data set: its title has its year in it."""
-        told = "|".join(str(part or "") for part in (film.title, film.tmdb_id, film.imdb_id))
-        return self._provider.name, self._provider.language, told
+        told = "|".join(str(part or "") for part in (film.title, film.tmdb_id))
+        return self._provider.label, self._provider.language, told
 
     def write(self, statement: str, values: Sequence[Any] | dict[str, Any]) -> list[tuple]:
         """One statement, whole or not at all, and what it gives; nothing if the disk refuses."""
@@ -168,7 +168,7 @@ class Pace:
         ending: set when nobody waits any more.
     """
 
-    def __init__(self, cache: Cache, provider: Provider, ending: threading.Event) -> None:
+    def __init__(self, cache: Cache, provider: Tmdb, ending: threading.Event) -> None:
         self._cache, self._provider, self._ending = cache, provider, ending
 
     def turn(self) -> None:
@@ -177,7 +177,7 @@ class Pace:
         Raises:
             ProviderError: the turn is too far away.
         """
-        asked = {"provider": self._provider.name, "interval": self._provider.interval}
+        asked = {"provider": self._provider.label, "interval": self._provider.interval}
         asked |= {"now": time.time(), "longest": LONGEST_WAIT}
         if not (taken := self._cache.write(_TURN, asked)):
             raise ProviderError(f"it is left alone for more than {LONGEST_WAIT:.0f} s", "silent")
@@ -186,7 +186,7 @@ class Pace:
     def rest(self, seconds: float) -> None:
         """Let nobody ask for so long, of at most `LONGEST_PAUSE` seconds."""
         until = time.time() + min(seconds, LONGEST_PAUSE)
-        self._cache.write(_REST, {"provider": self._provider.name, "until": until})
+        self._cache.write(_REST, {"provider": self._provider.label, "until": until})
 
     def sleep(self, seconds: float) -> None:
         """Wait, but not beyond the end of the work."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import time
 import unicodedata
-from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
@@ -26,7 +25,6 @@ from movierec.trust import Some, read_json
 
 if TYPE_CHECKING:
     from movierec.posters.cache import Pace
-    from movierec.posters.provider import Film, Found
 
 LONGEST = 15.0  # seconds until the content of an answer must be there; headers are not covered
 TRIES = 3
@@ -40,24 +38,18 @@ _TURNING = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u
 
 
 @dataclass(kw_only=True)
-class Provider(ABC):
-    """Who is asked: `tmdb.Tmdb` or `douban.Douban`.
+class Client:
+    """Asks a provider of films; `tmdb.Tmdb` says what.
 
     Attributes:
-        name: as in settings, and in the cache.
-        label: as people read it.
-        attribution: what a page that shows the answers has to say, as plain text.
-        language: of titles and overviews, such as "zh-CN".
+        label: its name, as people read it.
         interval: seconds between requests.
         silence: seconds that a server may keep silent.
         backoff: seconds before the second try, twice that before the third, and as much by chance.
         pace: waited for before each request; set by `Metadata`, whose cache it is in.
     """
 
-    name: ClassVar[str]
     label: ClassVar[str]
-    attribution: ClassVar[str]
-    language: str
     interval: float
     silence: float = 5.0
     backoff: float = 0.5
@@ -70,14 +62,6 @@ class Provider(ABC):
         self._session.headers["Accept-Encoding"] = "identity"  # nothing that unpacks to a gigabyte
         # a login for "any host" in ~/.netrc would go in place of the token
         self._session.auth = lambda request: request
-
-    @abstractmethod
-    def look_up(self, film: Film) -> Found | None:
-        """The film, or None where the provider has none that is surely the same.
-
-        Raises:
-            ProviderError: it says nothing, or nothing that can be used.
-        """
 
     def poster(self, url: str) -> bytes:
         """A picture of the provider as a JPEG.
@@ -155,7 +139,7 @@ class Provider(ABC):
             return None
         if status == 401:
             raise ProviderError(f"{self.label} does not accept the key", "refused")
-        if status in (403, 418):  # what Douban says to who asks too often
+        if status == 403:  # what is said to who asks too often
             self.pace.rest(LEFT_ALONE)
             raise self._silent(f"refuses to answer (status {status})")
         if status in (408, 425, 429) or status >= 500:

@@ -10,8 +10,8 @@ from pydantic import Field
 
 from movierec.data.titles import title_forms
 from movierec.errors import ProviderError
-from movierec.posters.client import Provider, clean
-from movierec.posters.provider import LONGEST_OVERVIEW, LONGEST_TITLE, Film, Found, best_match
+from movierec.posters.client import Client, clean
+from movierec.posters.films import LONGEST_OVERVIEW, LONGEST_TITLE, Film, Found, best_match
 from movierec.trust import Form, Some
 
 
@@ -29,7 +29,7 @@ class _TmdbPage(Form):
 
 
 @dataclass(kw_only=True)
-class Tmdb(Provider):
+class Tmdb(Client):
     """TMDB, https://www.themoviedb.org.
 
     Args:
@@ -42,7 +42,6 @@ class Tmdb(Provider):
         https://developer.themoviedb.org/reference/search-movie
     """
 
-    name = "tmdb"
     label = "TMDB"
     attribution = "This product uses the TMDB API but is not endorsed or certified by TMDB."
     key: str = field(repr=False)
@@ -52,7 +51,11 @@ class Tmdb(Provider):
     images: str = "https://image.tmdb.org"
 
     def look_up(self, film: Film) -> Found | None:
-        """The film by its number, else by its title and year; None where no film is surely it."""
+        """The film by its number, else by its title and year; None where no film is surely it.
+
+        Raises:
+            ProviderError: it says nothing, or nothing that can be used.
+        """
         found = None
         if film.tmdb_id is not None:
             found = self._film(film.tmdb_id)

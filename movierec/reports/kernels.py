@@ -31,7 +31,6 @@ KERNEL_ENVIRONMENT = {"MOVIEREC_PROGRESS": "lines"}
 RUNNING = ".running-"  # how the folder of a notebook under way is called
 START_TIMEOUT = 300  # seconds until a kernel answers; the first start after an install is slow
 SAMPLING = 0.1  # seconds between two looks at the memory
-_RUNNING_NOW: set[int] = set()  # process ids of kernels
 
 
 class Failure(NamedTuple):
@@ -127,13 +126,6 @@ def execute(source: Path, values: dict[str, Any], target: Path) -> Execution:
     return Execution(notebook, seconds, memory.peak, failure)
 
 
-def kill_kernels() -> None:
-    """Kill the kernels of all notebooks that run now, in whatever thread."""
-    for pid in list(_RUNNING_NOW):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            psutil.Process(pid).kill()
-
-
 class _Memory:
     """Looks at the memory of a process and its children until it ends."""
 
@@ -141,7 +133,6 @@ class _Memory:
         self.peak = 0
 
     def watch(self, pid: int) -> None:
-        _RUNNING_NOW.add(pid)
         threading.Thread(target=self._look, args=(pid,), daemon=True).start()
 
     def _look(self, pid: int) -> None:
@@ -151,7 +142,6 @@ class _Memory:
                 family = [kernel, *kernel.children(recursive=True)]
                 self.peak = max(self.peak, sum(map(_held, family)))
                 time.sleep(SAMPLING)
-        _RUNNING_NOW.discard(pid)
 
 
 def _held(process: psutil.Process) -> int:

@@ -236,16 +236,15 @@ def rendered(template: str, **values: Any) -> str:
     return environment.get_template(template).render(finished=finished, shown=shown, **values)
 
 
-def shown(value: Any, signed: bool = False) -> str:
+def shown(value: Any) -> str:
     """A value as the pages show it: numbers with four figures, or all of those before the point."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return "–" if value is None else str(value)
     if not math.isfinite(value):
         return "–" if math.isnan(value) else str(value)
-    sign = "+" if signed else ""
     if value == int(value):
-        return format(int(value), f"{sign},")
-    return format(value, f"{sign},.0f" if abs(value) >= 1000 else f"{sign}.4g")
+        return format(int(value), ",")
+    return format(value, ",.0f" if abs(value) >= 1000 else ".4g")
 
 
 def picture(draw: Callable[[Figure], object], size: tuple[float, float]) -> bytes:

@@ -12,19 +12,17 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from commands import movierec
-from film_server import FilmServer, send, serving
 
 from movierec import doctor
 from movierec.cli import training
 from movierec.cli.main import COMMANDS
 from movierec.data import datasets, splits
-from movierec.data.titles import title_forms
 from movierec.errors import needs
 from movierec.runs import Run, load_run
 from movierec.sample.simulate import Simulation, write_ml1m
@@ -107,7 +105,6 @@ def test_the_command_line_loads_no_room_before_a_command_is_called() -> None:
     ("arguments", "package", "extra"),
     [
         (("notebooks", "--data", "sample"), "papermill", "notebooks"),
-        (("compare", "reports/small", "reports/small"), "jinja2", "notebooks"),
         (
             ("train", "--recipe", "fast", "--data", "ml-1m", "--from", "world"),
             "tensorflow",
@@ -136,62 +133,6 @@ def test_a_command_without_its_packages_says_which_extra_it_needs(
 def test_a_missing_module_of_our_own_is_no_missing_extra() -> None:
     with pytest.raises(ModuleNotFoundError), needs("page", "the page"):
         importlib.import_module("movierec.no_such_module")
-
-
-@pytest.fixture
-def film_server(small_run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[FilmServer]:
-    """A server that has every other film of the small run, as TMDB, and is asked in its place."""
-    with serving(small_run.tables.movies.iloc[::2], chinese="电影") as server:
-        monkeypatch.setenv("TMDB_TOKEN", "secret.token")
-        monkeypatch.setenv("MOVIEREC_TMDB_MIRROR", server.url)
-        yield server
-
-
-def test_metadata_fetches_the_best_known_films_once(
-    home, small_run, film_server, monkeypatch
-) -> None:
-    monkeypatch.setenv("MOVIEREC_LANGUAGE", "zh-CN")
-    command = ("metadata", "--limit", "6")
-    counts = small_run.tables.ratings["movie_id"].value_counts()
-    ids = {
-        title_forms(film.title)[0]: film.movie_id for film in small_run.tables.movies.itertuples()
-    }
-
-    facts = answer(home, *command)
-
-    asked = {ids[query["query"]] for path, query, *_ in film_server.seen if "search" in path}
-    assert sorted(counts[list(asked)]) == sorted(counts.nlargest(6))
-    there = asked & {film["id"] for film in film_server.films}
-    assert facts["provider"] == "TMDB"
-    assert facts["language"] == "zh-CN"
-    assert facts["films"] == 6
-    assert facts["found"] == facts["posters"] == len(there) > 0
-    assert facts["failed"] == 0
-    film_server.seen.clear()
-    assert answer(home, *command) == facts
-    assert film_server.seen == []
-
-
-def test_metadata_tells_which_films_failed_and_why(home, film_server, monkeypatch) -> None:
-    monkeypatch.setenv("MOVIEREC_LANGUAGE", "de-DE")
-    film_server.faults["/3/movie/"] = lambda handler: send(handler, b"<html>", kind="text/html")
-    done = movierec(home, "metadata", "--limit", "6")
-    assert done.returncode == 0
-    assert "answered with text/html, not application/json" in done.stderr
-    assert re.search(r"^found +0$", done.stdout, re.MULTILINE)
-    assert not re.search(r"^failed +0$", done.stdout, re.MULTILINE)
-
-
-def test_metadata_tells_what_is_in_its_way(home, film_server, monkeypatch) -> None:
-    monkeypatch.setenv("MOVIEREC_LANGUAGE", "klingon")
-    assert "expected such as en-US" in refused(home, "metadata")
-    monkeypatch.setenv("MOVIEREC_LANGUAGE", "fr-FR")
-    film_server.faults["/3/"] = lambda handler: send(handler, {}, status=401)
-    message = refused(home, "metadata")
-    assert "TMDB does not accept the key; set a valid one" in message
-    assert "secret" not in message
-    monkeypatch.setenv("TMDB_TOKEN", "")
-    assert "set TMDB_TOKEN to an access token" in refused(home, "metadata")
 
 
 def test_export_writes_what_is_asked_for(home: Path) -> None:
@@ -551,9 +492,7 @@ def test_parameters_of_the_notebooks_are_listed(home: Path):
         (["--grid", "epochs"], "got --grid 'epochs'; expected a setting and its values"),
         (["--grid", "epoch=1"], "no notebook has a parameter 'epoch'; did you mean epochs"),
         (["--grid", "recipe=best"], "got recipe 'best', which trains no network"),
-        (["--grid", "epochs=1", "--jobs", "0"], "got 0 jobs"),
         (["--grid", "epochs=1", "--only", "01_data"], "got --grid with --only"),
-        (["--jobs", "2"], "got --jobs without --grid"),
         (["--only", "training"], "did you mean 03_training"),
     ],
 )
@@ -564,15 +503,3 @@ def test_bad_batch_is_refused_before_anything_starts(
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert not (home / "reports" / "never").exists()
-
-
-def test_two_runs_are_compared_on_a_page(home: Path):
-    run = "reports/small"
-    done = movierec(home, "compare", run, run, "--out", "pages/same.html", "--json")
-    result = json.loads(done.stdout)
-    assert result["held_out"]["the run"]["metrics"]["rmse"]["difference"] == 0
-    assert result["page"] == "pages/same.html"
-    assert (home / "pages" / "same.html").read_text().rstrip().endswith("</html>")
-    refused = movierec(home, "compare", run, "world")
-    assert refused.returncode == 2
-    assert "not a run folder" in refused.stderr

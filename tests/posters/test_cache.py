@@ -12,8 +12,8 @@ import pytest
 from asking import HEAT, HTML, MATRIX, MOVIES, NOBODY, SVG, say, tmdb, until
 
 from movierec.errors import ProviderError
+from movierec.posters.films import Details, Film
 from movierec.posters.metadata import KEPT, KEPT_NOTHING, Metadata
-from movierec.posters.provider import Details, Film
 
 
 def test_a_film_that_the_provider_does_not_have_is_asked_for_again_only_later(

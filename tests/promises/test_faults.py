@@ -19,7 +19,6 @@ from worlds import MeansRecipe
 from movierec.errors import InputError
 from movierec.files import alone, write_whole
 from movierec.network.recipes import FAST
-from movierec.reports.comparison import compare_folders
 from movierec.reports.notebooks import run_notebooks
 from movierec.reports.sweep import sweep
 from movierec.runs import check_target, load_run
@@ -198,7 +197,6 @@ def writers(small_disk, small_own, small_tables, tmp_path) -> dict[str, Callable
     cells = [new_code_cell("x: int = 1", metadata={"tags": ["parameters"]})]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     nbformat.write(new_notebook(cells=cells, metadata=kernel), source / "03_training.ipynb")
-    runs = small_own.path, small_own.path
     return {
         "train": lambda: train(small_tables, MeansRecipe("means"), run_dir=small_disk / "run"),
         "data": lambda: write_ml1m(small_tables, small_disk / "world"),
@@ -206,12 +204,11 @@ def writers(small_disk, small_own, small_tables, tmp_path) -> dict[str, Callable
         "sweep": lambda: sweep(small_disk / "sweep", {"x": [1]}, source_dir=source),
         "export": lambda: export(small_own, small_disk / "export", ("parquet",)),
         "lists": lambda: recommend_all(small_own.path, users, small_disk / "lists"),
-        "comparison": lambda: compare_folders(*runs, small_disk / "page.html"),
         "one file": lambda: write_whole(small_disk / "mine", "theirs"),
     }
 
 
-WRITERS = ["train", "data", "notebooks", "sweep", "export", "lists", "comparison", "one file"]
+WRITERS = ["train", "data", "notebooks", "sweep", "export", "lists", "one file"]
 
 
 @pytest.mark.parametrize("writer", WRITERS)

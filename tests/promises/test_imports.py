@@ -74,7 +74,7 @@ NARROWER: dict[str, set[str]] = {
     "evaluation.metrics": {"errors", "vectors"},
     "evaluation.baselines": {"evaluation.metrics", "vectors"},
     "explorer.questions": set(),
-    "posters.provider": {"data.titles"},
+    "posters.films": {"data.titles"},
     "posters.client": {"errors", "trust"},
 }
 TENSORFLOW = {"tensorflow", "keras"}

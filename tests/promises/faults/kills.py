@@ -53,8 +53,8 @@ from movierec.models.checkpoints import Checkpoint, State
 from movierec.models.model import complete
 from movierec.models.recipe import Trained
 from movierec.posters.cache import JPEG, Cache
+from movierec.posters.films import Details, Film, Found
 from movierec.posters.metadata import Metadata
-from movierec.posters.provider import Details, Film, Found
 from movierec.reports.notebooks import run_notebooks
 from movierec.runs import Run, encode_rows, load_run, write_run
 from movierec.sample.simulate import simulate, write_ml1m
@@ -355,10 +355,10 @@ def sweep(folder: Path) -> Job:
     grid = {"x": [1, 2, 3]}
 
     def work(place: Path = out) -> None:
-        sweeping(place, grid, source_dir=source, progress=False, jobs=1)
+        sweeping(place, grid, source_dir=source, progress=False)
 
     def recorded(place: Path) -> list[dict[str, float]]:
-        return [one["metrics"] for one in json.loads((place / "metrics.json").read_text())["runs"]]
+        return [one["metrics"] for one in json.loads((place / "sweep.json").read_text())["runs"]]
 
     def check() -> str:
         whole = 0
@@ -367,7 +367,7 @@ def sweep(folder: Path) -> Job:
             assert f"x={entry['metrics']['seed']}" == report.parent.name
             assert (report.parent / "03_training.html").read_text().rstrip().endswith("</html>")
             whole += 1
-        if not (out / "metrics.json").exists() or not recorded(out):
+        if not (out / "sweep.json").exists() or not recorded(out):
             return f"{whole} of 3 reports"
         assert whole == 3
         assert recorded(out) == [{"validation_loss": x / 4, "seed": x} for x in grid["x"]]
@@ -387,7 +387,7 @@ def sweep(folder: Path) -> Job:
 class Knowing:
     """A provider that knows every film, and says of each what nobody says of another."""
 
-    name, label, language, attribution, interval = "sure", "Sure", "en-US", "", 0.0
+    label, language, attribution, interval = "Sure", "en-US", "", 0.0
 
     def look_up(self, film: Film) -> Found:
         return Found(film.title, film.title * 50, f"poster of {film.title}")

@@ -19,18 +19,11 @@ YEARS_APART = 1  # a film's year is that of its first showing, or of its first r
 
 @dataclass(frozen=True)
 class Film:
-    """A film as a provider is asked for it.
+    """A film as a provider is asked for it."""
 
-    Attributes:
-        title: as MovieLens writes it, such as "Matrix, The (1999)".
-        year: None if unknown.
-        tmdb_id, imdb_id: its numbers there, where the data set tells them.
-    """
-
-    title: str
+    title: str  # as MovieLens writes it, such as "Matrix, The (1999)"
     year: int | None = None
-    tmdb_id: int | None = None
-    imdb_id: int | None = None
+    tmdb_id: int | None = None  # its number there, where the data set tells it
 
 
 @dataclass(frozen=True)
@@ -63,10 +56,10 @@ def films_of(movies: pd.DataFrame) -> Iterator[tuple[int, Film]]:
     """Id and film of each row.
 
     Args:
-        movies: with `movie_id`, `title`, and `year`, `tmdb_id` and `imdb_id` where they are known.
+        movies: with `movie_id`, `title`, and `year` and `tmdb_id` where they are known.
     """
     for row in movies.itertuples():
-        known: list[Any] = [getattr(row, name, None) for name in ("year", "tmdb_id", "imdb_id")]
+        known: list[Any] = [getattr(row, name, None) for name in ("year", "tmdb_id")]
         yield int(row.movie_id), Film(row.title, *(None if pd.isna(n) else int(n) for n in known))
 
 
