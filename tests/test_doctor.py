@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from commands import movierec
 from packaging.requirements import Requirement
+from worlds import write_ml1m
 
 from movierec import doctor
 from movierec.doctor import examine
-from movierec.sample.simulate import write_ml1m
 
 
 @pytest.fixture(autouse=True)

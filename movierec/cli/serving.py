@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -33,14 +32,13 @@ if TYPE_CHECKING:
 def predict_command(run: Run, pairs: Path, out: Path | None, as_json: bool) -> None:
     """Add a predicted rating to each user and film of a CSV file."""
     from movierec.files import write_whole
-    from movierec.serving.predictions import as_csv, predict_file
+    from movierec.serving.predictions import predict_file
 
-    header, *rows = predict_file(run.recommender, pairs)
+    rated = predict_file(run.recommender, pairs)
     if as_json:
-        records = [dict(zip(header, row, strict=True)) for row in rows]
-        text = json.dumps(records, indent=2, ensure_ascii=False) + "\n"
+        text = rated.to_json(orient="records", indent=2, force_ascii=False) + "\n"
     else:
-        text = as_csv(header, *rows)
+        text = rated.to_csv(index=False, lineterminator="\n")
     if out is None:
         sys.stdout.write(text)
     else:

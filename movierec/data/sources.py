@@ -50,6 +50,18 @@ def opened(path: Path, name: str) -> Iterator[Source]:
         yield _zip_source(archive, path)
 
 
+def one_file(path: Path) -> Source:
+    """A file by itself."""
+
+    def read(name: str) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+
+    return Source(str(path.parent), frozenset([path.name]), read)
+
+
 @contextmanager
 def _zip_faults(path: Path) -> Iterator[None]:
     """All that the standard library raises on a damaged zip, as one message."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LONGEST_WAIT = 60.0  # seconds that a film waits for its turn before it is given up
 LONGEST_PAUSE = 3_600.0  # seconds that a provider may have itself left alone
 JPEG = b"\xff\xd8\xff"
+FILE = "answers.sqlite"
 
 log = logger(__name__)
 
@@ -66,20 +67,18 @@ class Cache:
 
     Where the folder cannot be used, answers are kept in memory; what the disk refuses later is
     logged, and then unknown.
-
-    Args:
-        folder: where the file is.
-        provider: whose answers they are.
     """
 
     def __init__(self, folder: Path, provider: Tmdb) -> None:
         self._provider = provider
         self._writing = threading.Lock()  # nothing is closed while it is written
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             # two of them: what a page reads never waits for what a thread writes
-            self._written, self._read = _opened(folder), _opened(folder)
+            self._written, self._read = (_connected(folder / FILE) for _ in range(2))
         except (OSError, sqlite3.Error) as error:
-            log.warning("%s cannot be used (%s): answers are kept in memory", folder, error)
+            told = f"{FILE} of {folder} cannot be used ({error}): answers are kept in memory"
+            log.warning("%s. If it is damaged, remove it", told)
             self._written = self._read = _connected(":memory:")
 
     def get(self, film: Film) -> Kept | None:
@@ -126,21 +125,6 @@ class Cache:
             self._read.close()
 
 
-def _opened(folder: Path) -> sqlite3.Connection:
-    """The file of a folder, begun anew if it is damaged."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "answers.sqlite"
-    try:
-        return _connected(path)
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            raise
-        log.warning("%s is damaged and begun anew: %s", path, error)
-        for file in folder.glob("answers.sqlite*"):
-            file.unlink()
-        return _connected(path)
-
-
 def _connected(path: Path | str) -> sqlite3.Connection:
     # SQLite lets threads take turns at a connection, and each statement is whole by itself
     db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
@@ -162,10 +146,7 @@ def _connected(path: Path | str) -> sqlite3.Connection:
 class Pace:
     """How fast a provider may be asked, shared by all processes that use one cache.
 
-    Args:
-        cache: where the provider's next turn stands.
-        provider: who is asked.
-        ending: set when nobody waits any more.
+    Its next turn stands there; `ending` is set when nobody waits any more.
     """
 
     def __init__(self, cache: Cache, provider: Tmdb, ending: threading.Event) -> None:

@@ -39,21 +39,13 @@ _TURNING = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u
 
 @dataclass(kw_only=True)
 class Client:
-    """Asks a provider of films; `tmdb.Tmdb` says what.
+    """Asks a provider of films; `tmdb.Tmdb` says what, and `Metadata` at what pace."""
 
-    Attributes:
-        label: its name, as people read it.
-        interval: seconds between requests.
-        silence: seconds that a server may keep silent.
-        backoff: seconds before the second try, twice that before the third, and as much by chance.
-        pace: waited for before each request; set by `Metadata`, whose cache it is in.
-    """
-
-    label: ClassVar[str]
-    interval: float
-    silence: float = 5.0
-    backoff: float = 0.5
-    pace: Pace = field(init=False, repr=False)
+    label: ClassVar[str]  # its name, as people read it
+    interval: float  # seconds between requests
+    silence: float = 5.0  # seconds that a server may keep silent
+    backoff: float = 0.5  # seconds before the second try, twice that before the third
+    pace: Pace = field(init=False, repr=False)  # waited for before each request
 
     def __post_init__(self) -> None:
         self._session = requests.Session()

@@ -40,11 +40,7 @@ log = logger(__name__)
 
 
 def configured(movies: pd.DataFrame) -> Metadata | None:
-    """The metadata that the environment asks for; returns and raises as `settings`.
-
-    Args:
-        movies: the movies table, with `tmdb_id` where the data set has it.
-    """
+    """The metadata that the environment asks for; returns and raises as `settings`."""
     if (chosen := settings()) is None:
         return None
     from movierec.posters.tmdb import Tmdb  # here: a tenth of a second
@@ -56,20 +52,14 @@ def configured(movies: pd.DataFrame) -> Metadata | None:
 
 
 class Metadata:
-    """Posters and titles of films.
-
-    Args:
-        provider: who is asked; its `attribution` and `language` are here, too.
-        movies: the movies table.
-        cache_dir: where answers are kept, as `folder`; `metadata` in the data folder if None.
-    """
+    """Posters and titles of films; answers are kept in `metadata` of the data folder by default."""
 
     def __init__(self, provider: Tmdb, movies: pd.DataFrame, cache_dir: Path | None = None) -> None:
-        self.provider, self.folder = provider, cache_dir or data_dir() / "metadata"
+        self.provider = provider
         self.attribution, self.language = provider.attribution, provider.language
         self._films = dict(films_of(movies))
         self._ending = threading.Event()  # nobody waits any more
-        self._cache = Cache(self.folder, provider)
+        self._cache = Cache(cache_dir or data_dir() / "metadata", provider)
         provider.pace = Pace(self._cache, provider, self._ending)
         self._changed = threading.Condition()  # guards what follows
         self._wanted: dict[Film, None] = {}  # the next one first

@@ -32,21 +32,15 @@ class _TmdbPage(Form):
 class Tmdb(Client):
     """TMDB, https://www.themoviedb.org.
 
-    Args:
-        key: of its API: an access token.
-        language: of titles, overviews and posters, such as "zh-CN".
-        interval: seconds between requests. TMDB allows some 40 a second.
-        api, images: its hosts, or those of a mirror.
-
     Reference:
         https://developer.themoviedb.org/reference/search-movie
     """
 
     label = "TMDB"
     attribution = "This product uses the TMDB API but is not endorsed or certified by TMDB."
-    key: str = field(repr=False)
-    language: str = "en-US"
-    interval: float = 0.05
+    key: str = field(repr=False)  # an access token
+    language: str = "en-US"  # of titles, overviews and posters
+    interval: float = 0.05  # TMDB allows some 40 a second
     api: str = "https://api.themoviedb.org"
     images: str = "https://image.tmdb.org"
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from commands import movierec
+from worlds import write_ml1m
 
 from movierec import doctor
 from movierec.cli import training
@@ -25,7 +26,7 @@ from movierec.cli.main import COMMANDS
 from movierec.data import datasets, splits
 from movierec.errors import needs
 from movierec.runs import Run, load_run
-from movierec.sample.simulate import Simulation, write_ml1m
+from movierec.sample.simulate import Simulation
 
 pytestmark = pytest.mark.long
 
@@ -162,15 +163,9 @@ def test_data_says_what_a_folder_holds(home: Path, small_world: Simulation) -> N
     assert facts["mean_rating"] == pytest.approx(ratings["rating"].mean(), abs=1e-4)
 
 
-def test_data_writes_the_sample_in_the_form_of_ml_1m(home: Path) -> None:
+def test_data_of_the_sample_needs_no_file(home: Path) -> None:
     facts = answer(home, "data", "sample")
-    assert {f.name for f in Path(home, facts["path"]).iterdir()} == {
-        "users.dat",
-        "movies.dat",
-        "ratings.dat",
-    }
-    again = answer(home, "data", "ml-1m", "--from", facts["path"])
-    assert again["ratings"] == facts["ratings"]
+    assert (facts["users"], facts["path"]) == (1000, None)
 
 
 def test_bad_data_is_refused_with_file_line_and_text(home: Path, tmp_path: Path) -> None:
@@ -285,7 +280,7 @@ def test_predict_adds_a_rating_to_each_line(home: Path, small_run: Run) -> None:
 def test_predict_names_the_line_of_an_unknown_id(home: Path) -> None:
     (home / "odd.csv").write_text("user_id,movie_id\n1,1\n1,99999\n")
     message = refused(home, "predict", "odd.csv", "--out", "never.csv")
-    assert "odd.csv, line 3: got movie_id '99999'" in message
+    assert "odd.csv, line 3: got '1,99999'; expected a movie_id of" in message
     assert not (home / "never.csv").exists()
 
 
@@ -342,11 +337,14 @@ def test_predict_keeps_a_rating_that_is_there_already(home: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("user_id,movie_id\n1,1\n1,1,5\n", "line 3: got '1,1,5', 3 fields; expected 2"),
-        ("user_id,movie_id,user_id\n1,1,1\n", "the column 'user_id' is there twice"),
-        ("user,movie_id\n1,1\n", "line 1: got 'user,movie_id', no user_id"),
-        ("", "line 1: got '', no user_id"),
-        ("user_id,movie_id\n1,1\n\n1,x\n", "line 4: got movie_id 'x'"),
+        ("user_id,movie_id\n1,1\n1,1,5\n", "line 3: got '1,1,5'; expected a CSV file in UTF-8"),
+        ("user_id,movie_id,user_id\n1,1,1\n", "user_id stands there twice"),
+        (
+            "user,movie_id\n1,1\n",
+            "line 1: got 'user,movie_id'; expected a CSV file in UTF-8 with the columns user_id",
+        ),
+        ("", "pairs.csv is empty"),
+        ("user_id,movie_id\n1,1\n\n1,x\n", "movie_id 'x' is no whole number"),
     ],
 )
 def test_pairs_that_cannot_be_told_apart_are_refused(home: Path, text: str, told: str) -> None:
@@ -366,12 +364,12 @@ def test_a_seed_below_0_is_refused(home: Path, arguments: tuple) -> None:
     assert "expected 0 or more" in refused(home, *arguments)
 
 
-def test_a_folder_that_cannot_be_written_is_told(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_cannot_be_written_is_told(home: Path) -> None:
     (home / "file").write_text("")
-    monkeypatch.setenv("MOVIEREC_DATA", "file/below")
-    assert "check that the folder exists" in refused(home, "data", "sample")
+    (home / "pairs.csv").write_text("user_id,movie_id\n1,1\n")
+    assert "check that the folder exists" in refused(
+        home, "predict", "pairs.csv", "--out", "file/x"
+    )
 
 
 def test_a_mistyped_source_leaves_an_earlier_report_alone(home: Path) -> None:

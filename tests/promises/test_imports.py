@@ -50,7 +50,7 @@ IN_FRONT: dict[str, set[str]] = {
     "reports": {"lessons"},
     "page": {"explorer", "posters"},
     "doctor": {"posters"},
-    "cli": {"doctor", "page", "posters", "reports", "sample", "serving"},
+    "cli": {"doctor", "page", "posters", "reports", "serving"},
     "__main__": {"cli"},
 }
 MAY_IMPORT = CORE | {name: rooms | set(CORE) for name, rooms in IN_FRONT.items()}

@@ -30,7 +30,6 @@ from movierec.reports import freshness
 from movierec.reports.report import Origin, read_report
 from movierec.runs import Run, load_run
 from movierec.sample.simulate import simulate
-from movierec.serving import batch
 from movierec.training import train
 
 CORPUS = Path(__file__).parent / "corpus_runs"
@@ -47,9 +46,8 @@ RUN = (
     "watching.safetensors",
     "newcomers.safetensors",
 )
-OTHERS = ("profile.json", "metrics.json", "checkpoint.safetensors", "_job.json")
+OTHERS = ("profile.json", "metrics.json", "checkpoint.safetensors")
 TARGETS = (*RUN, *OTHERS)
-JOB = batch.Job(run="0", users={"users.parquet": "1"}, k=10, part_size=100)
 SETTINGS = {"recipe": "fast", "seed": 0}
 ORIGIN = Origin(
     notebooks={"03_training": "0" * 64},
@@ -116,12 +114,11 @@ def whole(name: str) -> bytes:
         entry |= {"name": "03_training", "title": "Training", "question": "How?"}
         told = {"notebooks": {"03_training": entry}, "files": {"index.html": "0" * 64}}
         return json.dumps(told | {"made_from": ORIGIN.model_dump()}).encode()
-    if name == "checkpoint.safetensors":
-        kept = Checkpoint(Path(folder.name, "kept"), SETTINGS)
-        row = {"epoch": 1, "train_loss": 1.0, "val_loss": 1.0, "seconds": 1.0}
-        kept.save(State(1, 2, 3.0, 4.0, 5.0, 6.0, 1, [np.ones(3, np.float32)], [row]), variables())
-        return kept.file.read_bytes()
-    return JOB.model_dump_json().encode()
+    assert name == "checkpoint.safetensors"
+    kept = Checkpoint(Path(folder.name, "kept"), SETTINGS)
+    row = {"epoch": 1, "train_loss": 1.0, "val_loss": 1.0, "seconds": 1.0}
+    kept.save(State(1, 2, 3.0, 4.0, 5.0, 6.0, 1, [np.ones(3, np.float32)], [row]), variables())
+    return kept.file.read_bytes()
 
 
 def case(name: str, content: bytes) -> bytes:
@@ -146,7 +143,6 @@ def check(data: bytes) -> str:
         "profile.json": use_profile,
         "metrics.json": use_report,
         "checkpoint.safetensors": use_checkpoint,
-        "_job.json": use_job,
     }.get(name, lambda place, content: use_run(place, name, content))
     try:
         use(place, data[1:])
@@ -214,13 +210,6 @@ def use_checkpoint(place: Path, content: bytes) -> None:
     state = kept.load(variables())
     assert state is not None
     kept.save(state, variables())
-
-
-def use_job(place: Path, content: bytes) -> None:
-    out = place / "lists"
-    out.mkdir(exist_ok=True)
-    (out / "_job.json").write_bytes(content)
-    batch._begin(out, JOB)
 
 
 # --- changes within the form of a file -----------------------------------------------------------
