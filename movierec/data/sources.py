@@ -52,14 +52,14 @@ def opened(path: Path, name: str) -> Iterator[Source]:
 
 def one_file(path: Path) -> Source:
     """A file by itself."""
+    return Source(str(path.parent), frozenset([path.name]), lambda name: _content(path))
 
-    def read(name: str) -> bytes:
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 
-    return Source(str(path.parent), frozenset([path.name]), read)
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror or error}") from error
 
 
 @contextmanager
@@ -116,10 +116,7 @@ def _folder_source(path: Path) -> Source:
     def read(name: str) -> bytes:
         file = path / name
         check_within(file, path, "expected the file itself. Copy it there, if you trust it")
-        try:
-            return file.read_bytes()
-        except OSError as error:
-            raise InputError(f"cannot read {file}: {error.strerror or error}") from error
+        return _content(file)
 
     return Source(str(path), frozenset(f.name for f in path.iterdir() if f.is_file()), read)
 

@@ -13,8 +13,8 @@ from film_server import picture
 from PIL import Image
 
 from movierec.errors import ProviderError
-from movierec.posters.client import clean, redrawn
 from movierec.posters.films import Details
+from movierec.posters.harmless import clean, redrawn
 from movierec.posters.metadata import KEPT_PARTLY
 
 

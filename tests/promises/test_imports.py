@@ -75,7 +75,7 @@ NARROWER: dict[str, set[str]] = {
     "evaluation.baselines": {"evaluation.metrics", "vectors"},
     "explorer.questions": set(),
     "posters.films": {"data.titles"},
-    "posters.client": {"errors", "trust"},
+    "posters.harmless": {"errors"},
 }
 TENSORFLOW = {"tensorflow", "keras"}
 MAY_IMPORT_TENSORFLOW = {
