@@ -1,7 +1,7 @@
 """What this machine has and what it lacks: the first thing to look at, and to send with a question.
 
 It looks and changes nothing. TensorFlow is not loaded, which would take seconds: versions come from
-what the installer wrote down, and graphics cards from their driver's own tool.
+what the installer wrote down.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
 
 from movierec import __version__
 from movierec.errors import InputError
@@ -27,69 +26,39 @@ SHOWN = ("tensorflow", "keras", "numpy", "pandas", "pyarrow", "safetensors", "pa
 ROOM = 1.0  # free GiB below which a disk is called full: the largest data set takes about that
 
 
-@dataclass(frozen=True)
-class Findings:
-    """What was found.
+def examine() -> dict[str, Any]:
+    """Look at packages, folders, data sets and runs; takes under a second.
 
-    Attributes:
-        movierec, python, platform: versions, and the operating system.
-        cores: processor cores that this process may use.
-        gpus: names of the NVIDIA cards that the driver tells of.
-        packages: version by package, of those that decide what numbers come out.
-        extras: by extra of movierec, whether all that it asks for is installed.
-        paths: the folders in use: `package`, `data`, `reports`.
-        data_sets: path by name, of those in the data folder whose files are all there.
-        posters: who is asked for posters and titles, in which language; empty: nobody is asked.
-        newest_run: path of the run that the commands use when none is named.
-        problems: what stands in the way, one sentence each with its mend; empty when all is well.
+    Returns:
+        `movierec`, `python`, `platform`, `cores` (that this process may use); `packages`, version
+        or None by name; `extras`, whether all is installed by name; `paths` in use; `data_sets`,
+        path by name, whose files are all there; `posters`, who is asked in which language, empty
+        for nobody; `newest_run`, which commands use when none is named, or None; and `problems`,
+        what stands in the way, one sentence each with its mend.
     """
-
-    movierec: str
-    python: str
-    platform: str
-    cores: int
-    gpus: list[str]
-    packages: dict[str, str | None]
-    extras: dict[str, bool]
-    paths: dict[str, str]
-    data_sets: dict[str, str]
-    posters: dict[str, str]
-    newest_run: str | None
-    problems: list[str]
-
-
-def examine() -> Findings:
-    """Look at packages, folders, data sets and runs; takes under a second."""
-    problems = [*_unfit_python(), *_unmet(_requirements(), ""), *_unusable_folders()]
-    if not _requirements():
+    package, needed = Path(__file__).parent, _requirements()
+    problems = [*_unmet(needed, ""), *_unusable_folders()]
+    if not needed:
         problems.append(
-            f"movierec runs from {Path(__file__).parent} but is not installed; install it with "
+            f"movierec runs from {package} but is not installed; install it with "
             "`pip install -e .` in its checkout, or run `make setup` there"
         )
-    data_sets: dict[str, str] = {}
-    newest = None
-    if all(_version(package) for package in ("numpy", "pandas", "pyarrow", "safetensors")):
-        data_sets = _data_sets(problems)
-        newest = _newest_run(problems)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return Findings(
-        movierec=__version__,
-        python=f"{platform.python_version()} ({sys.executable})",
-        platform=platform.platform(),
-        cores=cores or 1,
-        gpus=_gpus(problems),
-        packages={package: _version(package) for package in SHOWN},
-        extras=_extras(),
-        paths={
-            "package": str(Path(__file__).parent),
-            "data": str(data_dir().absolute()),
-            "reports": str(reports_dir().absolute()),
-        },
-        data_sets=data_sets,
-        posters=_posters(problems),
-        newest_run=newest,
-        problems=problems,
-    )
+    readable = all(_version(name) for name in ("numpy", "pandas", "pyarrow", "safetensors"))
+    paths = {"package": package, "data": data_dir().absolute(), "reports": reports_dir().absolute()}
+    return {
+        "movierec": __version__,
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "platform": platform.platform(),
+        "cores": cores or 1,
+        "packages": {name: _version(name) for name in SHOWN},
+        "extras": _extras(),
+        "paths": {name: str(path) for name, path in paths.items()},
+        "data_sets": _data_sets(problems) if readable else {},
+        "posters": _posters(problems),
+        "newest_run": _newest_run(problems) if readable else None,
+        "problems": problems,
+    }
 
 
 def missing_extras() -> list[str]:
@@ -105,10 +74,8 @@ def _requirements() -> list[Requirement]:
 
 
 def _extras() -> dict[str, bool]:
-    """Whether all that an extra asks for is installed."""
-    if _version("movierec") is None:
+    if not (needed := _requirements()):
         return {}
-    needed = _requirements()
     names = sorted(metadata.metadata("movierec").get_all("Provides-Extra") or [])
     return {extra: not any(_unmet(needed, extra)) for extra in names}
 
@@ -118,18 +85,6 @@ def _version(package: str) -> str | None:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
-
-
-def _unfit_python() -> Iterator[str]:
-    """A Python that pip would have refused: environments are moved to another one, too."""
-    if _version("movierec") is None:
-        return
-    wanted = SpecifierSet(metadata.metadata("movierec")["Requires-Python"])
-    if not wanted.contains(found := platform.python_version(), prereleases=True):
-        yield (
-            f"Python is {found}; expected {wanted}, those that TensorFlow is made for: make the "
-            "environment anew with one of them"
-        )
 
 
 def _unmet(requirements: list[Requirement], extra: str) -> Iterator[str]:
@@ -163,7 +118,13 @@ def _unusable_folders() -> Iterator[str]:
             yield f"the disk of {there} has {free:.2f} GiB left; free some, or {other}"
 
 
-# each of these gives what it finds, and adds what stands in the way to the problems
+@contextmanager
+def _told(problems: list[str], where: str = "") -> Iterator[None]:
+    """Around what may be wrong, which is then added to the problems."""
+    try:
+        yield
+    except InputError as error:
+        problems.append(f"{where}{error}")
 
 
 def _data_sets(problems: list[str]) -> dict[str, str]:
@@ -172,47 +133,26 @@ def _data_sets(problems: list[str]) -> dict[str, str]:
 
     found = {}
     for name in names():
-        if (path := find_archive(name)) is None:
-            continue
-        try:
-            with opened(path, name) as source:
+        if path := find_archive(name):
+            with _told(problems, f"data set {name}: "), opened(path, name) as source:
                 form_of(source)
-            found[name] = str(path)
-        except InputError as error:
-            problems.append(f"data set {name}: {error}")
+                found[name] = str(path)
     return found
 
 
 def _newest_run(problems: list[str]) -> str | None:
     from movierec.runs import load_run, newest_path
 
-    try:
-        return str(load_run(path).path) if (path := newest_path()) else None
-    except InputError as error:
-        problems.append(str(error))
-        return None
+    path = None
+    with _told(problems):
+        path = str(load_run(newest).path) if (newest := newest_path()) else None
+    return path
 
 
 def _posters(problems: list[str]) -> dict[str, str]:
     from movierec.posters.settings import settings
 
-    try:
-        chosen = settings()
-    except InputError as error:
-        problems.append(str(error))
-        return {}
-    return {"provider": chosen.provider, "language": chosen.language} if chosen else {}
-
-
-def _gpus(problems: list[str]) -> list[str]:
-    if (tool := shutil.which("nvidia-smi")) is None:
-        return []
-    command = [tool, "--query-gpu=name", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
-    except (subprocess.SubprocessError, OSError) as error:
-        problems.append(
-            f"the NVIDIA driver does not answer ({error}); reinstall it to use its card"
-        )
-        return []
-    return done.stdout.splitlines()
+    asked = None
+    with _told(problems):
+        asked = settings()
+    return {"provider": "TMDB", "language": asked.language} if asked else {}

@@ -9,9 +9,8 @@ from typing import Any
 import pandas as pd
 from film_server import FilmServer, send
 
-from movierec.posters.douban import Douban
+from movierec.posters.films import Details, Film
 from movierec.posters.metadata import Metadata
-from movierec.posters.provider import Details, Film
 from movierec.posters.tmdb import Tmdb
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJhdWQiOiJ0ZXN0In0.c2VjcmV0LXNlY3JldA"
@@ -30,11 +29,6 @@ def tmdb(server: FilmServer, language: str = "en-US", key: str = TOKEN, **manner
     quick = {"interval": 0.0, "silence": 3.0, "backoff": 0.01}
     hosts = {"api": server.url, "images": server.url}
     return Tmdb(key=key, language=language, **hosts, **(quick | manners))
-
-
-def douban(server: FilmServer, **manners: Any) -> Douban:
-    quick = {"interval": 0.0, "silence": 3.0, "backoff": 0.01}
-    return Douban(api=server.url, images=server.url, **(quick | manners))
 
 
 def shown(films: Metadata, *movie_ids: int) -> list[Details]:

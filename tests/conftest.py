@@ -17,12 +17,11 @@ from movierec.data.features import Features
 from movierec.data.tables import Tables
 from movierec.logs import LOG_VARIABLE
 from movierec.models.best import BestRecipe
-from movierec.posters.settings import KEY_VARIABLE, PROVIDER_VARIABLE
+from movierec.posters.settings import KEY_VARIABLE
 from movierec.runs import Run
 from movierec.sample.simulate import Simulation, simulate
 
-for name in (*KEY_VARIABLE, PROVIDER_VARIABLE):
-    os.environ.pop(name, None)  # no test asks a real provider with somebody's key
+os.environ.pop(KEY_VARIABLE, None)  # no test asks a real provider with somebody's key
 os.environ.pop(LOG_VARIABLE, None)  # commands are quiet, as tests of what they print expect
 
 

@@ -1,4 +1,4 @@
-"""A server on this machine that speaks as TMDB and Douban do, and misbehaves when told to."""
+"""A server on this machine that speaks as TMDB does, and misbehaves when told to."""
 
 from __future__ import annotations
 
@@ -48,14 +48,12 @@ class FilmServer:
     """Attributes:
 
     films: what TMDB has.
-    suggested: what Douban has; an entry is found by any part of its text.
     faults: by a part of the address, what is done in place of answering, with the handler.
     seen: the requests: path, query, headers, and when.
     """
 
     def __init__(self) -> None:
         self.films: list[dict] = []
-        self.suggested: list[dict] = []
         self.faults: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {}
         self.seen: list[tuple[str, dict[str, str], dict[str, str], float]] = []
         self.released = threading.Event()  # what hangs hangs until then
@@ -122,11 +120,8 @@ class FilmServer:
             chinese = query["language"].startswith("zh") and film["chinese"]
             changes = {"title": chinese, "overview": f"{chinese}。"} if chinese else {}
             send(handler, film | changes)
-        elif path.startswith(("/t/p/w342/", "/view/photo/")):
+        elif path.startswith("/t/p/w342/"):
             send(handler, picture(), kind="image/jpeg")
-        elif path == "/j/subject_suggest":
-            films = [film for film in self.suggested if query["q"] in str(film.values())]
-            send(handler, films)
         else:
             send(handler, {"success": False}, status=404)
 

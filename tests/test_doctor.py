@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from commands import movierec
 from packaging.requirements import Requirement
+from worlds import write_ml1m
 
 from movierec import doctor
 from movierec.doctor import examine
-from movierec.sample.simulate import write_ml1m
 
 
 @pytest.fixture(autouse=True)
@@ -30,12 +30,12 @@ def test_a_machine_with_all_it_needs_has_no_problem(tmp_path, small_run, small_t
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "small").symlink_to(small_run.path)
     found = examine()
-    assert found.problems == []
-    assert found.data_sets == {"ml-1m": str(tmp_path / "data" / "ml-1m")}
-    assert found.newest_run == str(tmp_path / "reports" / "small")
-    assert found.packages["pandas"] == metadata.version("pandas")
-    assert set(found.extras) == set(metadata.metadata("movierec").get_all("Provides-Extra"))
-    assert found.cores >= 1
+    assert found["problems"] == []
+    assert found["data_sets"] == {"ml-1m": str(tmp_path / "data" / "ml-1m")}
+    assert found["newest_run"] == str(tmp_path / "reports" / "small")
+    assert found["packages"]["pandas"] == metadata.version("pandas")
+    assert set(found["extras"]) == set(metadata.metadata("movierec").get_all("Provides-Extra"))
+    assert found["cores"] >= 1
 
 
 def test_nothing_is_made_by_looking(tmp_path):
@@ -67,19 +67,19 @@ def test_an_incomplete_data_set_and_a_damaged_run_are_problems(tmp_path, small_t
     (tmp_path / "reports" / "r").mkdir(parents=True)
     (tmp_path / "reports" / "r" / "run.json").write_text('{"format": 99}')
     found = examine()
-    missing, cut, damaged = found.problems
+    missing, cut, damaged = found["problems"]
     assert "data set ml-1m: " in missing
     assert "users.dat is missing" in missing
     assert "ml-25m.zip is not a readable zip" in cut
     assert "run-folder format 99" in damaged
-    assert found.data_sets == {}
-    assert found.newest_run is None
+    assert found["data_sets"] == {}
+    assert found["newest_run"] is None
 
 
 def test_a_folder_that_cannot_be_used_is_a_problem(tmp_path, monkeypatch):
     (tmp_path / "data").write_text("a file")
     monkeypatch.setattr(doctor, "ROOM", float("inf"))
-    taken, full = examine().problems
+    taken, full = examine()["problems"]
     assert "data is a file" in taken
     assert "set MOVIEREC_DATA to another folder" in taken
     assert "GiB left" in full
@@ -87,17 +87,16 @@ def test_a_folder_that_cannot_be_used_is_a_problem(tmp_path, monkeypatch):
 
 
 def test_who_is_asked_for_posters_is_told_and_the_key_is_not(tmp_path, monkeypatch):
-    for name in ("TMDB_TOKEN", "MOVIEREC_METADATA"):
-        monkeypatch.delenv(name, raising=False)
-    assert examine().posters == {}
+    monkeypatch.delenv("TMDB_TOKEN", raising=False)
+    assert examine()["posters"] == {}
     monkeypatch.setenv("TMDB_TOKEN", "0123456789abcdef")
     monkeypatch.setenv("MOVIEREC_LANGUAGE", "zh-CN")
     found = examine()
-    assert found.posters == {"provider": "tmdb", "language": "zh-CN"}
+    assert found["posters"] == {"provider": "TMDB", "language": "zh-CN"}
     assert "0123456789abcdef" not in repr(found)
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setenv("MOVIEREC_LANGUAGE", "Chinese")
-    assert "expected such as en-US or zh-CN" in examine().problems[0]
+    assert "expected such as en-US or zh-CN" in examine()["problems"][0]
 
 
 @pytest.mark.parametrize(
@@ -109,19 +108,9 @@ def test_who_is_asked_for_posters_is_told_and_the_key_is_not(tmp_path, monkeypat
 )
 def test_a_requirement_that_is_not_met_is_told_with_its_mend(monkeypatch, needs, told):
     monkeypatch.setattr(metadata, "requires", lambda name: [needs, "numpy>=1", "x; extra == 'y'"])
-    (problem,) = examine().problems
+    (problem,) = examine()["problems"]
     assert told in problem
     assert doctor.missing_extras() == []  # they ask for nothing here
-
-
-@pytest.mark.parametrize("version", ["3.10.13", "3.14.0", "3.14.0rc1"])
-def test_a_python_that_pip_would_refuse_is_a_problem(monkeypatch, version):
-    monkeypatch.setattr(metadata, "metadata", lambda name: {"Requires-Python": "<3.14,>=3.11"})
-    told = [f"Python is {version}; expected <3.14,>=3.11"]
-    monkeypatch.setattr(doctor.platform, "python_version", lambda: version)
-    assert [problem[: len(told[0])] for problem in doctor._unfit_python()] == told
-    monkeypatch.setattr(doctor.platform, "python_version", lambda: "3.13.0")
-    assert list(doctor._unfit_python()) == []
 
 
 def test_an_extra_is_missing_where_a_package_of_it_is(monkeypatch):
@@ -135,21 +124,11 @@ def test_an_extra_is_missing_where_a_package_of_it_is(monkeypatch):
     asked["numpy"] = ["no-such-either; extra == 'fast'"]
     monkeypatch.setattr(metadata, "requires", lambda name: asked.get(name, []))
     found = examine()
-    assert found.extras == {"all": False, "app": False, "lab": False, "page": True}
+    assert found["extras"] == {"all": False, "app": False, "lab": False, "page": True}
     assert doctor.missing_extras() == ["all", "app", "lab"]
-    assert found.problems == []
+    assert found["problems"] == []
 
 
 def test_a_requirement_of_another_system_is_not_asked_for():
     other = [Requirement('no-such; sys_platform == "amiga"')]
     assert list(doctor._unmet(other, "")) == []
-
-
-def test_a_driver_that_fails_is_a_problem(tmp_path, monkeypatch):
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text("#!/bin/sh\nexit 9\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    assert "driver does not answer" in examine().problems[0]
-    tool.write_text("#!/bin/sh\necho A100\necho T4\n")
-    assert examine().gpus == ["A100", "T4"]

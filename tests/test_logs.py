@@ -11,11 +11,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from worlds import write_ml1m
 
 from movierec import logs
 from movierec.data.datasets import load_dataset
 from movierec.reports.kernels import execute
-from movierec.sample.simulate import write_ml1m
 
 LINE = re.compile(
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR) movierec\S*: .*"

@@ -21,6 +21,20 @@ from movierec.runs import PARTS, Run, write_run
 PROJECT = Path(__file__).resolve().parents[1]
 
 
+def write_ml1m(tables: Tables, folder: Path) -> None:
+    """Write whole stars and demographics as MovieLens-1M publishes them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = tables.ratings.astype({"rating": "int8"})
+    columns = ["user_id", "movie_id", "rating", "timestamp"]
+    for name, frame in {
+        "users.dat": tables.users[["user_id", "gender", "age", "occupation", "zip"]],
+        "movies.dat": tables.movies[["movie_id", "title", "genres"]],
+        "ratings.dat": whole[columns],
+    }.items():
+        lines = ("::".join(map(str, row)) + "\n" for row in frame.itertuples(index=False))
+        (folder / name).write_text("".join(lines), encoding="latin-1", newline="\n")
+
+
 def drawn_tables(ids_from: int | None = None) -> Tables:
     """People and films whose ids leave gaps; the last of each stand in no rating.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 
 import click
 
@@ -20,7 +19,7 @@ def doctor_command(as_json: bool) -> None:
     """
     from movierec.doctor import examine
 
-    found = asdict(examine())
+    found = examine()
     problems = found["problems"]
     if as_json:
         print_json(found)

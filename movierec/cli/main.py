@@ -26,9 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("serving:predict_command", ""),
     "export": ("serving:export_command", "export"),
     "app": ("serving:app_command", "page"),
-    "metadata": ("serving:metadata_command", "posters"),
     "notebooks": ("reports:notebooks_command", "notebooks"),
-    "compare": ("reports:compare_command", "notebooks"),
     "doctor": ("machine:doctor_command", ""),
 }
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from movierec.cli.options import PATH, data_option, from_option, json_option, out_option, run_option
+from movierec.cli.options import data_option, from_option, json_option, run_option
 from movierec.cli.printing import interruptible, print_facts, print_json
 from movierec.errors import InputError
 
@@ -50,9 +50,6 @@ def _checked_parameters(
     multiple=True,
     help="Run the training notebook for each value; repeated, for each combination.",
 )
-@click.option(
-    "--jobs", type=int, help="Combinations at once; as cores and memory allow by default."
-)
 @json_option
 def notebooks_command(
     data: str,
@@ -63,7 +60,6 @@ def notebooks_command(
     force: bool,
     listed: bool,
     grid: tuple[str, ...],
-    jobs: int | None,
     as_json: bool,
 ) -> None:
     """Run all notebooks through papermill and leave a report as HTML.
@@ -87,10 +83,8 @@ def notebooks_command(
         if only:
             raise InputError("got --grid with --only; a sweep runs the training notebook")
         out_dir = run_dir or reports_dir() / f"{data}-sweep"
-        _sweep(out_dir, grid, settings, as_json, jobs=jobs, force=force)
+        _sweep(out_dir, grid, settings, as_json, force)
         return
-    if jobs is not None:
-        raise InputError("got --jobs without --grid; the notebooks of a report run in order")
     result = run_notebooks(run_dir or reports_dir() / data, settings, only=only, force=force)
     if result.fresh:
         print("Nothing has changed since this report was made; --force runs it.", file=sys.stderr)
@@ -102,42 +96,23 @@ def notebooks_command(
 
 
 def _sweep(
-    out_dir: Path, grid: tuple[str, ...], parameters: dict[str, object], as_json: bool, **how: Any
+    out_dir: Path,
+    grid: tuple[str, ...],
+    parameters: dict[str, object],
+    as_json: bool,
+    force: bool,
 ) -> None:
     from movierec.reports.sweep import parsed_grid, sweep
 
     with interruptible():
-        result = sweep(out_dir, parsed_grid(grid), parameters, **how)
+        result = sweep(out_dir, parsed_grid(grid), parameters, force=force)
     if as_json:
-        print((result.out_dir / "metrics.json").read_text("utf-8"), end="")
+        print((result.out_dir / "sweep.json").read_text("utf-8"), end="")
     else:
         print(f"The sweep is in {result.out_dir}; open {result.index}")
     if failed := [one.name for one in result.combinations if one.failure]:
         print(f"movierec: {len(failed)} failed: {'; '.join(failed)}", file=sys.stderr)
         sys.exit(1)
-
-
-@click.command("compare")
-@click.argument("first", metavar="FIRST", type=PATH)
-@click.argument("second", metavar="SECOND", type=PATH)
-@out_option("PAGE.html", "Where to write; reports/FIRST-SECOND.html if not given.")
-@json_option
-def compare_command(first: Path, second: Path, out: Path | None, as_json: bool) -> None:
-    """Compare two run folders or two reports, on one page of HTML.
-
-    What was set differently, what the notebooks recorded and took, and, where both held out the
-    same rows, the differences of errors and lists with intervals: SECOND less FIRST.
-    """
-    from movierec.paths import reports_dir
-    from movierec.reports.comparison import compare_folders
-
-    name = "-".join(folder.resolve().name for folder in (first, second))
-    page = out or reports_dir() / f"{name}.html"
-    result = compare_folders(first, second, page)
-    if as_json:
-        print_json(result | {"page": str(page)})
-    else:
-        print(f"The comparison is in {page}")
 
 
 def _print_parameters(parameters: dict[str, Parameter], as_json: bool) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +19,6 @@ from movierec.cli.options import (
     run_option,
 )
 from movierec.cli.printing import print_facts
-from movierec.errors import InputError
 
 if TYPE_CHECKING:
     from movierec.runs import Run
@@ -35,14 +32,13 @@ if TYPE_CHECKING:
 def predict_command(run: Run, pairs: Path, out: Path | None, as_json: bool) -> None:
     """Add a predicted rating to each user and film of a CSV file."""
     from movierec.files import write_whole
-    from movierec.serving.predictions import as_csv, predict_file
+    from movierec.serving.predictions import predict_file
 
-    header, *rows = predict_file(run.recommender, pairs)
+    rated = predict_file(run.recommender, pairs)
     if as_json:
-        records = [dict(zip(header, row, strict=True)) for row in rows]
-        text = json.dumps(records, indent=2, ensure_ascii=False) + "\n"
+        text = rated.to_json(orient="records", indent=2, force_ascii=False) + "\n"
     else:
-        text = as_csv(header, *rows)
+        text = rated.to_csv(index=False, lineterminator="\n")
     if out is None:
         sys.stdout.write(text)
     else:
@@ -105,8 +101,8 @@ def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
 
     opened = open_run(run_dir)
     if (posters := chosen()) is not None:  # what is wrong there is told here
-        name, language = posters.provider, posters.language
-        print(f"movierec: posters and titles are asked of {name}, in {language}", file=sys.stderr)
+        said = f"posters and titles are asked of TMDB, in {posters.language}"
+        print(f"movierec: {said}", file=sys.stderr)
     if not is_loopback(ip):
         print(
             f"movierec: everybody who can reach {ip} can use the page, and what they send can be "
@@ -114,33 +110,3 @@ def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
             file=sys.stderr,
         )
     serve(opened, ip=ip, **settings)
-
-
-@click.command("metadata")
-@opened_run
-@click.option("--limit", type=click.IntRange(min=1), help="Only the films with the most ratings.")
-@json_option
-def metadata_command(run: Run, limit: int | None, as_json: bool) -> None:
-    """Fetch posters and titles of a run's films beforehand.
-
-    Its page then has them from the start. TMDB needs a key, in TMDB_TOKEN; MOVIEREC_LANGUAGE is the
-    language of titles, such as zh-CN. What is there already and not too old is not asked for again;
-    after an interrupt, the same command goes on. Answers are kept in data/metadata.
-    """
-    from movierec import logs
-    from movierec.posters.metadata import configured, prefetch
-    from movierec.progress import counted
-
-    logs.show("warning")  # of each film that fails, why
-    movies = run.tables.movies
-    if (films := configured(movies)) is None:
-        raise InputError(
-            "nobody is asked for posters; set TMDB_TOKEN to an access token of TMDB, which gives "
-            "one to every account under Settings, API, or MOVIEREC_METADATA to douban"
-        )
-    ratings = run.tables.ratings["movie_id"].value_counts()
-    order = movies["movie_id"].map(ratings).fillna(0).sort_values(ascending=False, kind="stable")
-    with closing(films), counted("films") as on_film:
-        counts = prefetch(films, movies.loc[order.index[:limit]], on_film)
-    facts = {"provider": films.provider.label, "language": films.language} | counts
-    print_facts(facts | {"kept_in": str(films.folder)}, as_json)

@@ -33,22 +33,16 @@ def data_command(name: str, path: Path | None, as_json: bool) -> None:
     """Fetch and check a data set, and say what it holds.
 
     With --from PATH it may be your own tables. Without --from, it is looked for in data/ and
-    otherwise downloaded to it. `sample` is made by simulation and written to data/sample in the
-    form of MovieLens-1M.
+    otherwise downloaded to it. `sample` is made by simulation, and needs no file.
     """
     from movierec.data.datasets import find_archive, load_dataset
-    from movierec.paths import data_dir
-    from movierec.sample.simulate import write_ml1m
 
     tables = load_dataset(name, path)
     place = path or find_archive(name)
-    if name == "sample" and path is None:
-        place = data_dir() / "sample"
-        write_ml1m(tables, place)
     ratings = tables.ratings
     facts = {
         "name": tables.name,
-        "path": str(place),
+        "path": str(place) if place else None,
         "users": len(tables.users),
         "movies": len(tables.movies),
         "movies_rated": int(ratings["movie_id"].nunique()),

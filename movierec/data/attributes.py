@@ -22,11 +22,7 @@ MIDDLE_YEAR, YEARS = 1985.0, 15.0  # zero and unit of the year, where it meets a
 
 
 def user_attributes(features: Features, rows: Which = ALL) -> Array:
-    """Gender, age band and job, one-hot.
-
-    Args:
-        features: the encodings.
-        rows: of which users; all if not given.
+    """Gender, age band and job of users, one-hot.
 
     Returns:
         float32 (rows, genders + ages + jobs), or (rows, 0) without demographics.
@@ -42,11 +38,9 @@ def encode_people(
     age: npt.ArrayLike | None = None,
     job: npt.ArrayLike | None = None,
 ) -> Array:
-    """Rows of `user_attributes` for people of whom some fields may be unknown.
+    """Rows of `user_attributes` for people, by (n,) codes each.
 
-    Args:
-        features: the encodings.
-        gender, age, job: (n,) codes each; None: unknown, which stands as the mean of all users.
+    A field that is unknown, None, stands as the mean of all users.
     """
     known = [value for value in (gender, age, job) if value is not None]
     n = len(np.atleast_1d(known[0])) if known else 1
@@ -67,10 +61,6 @@ def movie_attributes(features: Features, rows: Which = ALL) -> Array:
 
     Data with more than `MOST_PAIRED` genres, such as tags, gets no pairs. A film of unknown year
     stands in no period and at the middle year.
-
-    Args:
-        features: the encodings.
-        rows: of which films; all if not given.
 
     Returns:
         float32 (rows, attributes).

@@ -30,7 +30,7 @@ def names() -> tuple[str, ...]:
 
 
 def load_dataset(name: str, path: str | os.PathLike[str] | None = None) -> Tables:
-    """Read a data set into tables; find it, or download it, when no path is given.
+    """Read a data set into validated tables; find it, or download it, when no path is given.
 
     Without a path the data folder (`data_dir()`) is searched for a folder `NAME`, then for
     `NAME.zip`; failing both, the archive is downloaded there and its checksum verified. The
@@ -40,9 +40,6 @@ def load_dataset(name: str, path: str | os.PathLike[str] | None = None) -> Table
         name: one of `names()`. With a path, the form is told by the files found there, and any
             other name is accepted as a label for a user's own data.
         path: a folder with the files (or with one folder that has them), or a zip.
-
-    Returns:
-        The validated tables.
 
     Raises:
         InputError: an unknown name, a missing or malformed file, a failed download.
@@ -88,15 +85,9 @@ def official_fold(
         int64 (n,) row numbers of `tables.ratings`, in the order of `FOLD.test`.
 
     Raises:
-        InputError: an unknown fold, a data set that has none, or a fold with a rating that the
-            tables do not have.
-
-    Example:
-        >>> tables = load_dataset("ml-100k")
-        >>> train(tables, holdout=official_fold(tables, None, "u1"))
+        InputError: a data set that has no such fold, or a fold with a rating that the tables do
+            not have.
     """
-    if fold not in FOLDS:
-        raise InputError(f"unknown fold {fold!r}; expected one of {', '.join(FOLDS)}")
     place = Path(path) if path is not None else find_archive(tables.name)
     file = f"{fold}.test"
     wanted = f"only ML-100K has the official folds {FOLDS[0]} to {FOLDS[-1]}, one {file} a fold"

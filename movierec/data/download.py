@@ -107,13 +107,10 @@ def _published_md5(url: str) -> str:
 
 
 def _received(url: str, most: int, same_host: bool = False) -> Iterator[tuple[bytes, int | None]]:
-    """What a server sends, as it comes, and how many bytes it has announced.
+    """What a server sends, `most` bytes as it comes, and how many bytes it has announced.
 
-    Args:
-        url: its address.
-        most: bytes that it may send.
-        same_host: whether a redirection to another host is refused. An archive may come from
-            anywhere, since its checksum is known; a checksum may not.
+    An archive may come from anywhere, since its checksum is known; a checksum may not: with
+    `same_host`, no redirection leads to another host.
 
     Raises:
         requests.RequestException: no answer, a refusal, or a cut.

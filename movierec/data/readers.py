@@ -44,7 +44,7 @@ def read(path: Path, name: str) -> Tables:
         except RowError as error:
             files = FORMS[form]
             file = files.get(error.table, files["ratings"])  # where a CSV set's users come from
-            _complain_of_row(source, file, error.row, error.expected)
+            complain_of_row(source, file, error.row, error.expected)
 
 
 def _read_1m(source: Source, name: str) -> Tables:
@@ -86,7 +86,7 @@ def _read_100k(source: Source, name: str) -> Tables:
     unknown = ~users["occupation"].isin(codes).to_numpy()
     if unknown.any():
         expected = f"one of the {len(codes)} of u.occupation"
-        _complain_of_row(source, "u.user", int(np.argmax(unknown)), expected)
+        complain_of_row(source, "u.user", int(np.argmax(unknown)), expected)
     users["occupation"] = users["occupation"].map(codes).astype("int64")
     flags = r"\|".join("[01]" for _ in genres)
     movies = _parse_lines(
@@ -107,10 +107,10 @@ def _read_100k(source: Source, name: str) -> Tables:
 
 def _read_csv(source: Source, name: str) -> Tables:
     text = {"movieId": pa.int64(), "title": pa.string(), "genres": pa.string()}
-    movies = _csv_columns(source, "movies.csv", text).rename(columns={"movieId": "movie_id"})
+    movies = read_csv(source, "movies.csv", text).rename(columns={"movieId": "movie_id"})
     names = ("userId", "movieId", "rating", "timestamp")
     numbers = dict(zip(names, _RATINGS.values(), strict=True))
-    ratings = _csv_columns(source, "ratings.csv", numbers).set_axis(list(_RATINGS), axis=1)
+    ratings = read_csv(source, "ratings.csv", numbers).set_axis(list(_RATINGS), axis=1)
     users = pd.DataFrame({"user_id": np.unique(ratings["user_id"])})
     if "links.csv" in source.names:
         movies = movies.join(_links(source), on="movie_id")
@@ -120,14 +120,14 @@ def _read_csv(source: Source, name: str) -> Tables:
 def _links(source: Source) -> pd.DataFrame:
     """The films' numbers elsewhere, by movie id; a film may lack either."""
     types = {"movieId": pa.int64(), "imdbId": pa.string(), "tmdbId": pa.string()}
-    links = _csv_columns(source, "links.csv", types)
+    links = read_csv(source, "links.csv", types)
     digits = [links[name].str.fullmatch("[0-9]{0,9}") for name in ("imdbId", "tmdbId")]
     for wrong, expected in (
         (~(digits[0] & digits[1]), "numbers of up to nine digits, or none, as imdbId and tmdbId"),
         (links["movieId"].duplicated(), "one line a film"),
     ):
         if wrong.any():
-            _complain_of_row(source, "links.csv", int(np.argmax(wrong)), expected)
+            complain_of_row(source, "links.csv", int(np.argmax(wrong)), expected)
     numbers = links[["tmdbId", "imdbId"]].replace("", None).apply(pd.to_numeric).astype("Int64")
     return numbers.set_axis(["tmdb_id", "imdb_id"], axis=1).set_index(links["movieId"])
 
@@ -177,7 +177,7 @@ def _complain(source: Source, name: str, number: int, line: str, expected: str) 
     raise InputError(f"{source.where(name)}, line {number}: got {shown!r}; expected {expected}")
 
 
-def _complain_of_row(source: Source, name: str, row: int, expected: str) -> NoReturn:
+def complain_of_row(source: Source, name: str, row: int, expected: str) -> NoReturn:
     """Name the line that has the row-th record, from 0; blank lines and a header do not count."""
     if name.endswith(".csv"):
         records = _csv_records(source, name)
@@ -253,8 +253,14 @@ def read_ratings(source: Source, name: str, expected: str, separator: str) -> pd
     return table.to_pandas()
 
 
-def _csv_columns(source: Source, name: str, types: Mapping[str, pa.DataType]) -> pd.DataFrame:
-    """The named columns of a CSV file with a header, in UTF-8."""
+def read_csv(
+    source: Source, name: str, types: Mapping[str, pa.DataType], others: bool = False
+) -> pd.DataFrame:
+    """The named columns of a CSV file with a header, in UTF-8; with `others`, all of them.
+
+    Raises:
+        InputError: a line that is no such row, or a header without these columns.
+    """
     raw = _content(source, name)
     expected = f"a CSV file in UTF-8 with the columns {', '.join(types)}"
     first = _split(raw[:HEADER].lstrip(b"\r\n").decode("utf-8", "replace"))[0]
@@ -262,11 +268,13 @@ def _csv_columns(source: Source, name: str, types: Mapping[str, pa.DataType]) ->
         header = next(csv.reader([first]), [])
     except csv.Error as error:
         _complain(source, name, 1, first, f"{expected} ({error})")
-    if doubled := [column for column in types if header.count(column) > 1]:
+    if doubled := [c for c in (header if others else types) if header.count(c) > 1]:
         _complain(source, name, 1, first, f"{expected}: {', '.join(doubled)} stands there twice")
     if missing := [column for column in types if column not in header]:
         mend = _mended_header(raw, header, missing)
         _complain(source, name, 1, first, f"{expected}: {', '.join(missing)} missing; {mend}")
+    if others:
+        types = {column: types.get(column, pa.string()) for column in header}
     try:
         table = pa.csv.read_csv(
             pa.BufferReader(raw),

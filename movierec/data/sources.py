@@ -50,6 +50,18 @@ def opened(path: Path, name: str) -> Iterator[Source]:
         yield _zip_source(archive, path)
 
 
+def one_file(path: Path) -> Source:
+    """A file by itself."""
+    return Source(str(path.parent), frozenset([path.name]), lambda name: _content(path))
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror or error}") from error
+
+
 @contextmanager
 def _zip_faults(path: Path) -> Iterator[None]:
     """All that the standard library raises on a damaged zip, as one message."""
@@ -104,10 +116,7 @@ def _folder_source(path: Path) -> Source:
     def read(name: str) -> bytes:
         file = path / name
         check_within(file, path, "expected the file itself. Copy it there, if you trust it")
-        try:
-            return file.read_bytes()
-        except OSError as error:
-            raise InputError(f"cannot read {file}: {error.strerror or error}") from error
+        return _content(file)
 
     return Source(str(path), frozenset(f.name for f in path.iterdir() if f.is_file()), read)
 

@@ -84,12 +84,7 @@ def split(
 def holdout_record(
     holdout: str | npt.ArrayLike, seed: int, test: RowNumbers, rows: int
 ) -> dict[str, Any]:
-    """What a run's settings say of its test rows.
-
-    Args:
-        holdout, seed: as in `split`.
-        test: the rows that were held out.
-        rows: number of all ratings.
+    """What a run's settings say of its test rows, of so many; `holdout` and `seed` as in `split`.
 
     Returns:
         `holdout` ("given" for given rows), `holdout_fraction` as it came to be, `holdout_seed` of
@@ -140,12 +135,7 @@ def _last(ratings: pd.DataFrame) -> tuple[RowNumbers, RowNumbers]:
 def validation_split(
     rows: RowNumbers, fraction: float = 0.05, seed: int = 0
 ) -> tuple[RowNumbers, RowNumbers]:
-    """Cut a random validation part from the training rows.
-
-    Args:
-        rows: row numbers of the training part.
-        fraction: part that is cut off, from 0 (none) to below 1.
-        seed: of the draw.
+    """Cut a random part, from 0 (none) to below 1, from the training rows for validation.
 
     Returns:
         Row numbers that remain for training, and those of the validation part.

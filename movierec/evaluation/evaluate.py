@@ -149,12 +149,7 @@ def measure(
 def measure_methods(
     run: Run, methods: Mapping[str, Baseline], part: str = "test", k: int = K
 ) -> dict[str, Measured]:
-    """Put any methods to the held-out rows of a run.
-
-    Args:
-        run: whose rows, films and stars.
-        methods: by name, fitted on `known_and_held_out(run, part)[0]`.
-        part, k: as in `measure`.
+    """Put any methods, fitted on `known_and_held_out(run, part)[0]`, to a run's held-out rows.
 
     Returns:
         What was measured by method, without those that have nothing to show on these rows.
@@ -195,9 +190,7 @@ def measure_methods(
 def evaluate(run: Run, part: str = "test", k: int = K, seed: int = 0) -> dict[str, Any]:
     """Measure a run on its held-out rows, with baselines fitted on the rows that it was given.
 
-    Args:
-        run, part, k: see `measure`.
-        seed: of the intervals.
+    `part` and `k` are as in `measure`; `seed` is that of the intervals.
 
     Returns:
         `mse`, `rmse`, `mae`, `ranking` (absent where no held-out film was liked) and `intervals`,
@@ -244,10 +237,7 @@ def compare(runs: Sequence[Run], part: str = "test", k: int = K, seed: int = 0) 
 
 
 def comparison_table(summaries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """Methods side by side.
-
-    Args:
-        summaries: `Measured.summary` by method.
+    """Methods side by side, from each one's `Measured.summary`.
 
     Returns:
         A row a method: `method`, the metrics that any of them has, and after the RMSE and the NDCG

@@ -157,8 +157,7 @@ def intervals(
     Args:
         by_user: as `Measured.by_user`.
         level: how often the interval is to hold the true value, above 0 and below 1.
-        resamples: draws of as many users as there are.
-        seed: of the draws.
+        resamples: draws of as many users as there are, by the seed.
 
     Returns:
         By metric (`mse`, `rmse`, `mae` and the columns of the lists): `value`, `low`, `high`.
@@ -181,10 +180,7 @@ def difference(
     """Each metric of a first method minus that of a second, by a paired bootstrap.
 
     The same users are drawn for both, so that what makes a user easy or hard for both cancels out.
-
-    Args:
-        first, second: `Measured.by_user` of two methods on the same held-out rows.
-        level, resamples, seed: as in `intervals`.
+    Arguments are as in `intervals`, of two methods on the same held-out rows.
 
     Returns:
         By metric that both have: `difference`, `low`, `high`, and `p`, the two-sided p-value

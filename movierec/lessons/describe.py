@@ -69,11 +69,7 @@ def genre_lift(ratings: pd.DataFrame, flags: pd.DataFrame, group: pd.Series) -> 
 
 
 def sittings(ratings: pd.DataFrame) -> pd.Series:
-    """How often each user sat down to rate, by `user_id`; `PAUSE` seconds without one end it.
-
-    Args:
-        ratings: with `user_id` and `timestamp` (Unix seconds).
-    """
+    """How often each user sat down to rate, by `user_id`; `PAUSE` seconds without one end it."""
     ordered = ratings[["user_id", "timestamp"]].sort_values(["user_id", "timestamp"])
     gap = ordered.groupby("user_id")["timestamp"].diff()
     return (gap.isna() | (gap > PAUSE)).groupby(ordered["user_id"]).sum()
@@ -128,12 +124,7 @@ def dense_corner(tables: Tables, users: int = 250, films: int = 250) -> Tables:
 def neighbours(
     vectors: npt.NDArray[np.floating], names: Sequence[str], asked: Sequence[int], k: int = 3
 ) -> pd.DataFrame:
-    """What points most nearly the same way.
-
-    Args:
-        vectors: (n, d).
-        names: (n,) what the vectors are of.
-        asked: positions of those whose k neighbours are wanted.
+    """What points most nearly the same way as the (n, d) vectors at some positions.
 
     Returns:
         By the asked names, columns 1 to k: a neighbour's name with the cosine in brackets.
@@ -151,11 +142,8 @@ def neighbours(
 def kinship(vectors: npt.NDArray[np.floating], flags: npt.NDArray, k: int = 10) -> float:
     """The share, 0 to 1, of pairs of a thing and one of its k nearest that have a kind in common.
 
-    Random vectors give the share among all pairs.
-
-    Args:
-        vectors: (n, d).
-        flags: (n, kinds), above 0 for what a thing is.
+    Random vectors give the share among all pairs. Vectors are (n, d), and flags (n, kinds) are
+    above 0 for what a thing is.
     """
     near = top_k(_cosines(vectors, range(len(vectors))), min(k, len(vectors) - 1))
     of = (np.asarray(flags) > 0).astype(np.int64)
@@ -174,11 +162,6 @@ def joined_table(
     tables: Tables, features: Features, rows: slice | npt.NDArray[np.int64] = slice(None)
 ) -> pd.DataFrame:
     """The three tables joined on user and movie, encoded, as the source document prints them.
-
-    Args:
-        tables: the tables that `features` was fitted on.
-        features: their encodings.
-        rows: which ratings to join, by position.
 
     Returns:
         One row a rating with `UserID`, `MovieID`, `ratings`, `Gender`, `Age`, `JobID` (where the

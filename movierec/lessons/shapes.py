@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,23 +22,14 @@ Shape = tuple[int | str, ...]  # "B" stands for the batch size
 
 @dataclass(frozen=True)
 class LayerShape:
-    """One layer as the rules say it must be.
+    """One layer as the rules say it must be."""
 
-    Attributes:
-        tower: "user", "movie" or "rating".
-        layer: the layer's name in the network.
-        rule: how the shape follows from the layer before, in words.
-        shape: the output shape, "B" for the batch.
-        parameters: trainable numbers.
-        arithmetic: how the parameters are counted; "" where there are none.
-    """
-
-    tower: str
-    layer: str
-    rule: str
-    shape: Shape
-    parameters: int = 0
-    arithmetic: str = ""
+    tower: str  # "user", "movie" or "rating"
+    layer: str  # its name in the network
+    rule: str  # how the shape follows from the layer before, in words
+    shape: Shape  # of the output
+    parameters: int = 0  # trainable numbers
+    arithmetic: str = ""  # how they are counted; "" where there are none
 
 
 def derive(sizes: Sizes, config: NetworkConfig) -> list[LayerShape]:
@@ -156,36 +147,23 @@ def compare(derived: list[LayerShape], *towers: keras.Model) -> pd.DataFrame:
     derived = [layer for layer in derived if layer.tower != "rating"]  # which is no Keras layer
     if stray := {layer.layer for layer in derived} ^ set(built) - inputs:
         raise KeyError(f"either derived or built, but not both: {', '.join(sorted(stray))}")
-    rows = []
-    for layer in derived:
-        shape = ("B", *built[layer.layer].output.shape[1:])
-        parameters = built[layer.layer].count_params()
-        rows.append(
-            {
-                "tower": layer.tower,
-                "layer": layer.layer,
-                "rule": layer.rule,
-                "derived": layer.shape,
-                "built": shape,
-                "derived_parameters": layer.parameters,
-                "built_parameters": parameters,
-                "equal": (layer.shape, layer.parameters) == (shape, parameters),
-            }
-        )
-    return pd.DataFrame(rows)
+    names = ["tower", "layer", "rule", "derived", "derived_parameters"]
+    table = pd.DataFrame([astuple(layer)[:5] for layer in derived], columns=names)
+    outputs = [built[name] for name in table["layer"]]
+    shapes = [("B", *layer.output.shape[1:]) for layer in outputs]
+    parameters = [layer.count_params() for layer in outputs]
+    table.insert(4, "built", shapes)
+    equal = (table["derived"] == table["built"]) & (table["derived_parameters"] == parameters)
+    return table.assign(built_parameters=parameters, equal=equal)
 
 
 def layer_outputs(
     tower: keras.Model, fields: dict[str, npt.NDArray[np.int32]]
 ) -> dict[str, npt.NDArray]:
-    """What every layer of a built tower gives for some rows, by the layer's name.
-
-    Args:
-        tower: of users or movies.
-        fields: the encoded rows, int32 (B, width) by input name.
+    """What every layer of a built tower gives for some rows, int32 (B, width) by input name.
 
     Returns:
-        Arrays of shape (B, ...), as at prediction time: dropout changes nothing.
+        Arrays of shape (B, ...) by layer, as at prediction time: dropout changes nothing.
     """
     outputs = {layer.name: layer.output for layer in tower.layers}
     probe = type(tower)(tower.input, outputs)  # the same layers, all of their outputs

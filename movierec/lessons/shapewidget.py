@@ -54,33 +54,22 @@ class ShapeExplorer(ipywidgets.VBox):
 
     def __init__(self, sizes: Sizes, config: NetworkConfig) -> None:
         self._sizes, self._config, self._begun = sizes, config, derive(sizes, config)
-        length = min(max(sizes.title_length, TITLES[0]), TITLES[1])
-        self.title_length = _slider("Words of a title, L", length, *TITLES)
+        self.title_length = _slider("Words of a title, L", sizes.title_length, *TITLES)
         self.embed_dim = _slider("Width of embeddings, d", config.embed_dim, 2, 128)
         self.side_dim = _slider("Width of gender, age, job", config.side_dim, 2, 64)
         self.filters = _slider("Filters of a window, f", config.filters, 1, 64)
         self.vector_dim = _slider("Length of the vectors, v", config.vector_dim, 2, 400)
         self.windows = [
-            ipywidgets.Checkbox(
-                words in config.windows,
-                description=f"{words} word{'s' * (words > 1)}",
-                indent=False,
-                layout={"width": "auto"},
-            )
+            ipywidgets.Checkbox(words in config.windows, description=f"{words} words", indent=False)
             for words in WINDOWS
         ]
         self.again = ipywidgets.Button(description="As it was")
         self.answer = ipywidgets.HTML()
         sliders = (self.title_length, self.embed_dim, self.side_dim, self.filters, self.vector_dim)
         self._start = [(control, control.value) for control in (*sliders, *self.windows)]
-        super().__init__(
-            [
-                _row(*sliders),
-                ipywidgets.HTML("<b>Windows of the title's convolution</b>"),
-                _row(*self.windows, self.again),
-                self.answer,
-            ]
-        )
+        heading = ipywidgets.HTML("<b>Windows of the title's convolution</b>")
+        ticks = _row(*self.windows, self.again)
+        super().__init__([_row(*sliders), heading, ticks, self.answer])
         for control, _ in self._start:
             control.observe(self._refresh, "value")
         self.again.on_click(self._reset)
@@ -127,10 +116,8 @@ class ShapeExplorer(ipywidgets.VBox):
         head = "".join(f'<th scope="col">{name}</th>' for name in LAYER_COLUMNS)
         return (
             f'{STYLE}<div class="shapes"><p role="status"><b>{self.parameters:,} parameters</b>, '
-            f"{said}.</p><table><caption>Layers; what differs from the beginning is marked"
-            "</caption>"
-            f"<thead><tr>{head}</tr></thead>"
-            f"<tbody>{rows}</tbody></table></div>"
+            f"{said}.</p><table><caption>What differs from the beginning is marked</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
         )
 
 

@@ -1,8 +1,8 @@
 """Answers of providers in one SQLite file, and the pace at which they are asked.
 
 The file holds text and pictures alone (no pickles, which would run the code of whoever wrote it),
-several processes may use it at once, and through it they share a provider's pace: twenty visitors
-with a kernel each ask no faster than one.
+several processes may use it at once, and through it they share a provider's pace: a page of
+several processes asks no faster than one.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from movierec.errors import ProviderError
 from movierec.logs import logger
-from movierec.posters.provider import Details, Film
+from movierec.posters.films import Details, Film
 
 if TYPE_CHECKING:
-    from movierec.posters.client import Provider
+    from movierec.posters.tmdb import Tmdb
 
 LONGEST_WAIT = 60.0  # seconds that a film waits for its turn before it is given up
 LONGEST_PAUSE = 3_600.0  # seconds that a provider may have itself left alone
 JPEG = b"\xff\xd8\xff"
+FILE = "answers.sqlite"
 
 log = logger(__name__)
 
@@ -66,20 +67,18 @@ class Cache:
 
     Where the folder cannot be used, answers are kept in memory; what the disk refuses later is
     logged, and then unknown.
-
-    Args:
-        folder: where the file is.
-        provider: whose answers they are.
     """
 
-    def __init__(self, folder: Path, provider: Provider) -> None:
+    def __init__(self, folder: Path, provider: Tmdb) -> None:
         self._provider = provider
         self._writing = threading.Lock()  # nothing is closed while it is written
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             # two of them: what a page reads never waits for what a thread writes
-            self._written, self._read = _opened(folder), _opened(folder)
+            self._written, self._read = (_connected(folder / FILE) for _ in range(2))
         except (OSError, sqlite3.Error) as error:
-            log.warning("%s cannot be used (%s): answers are kept in memory", folder, error)
+            told = f"{FILE} of {folder} cannot be used ({error}): answers are kept in memory"
+            log.warning("%s. If it is damaged, remove it", told)
             self._written = self._read = _connected(":memory:")
 
     def get(self, film: Film) -> Kept | None:
@@ -107,8 +106,8 @@ class Cache:
 
     def _key(self, film: Film) -> tuple[str, str, str]:
         """Of a film in any data set: its title has its year in it."""
-        told = "|".join(str(part or "") for part in (film.title, film.tmdb_id, film.imdb_id))
-        return self._provider.name, self._provider.language, told
+        told = "|".join(str(part or "") for part in (film.title, film.tmdb_id))
+        return self._provider.label, self._provider.language, told
 
     def write(self, statement: str, values: Sequence[Any] | dict[str, Any]) -> list[tuple]:
         """One statement, whole or not at all, and what it gives; nothing if the disk refuses."""
@@ -124,21 +123,6 @@ class Cache:
         with self._writing:
             self._written.close()
             self._read.close()
-
-
-def _opened(folder: Path) -> sqlite3.Connection:
-    """The file of a folder, begun anew if it is damaged."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "answers.sqlite"
-    try:
-        return _connected(path)
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            raise
-        log.warning("%s is damaged and begun anew: %s", path, error)
-        for file in folder.glob("answers.sqlite*"):
-            file.unlink()
-        return _connected(path)
 
 
 def _connected(path: Path | str) -> sqlite3.Connection:
@@ -162,13 +146,10 @@ def _connected(path: Path | str) -> sqlite3.Connection:
 class Pace:
     """How fast a provider may be asked, shared by all processes that use one cache.
 
-    Args:
-        cache: where the provider's next turn stands.
-        provider: who is asked.
-        ending: set when nobody waits any more.
+    Its next turn stands there; `ending` is set when nobody waits any more.
     """
 
-    def __init__(self, cache: Cache, provider: Provider, ending: threading.Event) -> None:
+    def __init__(self, cache: Cache, provider: Tmdb, ending: threading.Event) -> None:
         self._cache, self._provider, self._ending = cache, provider, ending
 
     def turn(self) -> None:
@@ -177,7 +158,7 @@ class Pace:
         Raises:
             ProviderError: the turn is too far away.
         """
-        asked = {"provider": self._provider.name, "interval": self._provider.interval}
+        asked = {"provider": self._provider.label, "interval": self._provider.interval}
         asked |= {"now": time.time(), "longest": LONGEST_WAIT}
         if not (taken := self._cache.write(_TURN, asked)):
             raise ProviderError(f"it is left alone for more than {LONGEST_WAIT:.0f} s", "silent")
@@ -186,7 +167,7 @@ class Pace:
     def rest(self, seconds: float) -> None:
         """Let nobody ask for so long, of at most `LONGEST_PAUSE` seconds."""
         until = time.time() + min(seconds, LONGEST_PAUSE)
-        self._cache.write(_REST, {"provider": self._provider.name, "until": until})
+        self._cache.write(_REST, {"provider": self._provider.label, "until": until})
 
     def sleep(self, seconds: float) -> None:
         """Wait, but not beyond the end of the work."""

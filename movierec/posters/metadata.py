@@ -2,7 +2,7 @@
 
 What a page asks for waits in a line, from which a few threads take the films that were wanted last;
 the page looks again later. For a page there are `configured`, and of `Metadata` `known`, `ask`,
-`close`, `attribution` and `language`; for whoever can wait, `look_up` and `prefetch`.
+`close`, `attribution` and `language`.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from movierec.errors import InputError, ProviderError
+from movierec.errors import ProviderError
 from movierec.logs import logger
 from movierec.paths import data_dir
 from movierec.posters.cache import Cache, Pace
-from movierec.posters.provider import Details, Film, films_of
+from movierec.posters.films import Details, Film, films_of
 from movierec.posters.settings import KEY_VARIABLE, settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from movierec.posters.client import Provider
+    from movierec.posters.tmdb import Tmdb
 
 DAY = 86_400.0  # seconds
 KEPT = 90 * DAY  # an answer; TMDB allows no more than six months
@@ -35,24 +35,16 @@ SPARED = 600.0  # that its answer for a film was no good
 REST = 10.0  # seconds without asking after one that does not answer; a turn is waited for longer
 THREADS = 2
 WAITING = 200  # films that wait to be asked for; of more, those that were wanted first are dropped
-GIVEN_UP = 5  # films without an answer, one after the other, that end a prefetch
 
 log = logger(__name__)
 
 
 def configured(movies: pd.DataFrame) -> Metadata | None:
-    """The metadata that the environment asks for; returns and raises as `settings`.
-
-    Args:
-        movies: the movies table, with `tmdb_id` and `imdb_id` where the data set has them.
-    """
+    """The metadata that the environment asks for; returns and raises as `settings`."""
     if (chosen := settings()) is None:
         return None
-    from movierec.posters.douban import Douban  # here: a tenth of a second
-    from movierec.posters.tmdb import Tmdb
+    from movierec.posters.tmdb import Tmdb  # here: a tenth of a second
 
-    if chosen.provider == "douban":
-        return Metadata(Douban(), movies)
     tmdb = Tmdb(key=os.environ[KEY_VARIABLE].strip(), language=chosen.language)
     if chosen.mirror:
         tmdb = replace(tmdb, api=chosen.mirror, images=chosen.mirror)
@@ -60,22 +52,14 @@ def configured(movies: pd.DataFrame) -> Metadata | None:
 
 
 class Metadata:
-    """Posters and titles of films.
+    """Posters and titles of films; answers are kept in `metadata` of the data folder by default."""
 
-    Args:
-        provider: who is asked; its `attribution` and `language` are here, too.
-        movies: the movies table.
-        cache_dir: where answers are kept, as `folder`; `metadata` in the data folder if None.
-    """
-
-    def __init__(
-        self, provider: Provider, movies: pd.DataFrame, cache_dir: Path | None = None
-    ) -> None:
-        self.provider, self.folder = provider, cache_dir or data_dir() / "metadata"
+    def __init__(self, provider: Tmdb, movies: pd.DataFrame, cache_dir: Path | None = None) -> None:
+        self.provider = provider
         self.attribution, self.language = provider.attribution, provider.language
         self._films = dict(films_of(movies))
         self._ending = threading.Event()  # nobody waits any more
-        self._cache = Cache(self.folder, provider)
+        self._cache = Cache(cache_dir or data_dir() / "metadata", provider)
         provider.pace = Pace(self._cache, provider, self._ending)
         self._changed = threading.Condition()  # guards what follows
         self._wanted: dict[Film, None] = {}  # the next one first
@@ -180,46 +164,3 @@ class Metadata:
                     self._under_way.add(film)
                     return film
             return None
-
-
-def prefetch(
-    metadata: Metadata,
-    movies: pd.DataFrame,
-    on_film: Callable[[int, int], None] = lambda done, total: None,
-) -> dict[str, int]:
-    """Look many films up and wait for it, so that a page knows them from the start.
-
-    Args:
-        metadata: who is asked.
-        movies: the films, first ones first.
-        on_film: called with the number of films done and of all.
-
-    Returns:
-        How many `films` there were, how many of them were `found`, with how many `posters`, and
-        how many `failed`.
-
-    Raises:
-        InputError: the provider refuses the key, or fails for `GIVEN_UP` films on end; what came
-            before is kept.
-    """
-    counts = {"films": len(movies), "found": 0, "posters": 0, "failed": 0}
-    on_end = 0
-    for number, (_, film) in enumerate(films_of(movies), start=1):
-        try:
-            details = metadata.look_up(film)
-        except ProviderError as error:
-            log.warning("%s: %s", film.title, error)
-            counts["failed"] += 1
-            on_end += 1
-            if error.kind == "refused":
-                raise InputError(f"{error}; set a valid one") from error
-            if error.kind == "silent" and on_end >= GIVEN_UP:
-                raise InputError(
-                    f"{error}, for {GIVEN_UP} films on end; try again later: what has come is kept"
-                ) from error
-        else:
-            on_end = 0
-            counts["found"] += details is not None
-            counts["posters"] += bool(details and details.poster)
-        on_film(number, len(movies))
-    return counts

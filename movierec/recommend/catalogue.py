@@ -87,15 +87,9 @@ class Catalogue:
         scores: npt.NDArray[np.float32] | None = None,
         stars: npt.NDArray[np.float32] | None = None,
     ) -> pd.DataFrame:
-        """Film rows in words.
+        """(n,) film rows in words: `movie_id`, `title`, `year` and `genres`, in the order given.
 
-        Args:
-            movie_idx: (n,) rows of films.
-            scores: (n,) for the column `score`.
-            stars: (n,) for the column `predicted`, clipped to the stars of the data.
-
-        Returns:
-            `movie_id`, `title`, `year`, `genres` and these columns, in the order given.
+        With (n,) scores comes `score`, and with (n,) stars `predicted`, within those of the data.
         """
         place = np.searchsorted(self.features.movies.used, movie_idx)  # the table is in id order
         films = self.tables.movies[["movie_id", "title", "year", "genres"]].iloc[place]

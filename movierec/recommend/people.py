@@ -34,11 +34,9 @@ def told_attributes(
     age: float | None = None,
     occupation: int | None = None,
 ) -> npt.NDArray[np.float32]:
-    """The attributes of somebody new; what is not told stands as the mean of all users.
+    """The attributes of somebody new: "F" or "M", years, and a code from 0.
 
-    Args:
-        features: the encodings.
-        gender, age, occupation: "F" or "M", years, and a code from 0; None: not told.
+    What is not told, None, stands as the mean of all users.
 
     Returns:
         float32 (attributes,), as `attributes.user_attributes` has for each user.

@@ -74,11 +74,10 @@ def explain(catalogue: Catalogue, model: Model, person: Person, movie_id: int) -
 def named_of(
     catalogue: Catalogue, model: Model, person: Person, movie_idx: Indices, count: int = 2
 ) -> tuple[Parts, list[tuple[Indices, Indices]]]:
-    """Which ratings are named as reasons for each of m films.
+    """The parts, and for each of m films which ratings are named as reasons.
 
-    Returns:
-        The parts; and for each film the places among `Parts.rated` of those that speak most for
-        it, at most `count`, and of the one most against it, if there is one.
+    These are places among `Parts.rated`: of those that speak most for the film, at most `count`,
+    and of the one most against it, if there is one.
     """
     parts = parts_of(catalogue, model, person, movie_idx)
     # what was watched and disliked makes a film likely to be watched, and is no praise of it

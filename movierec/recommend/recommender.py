@@ -288,11 +288,10 @@ class Recommender(Catalogue):
         return self.describe(chosen, scores[chosen], stars[chosen])
 
     def people_who_like(self, movie_id: int, k: int = FANS) -> pd.DataFrame:
-        """The people for whom a film's score is highest.
+        """The people for whom a film's score is highest, best first.
 
         Returns:
-            `user_id`, then `gender`, `age` (band) and `occupation` in words where the data has
-            them, `score` and `predicted` (stars) as in `for_user`, best first.
+            As `describe_people`, and `score` and `predicted` (stars) as in `for_user`.
 
         Raises:
             InputError: an unknown movie, or k below 1.
@@ -306,10 +305,7 @@ class Recommender(Catalogue):
         )
 
     def predict(self, user_ids: npt.ArrayLike, movie_ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Predicted ratings of pairs of users and films.
-
-        Args:
-            user_ids, movie_ids: (n,) each; a single id is a list of one.
+        """Predicted ratings of (n,) users and (n,) films; a single id is a list of one.
 
         Returns:
             float32 (n,), clipped to the stars of the data.
@@ -327,10 +323,10 @@ class Recommender(Catalogue):
         return self.scorer.stars(user_idx, movie_idx)
 
     def predict_for(self, person: Person, movie_ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Predicted ratings of one person, who may be new.
+        """Predicted ratings of (n,) films by one person, who may be new.
 
         Returns:
-            float32 (n,), for each of `movie_ids`, clipped to the stars of the data.
+            float32 (n,), clipped to the stars of the data.
 
         Raises:
             InputError: an unknown film.
@@ -340,10 +336,6 @@ class Recommender(Catalogue):
 
     def explain(self, user: int | Person, movie_id: int) -> pd.DataFrame:
         """Which of a person's rated films speak for a film and against it, and how much.
-
-        Args:
-            user: the id of a user of the data, or a `Person`.
-            movie_id: the film.
 
         Returns:
             A row a rated film, the largest `stars` first: `movie_id`, `title`, `rating` (stars
@@ -371,7 +363,7 @@ class Recommender(Catalogue):
         of the scale or more.
 
         Args:
-            user: as in `explain`.
+            user: a user's id, or a `Person`.
             movie_ids: (n,) the films.
             count: how many films are named that speak for each.
             who: whose ratings they are, "you" or "they".

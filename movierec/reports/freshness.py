@@ -20,12 +20,9 @@ SIMULATED = "sample"  # made by the code, whatever lies in the data folder
 
 
 def made_from(sources: Iterable[Path], parameters: Mapping[str, Any], run: Path | None) -> Origin:
-    """What a report would be made from now.
+    """What a report of these notebooks would be made from now, on a run folder if there is one.
 
-    Args:
-        sources: the notebooks.
-        parameters: as the notebooks get them; of these `path`, or else `data`, names the data.
-        run: a run folder that is reported on.
+    Of the parameters, which are as the notebooks get them, `path`, or else `data`, names the data.
     """
     name = str(parameters.get("data") or SIMULATED)
     place = parameters.get("path") or (find_archive(name) if name != SIMULATED else None)
@@ -48,12 +45,7 @@ def _code(package: Path) -> str:
 
 
 def checksum(files: Iterable[Path], folder: Path | None = None) -> str:
-    """SHA-256 of the names and the contents of files.
-
-    Args:
-        files: in an order that is the same each time.
-        folder: from which they are named; by default each has the name without folders.
-    """
+    """SHA-256 of the names, as seen from the folder if one is given, and contents of files."""
     total = hashlib.sha256()
     for file in files:
         name = file.name if folder is None else file.relative_to(folder).as_posix()
@@ -72,12 +64,7 @@ def _data(place: Path) -> str:
 
 
 def what_changed(folder: Path, now: Origin) -> str | None:
-    """Why a report has to be made anew, in words; None if it is still true.
-
-    Args:
-        folder: of the report.
-        now: what it would be made from, by `made_from`.
-    """
+    """Why the report in a folder has to be made anew, in words; None if it is still true."""
     try:
         told = read_report(folder)
     except InputError:

@@ -31,7 +31,6 @@ KERNEL_ENVIRONMENT = {"MOVIEREC_PROGRESS": "lines"}
 RUNNING = ".running-"  # how the folder of a notebook under way is called
 START_TIMEOUT = 300  # seconds until a kernel answers; the first start after an install is slow
 SAMPLING = 0.1  # seconds between two looks at the memory
-_RUNNING_NOW: set[int] = set()  # process ids of kernels
 
 
 class Failure(NamedTuple):
@@ -44,27 +43,19 @@ class Failure(NamedTuple):
 
 @dataclass(frozen=True)
 class Execution:
-    """A notebook that was run.
-
-    The peak of memory is of its kernel and the processes which that started, at the moments when
-    they were looked at, ten times a second.
-    """
+    """A notebook that was run."""
 
     notebook: Any  # with its outputs, as far as it came
     seconds: float  # from the start of its kernel to its end
-    peak_memory: int  # bytes
+    peak_memory: int  # bytes, of its kernel and what that started, seen ten times a second
     failure: Failure | None  # None if it came to its end
 
 
 def _running_python(printed: BinaryIO, started: Callable[[int], None]) -> type:
     """The kernel of this interpreter, whatever kernelspec is registered as `python3`.
 
-    A class, as papermill makes the manager itself, in the thread that runs the notebook.
-
-    Args:
-        printed: takes what libraries in C++ print, such as TensorFlow's remarks on the processor:
-            only what Python prints belongs in a notebook.
-        started: is told the kernel's process id.
+    A class, as papermill makes the manager itself. What libraries in C++ print, such as
+    TensorFlow's remarks on the processor, goes to `printed`; `started` is told the process id.
     """
     quiet = ["--IPKernelApp.capture_fd_output=False", "--IPKernelApp.log_level=ERROR"]
     spec = KernelSpec(resource_dir=RESOURCES, env=KERNEL_ENVIRONMENT, **get_kernel_dict(quiet))
@@ -82,14 +73,9 @@ def _running_python(printed: BinaryIO, started: Callable[[int], None]) -> type:
 
 
 def execute(source: Path, values: dict[str, Any], target: Path) -> Execution:
-    """Run a notebook, and leave it with its outputs as `target`, whole or not at all.
+    """Run a notebook with parameters, and leave it executed as `target`, whole or not at all.
 
     A kernel that dies leaves `target` with the ending `.log`: what libraries printed.
-
-    Args:
-        source: the notebook.
-        values: its parameters by name.
-        target: in a folder that exists.
     """
     memory = _Memory()
     log.info("running %s for %s with %s", source.name, target, values)
@@ -122,16 +108,9 @@ def execute(source: Path, values: dict[str, Any], target: Path) -> Execution:
         partial.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
         os.replace(partial, target)
     seconds = time.perf_counter() - began
-    ended = f"was stopped by {failure.ename}" if failure else "came to its end"
-    log.info("%s %s, %.1f s, at most %d MiB", target, ended, seconds, memory.peak >> 20)
+    ended = f"stopped by {failure.ename}" if failure else "whole"
+    log.info("%s: %s, %.1f s, at most %d MiB", target, ended, seconds, memory.peak >> 20)
     return Execution(notebook, seconds, memory.peak, failure)
-
-
-def kill_kernels() -> None:
-    """Kill the kernels of all notebooks that run now, in whatever thread."""
-    for pid in list(_RUNNING_NOW):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            psutil.Process(pid).kill()
 
 
 class _Memory:
@@ -141,7 +120,6 @@ class _Memory:
         self.peak = 0
 
     def watch(self, pid: int) -> None:
-        _RUNNING_NOW.add(pid)
         threading.Thread(target=self._look, args=(pid,), daemon=True).start()
 
     def _look(self, pid: int) -> None:
@@ -151,7 +129,6 @@ class _Memory:
                 family = [kernel, *kernel.children(recursive=True)]
                 self.peak = max(self.peak, sum(map(_held, family)))
                 time.sleep(SAMPLING)
-        _RUNNING_NOW.discard(pid)
 
 
 def _held(process: psutil.Process) -> int:

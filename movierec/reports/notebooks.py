@@ -63,13 +63,10 @@ def source_folder() -> Path:
 
 
 def find_notebooks(source_dir: Path | None = None) -> list[Path]:
-    """The numbered notebooks of a folder, in order.
-
-    Args:
-        source_dir: The folder; by default the notebooks that come with movierec.
+    """The numbered notebooks of a folder, by default movierec's own, in order.
 
     Raises:
-        InputError: The folder has no numbered notebook.
+        InputError: the folder has none.
     """
     source_dir = source_dir or source_folder()
     sources = sorted(Path(source_dir).glob("[0-9][0-9]_*.ipynb"))

@@ -58,11 +58,7 @@ def recorded(notebook: Any) -> dict[str, Any]:
 
 
 def save_figures(notebook: Any, name: str, out_dir: Path) -> tuple[str, ...]:
-    """Write a notebook's pictures to `figures`.
-
-    Returns:
-        The pictures' paths below `out_dir`.
-    """
+    """Write a notebook's pictures to `figures`, and give their paths below `out_dir`."""
     paths: list[str] = []
     for output in _outputs(notebook):
         if "image/png" in output.data:
@@ -83,12 +79,9 @@ def title_and_question(notebook: Any) -> tuple[str, str]:
 
 
 def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
-    """One notebook as HTML that loads nothing from elsewhere and runs no script of its own.
+    """An executed notebook as HTML that loads nothing from elsewhere and runs no script.
 
-    Args:
-        notebook: executed.
-        source: its file.
-        titles: of all notebooks of the report, in order.
+    `titles` has all notebooks of the report, in order, `source` among them.
     """
     import jinja2
     from nbconvert import HTMLExporter
@@ -141,12 +134,9 @@ def _for_a_page(text: str, stems: Collection[str]) -> str:
 
 
 def with_page_links(text: str, stems: Collection[str]) -> str:
-    """Markdown whose links to notebooks of the report lead to their pages.
+    """Markdown whose links to notebooks lead to their pages.
 
-    Args:
-        text: Markdown.
-        stems: names of the notebooks that have a page, without ending. Of links to other
-            numbered notebooks only the words are left; links to anything else stay.
+    Of numbered notebooks without a page only the words are left; links to anything else stay.
     """
 
     def page(link: re.Match[str]) -> str:
@@ -163,9 +153,6 @@ def with_equations(text: str) -> str:
 
     What stands between dollar signs is an equation, as in Jupyter: `$x$` in a line, `$$x$$` by
     itself. In code a dollar sign is a dollar sign. What cannot be read as LaTeX stays as it is.
-
-    Args:
-        text: Markdown.
     """
     from latex2mathml import exceptions
     from latex2mathml.converter import convert
@@ -199,11 +186,8 @@ def index_page(
 ) -> str:
     """The first page of a report: key figures, and the notebooks with what each answers.
 
-    Args:
-        reports: the notebooks in order.
-        parameters, versions: by name, shown at the end; parameters that are empty or 0, which leave
-            it to the recipe or the notebook, are not.
-        note: a sentence above the notebooks.
+    Parameters and versions stand at the end, without parameters that are empty or 0, which leave
+    it to the recipe or the notebook; `note` is a sentence above the notebooks.
     """
     from nbconvert.filters import markdown2html
 
@@ -236,25 +220,19 @@ def rendered(template: str, **values: Any) -> str:
     return environment.get_template(template).render(finished=finished, shown=shown, **values)
 
 
-def shown(value: Any, signed: bool = False) -> str:
+def shown(value: Any) -> str:
     """A value as the pages show it: numbers with four figures, or all of those before the point."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return "–" if value is None else str(value)
     if not math.isfinite(value):
         return "–" if math.isnan(value) else str(value)
-    sign = "+" if signed else ""
     if value == int(value):
-        return format(int(value), f"{sign},")
-    return format(value, f"{sign},.0f" if abs(value) >= 1000 else f"{sign}.4g")
+        return format(int(value), ",")
+    return format(value, ",.0f" if abs(value) >= 1000 else ".4g")
 
 
 def picture(draw: Callable[[Figure], object], size: tuple[float, float]) -> bytes:
-    """What is drawn on a figure, in the style of the notebooks, as PNG.
-
-    Args:
-        draw: is handed the figure.
-        size: of the figure, in inches.
-    """
+    """What is drawn on a figure of so many inches, in the style of the notebooks, as PNG."""
     import matplotlib
     from matplotlib.figure import Figure
 

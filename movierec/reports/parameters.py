@@ -71,11 +71,7 @@ def settable(declared: Mapping[Path, Mapping[str, Parameter]]) -> dict[str, Para
 def checked_parameters(
     parameters: Mapping[str, object], declared: Mapping[Path, Mapping[str, Parameter]]
 ) -> dict[Path, dict[str, Any]]:
-    """The values that each notebook gets, converted to the kinds that they declare.
-
-    Args:
-        parameters: values by name; texts as a command line gives them, or values of the kind.
-        declared: the parameters of each notebook, by `declared_parameters`.
+    """The values that each notebook gets, converted from texts to the kinds that they declare.
 
     Raises:
         InputError: a name that no notebook declares or that the batch sets, or a value that is not

@@ -89,5 +89,5 @@ def read_report(folder: Path) -> Report | None:
     except InputError as error:
         raise InputError(
             f"{file} is not what a batch of notebooks writes ({error}); run `movierec notebooks` "
-            "anew, or compare the run folders"
+            "anew"
         ) from error

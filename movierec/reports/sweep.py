@@ -3,7 +3,7 @@
 | in the folder | what it is |
 | --- | --- |
 | `runs/SETTINGS/` | the report of one combination, with its run folder in `model` |
-| `metrics.json` | all combinations, with what their notebooks recorded |
+| `sweep.json` | all combinations, with what their notebooks recorded |
 | `figures/sweep.png` | the loss that is compared, over the settings |
 | `index.html` | table and picture |
 
@@ -16,38 +16,32 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import psutil
-from jupyter_core.utils import ensure_event_loop
-from pydantic import JsonValue
 
 from movierec.errors import InputError, NotebookError
-from movierec.files import alone, write_whole
-from movierec.reports.kernels import kill_kernels
+from movierec.files import alone, is_earlier, write_whole
 from movierec.reports.notebooks import find_notebooks, run_notebooks
 from movierec.reports.pages import picture, rendered
 from movierec.reports.parameters import check_data, checked_parameters, declared_parameters
-from movierec.reports.report import METRICS, NotebookReport
-from movierec.trust import Form, check_within, read_json
+from movierec.reports.report import NotebookReport
+from movierec.trust import check_within
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PICTURE = "figures/sweep.png"
+TABLE = "sweep.json"
 NOTEBOOK = "03_training"
 MEASURES = ("validation_loss", "training_loss")  # the first that is recorded is compared; less is
-SPARE = 2**30  # bytes of memory that are left to everything else
 TOOK = ("seconds", "peak memory (MiB)")  # of `NotebookReport.took`
-TOLD = ("seconds", "peak_memory_bytes", "metrics")  # of a `NotebookReport`, in `metrics.json`
+TOLD = ("seconds", "peak_memory_bytes", "metrics")  # of a `NotebookReport`, in `sweep.json`
 MOST = 500  # combinations; more is a slip of the keyboard
 
 
@@ -90,12 +84,6 @@ class SweepResult:
         return self.out_dir / "index.html"
 
 
-class _Told(Form):
-    """What tells a sweep's `metrics.json` from others."""
-
-    grid: dict[str, JsonValue]
-
-
 def parsed_grid(texts: Sequence[str]) -> dict[str, list[str]]:
     """Settings and their values from texts such as "epochs=1,2".
 
@@ -122,7 +110,6 @@ def sweep(
     source_dir: Path | None = None,
     progress: bool = True,
     *,
-    jobs: int | None = None,
     force: bool = False,
 ) -> SweepResult:
     """Run the training notebook for each combination of settings.
@@ -133,8 +120,6 @@ def sweep(
         parameters: of all combinations.
         source_dir: folder of the numbered notebooks; by default movierec's own.
         progress: print a line for each combination on standard error.
-        jobs: how many are run at once. By default one for each core, as far as the memory reaches
-            for what the first of them took.
         force: run all of them, even those that are there.
 
     Returns:
@@ -146,8 +131,6 @@ def sweep(
             folder of something else; nothing has been started then.
     """
     out_dir, fixed = Path(out_dir).resolve(), parameters or {}
-    if jobs is not None and jobs < 1:
-        raise InputError(f"got {jobs} jobs; expected 1 or more")
     combinations = _combinations(out_dir, grid, fixed, source_dir)
 
     def run(one: Combination) -> Combination:
@@ -161,21 +144,20 @@ def sweep(
         # a folder that another process writes to, a full disk, a kernel that does not answer
         except (InputError, OSError, RuntimeError) as error:
             return replace(one, failure=f"{type(error).__name__}: {error}")
-        finally:
-            ensure_event_loop().close()  # Jupyter gives each thread one, and never closes it
         return replace(one, fresh=made.fresh, report=made.notebooks[0])
 
     with alone(out_dir):
-        _check_folder(out_dir, combinations)
-        out_dir.mkdir(exist_ok=True)
-        if not (out_dir / METRICS).exists():  # a folder that is not finished can be told, too
-            write_whole(out_dir / METRICS, json.dumps({"grid": {}, "runs": []}) + "\n")
-        done = {}
-        for finished in _at_once(combinations, run, jobs):
-            done[finished.folder] = finished
+        for path in (out_dir / "figures", *(one.folder for one in combinations)):
+            check_within(path, out_dir, "remove it, or name a new folder with --run")
+        if not is_earlier(out_dir, TABLE, "of a sweep", "name a new folder with --run"):
+            out_dir.mkdir(exist_ok=True)  # one that is not finished can be told, too
+            write_whole(out_dir / TABLE, json.dumps({"grid": {}, "runs": []}) + "\n")
+        done: list[Combination] = []
+        for one in combinations:
+            done.append(run(one))
             if progress:
-                print(_line(finished, len(done), len(combinations)), file=sys.stderr)
-        return _report(out_dir, tuple(done[one.folder] for one in combinations))
+                print(_line(done[-1], len(done), len(combinations)), file=sys.stderr)
+        return _report(out_dir, tuple(done))
 
 
 def _combinations(
@@ -213,54 +195,6 @@ def _folder_name(settings: Mapping[str, Any]) -> str:
     if plain == name and len(name) < 100:
         return name
     return f"{plain[:80]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
-def _check_folder(out_dir: Path, combinations: Sequence[Combination]) -> None:
-    """Refuse a folder that holds something else than a sweep, or a link to somewhere else."""
-    for path in (out_dir / "figures", *(combination.folder for combination in combinations)):
-        check_within(path, out_dir, "remove it, or name a new folder with --run")
-    if not out_dir.exists() or (out_dir.is_dir() and not any(out_dir.iterdir())):
-        return
-    try:
-        read_json(out_dir / METRICS, _Told)
-    except InputError as error:
-        raise InputError(
-            f"{out_dir} exists and is not of a sweep; name a new folder with --run"
-        ) from error
-
-
-def _at_once(
-    combinations: Sequence[Combination],
-    run: Callable[[Combination], Combination],
-    jobs: int | None,
-) -> Iterator[Combination]:
-    """What `run` gives for each, in the order in which they end.
-
-    Each waits in a thread for a kernel, which is a process of its own.
-    """
-    cores = os.cpu_count() or 1
-    waiting, pending = list(combinations), set[Future[Combination]]()
-    peak = 0  # bytes that the largest so far took; 0 before one was measured
-    free = 0  # bytes that were available when none of them ran: a kernel takes its share late
-    with ThreadPoolExecutor(max_workers=jobs or cores) as pool:
-        try:
-            while waiting or pending:
-                if not pending:
-                    free = psutil.virtual_memory().available
-                room = max(1, min(cores, (free - SPARE) // peak)) if peak else 1
-                while waiting and len(pending) < (jobs or room):
-                    pending.add(pool.submit(run, waiting.pop(0)))
-                ended, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in ended:
-                    finished = future.result()
-                    if finished.report:
-                        peak = max(peak, finished.report.peak_memory_bytes)
-                    yield finished
-        except BaseException:  # an interrupt, most often: no kernel is left to run on
-            pool.shutdown(wait=False, cancel_futures=True)
-            while wait(pending, timeout=0.1).not_done:  # one may be just about to start a kernel
-                kill_kernels()
-            raise
 
 
 def _line(finished: Combination, number: int, of: int) -> str:
@@ -312,7 +246,7 @@ def _report(out_dir: Path, combinations: tuple[Combination, ...]) -> SweepResult
         for one in combinations
     ]
     told = {"grid": grid, "notebook": NOTEBOOK, "compared_by": measure, "runs": runs}
-    write_whole(out_dir / METRICS, json.dumps(told, indent=2) + "\n")
+    write_whole(out_dir / TABLE, json.dumps(told, indent=2) + "\n")
     return result
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,7 +24,6 @@ from scipy.special import ndtr
 
 from movierec.data.tables import AGE_BANDS, GENRES_1M, OCCUPATIONS_1M, Tables
 from movierec.errors import InputError
-from movierec.files import alone, is_earlier, replacing
 from movierec.sample.invented import ERAS, MOODS, draw_circle, draw_films, mood_of_words
 
 _AGE_SHARE = (0.04, 0.18, 0.35, 0.20, 0.09, 0.08, 0.06)
@@ -164,72 +162,11 @@ def truth_of(tables: Tables) -> Truth | None:
     return world.truth if world.tables.ratings.equals(tables.ratings) else None
 
 
-def write_ml1m(tables: Tables, folder: str | Path) -> None:
-    """Write `users.dat`, `movies.dat` and `ratings.dat` as MovieLens-1M publishes them.
-
-    Args:
-        tables: whole stars, demographics, and titles that latin-1 can hold.
-        folder: a new one, or one of such files, which are replaced, all or none.
-
-    Raises:
-        InputError: the tables cannot be told in this form, another process is writing there, the
-            folder holds something else, or cannot be made.
-        OSError: the folder cannot be written; the files that were there are as before.
-    """
-    users, movies, ratings = tables.users, tables.movies, tables.ratings
-    half = ratings["rating"][ratings["rating"] % 1 > 0]
-    if len(half):
-        raise InputError(
-            f"rating {half.iloc[0]:g}; expected whole stars, which is all that the MovieLens-1M "
-            "form can hold; round the ratings first"
-        )
-    if not tables.has_demographics:
-        raise InputError(
-            f"users with the columns {', '.join(users.columns)}; expected gender, age, "
-            "occupation and zip as well; the MovieLens-1M form needs them, add them first"
-        )
-    files = {
-        "users.dat": users[["user_id", "gender", "age", "occupation", "zip"]],
-        "movies.dat": movies[["movie_id", "title", "genres"]],
-        "ratings.dat": ratings.astype({"rating": "int8"})[
-            ["user_id", "movie_id", "rating", "timestamp"]
-        ],
-    }
-    folder = Path(folder)
-    with alone(folder):
-        if is_earlier(folder, "ratings.dat", "such a data set") and (
-            stray := {path.name for path in folder.iterdir()} - set(files)
-        ):
-            raise InputError(
-                f"{folder} also holds {min(stray)}, which replacing the data would lose; move it "
-                "away, or name another folder"
-            )
-        with replacing(folder) as new:
-            new.mkdir()
-            for name, frame in files.items():
-                _write_rows(frame, new / name)
-
-
-def _write_rows(frame: pd.DataFrame, path: Path) -> None:
-    with path.open("w", encoding="latin-1", newline="\n") as file:
-        for block in _blocks(len(frame)):
-            try:
-                np.savetxt(file, frame.iloc[block].to_numpy(object), fmt="%s", delimiter="::")
-            except UnicodeEncodeError as error:
-                raise InputError(
-                    f"got {error.object.strip()!r}; expected letters of latin-1 only, the encoding "
-                    "of MovieLens-1M; spell it without the others"
-                ) from error
-
-
 def _check_sizes(**sizes: int) -> None:
     for name, value in sizes.items():
         least = 0 if name == "seed" else 1
         if not isinstance(value, int | np.integer) or value < least:
-            raise InputError(
-                f"{name}={value!r}; expected a whole number from {least}; write it as one, "
-                "without a decimal point or exponent"
-            )
+            raise InputError(f"{name}={value!r}; expected a whole number from {least}, such as 20")
     n_users, n_movies, n_ratings, _ = sizes.values()
     each = min(_FEWEST, n_movies)
     if not n_users * each <= n_ratings <= n_users * n_movies:
@@ -448,8 +385,7 @@ def _rows(known: np.ndarray, ids: np.ndarray, kind: str) -> np.ndarray:
     rows = pd.Index(known).get_indexer(ids)
     if (strange := rows < 0).any():
         raise InputError(
-            f"{kind} id {ids[strange][0]}; expected one of the {len(known)} of this simulation "
-            f"({known[0]} to {known[-1]}); take ids from its tables"
+            f"{kind} id {ids[strange][0]}; expected one of the {len(known)} of its tables"
         )
     return rows
 

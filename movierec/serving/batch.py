@@ -9,10 +9,8 @@
 Readers of Parquet folders skip names that begin with an underscore. Each part is written whole. A
 job that was interrupted, started again, makes only the parts that are missing.
 
-Workers are processes of Dask. A part depends on no other, so that an engine has only to hand out
-calls: Dask does that on one machine without a service to be set up, in pure Python, and the same
-job runs on a cluster (`scheduler`), whose workers must see the same folders and have movierec
-installed. Ray brings daemons of its own, and Spark a JVM.
+Workers are processes of Dask: on one machine without a service to be set up, or on a cluster
+(`scheduler`), whose workers must see the same folders and have movierec installed.
 """
 
 from __future__ import annotations
@@ -20,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import io
+import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -37,27 +36,11 @@ from movierec.logs import logger
 from movierec.recommend.choosing import check_choice
 from movierec.recommend.recommender import Recommender
 from movierec.runs import load_run
-from movierec.trust import Form, read_json
 
 log = logger(__name__)
 
 PART = 20_000  # users; their lists take seconds
 JOB, DONE = "_job.json", "_SUCCESS"
-
-
-class Job(Form):
-    """What the parts of a folder are made from.
-
-    Attributes:
-        run: checksum of its `run.json`.
-        users: checksums of the files of users, by name.
-        k, part_size: as in `recommend_all`.
-    """
-
-    run: str
-    users: dict[str, str]
-    k: int
-    part_size: int
 
 
 class Part(NamedTuple):
@@ -80,10 +63,8 @@ def recommend_all(
     """Write the best films of each user; films that they have rated are left out.
 
     Args:
-        run_dir: a run folder.
         users: a Parquet file with a column `user_id`, or a folder of such files.
         out: a new folder, or that of the same job, interrupted.
-        k: how many films.
         workers: processes on this machine; with one, this process does it all, without Dask.
         scheduler: address of a Dask cluster, in place of `workers`.
         part_size: users a part.
@@ -109,12 +90,9 @@ def recommend_all(
     if not files:
         raise InputError(f"{users} holds no Parquet files; expected some with a column user_id")
     user_ids = np.concatenate([_user_ids(file) for file in files])
-    job = Job(
-        run=_checksum(run_dir / "run.json"),
-        users={file.name: _checksum(file) for file in files},
-        k=k,
-        part_size=part_size,
-    )
+    run = _checksum(run_dir / "run.json")
+    checksums = {file.name: _checksum(file) for file in files}
+    job = {"run": run, "users": checksums, "k": k, "part_size": part_size}
     out = out.absolute()
     with alone(out):
         _begin(out, job)
@@ -127,9 +105,9 @@ def recommend_all(
         if missing:
             (out / DONE).unlink(missing_ok=True)  # somebody has removed parts since
         if several and missing:
-            made = _made_by_dask(run_dir, job.run, missing, k, workers, scheduler)
+            made = _made_by_dask(run_dir, run, missing, k, workers, scheduler)
         else:
-            made = (_make(run_dir, job.run, part, k) for part in missing)
+            made = (_make(run_dir, run, part, k) for part in missing)
         for there, _ in enumerate(made, start=len(parts) - len(missing) + 1):
             if on_part:
                 on_part(there, len(parts))
@@ -161,21 +139,15 @@ def _checksum(file: Path) -> str:
         return hashlib.file_digest(source, "sha256").hexdigest()
 
 
-def _begin(out: Path, job: Job) -> None:
+def _begin(out: Path, job: dict[str, Any]) -> None:
     """Mark a new folder with its job, or see that it is of this job."""
+    told = json.dumps(job, indent=2).encode()
     if not is_earlier(out, JOB, "of such a job", "name a new folder with --out"):
         out.mkdir(exist_ok=True)
-        write_whole(out / JOB, job.model_dump_json(indent=2))
-        return
-    try:
-        found = read_json(out / JOB, Job)
-    except InputError as error:
+        write_whole(out / JOB, told)
+    elif (out / JOB).read_bytes() != told:
         raise InputError(
-            f"{out} exists and is not of such a job ({JOB}: {error}); name a new folder with --out"
-        ) from error
-    if differs := [key for key, value in job if getattr(found, key) != value]:
-        raise InputError(
-            f"{out} was begun with another {differs[0].replace('_', ' ')}; name a new folder with "
+            f"{out} was begun with another run, other users, or another k; name a new folder with "
             "--out, or give the same command again"
         )
 

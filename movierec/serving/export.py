@@ -55,12 +55,7 @@ LARGEST_ONNX = 2**31 - 2**24  # bytes of arrays; a graph and all it holds must s
 
 
 def export(run: Run, out: Path, formats: tuple[str, ...] = FORMATS) -> dict[str, Any]:
-    """Write a run for use elsewhere, whole or not at all.
-
-    Args:
-        run: of any recipe.
-        out: a new folder.
-        formats: some of `FORMATS`.
+    """Write a run of any recipe to a new folder for use elsewhere, whole or not at all.
 
     Returns:
         What `export.json` holds.

@@ -12,22 +12,21 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from commands import movierec
-from film_server import FilmServer, send, serving
+from worlds import write_ml1m
 
 from movierec import doctor
 from movierec.cli import training
 from movierec.cli.main import COMMANDS
 from movierec.data import datasets, splits
-from movierec.data.titles import title_forms
 from movierec.errors import needs
 from movierec.runs import Run, load_run
-from movierec.sample.simulate import Simulation, write_ml1m
+from movierec.sample.simulate import Simulation
 
 pytestmark = pytest.mark.long
 
@@ -107,7 +106,6 @@ def test_the_command_line_loads_no_room_before_a_command_is_called() -> None:
     ("arguments", "package", "extra"),
     [
         (("notebooks", "--data", "sample"), "papermill", "notebooks"),
-        (("compare", "reports/small", "reports/small"), "jinja2", "notebooks"),
         (
             ("train", "--recipe", "fast", "--data", "ml-1m", "--from", "world"),
             "tensorflow",
@@ -138,62 +136,6 @@ def test_a_missing_module_of_our_own_is_no_missing_extra() -> None:
         importlib.import_module("movierec.no_such_module")
 
 
-@pytest.fixture
-def film_server(small_run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[FilmServer]:
-    """A server that has every other film of the small run, as TMDB, and is asked in its place."""
-    with serving(small_run.tables.movies.iloc[::2], chinese="电影") as server:
-        monkeypatch.setenv("TMDB_TOKEN", "secret.token")
-        monkeypatch.setenv("MOVIEREC_TMDB_MIRROR", server.url)
-        yield server
-
-
-def test_metadata_fetches_the_best_known_films_once(
-    home, small_run, film_server, monkeypatch
-) -> None:
-    monkeypatch.setenv("MOVIEREC_LANGUAGE", "zh-CN")
-    command = ("metadata", "--limit", "6")
-    counts = small_run.tables.ratings["movie_id"].value_counts()
-    ids = {
-        title_forms(film.title)[0]: film.movie_id for film in small_run.tables.movies.itertuples()
-    }
-
-    facts = answer(home, *command)
-
-    asked = {ids[query["query"]] for path, query, *_ in film_server.seen if "search" in path}
-    assert sorted(counts[list(asked)]) == sorted(counts.nlargest(6))
-    there = asked & {film["id"] for film in film_server.films}
-    assert facts["provider"] == "TMDB"
-    assert facts["language"] == "zh-CN"
-    assert facts["films"] == 6
-    assert facts["found"] == facts["posters"] == len(there) > 0
-    assert facts["failed"] == 0
-    film_server.seen.clear()
-    assert answer(home, *command) == facts
-    assert film_server.seen == []
-
-
-def test_metadata_tells_which_films_failed_and_why(home, film_server, monkeypatch) -> None:
-    monkeypatch.setenv("MOVIEREC_LANGUAGE", "de-DE")
-    film_server.faults["/3/movie/"] = lambda handler: send(handler, b"<html>", kind="text/html")
-    done = movierec(home, "metadata", "--limit", "6")
-    assert done.returncode == 0
-    assert "answered with text/html, not application/json" in done.stderr
-    assert re.search(r"^found +0$", done.stdout, re.MULTILINE)
-    assert not re.search(r"^failed +0$", done.stdout, re.MULTILINE)
-
-
-def test_metadata_tells_what_is_in_its_way(home, film_server, monkeypatch) -> None:
-    monkeypatch.setenv("MOVIEREC_LANGUAGE", "klingon")
-    assert "expected such as en-US" in refused(home, "metadata")
-    monkeypatch.setenv("MOVIEREC_LANGUAGE", "fr-FR")
-    film_server.faults["/3/"] = lambda handler: send(handler, {}, status=401)
-    message = refused(home, "metadata")
-    assert "TMDB does not accept the key; set a valid one" in message
-    assert "secret" not in message
-    monkeypatch.setenv("TMDB_TOKEN", "")
-    assert "set TMDB_TOKEN to an access token" in refused(home, "metadata")
-
-
 def test_export_writes_what_is_asked_for(home: Path) -> None:
     facts = answer(home, "export", "--format", "parquet", "--out", "elsewhere")
     assert facts == {"out": "elsewhere", "formats": "parquet", "functions": None}
@@ -221,15 +163,9 @@ def test_data_says_what_a_folder_holds(home: Path, small_world: Simulation) -> N
     assert facts["mean_rating"] == pytest.approx(ratings["rating"].mean(), abs=1e-4)
 
 
-def test_data_writes_the_sample_in_the_form_of_ml_1m(home: Path) -> None:
+def test_data_of_the_sample_needs_no_file(home: Path) -> None:
     facts = answer(home, "data", "sample")
-    assert {f.name for f in Path(home, facts["path"]).iterdir()} == {
-        "users.dat",
-        "movies.dat",
-        "ratings.dat",
-    }
-    again = answer(home, "data", "ml-1m", "--from", facts["path"])
-    assert again["ratings"] == facts["ratings"]
+    assert (facts["users"], facts["path"]) == (1000, None)
 
 
 def test_bad_data_is_refused_with_file_line_and_text(home: Path, tmp_path: Path) -> None:
@@ -344,7 +280,7 @@ def test_predict_adds_a_rating_to_each_line(home: Path, small_run: Run) -> None:
 def test_predict_names_the_line_of_an_unknown_id(home: Path) -> None:
     (home / "odd.csv").write_text("user_id,movie_id\n1,1\n1,99999\n")
     message = refused(home, "predict", "odd.csv", "--out", "never.csv")
-    assert "odd.csv, line 3: got movie_id '99999'" in message
+    assert "odd.csv, line 3: got '1,99999'; expected a movie_id of" in message
     assert not (home / "never.csv").exists()
 
 
@@ -401,11 +337,14 @@ def test_predict_keeps_a_rating_that_is_there_already(home: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("user_id,movie_id\n1,1\n1,1,5\n", "line 3: got '1,1,5', 3 fields; expected 2"),
-        ("user_id,movie_id,user_id\n1,1,1\n", "the column 'user_id' is there twice"),
-        ("user,movie_id\n1,1\n", "line 1: got 'user,movie_id', no user_id"),
-        ("", "line 1: got '', no user_id"),
-        ("user_id,movie_id\n1,1\n\n1,x\n", "line 4: got movie_id 'x'"),
+        ("user_id,movie_id\n1,1\n1,1,5\n", "line 3: got '1,1,5'; expected a CSV file in UTF-8"),
+        ("user_id,movie_id,user_id\n1,1,1\n", "user_id stands there twice"),
+        (
+            "user,movie_id\n1,1\n",
+            "line 1: got 'user,movie_id'; expected a CSV file in UTF-8 with the columns user_id",
+        ),
+        ("", "pairs.csv is empty"),
+        ("user_id,movie_id\n1,1\n\n1,x\n", "movie_id 'x' is no whole number"),
     ],
 )
 def test_pairs_that_cannot_be_told_apart_are_refused(home: Path, text: str, told: str) -> None:
@@ -425,12 +364,12 @@ def test_a_seed_below_0_is_refused(home: Path, arguments: tuple) -> None:
     assert "expected 0 or more" in refused(home, *arguments)
 
 
-def test_a_folder_that_cannot_be_written_is_told(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_cannot_be_written_is_told(home: Path) -> None:
     (home / "file").write_text("")
-    monkeypatch.setenv("MOVIEREC_DATA", "file/below")
-    assert "check that the folder exists" in refused(home, "data", "sample")
+    (home / "pairs.csv").write_text("user_id,movie_id\n1,1\n")
+    assert "check that the folder exists" in refused(
+        home, "predict", "pairs.csv", "--out", "file/x"
+    )
 
 
 def test_a_mistyped_source_leaves_an_earlier_report_alone(home: Path) -> None:
@@ -551,9 +490,7 @@ def test_parameters_of_the_notebooks_are_listed(home: Path):
         (["--grid", "epochs"], "got --grid 'epochs'; expected a setting and its values"),
         (["--grid", "epoch=1"], "no notebook has a parameter 'epoch'; did you mean epochs"),
         (["--grid", "recipe=best"], "got recipe 'best', which trains no network"),
-        (["--grid", "epochs=1", "--jobs", "0"], "got 0 jobs"),
         (["--grid", "epochs=1", "--only", "01_data"], "got --grid with --only"),
-        (["--jobs", "2"], "got --jobs without --grid"),
         (["--only", "training"], "did you mean 03_training"),
     ],
 )
@@ -564,15 +501,3 @@ def test_bad_batch_is_refused_before_anything_starts(
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert not (home / "reports" / "never").exists()
-
-
-def test_two_runs_are_compared_on_a_page(home: Path):
-    run = "reports/small"
-    done = movierec(home, "compare", run, run, "--out", "pages/same.html", "--json")
-    result = json.loads(done.stdout)
-    assert result["held_out"]["the run"]["metrics"]["rmse"]["difference"] == 0
-    assert result["page"] == "pages/same.html"
-    assert (home / "pages" / "same.html").read_text().rstrip().endswith("</html>")
-    refused = movierec(home, "compare", run, "world")
-    assert refused.returncode == 2
-    assert "not a run folder" in refused.stderr

@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from worlds import write_ml1m
 
 from movierec.data import datasets, download, sources
 from movierec.data.datasets import load_dataset, official_fold
 from movierec.data.tables import Tables, validate_tables
 from movierec.errors import InputError
 from movierec.files import alone
-from movierec.sample.simulate import write_ml1m
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed.*socket:ResourceWarning")
 
@@ -152,7 +152,7 @@ def test_ml100k_official_fold_gives_the_rows_of_its_test_file(tmp_path):
     ("fold", "content", "told"),
     [
         ("u2", b"", "u2.test is missing: only ML-100K has the official folds u1 to u5"),
-        ("u9", b"", "unknown fold 'u9'; expected one of u1, u2"),
+        ("u9", b"", "u9.test is missing: only ML-100K has the official folds u1 to u5"),
         ("u1", b"5\t7\t1\t999\n", "rating of movie 7 by user 5 that the ratings do not have"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from movierec.data.titles import spoken_title
 from movierec.errors import InputError
 from movierec.explorer.service import QUESTIONS, Service, answer, picture
-from movierec.posters.provider import Details
+from movierec.posters.films import Details
 
 
 def ids_of(told: Any) -> list[int]:

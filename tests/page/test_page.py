@@ -212,7 +212,7 @@ def test_a_port_that_cannot_be_had_is_told(small_best: Run, site: Served, tmp_pa
 
 
 def test_a_poster_comes_from_the_page_s_own_address_and_nothing_waits_for_it(small_best: Run):
-    from movierec.posters.provider import Details
+    from movierec.posters.films import Details
 
     class Slow:
         attribution, language = "by somebody", "en-US"

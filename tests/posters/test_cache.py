@@ -12,8 +12,8 @@ import pytest
 from asking import HEAT, HTML, MATRIX, MOVIES, NOBODY, SVG, say, tmdb, until
 
 from movierec.errors import ProviderError
+from movierec.posters.films import Details, Film
 from movierec.posters.metadata import KEPT, KEPT_NOTHING, Metadata
-from movierec.posters.provider import Details, Film
 
 
 def test_a_film_that_the_provider_does_not_have_is_asked_for_again_only_later(
@@ -103,13 +103,14 @@ def test_processes_share_the_pace(server, open_metadata):
     assert times[-1] - times[0] > 0.25
 
 
-def test_a_damaged_cache_is_begun_anew(server, open_metadata, tmp_path, caplog):
+def test_a_damaged_cache_is_told_and_left_alone(server, open_metadata, tmp_path, caplog):
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "answers.sqlite").write_bytes(HTML * 100)
     films = open_metadata(tmdb(server))
-    assert "damaged" in caplog.text
+    assert "If it is damaged, remove it" in caplog.text
     films.look_up(MATRIX)
     assert films.known(1)
+    assert (tmp_path / "cache" / "answers.sqlite").read_bytes() == HTML * 100
 
 
 def test_a_cache_of_somebody_else_shows_nothing_that_was_not_written_here(

@@ -6,12 +6,11 @@ import io
 import time
 
 import pandas as pd
-from asking import MATRIX, MOVIES, say, shown, tmdb, until
-from film_server import send, tmdb_film
+from asking import MATRIX, say, shown, tmdb, until
+from film_server import tmdb_film
 from PIL import Image
 
-from movierec.posters.metadata import prefetch
-from movierec.posters.provider import Film
+from movierec.posters.films import Film
 
 
 def test_a_film_is_unknown_then_comes_and_is_then_known(server, open_metadata):
@@ -72,18 +71,6 @@ def test_the_latest_wish_comes_first_and_what_was_wanted_long_ago_is_forgotten(
 
     asked = [query["query"] for path, query, *_ in server.seen if path == "/3/search/movie"]
     assert [name for name in asked if name != "Film 1x"] == ["Film 7x", "Film 8x", "Film 2x"]
-
-
-def test_films_looked_up_beforehand_are_counted_and_known(server, open_metadata):
-    films, told = open_metadata(tmdb(server)), []
-    server.faults["/poster949"] = lambda handler: send(handler, {}, status=404)
-
-    counts = prefetch(films, MOVIES, lambda *state: told.append(state))
-
-    assert counts == {"films": 3, "found": 2, "posters": 1, "failed": 0}
-    assert told == [(1, 3), (2, 3), (3, 3)]
-    assert films.known(1).poster
-    assert films.known(2).poster is None
 
 
 def test_a_provider_that_fails_is_left_alone_and_then_asked_again(

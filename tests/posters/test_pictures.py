@@ -13,9 +13,9 @@ from film_server import picture
 from PIL import Image
 
 from movierec.errors import ProviderError
-from movierec.posters.client import clean, redrawn
+from movierec.posters.films import Details
+from movierec.posters.harmless import clean, redrawn
 from movierec.posters.metadata import KEPT_PARTLY
-from movierec.posters.provider import Details
 
 
 def _png(width: int, height: int) -> bytes:

@@ -1,16 +1,15 @@
-"""TMDB and Douban: which of their films is the one that is meant, and what they say of it."""
+"""TMDB: which of its films is the one that is meant, and what it says of it."""
 
 from __future__ import annotations
 
 import pandas as pd
 import pytest
-from asking import HEAT, HTML, MATRIX, MOVIES, douban, redirect, say, shown, tmdb
+from asking import HTML, MATRIX, MOVIES, redirect, say, shown, tmdb
 from film_server import FilmServer, tmdb_film
 
 from movierec.data.titles import title_forms
 from movierec.errors import ProviderError
-from movierec.posters.douban import Douban, _DoubanFilm
-from movierec.posters.provider import Film, best_match
+from movierec.posters.films import Film, best_match
 
 
 def test_titles_come_in_the_language_that_is_asked_for(server, open_metadata):
@@ -108,87 +107,29 @@ def test_a_wrong_film_is_none(server, open_metadata):
         open_metadata(tmdb(server)).look_up(Film("Matrix, The (1999)", 1999, tmdb_id=603))
 
 
-def suggested(server: FilmServer, **changes: str) -> dict[str, str]:
-    film = {
-        "episode": "",
-        "img": f"{server.url}/view/photo/s_ratio_poster/public/p1.jpg",
-        "title": "黑客帝国",
-        "url": "https://movie.douban.com/subject/1291843/?suggest=The+Matrix",
-        "type": "movie",
-        "year": "1999",
-        "sub_title": "The Matrix",
-        "id": "1291843",
-        "imdb": "tt0133093",  # not in an answer: how the server finds it
-    }
-    return film | changes
-
-
-@pytest.mark.parametrize("imdb_id", [None, 133093])
-def test_douban_gives_chinese_titles_and_posters(server, open_metadata, imdb_id):
-    server.suggested = [suggested(server)]
-    films = open_metadata(douban(server))
-
-    details = films.look_up(Film("Matrix, The (1999)", 1999, imdb_id=imdb_id))
-
-    assert (details.title, details.overview, details.source) == ("黑客帝国", None, "Douban")
-    assert details.poster
-    assert films.language == "zh-CN"
-    (_, query, _, _), (_, _, headers, _) = server.seen
-    assert query == {"q": "tt0133093" if imdb_id else "The Matrix"}
-    assert headers["referer"] == f"{server.url}/"  # without it Douban shows no picture
-
-
-ELSEWHERE = [
-    "http://169.254.169.254/latest/meta-data",
-    "http://img1.doubanio.com.evil.example/p1.jpg",
-    "https://img1.doubanio.com@evil.example/p1.jpg",
-    "https://img1xdoubanio.com/p1.jpg",
-    "file:///etc/passwd",
-    "http://[::1",
-    "/etc/passwd",
-    "",
-]
-
-
-@pytest.mark.parametrize("address", ELSEWHERE)
-def test_douban_pictures_elsewhere_are_not_fetched(server, open_metadata, address):
-    server.suggested = [suggested(server, img=address)]
-    details = open_metadata(douban(server)).look_up(MATRIX)
-    assert details.title == "黑客帝国"
-    assert details.poster is None
-    assert server.paths() == ["/j/subject_suggest"]
-
-
-@pytest.mark.parametrize("address", ["https://img9.doubanio.com/view/p1.jpg", *ELSEWHERE])
-def test_the_pictures_of_douban_are_on_its_own_hosts(address):
-    film = _DoubanFilm(title="黑客帝国", img=address)
-    assert Douban()._found(film).poster_url == (None if address in ELSEWHERE else address)
-
-
-def test_no_other_host_is_reached_through_an_answer(server, open_metadata):
-    other = FilmServer()
-    address = f"{other.url}/view/photo/p1.jpg"
-    server.suggested = [suggested(server, img=address)]
-    provider = douban(server)
-    assert open_metadata(provider).look_up(MATRIX).poster is None
-    server.faults["/view/photo/"] = redirect(address)
-    server.suggested = [suggested(server, sub_title="Heat", year="1995")]
-    assert open_metadata(provider).look_up(HEAT).poster is None
-    other.close()
-    assert "/view/photo/s_ratio_poster/public/p1.jpg" in server.paths()
-    assert other.seen == []
-
-
-def test_the_picture_that_douban_has_for_films_without_one_is_none(server, open_metadata):
-    address = f"{server.url}/f/movie/pics/movie/movie_default_small.png"
-    server.suggested = [suggested(server, img=address)]
-    assert open_metadata(douban(server)).look_up(MATRIX).poster is None
-    assert server.paths() == ["/j/subject_suggest"]
-
-
-def test_douban_that_refuses_is_left_alone_for_an_hour(server, open_metadata):
-    server.faults["/j/"] = say(HTML, status=403, kind="text/html")
+def test_a_provider_that_refuses_is_left_alone_for_an_hour(server, open_metadata):
+    server.faults["/3/"] = say(HTML, status=403, kind="text/html")
     for _ in range(2):
         with pytest.raises(ProviderError, match="left alone"):
-            open_metadata(douban(server)).look_up(MATRIX)
+            open_metadata(tmdb(server)).look_up(MATRIX)
     assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "path", ["//evil.example/p1.jpg", "http://[::1", "/../p1.jpg", "p1.jpg", ""]
+)
+def test_pictures_elsewhere_are_not_fetched(server, open_metadata, path):
+    server.films = [tmdb_film(603, "The Matrix", 1999) | {"poster_path": path}]
+    details = open_metadata(tmdb(server)).look_up(MATRIX)
+    assert details.title == "The Matrix"
+    assert details.poster is None
+    assert server.paths() == ["/3/search/movie"]
+
+
+def test_no_other_host_is_reached_through_a_picture(server, open_metadata):
+    other = FilmServer()
+    server.films = [tmdb_film(603, "The Matrix", 1999)]
+    server.faults["/t/p/"] = redirect(f"{other.url}/t/p/w342/poster603.jpg")
+    assert open_metadata(tmdb(server)).look_up(MATRIX).poster is None
+    other.close()
+    assert other.seen == []

@@ -11,13 +11,12 @@ from movierec.posters.settings import (
     KEY_VARIABLE,
     LANGUAGE_VARIABLE,
     MIRROR_VARIABLE,
-    PROVIDER_VARIABLE,
 )
 
 
 @pytest.fixture
 def environment(monkeypatch, tmp_path) -> pytest.MonkeyPatch:
-    names = (KEY_VARIABLE, PROVIDER_VARIABLE, LANGUAGE_VARIABLE)
+    names = (KEY_VARIABLE, LANGUAGE_VARIABLE)
     for name in (*names, MIRROR_VARIABLE):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MOVIEREC_DATA", str(tmp_path))
@@ -32,28 +31,17 @@ def test_a_key_turns_tmdb_on(environment, tmp_path):
     environment.setenv("TMDB_TOKEN", f" {TOKEN}\n")
     environment.setenv("MOVIEREC_LANGUAGE", "zh-CN")
     films = configured(MOVIES)
-    assert (films.provider.name, films.provider.key) == ("tmdb", TOKEN)
+    assert films.provider.key == TOKEN
     assert films.language == "zh-CN"
     assert films.provider.api == "https://api.themoviedb.org"
     assert "not endorsed or certified by TMDB" in films.attribution
     assert (tmp_path / "metadata" / "answers.sqlite").exists()
-    films.close()
-    environment.setenv("MOVIEREC_METADATA", "off")
-    assert configured(MOVIES) is None
-
-
-def test_douban_needs_to_be_named_and_no_key(environment):
-    environment.setenv("MOVIEREC_METADATA", "douban")
-    films = configured(MOVIES)
-    assert films.provider.name == "douban"
     films.close()
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"MOVIEREC_METADATA": "imdb"}, "unknown provider of posters, 'imdb'; expected tmdb or"),
-        ({"MOVIEREC_METADATA": "tmdb"}, "TMDB needs a key"),
         (
             {"TMDB_TOKEN": TOKEN, "MOVIEREC_LANGUAGE": "chinese"},
             "MOVIEREC_LANGUAGE is 'chin",

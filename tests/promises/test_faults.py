@@ -14,16 +14,14 @@ import nbformat
 import pytest
 from commands import movierec
 from nbformat.v4 import new_code_cell, new_notebook
-from worlds import MeansRecipe
+from worlds import MeansRecipe, write_ml1m
 
 from movierec.errors import InputError
 from movierec.files import alone, write_whole
 from movierec.network.recipes import FAST
-from movierec.reports.comparison import compare_folders
 from movierec.reports.notebooks import run_notebooks
 from movierec.reports.sweep import sweep
 from movierec.runs import check_target, load_run
-from movierec.sample.simulate import write_ml1m
 from movierec.serving.batch import recommend_all
 from movierec.serving.export import export
 from movierec.training import train
@@ -33,7 +31,7 @@ KILLS = Path(__file__).parent / "faults" / "kills.py"
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kill -9 is a thing of POSIX systems")
 def test_killed_writers_leave_the_earlier_or_the_new_state():
-    kinds = ["data", "download", "preparation", "run", "checkpoint", "posters"]
+    kinds = ["download", "preparation", "run", "checkpoint", "posters"]
     command = [sys.executable, str(KILLS), *kinds, "--kills", "4"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
@@ -89,8 +87,6 @@ def test_second_process_on_a_folder_says_so_and_ends_with_2(held, small_tables):
     assert told in done.stderr
     with pytest.raises(InputError, match=re.escape(told)):
         run_notebooks(path)
-    with pytest.raises(InputError, match=re.escape(told)):
-        write_ml1m(small_tables, path)
     assert not path.exists()
 
 
@@ -149,19 +145,6 @@ def test_full_disk_stops_a_training_with_a_message(small_disk, small_own):
     assert left["mine"] == before["mine"]
 
 
-def test_full_disk_leaves_the_earlier_data(small_disk, small_tables):
-    world = small_disk / "world"
-    few = small_tables.ratings.head(100)
-    write_ml1m(type(small_tables)(small_tables.users, small_tables.movies, few), world)
-    before = contents(small_disk)
-    filler = small_disk / "filler"
-    filler.write_bytes(b"x" * 200_000)
-    with pytest.raises(OSError, match="No space left"):
-        write_ml1m(small_tables, world)
-    filler.unlink()
-    assert contents(small_disk) == before
-
-
 @pytest.mark.parametrize("form", ["parquet", "savedmodel", "onnx"])
 def test_export_to_a_full_disk_says_so_and_leaves_nothing(small_disk, small_own, form):
     (small_disk / "filler").write_bytes(b"x" * 200_000)
@@ -198,20 +181,17 @@ def writers(small_disk, small_own, small_tables, tmp_path) -> dict[str, Callable
     cells = [new_code_cell("x: int = 1", metadata={"tags": ["parameters"]})]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     nbformat.write(new_notebook(cells=cells, metadata=kernel), source / "03_training.ipynb")
-    runs = small_own.path, small_own.path
     return {
         "train": lambda: train(small_tables, MeansRecipe("means"), run_dir=small_disk / "run"),
-        "data": lambda: write_ml1m(small_tables, small_disk / "world"),
         "notebooks": lambda: run_notebooks(small_disk / "report", source_dir=source),
         "sweep": lambda: sweep(small_disk / "sweep", {"x": [1]}, source_dir=source),
         "export": lambda: export(small_own, small_disk / "export", ("parquet",)),
         "lists": lambda: recommend_all(small_own.path, users, small_disk / "lists"),
-        "comparison": lambda: compare_folders(*runs, small_disk / "page.html"),
         "one file": lambda: write_whole(small_disk / "mine", "theirs"),
     }
 
 
-WRITERS = ["train", "data", "notebooks", "sweep", "export", "lists", "comparison", "one file"]
+WRITERS = ["train", "notebooks", "sweep", "export", "lists", "one file"]
 
 
 @pytest.mark.parametrize("writer", WRITERS)

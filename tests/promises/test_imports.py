@@ -50,7 +50,7 @@ IN_FRONT: dict[str, set[str]] = {
     "reports": {"lessons"},
     "page": {"explorer", "posters"},
     "doctor": {"posters"},
-    "cli": {"doctor", "page", "posters", "reports", "sample", "serving"},
+    "cli": {"doctor", "page", "posters", "reports", "serving"},
     "__main__": {"cli"},
 }
 MAY_IMPORT = CORE | {name: rooms | set(CORE) for name, rooms in IN_FRONT.items()}
@@ -74,8 +74,8 @@ NARROWER: dict[str, set[str]] = {
     "evaluation.metrics": {"errors", "vectors"},
     "evaluation.baselines": {"evaluation.metrics", "vectors"},
     "explorer.questions": set(),
-    "posters.provider": {"data.titles"},
-    "posters.client": {"errors", "trust"},
+    "posters.films": {"data.titles"},
+    "posters.harmless": {"errors"},
 }
 TENSORFLOW = {"tensorflow", "keras"}
 MAY_IMPORT_TENSORFLOW = {

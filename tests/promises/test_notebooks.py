@@ -11,13 +11,14 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
+from worlds import write_ml1m
 
 from movierec.errors import InputError
 from movierec.explorer.people import active_user
 from movierec.reports.notebooks import BatchResult, run_notebooks
 from movierec.reports.pages import index_page
 from movierec.runs import Run, load_run
-from movierec.sample.simulate import Simulation, simulate, write_ml1m
+from movierec.sample.simulate import Simulation, simulate
 
 pytestmark = pytest.mark.long
 

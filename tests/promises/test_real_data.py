@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
+from worlds import write_ml1m
 
 from movierec.data.datasets import FOLDS, load_dataset, official_fold
 from movierec.data.features import Features, title_words
@@ -16,7 +17,6 @@ from movierec.lessons.describe import joined_table
 from movierec.lessons.shapes import compare, derive
 from movierec.network.settings import NetworkConfig
 from movierec.network.towers import TwoTower, all_vectors
-from movierec.sample.simulate import write_ml1m
 
 
 @pytest.fixture(scope="module")

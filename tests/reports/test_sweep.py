@@ -6,11 +6,7 @@ import json
 import os
 import re
 import shutil
-import threading
-import time
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -51,7 +47,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def swept(source: Path, tmp_path_factory: pytest.TempPathFactory) -> SweepResult:
     grid = {"rate": ["0.5", "9"], "size": ["1", "4"]}
-    return sweep(tmp_path_factory.mktemp("sweep") / "out", grid, {}, source, False, jobs=2)
+    return sweep(tmp_path_factory.mktemp("sweep") / "out", grid, {}, source, False)
 
 
 def report_of(metrics: dict[str, float]) -> NotebookReport:
@@ -92,7 +88,7 @@ def test_combination_that_fails_is_told_and_keeps_no_other_from_being_run(swept:
 
 
 def test_table_and_json_hold_what_the_reports_recorded(swept: SweepResult):
-    told = json.loads((swept.out_dir / "metrics.json").read_text())
+    told = json.loads((swept.out_dir / "sweep.json").read_text())
     assert told["grid"] == {"rate": [0.5, 9.0], "size": [1, 4]}
     assert told["compared_by"] == "validation_loss"
     losses = [run["metrics"] and run["metrics"]["validation_loss"] for run in told["runs"]]
@@ -159,25 +155,17 @@ def test_forced_sweep_asks_for_every_report_anew(
     assert asked == [True, False]
 
 
-def test_interrupt_leaves_no_kernel_running_and_what_was_done(
+def test_interrupt_keeps_what_was_done(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    cells = [
-        new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
-        new_code_cell("import time\ntime.sleep(0 if size == 1 else 60)"),
-    ]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    nbformat.write(new_notebook(cells=cells, metadata=kernel), tmp_path / "03_training.ipynb")
-
     def interrupted(*_: object) -> str:
-        raise KeyboardInterrupt  # when the first, short one is told
+        raise KeyboardInterrupt  # when the first one is told
 
     monkeypatch.setattr(sweeping, "_line", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        sweep(tmp_path / "out", {"size": [1, 2]}, {}, tmp_path, jobs=2)
-    assert not [t for t in threading.enumerate() if t.name.startswith("ThreadPool")]
+        sweep(tmp_path / "out", {"size": [1, 2]}, {}, source)
     assert (tmp_path / "out" / "runs" / "size=1" / "metrics.json").exists()
-    assert not (tmp_path / "out" / "runs" / "size=2" / "metrics.json").exists()
+    assert not (tmp_path / "out" / "runs" / "size=2").exists()
 
 
 def test_folder_that_is_locked_fails_its_combination_and_no_other(source: Path, left: Path):
@@ -199,36 +187,6 @@ def test_full_disk_or_mute_kernel_fails_its_combination(
     monkeypatch.setattr(sweeping, "run_notebooks", failing)
     result = sweep(tmp_path / "out", {"size": [1]}, {}, source, False)
     assert result.combinations[0].failure == f"{type(error).__name__}: {error}"
-
-
-@pytest.mark.parametrize(
-    ("each", "at_once"),
-    [(2**30, 4), (2**28, 8), (2**33, 1)],  # of 5 GiB, 1 is left to others
-)
-def test_as_many_run_at_once_as_memory_and_cores_allow(
-    monkeypatch: pytest.MonkeyPatch, each: int, at_once: int
-):
-    monkeypatch.setattr(sweeping.os, "cpu_count", lambda: 8)
-    # as long as they have not come to need it, all the memory seems to be there
-    memory = SimpleNamespace(available=5 * 2**30)
-    monkeypatch.setattr(sweeping.psutil, "virtual_memory", lambda: memory)
-    lock, running, seen = threading.Lock(), 0, []
-    report = report_of({}).model_copy(update={"peak_memory_bytes": each})
-
-    def run(one: Combination) -> Combination:
-        nonlocal running
-        with lock:
-            running += 1
-            seen.append(running)
-        time.sleep(0.05)
-        with lock:
-            running -= 1
-        return replace(one, report=report)
-
-    all_of_them = [Combination({"size": n}, Path(str(n))) for n in range(20)]
-    assert len(list(sweeping._at_once(all_of_them, run, None))) == 20
-    assert seen[:2] == [1, 1]  # the first alone: until then nobody knows what one takes
-    assert max(seen) == at_once
 
 
 def test_texts_become_a_grid():
@@ -278,7 +236,7 @@ def test_folder_of_something_else_is_refused_and_kept(source: Path, tmp_path: Pa
 def test_link_out_of_a_sweep_is_not_followed(source: Path, tmp_path: Path, name: str):
     for folder in (tmp_path / "out" / "runs", tmp_path / "mine"):
         folder.mkdir(parents=True)
-    (tmp_path / "out" / "metrics.json").write_text('{"grid": {}, "runs": []}')
+    (tmp_path / "out" / "sweep.json").write_text('{"grid": {}, "runs": []}')
     if name == "runs":
         (tmp_path / "out" / "runs").rmdir()
     (tmp_path / "out" / name).symlink_to(tmp_path / "mine")
@@ -289,7 +247,7 @@ def test_link_out_of_a_sweep_is_not_followed(source: Path, tmp_path: Path, name:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a pipe of this kind is a thing of POSIX")
 def test_pipe_in_the_place_of_a_sweep_is_not_waited_for(source: Path, tmp_path: Path):
-    os.mkfifo(tmp_path / "metrics.json")
+    os.mkfifo(tmp_path / "sweep.json")
     with pytest.raises(InputError, match="is not of a sweep"):
         sweep(tmp_path, {"size": [1]}, {}, source)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from worlds import write_ml1m
 
 from movierec.data.datasets import load_dataset
-from movierec.data.tables import AGE_BANDS, GENRES_1M, Tables, validate_tables
+from movierec.data.tables import AGE_BANDS, GENRES_1M, validate_tables
 from movierec.errors import InputError
 from movierec.sample.invented import MOODS
-from movierec.sample.simulate import _NOISE, Simulation, _plain_words, simulate, write_ml1m
+from movierec.sample.simulate import _NOISE, Simulation, _plain_words, simulate
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +198,8 @@ def test_genres_title_words_and_years_each_say_how_good_a_film_is_and_who_likes_
     movies, truth = simulation.tables.movies, simulation.truth
     genres = movies["genres"].str.get_dummies().to_numpy(dtype=float)
     eras = one_hot(movies["year"].astype(int) // 10)
-    known = sorted({w for _, adj, nouns in MOODS.values() for w in f"{adj} {nouns}".split()})
+    words = (f"{of['adjectives']} {of['nouns']}".split() for of in MOODS.values())
+    known = sorted({word for own in words for word in own})
     titles = [set(_plain_words(title)) for title in movies["title"]]
     words = np.array([[word in title for word in known] for title in titles])
     said = np.column_stack([truth.movie_quality, truth.movie_traits])
@@ -278,41 +280,3 @@ def test_files_are_read_back_as_they_were(world, tmp_path):
     tables = load_dataset("ml-1m", tmp_path)
     for name in ("users", "movies", "ratings"):
         pd.testing.assert_frame_equal(getattr(tables, name), getattr(world.tables, name))
-
-
-def test_files_have_the_published_form(tmp_path):
-    tables = Tables(
-        pd.DataFrame(
-            {"user_id": [1], "gender": ["F"], "age": [1], "occupation": [10], "zip": ["04867"]}
-        ),
-        pd.DataFrame({"movie_id": [7], "title": ["Fiancée, The (1987)"], "genres": ["Comedy|War"]}),
-        pd.DataFrame({"user_id": [1], "movie_id": [7], "rating": [5.0], "timestamp": [978300760]}),
-    )
-    write_ml1m(tables, tmp_path / "new")
-    written = {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir()}
-    assert written == {
-        "users.dat": b"1::F::1::10::04867\n",
-        "movies.dat": b"7::Fianc\xe9e, The (1987)::Comedy|War\n",
-        "ratings.dat": b"1::7::5::978300760\n",
-    }
-
-
-def test_what_the_form_cannot_hold_is_refused(world, tmp_path):
-    users, movies, ratings = world.tables.users, world.tables.movies, world.tables.ratings
-    with pytest.raises(InputError, match=r"rating 3\.5; expected whole stars"):
-        write_ml1m(Tables(users, movies, ratings.assign(rating=np.float32(3.5))), tmp_path)
-    with pytest.raises(InputError, match="expected gender, age"):
-        write_ml1m(Tables(users[["user_id"]], movies, ratings), tmp_path)
-    with pytest.raises(InputError, match="latin-1"):
-        write_ml1m(Tables(users, movies.assign(title="千と千尋 (2001)"), ratings), tmp_path)
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_folder_that_holds_more_is_not_replaced(world, tmp_path):
-    write_ml1m(world.tables, tmp_path / "set")
-    (tmp_path / "set" / "notes").write_text("mine")
-    with pytest.raises(InputError, match="also holds notes, which replacing the data would lose"):
-        write_ml1m(world.tables, tmp_path / "set")
-    with pytest.raises(InputError, match="exists and is not such a data set"):
-        write_ml1m(world.tables, tmp_path)
-    assert (tmp_path / "set" / "notes").read_text() == "mine"

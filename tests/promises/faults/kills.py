@@ -6,7 +6,6 @@ end, whose result must be that of a job that was never disturbed.
 
 | job | what is killed | what must hold after each kill |
 | --- | --- | --- |
-| data | writing a world in place of another, again and again | whole, or told as incomplete |
 | download | downloading an archive, again and again | whole, or not there |
 | preparation | reading, encoding and mapping the rows of a world | nothing left beside the world |
 | run | writing one or another run folder | one of the two whole |
@@ -53,11 +52,11 @@ from movierec.models.checkpoints import Checkpoint, State
 from movierec.models.model import complete
 from movierec.models.recipe import Trained
 from movierec.posters.cache import JPEG, Cache
+from movierec.posters.films import Details, Film, Found
 from movierec.posters.metadata import Metadata
-from movierec.posters.provider import Details, Film, Found
 from movierec.reports.notebooks import run_notebooks
 from movierec.runs import Run, encode_rows, load_run, write_run
-from movierec.sample.simulate import simulate, write_ml1m
+from movierec.sample.simulate import simulate
 from movierec.vectors import Rows
 
 WORLDS = [simulate(n_users=30, n_movies=40, n_ratings=700, seed=seed).tables for seed in (0, 1)]
@@ -95,21 +94,12 @@ def of_worlds(tables: Tables) -> str:
     return f"world {found[0]}"
 
 
-def data(folder: Path) -> Job:
-    place = folder / "sample"
-
-    def check() -> str:
-        return of_worlds(load_dataset("sample", place))
-
-    def end() -> None:
-        write_ml1m(WORLDS[1], place)
-        assert check() == "world 1"
-        assert sorted(os.listdir(place)) == ["movies.dat", "ratings.dat", "users.dat"]
-
-    def work() -> None:
-        forever(lambda _: write_ml1m(WORLDS[1], place))
-
-    return Job(work, check, end, begin=lambda: write_ml1m(WORLDS[0], place))
+def write_csv(tables: Tables, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    ratings = tables.ratings.set_axis(["userId", "movieId", "rating", "timestamp"], axis=1)
+    movies = tables.movies.rename(columns={"movie_id": "movieId"})
+    ratings.to_csv(folder / "ratings.csv", index=False)
+    movies[["movieId", "title", "genres"]].to_csv(folder / "movies.csv", index=False)
 
 
 def download(folder: Path) -> Job:
@@ -119,11 +109,10 @@ def download(folder: Path) -> Job:
     for one in (served, place):
         one.mkdir()
     archive, received = served / f"{name}.zip", place / f"{name}.zip"
-    ratings = WORLDS[0].ratings.set_axis(["userId", "movieId", "rating", "timestamp"], axis=1)
-    movies = WORLDS[0].movies.rename(columns={"movie_id": "movieId"})
+    write_csv(WORLDS[0], served)
     with zipfile.ZipFile(archive, "w") as sink:
-        sink.writestr("ratings.csv", ratings.to_csv(index=False))
-        sink.writestr("movies.csv", movies[["movieId", "title", "genres"]].to_csv(index=False))
+        for table in ("ratings.csv", "movies.csv"):
+            sink.write(served / table, table)
         sink.writestr("README", random.Random(0).randbytes(2**25))  # so that it takes a while
     checksum = hashlib.md5(archive.read_bytes()).hexdigest()
     archive.with_name(f"{name}.zip.md5").write_text(checksum)
@@ -189,7 +178,7 @@ def preparation(folder: Path) -> Job:
         for one, other in zip(step(0), undisturbed, strict=True):
             assert np.array_equal(one, other)
 
-    return Job(lambda: forever(step), check, end, begin=lambda: write_ml1m(WORLDS[0], source))
+    return Job(lambda: forever(step), check, end, begin=lambda: write_csv(WORLDS[0], source))
 
 
 def forever(step: Callable[[int], object]) -> None:
@@ -355,10 +344,10 @@ def sweep(folder: Path) -> Job:
     grid = {"x": [1, 2, 3]}
 
     def work(place: Path = out) -> None:
-        sweeping(place, grid, source_dir=source, progress=False, jobs=1)
+        sweeping(place, grid, source_dir=source, progress=False)
 
     def recorded(place: Path) -> list[dict[str, float]]:
-        return [one["metrics"] for one in json.loads((place / "metrics.json").read_text())["runs"]]
+        return [one["metrics"] for one in json.loads((place / "sweep.json").read_text())["runs"]]
 
     def check() -> str:
         whole = 0
@@ -367,7 +356,7 @@ def sweep(folder: Path) -> Job:
             assert f"x={entry['metrics']['seed']}" == report.parent.name
             assert (report.parent / "03_training.html").read_text().rstrip().endswith("</html>")
             whole += 1
-        if not (out / "metrics.json").exists() or not recorded(out):
+        if not (out / "sweep.json").exists() or not recorded(out):
             return f"{whole} of 3 reports"
         assert whole == 3
         assert recorded(out) == [{"validation_loss": x / 4, "seed": x} for x in grid["x"]]
@@ -387,7 +376,7 @@ def sweep(folder: Path) -> Job:
 class Knowing:
     """A provider that knows every film, and says of each what nobody says of another."""
 
-    name, label, language, attribution, interval = "sure", "Sure", "en-US", "", 0.0
+    label, language, attribution, interval = "Sure", "en-US", "", 0.0
 
     def look_up(self, film: Film) -> Found:
         return Found(film.title, film.title * 50, f"poster of {film.title}")
@@ -499,7 +488,7 @@ def lists(folder: Path) -> Job:
     return Job(work, check, end, begin)
 
 
-KINDS = (data, download, preparation, run, checkpoint, train, notebooks, sweep, export, lists)
+KINDS = (download, preparation, run, checkpoint, train, notebooks, sweep, export, lists)
 JOBS = {job.__name__: job for job in (*KINDS, posters)}
 
 
@@ -556,7 +545,7 @@ def loop(name: str, kills: int, seed: int, longest: float) -> dict[str, int]:
 
 
 # seconds within which a job is killed: its undisturbed life or, if it has no end, several rounds
-LONGEST = {"data": 0.2, "run": 0.4, "checkpoint": 0.2, "train": 12.0, "notebooks": 16.0}
+LONGEST = {"run": 0.4, "checkpoint": 0.2, "train": 12.0, "notebooks": 16.0}
 LONGEST |= {"export": 5.0, "lists": 3.0, "download": 2.0, "preparation": 0.5, "sweep": 12.0}
 LONGEST |= {"posters": 0.5}
 

@@ -25,7 +25,7 @@ from asking import (
 from film_server import FilmServer, tmdb_film
 
 from movierec.errors import ProviderError
-from movierec.posters.client import TRIES
+from movierec.posters.tmdb import TRIES
 
 
 def _dripping(handler: Any) -> None:
@@ -81,7 +81,7 @@ def test_an_answer_that_is_none_leaves_all_else_as_it_was(
     monkeypatch.setattr("movierec.posters.metadata.SPARED", 0.0)
     # a busy machine may take long over an answer that is refused for what it is
     longest = 0.4 if fault in SILENT else 30
-    monkeypatch.setattr("movierec.posters.client.LONGEST", longest)
+    monkeypatch.setattr("movierec.posters.tmdb.LONGEST", longest)
     server.faults["query=The+Matrix"] = (BAD | SILENT)[fault]
     silence = 0.2 if fault == "silent" else 3.0
     films = open_metadata(tmdb(server, silence=silence))

@@ -19,18 +19,11 @@ YEARS_APART = 1  # a film's year is that of its first showing, or of its first r
 
 @dataclass(frozen=True)
 class Film:
-    """A film as a provider is asked for it.
+    """A film as a provider is asked for it."""
 
-    Attributes:
-        title: as MovieLens writes it, such as "Matrix, The (1999)".
-        year: None if unknown.
-        tmdb_id, imdb_id: its numbers there, where the data set tells them.
-    """
-
-    title: str
+    title: str  # as MovieLens writes it, such as "Matrix, The (1999)"
     year: int | None = None
-    tmdb_id: int | None = None
-    imdb_id: int | None = None
+    tmdb_id: int | None = None  # its number there, where the data set tells it
 
 
 @dataclass(frozen=True)
@@ -44,29 +37,18 @@ class Found:
 
 @dataclass(frozen=True)
 class Details:
-    """What a page may show of a film.
+    """What a page may show of a film; texts are plain."""
 
-    Attributes:
-        title: in the language that was asked for, where the provider has one; plain text.
-        overview: what it is about, in a few sentences; plain text.
-        poster: a JPEG of at most 342 by 513 pixels, decoded and written anew here.
-        source: the provider's name, such as "TMDB".
-    """
-
-    title: str | None
-    overview: str | None
-    poster: bytes | None
-    source: str
+    title: str | None  # in the language that was asked for, where the provider has one
+    overview: str | None  # what it is about, in a few sentences
+    poster: bytes | None  # a JPEG of at most 342 by 513 pixels, decoded and written anew here
+    source: str  # the provider's name, such as "TMDB"
 
 
 def films_of(movies: pd.DataFrame) -> Iterator[tuple[int, Film]]:
-    """Id and film of each row.
-
-    Args:
-        movies: with `movie_id`, `title`, and `year`, `tmdb_id` and `imdb_id` where they are known.
-    """
+    """Id and film of each row of a movies table."""
     for row in movies.itertuples():
-        known: list[Any] = [getattr(row, name, None) for name in ("year", "tmdb_id", "imdb_id")]
+        known: list[Any] = [getattr(row, name, None) for name in ("year", "tmdb_id")]
         yield int(row.movie_id), Film(row.title, *(None if pd.isna(n) else int(n) for n in known))
 
 
@@ -78,13 +60,9 @@ def best_match(film: Film, names: list[tuple[list[str], str]]) -> int | None:
     sequel's does. Without a year only the same title will do. No picture is better than a wrong
     one.
 
-    Args:
-        film: the one that is meant.
-        names: of each film its titles, and its year as text.
-
     Returns:
-        The place of the film that is most alike, of equals the nearest in years, then the first;
-        None if there is none.
+        The place among `names`, each some titles and a year as text, of the film that is most
+        alike, of equals the nearest in years, then the first; None if there is none.
     """
     forms = [(_plain(form), _parts(form)) for form in title_forms(film.title)]
     best: tuple[float, int, int] | None = None
