@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pandas as pd
 import pytest
 
@@ -88,6 +90,24 @@ def test_a_slip_in_a_title_is_asked_about_and_another_film_is_missing():
     history = read("title,year,stars\nThe Matrxi,1999,4\nQuite Another Film,1999,3")
     assert [films for _, films in history.doubtful] == [[2]]
     assert [line.title for line in history.missing] == ["Quite Another Film"]
+
+
+def test_the_beginning_of_a_long_title_is_asked_about():
+    ((_, films),) = read("title,year,stars\nThe City,1995,4").doubtful
+    assert films == [5]
+
+
+def test_thousands_of_unknown_titles_are_read_within_seconds():
+    lines = [f"Film of nobody {n % 9_000},5" for n in range(9_900)]
+    films = [
+        (n, f"Title number {n} of a large set of data ({1900 + n % 100})") for n in range(9_000)
+    ]
+    movies = pd.DataFrame(films, columns=["movie_id", "title"])
+    movies["year"] = [1900 + n % 100 for n in range(9_000)]
+    began = time.monotonic()
+    history = read_history("\n".join(["title,stars", *lines]).encode(), movies, STARS)
+    assert len(history.missing) == 9_900
+    assert time.monotonic() - began < 20  # minutes, if each were compared with each
 
 
 def test_of_a_film_that_stands_twice_the_last_rating_counts():
