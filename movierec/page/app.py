@@ -15,6 +15,7 @@ import gzip
 import hashlib
 import ipaddress
 import json
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -79,7 +80,8 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
         return Response(_told(answer(service, name, content)), media_type=TYPES[".json"])
 
     async def poster(request: Request) -> Response:
-        found = picture(service, request.path_params["movie_id"])
+        name = request.path_params["movie_id"]
+        found = picture(service, int(name)) if re.fullmatch("[0-9]{1,9}", name) else None
         if found is None:
             raise HTTPException(404, "there is no poster of this film by now")
         return Response(found, media_type="image/jpeg", headers={"Cache-Control": "max-age=86400"})
@@ -97,10 +99,10 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
         Route("/", _file(html, ".html")),
         *(Route(f"/static/{path.name}", _file(path.read_bytes(), path.suffix)) for path in files),
         Route("/api/v1/map", _file(_told(service.map), ".json"), methods=["GET", "POST"]),
-        Route("/api/v1/posters/{movie_id:int}.jpg", poster),
+        Route("/api/v1/posters/{movie_id}.jpg", poster),
         Route("/api/v1/{name}", ask, methods=["GET", "POST"]),
-        Route("/api/openapi.json", JSONResponse(openapi())),
-        Route("/health", JSONResponse(health)),
+        Route("/api/openapi.json", _file(json.dumps(openapi()).encode(), ".json")),
+        Route("/health", _file(json.dumps(health).encode(), ".json")),
     ]
     handlers: dict[Any, Any] = {HTTPException: _refused, InputError: _refused, 500: _failed}
     return _guarded(Starlette(routes=routes, exception_handlers=handlers), hosts, anywhere)
@@ -158,19 +160,22 @@ class Bucket:
 
 def _check(request: Request, hosts: set[str], anywhere: bool) -> None:
     """Refuse what another site or another host has made."""
-    asked = request.headers.get("host", "")
-    name = urlsplit(f"//{asked}").hostname or ""
+    headers = request.headers
+    asked, origin = headers.get("host", ""), headers.get("origin")
+    try:
+        name = urlsplit(f"//{asked}").hostname or ""
+        other = origin is not None and urlsplit(origin).netloc.lower() != asked.lower()
+    except ValueError as error:  # half a bracket, say
+        raise HTTPException(400, "the host or the origin is no address") from error
     try:
         own = anywhere or ipaddress.ip_address(name).is_loopback
     except ValueError:
         own = name in hosts
-    headers = request.headers
-    origin = headers.get("origin")
     site = headers.get("sec-fetch-site", "none")
     follows_link = request.method == "GET" and headers.get("sec-fetch-mode") == "navigate"
     if not own:
         raise HTTPException(403, "this page is not asked for under this name; see --host")
-    if origin is not None and urlsplit(origin).netloc.lower() != asked.lower():
+    if other:
         raise HTTPException(403, "this page answers to no other site")
     if site not in ("same-origin", "none") and not follows_link:
         raise HTTPException(403, "this page answers to no other site")

@@ -107,6 +107,7 @@ def _run(app: ASGIApp, door: socket.socket, ends: int | None) -> None:
         log_level="error",
         access_log=False,
         lifespan="off",
+        http="h11",  # httptools would keep a head of any length
         ws="none",
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE,

@@ -118,6 +118,7 @@ def test_the_map_is_packed_and_health_is_told(site: Served):
         ("/api/v1/nothing", {}, {}, 404),
         ("/api/v1/posters/1.jpg", None, {}, 404),
         ("/api/v1/posters/x.jpg", None, {}, 404),
+        (f"/api/v1/posters/{'9' * 5000}.jpg", None, {}, 404),
         ("/api/v1/find", "{", {}, 422),
         ("/api/v1/find", b"\xff\xfe", {}, 422),
         ("/api/v1/find", "[" * 20_000, {}, 422),
@@ -132,6 +133,8 @@ def test_the_map_is_packed_and_health_is_told(site: Served):
         ("/", None, {"Host": "films.example"}, 403),
         ("/", None, {"Host": "10.1.2.3"}, 403),
         ("/", None, {"Host": ""}, 403),
+        ("/", None, {"Host": "[::1"}, 400),
+        ("/api/v1/about", {}, {"Origin": "http://["}, 400),
     ],
 )
 def test_what_is_refused_is_told_and_no_more(site: Served, path, body, headers, status):
@@ -145,7 +148,15 @@ def test_what_is_refused_is_told_and_no_more(site: Served, path, body, headers, 
 def test_a_link_from_another_site_may_be_followed(site: Served):
     link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
     assert asked(site, "/", headers=link)[0] == 200
-    assert asked(site, "/", method="DELETE")[0] == 405
+    for path in ("/", "/health", "/api/openapi.json"):
+        assert asked(site, path, method="DELETE")[0] == 405
+
+
+def test_a_head_of_any_length_is_not_kept(site: Served):
+    address = urlsplit(site.url)
+    with socket.create_connection((address.hostname, address.port), timeout=20) as door:
+        door.sendall(f"GET / HTTP/1.1\r\nHost: {address.netloc}\r\nX: ".encode() + b"x" * 2**17)
+        assert b" 400 " in door.recv(4096)
 
 
 def test_half_a_question_is_not_waited_for_without_end(site: Served):
