@@ -135,6 +135,7 @@ def _keep(work: Callable[[int | None], None], count: int, said: str) -> None:
     gc.collect()
     gc.freeze()  # what is there is shared: a collection that touched it would copy it
     began: dict[int, float] = {}
+    told: list[int] = []  # to end: an exception from a handler could be lost, or come twice
 
     def fork() -> None:
         if child := os.fork():
@@ -145,7 +146,8 @@ def _keep(work: Callable[[int | None], None], count: int, said: str) -> None:
             os.close(held)
             for name in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(name, signal.SIG_DFL)
-            work(ends)
+            if not told:  # before that
+                work(ends)
             status = 0
         except KeyboardInterrupt:
             status = 0
@@ -155,29 +157,20 @@ def _keep(work: Callable[[int | None], None], count: int, said: str) -> None:
             sys.stderr.flush()
             os._exit(status)
 
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda number, _: told.append(number))
     fault = None
-    try:
-        for _ in range(count):
+    for _ in range(count):
+        fork()
+    print(said, file=sys.stderr, flush=True)
+    while not told and not fault:
+        child, _ = os.waitpid(-1, os.WNOHANG)
+        if not child:
+            time.sleep(LOOK)
+        elif time.monotonic() - began.pop(child) < SHORT:
+            fault = InputError("a worker of the page ended as soon as it began; see above why")
+        else:
             fork()
-        print(said, file=sys.stderr, flush=True)
-        while True:
-            child, _ = os.waitpid(-1, os.WNOHANG)
-            if not child:  # looked at again and again: a wait can miss a signal
-                time.sleep(LOOK)
-                continue
-            if time.monotonic() - began.pop(child) < SHORT:
-                fault = InputError("a worker of the page ended as soon as it began; see above why")
-                break
-            fork()
-    except KeyboardInterrupt:
-        pass
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for child in began:
         os.kill(child, signal.SIGTERM)
     until = time.monotonic() + ENDING
