@@ -34,7 +34,8 @@ from starlette.types import ASGIApp
 
 from movierec import __version__
 from movierec.errors import InputError
-from movierec.explorer.service import QUESTIONS, Service, answer, picture
+from movierec.explorer.questions import ForNewUser
+from movierec.explorer.service import QUESTIONS, Service, answer, for_new_user, picture
 
 LONGEST_BODY = 2**18  # bytes of a question; 2,000 ratings take some 30,000
 LONGEST_FILE = 2**22  # bytes of a question with a file
@@ -45,6 +46,7 @@ PAGE = Path(__file__).with_name("index.html")
 STATIC = [PAGE.with_name("static"), PAGE.parents[1] / "explorer" / "static"]
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 TYPES |= {".json": "application/json", ".svg": "image/svg+xml"}
+FIRST = ForNewUser(ask=3, seed=0)  # what who has told nothing asks
 POLICY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -90,7 +92,8 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
     start = {
         "about": answer(service, "about", {}).model_dump(exclude_none=True),
         "words": json.loads((STATIC[1] / "words.json").read_bytes()),
-        "first": answer(service, "for-new-user", {"ask": 3}).model_dump(exclude_none=True),
+        "asked": FIRST.model_dump(),
+        "first": for_new_user(service, FIRST).model_dump(exclude_none=True),
     }
     told = json.dumps(start, ensure_ascii=False).replace("<", "\\u003c")  # no title ends a script
     html = PAGE.read_text("utf-8").replace(">{}</script>", f">{told}</script>").encode()

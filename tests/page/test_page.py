@@ -70,7 +70,7 @@ def test_the_page_and_its_files_come_with_a_strict_policy(site: Served):
 def test_who_has_told_nothing_finds_the_first_films_in_the_page(site: Served):
     _, _, page = asked(site, "/")
     [start] = re.findall('id="start">(.*?)</script>', page.decode())
-    _, _, films = asked(site, "/api/v1/for-new-user", {"ask": 3})
+    _, _, films = asked(site, "/api/v1/for-new-user", json.loads(start)["asked"])
     assert json.loads(start)["first"] == json.loads(films)
 
 
