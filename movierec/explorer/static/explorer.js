@@ -146,6 +146,7 @@ export function mount(root, transport, words) {
     if (!pictures.has(id) || face.querySelector("img")) return;
     pictures.get(id).then((address) => {
       const image = h("img", { alt: "", src: address, onerror: () => image.remove() });
+      face.title = face.querySelector(".mr-cover-title").textContent; // which a poster may say in ornate letters, or not at all
       face.append(image);
     }, () => {});
   }
@@ -381,8 +382,9 @@ export function mount(root, transport, words) {
       }
       frame.querySelectorAll("[data-poster]").forEach((face) => {
         const id = Number(face.dataset.poster);
+        const part = face.closest("[data-film]") ?? face;
+        if (films.has(id)) for (const title of part.querySelectorAll(".mr-cover-title, .mr-row-title")) title.firstChild.textContent = titled(films.get(id));
         dress(face, id);
-        if (films.has(id)) face.querySelector(".mr-cover-title").textContent = titled(films.get(id));
       });
       if (got.waiting.length && pause < 60000) gathering = setTimeout(() => gather(pause * 2), pause);
     } catch { // pictures are no news: the drawn covers stay
