@@ -24,6 +24,7 @@ from movierec.errors import InputError, one_line
 
 LARGEST = 2**21  # bytes of a file; a line takes some 70
 MOST_LINES = 10_000
+MOST_COMPARED = 200  # unknown titles that are compared with all films; of those of a year, tenfold
 MOST_CANDIDATES = 3  # films that a doubtful line may be
 ALIKE = 88.0  # likeness of titles (0 to 100) from which a film may be meant
 YEARS_APART = 1  # sites differ by so much in when a film came out
@@ -195,6 +196,7 @@ def _matched(
     found: dict[int, float] = {}
     doubtful: list[tuple[Line, list[int]]] = []
     missing: list[Line] = []
+    compared: dict[tuple[str, int | None], list[int]] = {}
     for line in lines:
         same = called.get(_bare(line.title), [])
         near = [row for row in same if _near(line.year, years[row])]
@@ -204,7 +206,12 @@ def _matched(
             movie_id = ids[sure[0]]
             found.pop(movie_id, None)  # the last counts, and stands where it stood
             found[movie_id] = _to_stars(line.stars, star_values)
-        elif rows := (sure or same or _alike(line, by_year)):
+            continue
+        rows, key = sure or same, (plain_title(line.title), line.year)
+        most = MOST_COMPARED * (10 if line.year else 1)
+        if not rows and key not in compared and len(compared) < most:
+            compared[key] = _alike(*key, by_year)
+        if rows := rows or compared.get(key, []):
             doubtful.append((line, [ids[row] for row in rows[:MOST_CANDIDATES]]))
         else:
             missing.append(line)
@@ -221,18 +228,18 @@ def _near(first: int | None, second: int | None) -> bool:
     return first is None or second is None or abs(first - second) <= YEARS_APART
 
 
-def _alike(line: Line, by_year: dict[int | None, dict[int, str]]) -> list[int]:
-    """Rows of films of about the line's year with nearly its title."""
-    if line.year is None:
+def _alike(title: str, year: int | None, by_year: dict[int | None, dict[int, str]]) -> list[int]:
+    """Rows of films of about the year with nearly the title, or whose titles begin with it."""
+    if year is None:
         near = {row: title for films in by_year.values() for row, title in films.items()}
     else:
-        span = range(line.year - YEARS_APART, line.year + YEARS_APART + 1)
+        span = range(year - YEARS_APART, year + YEARS_APART + 1)
         near = {row: title for year in span for row, title in by_year.get(year, {}).items()}
-    title = plain_title(line.title)
+    begun = [row for row, other in near.items() if other.startswith(f"{title} ")]
     best = process.extract(
         title, near, scorer=fuzz.token_sort_ratio, score_cutoff=ALIKE, limit=MOST_CANDIDATES
     )
-    return [row for _, _, row in best]
+    return list(dict.fromkeys([*begun, *(row for _, _, row in best)]))
 
 
 def _to_stars(stars: float, star_values: Sequence[float]) -> float:

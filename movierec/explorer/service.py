@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 LIKENESS = 60.0  # a title less like the text than this (0 to 100) is no answer to a search
 BEST = 12  # films of a person's history that are told
+Form = TypeVar("Form", bound=q.Question)
 CONDITIONS = {"genres": ["genres"], "without": ["without"], "years": ["first_year", "last_year"]}
 
 
@@ -329,15 +330,17 @@ def answer(service: Service, name: str, question: bytes | str | dict[str, Any]) 
             f"got the question {one_line(name, 40)!r}; expected one of {', '.join(QUESTIONS)}"
         )
     form, function = QUESTIONS[name]
+    return function(service, checked(form, question, f"question {name}"))
+
+
+def checked(form: type[Form], question: bytes | str | dict[str, Any], called: str) -> Form:
+    """What was asked, if it is as a model of `questions` says; an `InputError` if not."""
     try:
-        asked = (
-            form.model_validate(question)
-            if isinstance(question, dict)
-            else form.model_validate_json(question)
-        )
+        if isinstance(question, dict):
+            return form.model_validate(question)
+        return form.model_validate_json(question)
     except ValidationError as error:
-        raise InputError(f"got a question {name} that is none: {fault_of(error)}") from error
-    return function(service, asked)
+        raise InputError(f"got a {called} that is none: {fault_of(error)}") from error
 
 
 # --- parts of answers ----------------------------------------------------------------------------

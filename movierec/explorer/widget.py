@@ -13,7 +13,7 @@ import traitlets
 
 from movierec.errors import InputError
 from movierec.explorer import questions as q
-from movierec.explorer.service import Service, answer, picture, service_of
+from movierec.explorer.service import Service, answer, checked, picture, service_of
 from movierec.explorer.static_page import page_of
 from movierec.recommend.recommender import Recommender
 
@@ -116,8 +116,12 @@ class Explorer(anywidget.AnyWidget):
         self._change(view=view)
 
     def tune(self, **settings: Any) -> None:
-        """Choose how films are chosen; the names are those of `questions.Settings`."""
-        q.Settings.model_validate(settings)
+        """Choose how films are chosen; the names are those of `questions.Settings`.
+
+        Raises:
+            InputError: a setting of another name, or out of its range.
+        """
+        checked(q.Settings, settings, "setting")
         self._change(**settings)
 
     # --- what they see -----------------------------------------------------------------------

@@ -15,6 +15,7 @@ import gzip
 import hashlib
 import ipaddress
 import json
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -33,7 +34,8 @@ from starlette.types import ASGIApp
 
 from movierec import __version__
 from movierec.errors import InputError
-from movierec.explorer.service import QUESTIONS, Service, answer, picture
+from movierec.explorer.questions import ForNewUser
+from movierec.explorer.service import QUESTIONS, Service, answer, for_new_user, picture
 
 LONGEST_BODY = 2**18  # bytes of a question; 2,000 ratings take some 30,000
 LONGEST_FILE = 2**22  # bytes of a question with a file
@@ -44,6 +46,7 @@ PAGE = Path(__file__).with_name("index.html")
 STATIC = [PAGE.with_name("static"), PAGE.parents[1] / "explorer" / "static"]
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 TYPES |= {".json": "application/json", ".svg": "image/svg+xml"}
+FIRST = ForNewUser(ask=3, seed=0)  # what who has told nothing asks
 POLICY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -79,7 +82,8 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
         return Response(_told(answer(service, name, content)), media_type=TYPES[".json"])
 
     async def poster(request: Request) -> Response:
-        found = picture(service, request.path_params["movie_id"])
+        name = request.path_params["movie_id"]
+        found = picture(service, int(name)) if re.fullmatch("[0-9]{1,9}", name) else None
         if found is None:
             raise HTTPException(404, "there is no poster of this film by now")
         return Response(found, media_type="image/jpeg", headers={"Cache-Control": "max-age=86400"})
@@ -88,7 +92,8 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
     start = {
         "about": answer(service, "about", {}).model_dump(exclude_none=True),
         "words": json.loads((STATIC[1] / "words.json").read_bytes()),
-        "first": answer(service, "for-new-user", {"ask": 3}).model_dump(exclude_none=True),
+        "asked": FIRST.model_dump(),
+        "first": for_new_user(service, FIRST).model_dump(exclude_none=True),
     }
     told = json.dumps(start, ensure_ascii=False).replace("<", "\\u003c")  # no title ends a script
     html = PAGE.read_text("utf-8").replace(">{}</script>", f">{told}</script>").encode()
@@ -97,10 +102,10 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
         Route("/", _file(html, ".html")),
         *(Route(f"/static/{path.name}", _file(path.read_bytes(), path.suffix)) for path in files),
         Route("/api/v1/map", _file(_told(service.map), ".json"), methods=["GET", "POST"]),
-        Route("/api/v1/posters/{movie_id:int}.jpg", poster),
+        Route("/api/v1/posters/{movie_id}.jpg", poster),
         Route("/api/v1/{name}", ask, methods=["GET", "POST"]),
-        Route("/api/openapi.json", JSONResponse(openapi())),
-        Route("/health", JSONResponse(health)),
+        Route("/api/openapi.json", _file(json.dumps(openapi()).encode(), ".json")),
+        Route("/health", _file(json.dumps(health).encode(), ".json")),
     ]
     handlers: dict[Any, Any] = {HTTPException: _refused, InputError: _refused, 500: _failed}
     return _guarded(Starlette(routes=routes, exception_handlers=handlers), hosts, anywhere)
@@ -158,19 +163,22 @@ class Bucket:
 
 def _check(request: Request, hosts: set[str], anywhere: bool) -> None:
     """Refuse what another site or another host has made."""
-    asked = request.headers.get("host", "")
-    name = urlsplit(f"//{asked}").hostname or ""
+    headers = request.headers
+    asked, origin = headers.get("host", ""), headers.get("origin")
+    try:
+        name = urlsplit(f"//{asked}").hostname or ""
+        other = origin is not None and urlsplit(origin).netloc.lower() != asked.lower()
+    except ValueError as error:  # half a bracket, say
+        raise HTTPException(400, "the host or the origin is no address") from error
     try:
         own = anywhere or ipaddress.ip_address(name).is_loopback
     except ValueError:
         own = name in hosts
-    headers = request.headers
-    origin = headers.get("origin")
     site = headers.get("sec-fetch-site", "none")
     follows_link = request.method == "GET" and headers.get("sec-fetch-mode") == "navigate"
     if not own:
         raise HTTPException(403, "this page is not asked for under this name; see --host")
-    if origin is not None and urlsplit(origin).netloc.lower() != asked.lower():
+    if other:
         raise HTTPException(403, "this page answers to no other site")
     if site not in ("same-origin", "none") and not follows_link:
         raise HTTPException(403, "this page answers to no other site")

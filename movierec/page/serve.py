@@ -93,7 +93,10 @@ def _door(ip: str, port: int) -> socket.socket:
     six = ":" in ip
     family = socket.AF_INET6 if six else socket.AF_INET
     try:
-        return socket.create_server((ip, port), family=family, backlog=1024, dualstack_ipv6=six)
+        door = socket.create_server((ip, port), family=family, backlog=1024, dualstack_ipv6=six)
+        # an answer's two parts do not wait for each other, 40 ms: a connection has this of its door
+        door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return door
     except OSError as error:
         raise InputError(
             f"port {port} of {ip} cannot be had ({error}); name another with --port or --ip"
@@ -107,6 +110,7 @@ def _run(app: ASGIApp, door: socket.socket, ends: int | None) -> None:
         log_level="error",
         access_log=False,
         lifespan="off",
+        http="h11",  # httptools would keep a head of any length
         ws="none",
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE,
@@ -134,6 +138,7 @@ def _keep(work: Callable[[int | None], None], count: int, said: str) -> None:
     gc.collect()
     gc.freeze()  # what is there is shared: a collection that touched it would copy it
     began: dict[int, float] = {}
+    told: list[int] = []  # to end: an exception from a handler could be lost, or come twice
 
     def fork() -> None:
         if child := os.fork():
@@ -144,7 +149,8 @@ def _keep(work: Callable[[int | None], None], count: int, said: str) -> None:
             os.close(held)
             for name in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(name, signal.SIG_DFL)
-            work(ends)
+            if not told:  # before that
+                work(ends)
             status = 0
         except KeyboardInterrupt:
             status = 0
@@ -154,29 +160,20 @@ def _keep(work: Callable[[int | None], None], count: int, said: str) -> None:
             sys.stderr.flush()
             os._exit(status)
 
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda number, _: told.append(number))
     fault = None
-    try:
-        for _ in range(count):
+    for _ in range(count):
+        fork()
+    print(said, file=sys.stderr, flush=True)
+    while not told and not fault:
+        child, _ = os.waitpid(-1, os.WNOHANG)
+        if not child:
+            time.sleep(LOOK)
+        elif time.monotonic() - began.pop(child) < SHORT:
+            fault = InputError("a worker of the page ended as soon as it began; see above why")
+        else:
             fork()
-        print(said, file=sys.stderr, flush=True)
-        while True:
-            child, _ = os.waitpid(-1, os.WNOHANG)
-            if not child:  # looked at again and again: a wait can miss a signal
-                time.sleep(LOOK)
-                continue
-            if time.monotonic() - began.pop(child) < SHORT:
-                fault = InputError("a worker of the page ended as soon as it began; see above why")
-                break
-            fork()
-    except KeyboardInterrupt:
-        pass
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for child in began:
         os.kill(child, signal.SIGTERM)
     until = time.monotonic() + ENDING

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from movierec.data import histories
 from movierec.data.histories import LARGEST, MOST_LINES, read_history
 from movierec.errors import InputError
 
@@ -88,6 +89,19 @@ def test_a_slip_in_a_title_is_asked_about_and_another_film_is_missing():
     history = read("title,year,stars\nThe Matrxi,1999,4\nQuite Another Film,1999,3")
     assert [films for _, films in history.doubtful] == [[2]]
     assert [line.title for line in history.missing] == ["Quite Another Film"]
+
+
+def test_the_beginning_of_a_long_title_is_asked_about():
+    ((_, films),) = read("title,year,stars\nThe City,1995,4").doubtful
+    assert films == [5]
+
+
+def test_no_title_is_compared_twice_and_only_so_many_with_all_films(monkeypatch):
+    compared: list[str] = []
+    monkeypatch.setattr(histories, "_alike", lambda title, *_: compared.append(title) or [])
+    lines = [f"Film of nobody {n % 1_000},5" for n in range(2_000)]
+    assert len(read("\n".join(["title,stars", *lines])).missing) == 2_000
+    assert len(compared) == len(set(compared)) == histories.MOST_COMPARED
 
 
 def test_of_a_film_that_stands_twice_the_last_rating_counts():

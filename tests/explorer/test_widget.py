@@ -55,6 +55,8 @@ def test_views_and_settings_are_the_state_and_decide_what_is_shown(view: Explore
         (lambda view: view.not_seen(10**6), "unknown movie"),
         (lambda view: view.look_at(10**6), "unknown movie"),
         (lambda view: view.look_at_person(-3), "unknown user"),
+        (lambda view: view.tune(variety=7), "variety: Input should be less than or equal to 1"),
+        (lambda view: view.tune(film=1), "film: Extra inputs"),
         (lambda view: view.show("nowhere"), "for-you, together, person, map"),
     ],
 )

@@ -70,7 +70,7 @@ def test_the_page_and_its_files_come_with_a_strict_policy(site: Served):
 def test_who_has_told_nothing_finds_the_first_films_in_the_page(site: Served):
     _, _, page = asked(site, "/")
     [start] = re.findall('id="start">(.*?)</script>', page.decode())
-    _, _, films = asked(site, "/api/v1/for-new-user", {"ask": 3})
+    _, _, films = asked(site, "/api/v1/for-new-user", json.loads(start)["asked"])
     assert json.loads(start)["first"] == json.loads(films)
 
 
@@ -118,6 +118,7 @@ def test_the_map_is_packed_and_health_is_told(site: Served):
         ("/api/v1/nothing", {}, {}, 404),
         ("/api/v1/posters/1.jpg", None, {}, 404),
         ("/api/v1/posters/x.jpg", None, {}, 404),
+        (f"/api/v1/posters/{'9' * 5000}.jpg", None, {}, 404),
         ("/api/v1/find", "{", {}, 422),
         ("/api/v1/find", b"\xff\xfe", {}, 422),
         ("/api/v1/find", "[" * 20_000, {}, 422),
@@ -132,6 +133,8 @@ def test_the_map_is_packed_and_health_is_told(site: Served):
         ("/", None, {"Host": "films.example"}, 403),
         ("/", None, {"Host": "10.1.2.3"}, 403),
         ("/", None, {"Host": ""}, 403),
+        ("/", None, {"Host": "[::1"}, 400),
+        ("/api/v1/about", {}, {"Origin": "http://["}, 400),
     ],
 )
 def test_what_is_refused_is_told_and_no_more(site: Served, path, body, headers, status):
@@ -145,7 +148,27 @@ def test_what_is_refused_is_told_and_no_more(site: Served, path, body, headers, 
 def test_a_link_from_another_site_may_be_followed(site: Served):
     link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
     assert asked(site, "/", headers=link)[0] == 200
-    assert asked(site, "/", method="DELETE")[0] == 405
+    for path in ("/", "/health", "/api/openapi.json"):
+        assert asked(site, path, method="DELETE")[0] == 405
+
+
+def test_a_head_of_any_length_is_not_kept(site: Served):
+    address = urlsplit(site.url)
+    with socket.create_connection((address.hostname, address.port), timeout=20) as door:
+        door.sendall(f"GET / HTTP/1.1\r\nHost: {address.netloc}\r\nX: ".encode() + b"x" * 2**17)
+        assert b" 400 " in door.recv(4096)
+
+
+def test_the_parts_of_an_answer_do_not_wait_for_each_other(site: Served):
+    connection = http.client.HTTPConnection(urlsplit(site.url).netloc, timeout=20)
+    seconds = []
+    for _ in range(60):
+        began = time.perf_counter()
+        connection.request("POST", "/api/v1/about", b"{}", JSON)
+        connection.getresponse().read()
+        seconds.append(time.perf_counter() - began)
+    connection.close()
+    assert sorted(seconds)[30] < 0.03  # 0.04 each, where a client's delayed ACK is waited for
 
 
 def test_half_a_question_is_not_waited_for_without_end(site: Served):

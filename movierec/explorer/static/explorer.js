@@ -133,7 +133,7 @@ export function mount(root, transport, words) {
     const decade = Math.floor((film.year ?? 1990) / 10) * 10;
     const era = decade < 1960 ? "serif" : decade < 1980 ? "tall" : decade < 2000 ? "wide" : "thin";
     const name = titled(film), longest = Math.max(...name.split(/[\s-]/).map((word) => word.length));
-    const size = /[\u3000-\u9fff]/.test(name) ? 10 : Math.min(13, 92 / Math.max(longest * 0.62, Math.sqrt(name.length) * 1.75));
+    const size = /[\u3000-\u9fff]/.test(name) ? 10 : Math.min(13, 84 / (0.68 * longest), 52 / Math.sqrt(name.length));
     if (!drawn.has(film.movie_id)) drawn.set(film.movie_id, h("svg", { viewBox: "0 0 100 150", preserveAspectRatio: "xMidYMax slice", "aria-hidden": "true" }, pattern(seeded(film.movie_id), colours)));
     const picture = drawn.get(film.movie_id).cloneNode(true);
     const face = h("span", { class: `mr-cover mr-${era}${grey}${large ? " mr-large" : ""}`, "--hue": first, "--size": Math.max(size, 5.5).toFixed(1), "data-poster": film.movie_id },
@@ -146,6 +146,7 @@ export function mount(root, transport, words) {
     if (!pictures.has(id) || face.querySelector("img")) return;
     pictures.get(id).then((address) => {
       const image = h("img", { alt: "", src: address, onerror: () => image.remove() });
+      face.title = face.querySelector(".mr-cover-title").textContent; // which a poster may say in ornate letters, or not at all
       face.append(image);
     }, () => {});
   }
@@ -346,6 +347,7 @@ export function mount(root, transport, words) {
       alarm.textContent = "";
       waits = 2000;
       draw();
+      if (sheet.querySelector("[role=alert]")) drawSheet(); // there was no connection
       gather();
     } catch (error) {
       if (mine !== sequence || error.name === "AbortError") return;
@@ -353,11 +355,16 @@ export function mount(root, transport, words) {
       const offline = error.status === 0;
       alarm.replaceChildren(offline ? t("offline") : error.status === 429 ? t("too-often") : error.status >= 500 ? t("fault") : t("refused", { why: error.message }), " ",
         h("button", { type: "button", class: "mr-small", onclick: refresh }, t("again")));
-      if (offline || error.status === 429) retry = setTimeout(refresh, waits = Math.min(waits * 1.5, 30000));
+      if (offline || error.status === 429) later();
     } finally {
       clearTimeout(slow);
       if (mine === sequence) view.removeAttribute("aria-busy");
     }
+  }
+
+  function later() {
+    clearTimeout(retry);
+    retry = setTimeout(refresh, waits = Math.min(waits * 1.5, 30000));
   }
 
   // Posters that are there by now; the others are asked for again, later and later, and never waited for.
@@ -375,8 +382,9 @@ export function mount(root, transport, words) {
       }
       frame.querySelectorAll("[data-poster]").forEach((face) => {
         const id = Number(face.dataset.poster);
+        const part = face.closest("[data-film]") ?? face;
+        if (films.has(id)) for (const title of part.querySelectorAll(".mr-cover-title, .mr-row-title")) title.firstChild.textContent = titled(films.get(id));
         dress(face, id);
-        if (films.has(id)) face.querySelector(".mr-cover-title").textContent = titled(films.get(id));
       });
       if (got.waiting.length && pause < 60000) gathering = setTimeout(() => gather(pause * 2), pause);
     } catch { // pictures are no news: the drawn covers stay
@@ -428,6 +436,7 @@ export function mount(root, transport, words) {
     const open = [...me.querySelectorAll("details[open]")].map((one) => one.dataset.of);
     const film = queue[0];
     const deck = h("section", { class: "mr-deck", "aria-label": t("deck") });
+    if (!state.ratings.length) deck.append(h("p", { class: "mr-hello" }, t("promise"))); // on a phone, where no list is beside it
     if (film) {
       deck.append(h("p", { class: "mr-ask" }, t("have-you-seen")),
         h("button", { type: "button", class: "mr-open mr-deck-cover", "aria-label": t("look-at", { film: titled(film), facts: facts(film) }), onclick: () => look(film.movie_id) }, cover(film, true)),
@@ -544,7 +553,7 @@ export function mount(root, transport, words) {
     };
     const more = () => answer?.films.length >= state.k && state.k < 96 && h("button", { type: "button", class: "mr-button mr-more", "data-key": "more", onclick: () => change({ k: state.k + 12 }) }, t("more"));
     const parts = {
-      "for-you": () => [h("div", { class: "mr-lead" }, h("h2", {}, t(state.ratings.length ? "for-you" : "first-title")), h("p", {}, state.ratings.length ? t("for-you-says") : about ? t("first-says", { films: number(about.films), people: number(about.people) }) : "")), about && controls(true), list(), more()],
+      "for-you": () => [h("div", { class: "mr-lead" }, h("h2", {}, t(state.ratings.length ? "for-you" : "first-title")), h("p", {}, state.ratings.length ? t("for-you-says") : about ? `${t("promise")} ${t("first-says", { films: number(about.films), people: number(about.people) })}` : "")), about && controls(true), list(), more()],
       together: () => [h("div", { class: "mr-lead" }, h("h2", {}, t("view-together")), h("p", {}, t("together-says"))), about && company(), about && controls(false), list(), more()],
       person: () => [h("div", { class: "mr-lead" }, h("h2", {}, t("view-person")), h("p", {}, t("person-says"))), about && whose(), about && controls(true), list(), more(), about && answer?.best && history()],
       map: () => [h("div", { class: "mr-lead" }, h("h2", {}, t("view-map")), h("p", {}, t("map-says"))), mapped && drawMap()],
@@ -612,8 +621,8 @@ export function mount(root, transport, words) {
   function whose() {
     const who = answer?.who;
     const words_ = who ? [who.gender && t(who.gender === "F" ? "woman" : "man"), who.age && named(who.age), who.occupation && named(who.occupation), t("n-rated", { n: number(answer.rated) })].filter(Boolean).join(" · ") : "";
-    const input = h("input", { type: "number", min: 1, class: "mr-input", "data-key": "person", "aria-label": t("person-id"), value: state.person ?? who?.user_id ?? "", onchange: (event) => { if (event.target.value) change({ person: Number(event.target.value) }); } });
-    return h("div", { class: "mr-line mr-left" }, input, h("button", { type: "button", class: "mr-button", "data-key": "somebody", onclick: () => change({ person: 1 + Math.floor(Math.random() * about.people) }) }, t("somebody")), h("span", { class: "mr-quiet" }, words_));
+    const input = h("input", { type: "number", min: 1, class: "mr-input", "data-key": "person", value: state.person ?? who?.user_id ?? "", onchange: (event) => { if (event.target.value) change({ person: Number(event.target.value) }); } });
+    return h("div", { class: "mr-line mr-left" }, h("label", { class: "mr-year" }, h("span", {}, t("person-id")), input), h("button", { type: "button", class: "mr-button", "data-key": "somebody", onclick: () => change({ person: 1 + Math.floor(Math.random() * about.people) }) }, t("somebody")), h("span", { class: "mr-quiet" }, words_));
   }
 
   function history() {
@@ -648,7 +657,8 @@ export function mount(root, transport, words) {
         h("section", {}, h("h3", {}, t("fans")), h("ul", { class: "mr-chips" }, fans.people.map((one) => h("li", {}, h("button", { type: "button", class: "mr-chip", onclick: () => { change({ film: null, view: "person", person: one.user_id }); } }, [one.gender && t(one.gender === "F" ? "woman" : "man"), one.age && named(one.age), one.occupation && named(one.occupation)].filter(Boolean).join(t("comma")) || t("person-n", { n: one.user_id }))))))].filter(Boolean));
       gather();
     } catch (error) {
-      body.replaceChildren(h("p", { role: "alert" }, error.status === 0 ? t("offline") : t("no-film", { why: error.message })));
+      if (error.status === 0) later();
+      body.replaceChildren(h("p", { role: error.status === 0 ? "alert" : "status" }, error.status === 0 ? t("offline") : t("no-film", { why: error.message })));
     } finally {
       clearTimeout(slow);
     }

@@ -27,15 +27,12 @@ const shown = () => {
   return film ? { film: Number(film[1]) } : { film: null };
 };
 
-const { about, words, first } = JSON.parse(document.getElementById("start").textContent); // put there by the server
-let last = null, beginning = Object.keys(kept()).length ? null : first; // what who has told nothing is shown
+const { about, words, asked, first } = JSON.parse(document.getElementById("start").textContent); // put there by the server
+const isFirst = (question) => Object.entries(question).every(([key, value]) => JSON.stringify(value) === JSON.stringify(asked[key]));
+let last = null;
 const transport = {
   page: true, about,
-  ask: (name, question, signal) => {
-    const there = name === "for-new-user" && beginning;
-    if (there) beginning = null;
-    return there ? Promise.resolve(there) : ask(name, question, signal);
-  },
+  ask: async (name, question, signal) => (name === "for-new-user" && isFirst(question) ? first : ask(name, question, signal)),
   picture: (id) => Promise.resolve(api(`posters/${id}.jpg`).href),
   load: () => (last = { ...kept(), ...shown() }),
   save: (state) => {

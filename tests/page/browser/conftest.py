@@ -44,6 +44,7 @@ class Visitor:
 
     Attributes:
         page: Playwright's.
+        asked: addresses of the requests.
         wrong: errors of the console and of scripts, answers of failure, requests to other hosts.
     """
 
@@ -52,6 +53,8 @@ class Visitor:
         self.context = browser.new_context(reduced_motion="reduce", **settings)
         self.context.set_default_timeout(PATIENCE)
         self.page, self.name, self.wrong = self.context.new_page(), name, []
+        self.asked: list[str] = []
+        self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.wrong.append(f"script: {error}"))
         self.page.on("response", self._answered)

@@ -27,6 +27,7 @@ def test_first_screen_says_what_it_is_and_stars_change_the_list(visit):
     me = visit()
     expect(me.page.get_by_role("heading", name="Which film next?")).to_be_visible()
     before = me.films()
+    assert not [path for path in me.asked if "/api/" in path]  # they came with the page
     expect(me.page.locator(f'[data-film="{before[0]}"]').first).to_be_in_viewport()
     me.picture("first")
     for n in (5, 1, 4):
@@ -170,9 +171,13 @@ def test_without_a_connection_what_is_there_stays_and_it_goes_on_by_itself(visit
     expect(me.page.get_by_role("alert")).to_contain_text("No connection")
     assert me.films() == before
     me.picture("offline")
+    me.page.locator(".mr-grid .mr-open").first.click()
+    expect(me.page.get_by_role("dialog")).to_contain_text("No connection")
     me.wrong.clear()  # the browser's own words for it
     me.context.set_offline(False)
-    expect(me.page.get_by_role("alert")).to_have_text("")
+    expect(me.page.locator(".mr-alarm")).to_have_text("")
+    expect(me.page.get_by_role("heading", name="Films like it")).to_be_visible()
+    me.page.keyboard.press("Escape")
     expect(me.page.locator(".mr-why").first).to_contain_text("because you")
     me.wrong.clear()
 
