@@ -67,4 +67,4 @@ def test_network_beats_the_means_and_its_lists_need_both_halves(report: BatchRes
 
 
 def test_answers_to_the_exercises_hold(report: BatchResult) -> None:
-    assert recorded(report, "06_solutions")["exercises_solved"] == 15
+    assert recorded(report, "07_solutions")["exercises_solved"] == 18
