@@ -170,7 +170,8 @@ def taught(errors: pd.Series, pupil: str, teacher: str, other: str) -> str:
 
 def worth(gap: pd.Series, what: str) -> str:
     """Whether adding something lowers an error, of `difference`, `low` and `high` of its change."""
-    change = f"{gap['difference']:+.3f} stars ({gap['low']:+.3f} to {gap['high']:+.3f})"
+    told = (round(gap[name], 3) + 0.0 for name in ("difference", "low", "high"))  # no -0.000
+    change = "{:+.3f} stars ({:+.3f} to {:+.3f})".format(*told)
     if gap["low"] <= 0 <= gap["high"]:
         return f"{what} change the error by {change}, which may be luck"
     does = "lower" if gap["high"] < 0 else "**raise**"
