@@ -20,9 +20,6 @@ class Nameless(TwoTower):
     In place of an id stands row 0, that of the padding, so that genres and title have to tell what
     they can.
 
-    Args:
-        features, config, seed: as `TwoTower` has them.
-
     Reference:
         Volkovs, Yu and Poutanen (2017), DropoutNet, section 3.
     """

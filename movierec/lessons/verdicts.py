@@ -188,7 +188,7 @@ def recovered(
         common: what films' vectors have in common with their true traits, see `in_common`.
         chance: the same of the vectors in a random order.
     """
-    away = ", ".join(f"{name} {value:.3f}" for name, value in off.items())
+    away = ", ".join(f"{name.removeprefix('+ ')} {value:.3f}" for name, value in off.items())
     return (
         "The ratings here are simulated, so that one can look behind them. How far each is from "
         f"what is *expected* of a person and a film, in stars without the noise: {away}. Films "

@@ -111,7 +111,7 @@ def test_words_are_worth_what_their_interval_says(low, high, verdict):
 def test_traits_are_found_where_they_go_along_by_more_than_chance():
     off = pd.Series({"the mean": 0.7, "+ prior": 0.3})
     said = verdicts.recovered(off, np.array([0.9, 0.5, 0.2]), np.array([0.25, 0.1, 0.1]))
-    assert "the mean 0.700, + prior 0.300" in said
+    assert "the mean 0.700, prior 0.300" in said
     assert "have 3 true traits" in said
     assert "2 go along with these by more than chance would (0.25)" in said
 
