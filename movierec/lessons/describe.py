@@ -150,6 +150,20 @@ def kinship(vectors: npt.NDArray[np.floating], flags: npt.NDArray, k: int = 10) 
     return float(np.take_along_axis((of @ of.T) > 0, near, axis=1).mean())
 
 
+def in_common(first: npt.NDArray, second: npt.NDArray) -> npt.NDArray[np.float64]:
+    """How much two descriptions of the same n things say alike, whatever axes each has.
+
+    The canonical correlations of (n, p) and (n, q), falling: the largest correlation of a
+    combination of columns of the one with a combination of columns of the other, then the next.
+
+    Reference:
+        Hotelling (1936), Relations between two sets of variates.
+    """
+    bases = [np.linalg.qr(each - each.mean(axis=0))[0] for each in (first, second)]
+    correlations: npt.NDArray[np.float64] = np.linalg.svd(bases[0].T @ bases[1], compute_uv=False)
+    return correlations
+
+
 def _cosines(vectors: npt.NDArray[np.floating], asked: Sequence[int]) -> npt.NDArray[np.float32]:
     """Of those asked for with all, (asked, n); -inf with itself, so that no one is near itself."""
     unit, rows = unit_rows(np.asarray(vectors, dtype=np.float32)), np.asarray(asked)

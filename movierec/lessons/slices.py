@@ -115,3 +115,23 @@ def calibration(
     given = given.rename(columns={"mean": "given", "size": "rows", "sem": "error"})
     given.insert(0, "predicted", grouped["predicted"].mean())
     return given.reset_index(drop=True)
+
+
+def errors_by(
+    group: npt.ArrayLike, rating: npt.ArrayLike, predicted: Mapping[str, npt.ArrayLike]
+) -> dict[str, pd.DataFrame]:
+    """Errors summed by group, in the form that `metrics.intervals` and `difference` draw from.
+
+    Args:
+        group: (n,) the group of each row, such as its film.
+        rating, predicted: as in `slices`.
+
+    Returns:
+        By method a row a group: `rows`, and the sums `squared_error` and `absolute_error`.
+    """
+    given, found = np.asarray(rating, dtype=np.float64), {}
+    for name, guess in predicted.items():
+        error = np.abs(np.asarray(guess, dtype=np.float64) - given)
+        sums = {"rows": np.ones(len(error)), "squared_error": error**2, "absolute_error": error}
+        found[name] = pd.DataFrame(sums).groupby(np.asarray(group)).sum()
+    return found

@@ -57,7 +57,11 @@ def gained(gains: Mapping[str, pd.Series]) -> str:
             name for name, gain in gains.items() if gain["low"] <= 0 <= gain["high"]
         ],
     }
-    said = [f"{' and '.join(names)} {does}" for does, names in found.items() if names]
+    said = [
+        f"{', '.join(names[:-1])}{' and ' * (len(names) > 1)}{names[-1]} {does}"
+        for does, names in found.items()
+        if names
+    ]
     return "; ".join(said).replace("+ ", "") + "."
 
 
@@ -129,3 +133,75 @@ def misread(rightly: int, wrongly: int) -> str:
     else:
         said = f"{rightly - wrongly} words that differ in an accent alone became one with others"
     return f"Title words: {rightly:,} rows when read rightly, {wrongly:,} when misread: {said}."
+
+
+def ordered(ndcg: pd.Series) -> str:
+    """Which orders of films make the best lists and the worst, by their NDCG@10; may be empty."""
+    if ndcg.empty:
+        return "Lists cannot be measured here: no film of these rows is both new and liked."
+    best, worst = ndcg.idxmax(), ndcg.idxmin()
+    return (
+        f"The best lists come from *{best}* ({ndcg[best]:.3f}), the worst from *{worst}* "
+        f"({ndcg[worst]:.3f})."
+    )
+
+
+def taught(errors: pd.Series, pupil: str, teacher: str, other: str) -> str:
+    """How far a network has come from the same layers taught by stars to its teacher.
+
+    Args:
+        errors: RMSE (stars) by method; the teacher may be missing.
+        pupil, teacher: their names there, and of the `other` that was taught by stars.
+    """
+    if teacher not in errors or teacher == other:
+        return f"The network that `{teacher}` taught has {errors[pupil]:.4f}."
+    way = errors[other] - errors[teacher]
+    if way <= 0:
+        return (
+            f"The teacher (`{teacher}`, {errors[teacher]:.4f}) is **no better** here than "
+            f"`{other}` ({errors[other]:.4f}): there was nothing to learn from it."
+        )
+    gone = (errors[other] - errors[pupil]) / way
+    return (
+        f"`{other}` has {errors[other]:.4f}, the teacher `{teacher}` {errors[teacher]:.4f}, and "
+        f"the network taught by it {errors[pupil]:.4f}: it has gone {gone:.0%} of the way."
+    )
+
+
+def worth(gap: pd.Series, what: str) -> str:
+    """Whether adding something lowers an error, of `difference`, `low` and `high` of its change."""
+    told = (round(gap[name], 3) + 0.0 for name in ("difference", "low", "high"))  # no -0.000
+    change = "{:+.3f} stars ({:+.3f} to {:+.3f})".format(*told)
+    if gap["low"] <= 0 <= gap["high"]:
+        return f"{what} change the error by {change}, which may be luck"
+    does = "lower" if gap["high"] < 0 else "**raise**"
+    return f"{what} {does} the error, by more than luck: {change}"
+
+
+def recovered(
+    off: pd.Series, common: npt.NDArray[np.floating], chance: npt.NDArray[np.floating]
+) -> str:
+    """What of a known truth was found.
+
+    Args:
+        off: by method, how far predictions are from the expected ratings (root mean square, stars).
+        common: what films' vectors have in common with their true traits, see `in_common`.
+        chance: the same of the vectors in a random order.
+    """
+    away = ", ".join(f"{name.removeprefix('+ ')} {value:.3f}" for name, value in off.items())
+    return (
+        "The ratings here are simulated, so that one can look behind them. How far each is from "
+        f"what is *expected* of a person and a film, in stars without the noise: {away}. Films "
+        f"have {len(common)} true traits. Of the directions of their vectors, by hand and without "
+        f"having seen the traits, {int((common > chance.max()).sum())} go along with these by more "
+        f"than chance would ({chance.max():.2f}): their correlations are "
+        f"{', '.join(f'{c:.2f}' for c in common)}."
+    )
+
+
+def titles(kept: int, words: int, hidden: int, shared: float) -> str:
+    """How many words titles share, and which part of the hidden films, 0 to 1, has such a word."""
+    return (
+        f"{kept:,} of {words:,} words stand in two titles or more. {hidden:,} films are hidden; "
+        f"{shared:.0%} of them have such a word."
+    )

@@ -15,6 +15,7 @@ from movierec.lessons.describe import (
     genre_flags,
     genre_lift,
     genres_together,
+    in_common,
     joined_table,
     kinship,
     neighbours,
@@ -152,3 +153,13 @@ def test_joined_table_of_some_rows(plain_tables):
     assert joined.columns.tolist() == ["UserID", "MovieID", "ratings", "Title", "Genres"]
     pd.testing.assert_index_equal(joined.index, pd.RangeIndex(2, 4))
     assert joined["MovieID"].tolist() == [3, 5]
+
+
+def test_what_two_descriptions_have_in_common_does_not_depend_on_their_axes():
+    rng = np.random.default_rng(0)
+    own, other = rng.standard_normal((2, 2000, 3))
+    mixed = np.hstack([own @ rng.standard_normal((3, 3)) + 5, other[:, :1]])
+    np.testing.assert_allclose(in_common(own, mixed), 1)
+    assert in_common(own, other).max() < 0.1
+    half = own + np.array([0, 0, 10]) * rng.standard_normal((2000, 1))
+    assert in_common(own, half)[-1] == pytest.approx(0.1, abs=0.05)

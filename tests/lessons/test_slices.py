@@ -10,7 +10,8 @@ import pytest
 
 from movierec.data.tables import AGE_BAND_NAMES, AGE_BANDS
 from movierec.evaluation.evaluate import known_and_held_out
-from movierec.lessons.slices import BANDS, calibration, preferred, row_groups, slices
+from movierec.evaluation.metrics import intervals
+from movierec.lessons.slices import BANDS, calibration, errors_by, preferred, row_groups, slices
 from movierec.runs import Run
 from movierec.vectors import Rows
 
@@ -135,3 +136,13 @@ def test_preferred_takes_each_users_rows_in_their_order(kind):
         last[user] = had, guess
     found = preferred(users, stars, {"any": predicted})
     assert found["any"] == pytest.approx(np.mean(points))
+
+
+def test_errors_by_film_add_up_to_those_of_all_rows():
+    film, given = np.array([7, 7, 9]), np.array([4.0, 2.0, 5.0])
+    found = errors_by(film, given, {"three": np.full(3, 3.0)})["three"]
+    assert found.index.tolist() == [7, 9]
+    assert found["rows"].tolist() == [2, 1]
+    assert found["squared_error"].tolist() == [2, 4]
+    assert found["absolute_error"].tolist() == [2, 2]
+    assert intervals(found).loc["mse", "value"] == pytest.approx(2)

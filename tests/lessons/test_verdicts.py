@@ -77,3 +77,46 @@ def test_a_misreading_that_loses_nothing_is_said_to_lose_nothing():
     assert "5,217 rows when read rightly, 5,215 when misread: 2 words" in verdicts.misread(
         5217, 5215
     )
+
+
+def test_the_best_and_the_worst_order_are_named_and_none_where_there_is_none():
+    said = verdicts.ordered(pd.Series({"popularity": 0.1, "items": 0.3, "stars": 0.05}))
+    assert "*items* (0.300), the worst from *stars* (0.050)" in said
+    assert "cannot be measured" in verdicts.ordered(pd.Series(dtype=float))
+
+
+def test_a_network_has_gone_so_much_of_the_way_to_its_teacher():
+    errors = pd.Series({"fast": 0.86, "best": 0.82, "distilled": 0.83})
+    assert "gone 75% of the way" in verdicts.taught(errors, "distilled", "best", "fast")
+    said = verdicts.taught(errors.drop("best"), "distilled", "best", "fast")
+    assert said == "The network that `best` taught has 0.8300."
+    assert verdicts.taught(errors, "distilled", "best", "best") == said
+    said = verdicts.taught(errors.replace(0.82, 0.9), "distilled", "best", "fast")
+    assert "**no better** here than `fast`" in said
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (-0.03, -0.01, "Words lower the error, by more than luck: -0.020 stars"),
+        (0.01, 0.03, "Words **raise** the error, by more than luck: +0.020 stars"),
+        (-0.01, 0.03, "Words change the error by +0.010 stars (-0.010 to +0.030), which may be"),
+    ],
+)
+def test_words_are_worth_what_their_interval_says(low, high, verdict):
+    gap = pd.Series({"difference": (low + high) / 2, "low": low, "high": high})
+    assert verdicts.worth(gap, "Words").startswith(verdict)
+
+
+def test_traits_are_found_where_they_go_along_by_more_than_chance():
+    off = pd.Series({"the mean": 0.7, "+ prior": 0.3})
+    said = verdicts.recovered(off, np.array([0.9, 0.5, 0.2]), np.array([0.25, 0.1, 0.1]))
+    assert "the mean 0.700, prior 0.300" in said
+    assert "have 3 true traits" in said
+    assert "2 go along with these by more than chance would (0.25)" in said
+
+
+def test_shared_words_are_counted():
+    said = verdicts.titles(1329, 5216, 369, 0.78)
+    assert said.startswith("1,329 of 5,216 words stand in two titles or more. 369 films")
+    assert "78% of them" in said

@@ -22,14 +22,16 @@ from movierec.sample.simulate import Simulation, simulate
 
 pytestmark = pytest.mark.long
 
-NAMES = ["01_data", "02_shapes", "03_training", "04_evaluation", "05_recommend", "06_solutions"]
+NAMES = ["01_data", "02_shapes", "03_training", "04_evaluation"]
+NAMES += ["05_both_halves", "06_recommend", "07_solutions"]
 FINDINGS = {  # what the findings of a notebook say of what it records, as they write it
     "01_data": {"ratings": "{:,}", "filled": "{:.2%}", "mean_rating": "{:.3f}"},
     "02_shapes": {"parameters": "{:,}", "layers": "{}", "embedding_share": "{:.0%}"},
     "03_training": {"validation_loss": "{:.4f}", "best_epoch": "{}", "parameters": "{:,}"},
     "04_evaluation": {"test_rmse": "{:.4f}", "test_ndcg_at_10": "{:.3f}"},
-    "05_recommend": {"films_on_lists": "{:,}", "milliseconds_a_list": "{:.2f}"},
-    "06_solutions": {"exercises_solved": "{}"},
+    "05_both_halves": {"rmse_by_hand": "{:.4f}", "words_change": "{:+.3f}"},
+    "06_recommend": {"films_on_lists": "{:,}", "milliseconds_a_list": "{:.2f}"},
+    "07_solutions": {"exercises_solved": "{}"},
 }
 
 
@@ -166,7 +168,7 @@ def test_films_come_from_the_run_and_best_beside_it_has_the_same_rows(report: Ba
     assert recorded["best_test_rmse"] == pytest.approx(best.metrics["test"]["rmse"])
     listed = network.recommender.for_user(active_user(network.tables), k=1)["title"][0]
     assert f"begins with <strong>{escape(listed)}</strong>" in (
-        (report.out_dir / "05_recommend.html").read_text("utf-8")
+        (report.out_dir / "06_recommend.html").read_text("utf-8")
     )
     assert "test RMSE of recipe best" in report.index.read_text("utf-8")
 
@@ -187,8 +189,8 @@ def test_a_run_without_network_is_reported_on_without_what_is_about_one(
     small_best: Run, tmp_path: Path
 ) -> None:
     shutil.copytree(small_best.path, tmp_path / "run")
-    report = run_notebooks(tmp_path / "run", only=NAMES[1:5], progress=False)
-    assert [notebook.name for notebook in report.notebooks] == NAMES[3:5]
+    report = run_notebooks(tmp_path / "run", only=NAMES[1:6], progress=False)
+    assert [notebook.name for notebook in report.notebooks] == NAMES[3:6]
     assert "02_shapes and 03_training are about one" in report.index.read_text("utf-8")
     assert not (tmp_path / "run" / "best").exists()  # nothing was trained
     recorded = report.notebooks[0].metrics
