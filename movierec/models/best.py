@@ -94,14 +94,9 @@ class Ratings(NamedTuple):
     movies: npt.NDArray[np.int32]  # (m,) likewise
     history: list[dict[str, float]]  # a row a pass of the first member
 
-    def vectors(self, features: Features, members: int | None = None) -> tuple[Array, Array]:
-        """Vectors of all user and movie rows, NaN where there are no ratings.
-
-        Args:
-            features: the encodings.
-            members: how many of the models are averaged; None: all.
-        """
-        left, right = _joined(self.members[:members])
+    def vectors(self, features: Features) -> tuple[Array, Array]:
+        """Vectors of all user and movie rows, NaN where there are no ratings."""
+        left, right = _joined(self.members)
         user = np.full((len(features.users), left.shape[1]), np.nan, np.float32)
         movie = np.full((len(features.movies), right.shape[1]), np.nan, np.float32)
         user[self.users], movie[self.movies] = left, right

@@ -104,9 +104,6 @@ def _columns(mean: npt.NDArray[np.float64], vectors: Matrix, clear: Matrix, widt
 class Leading(NamedTuple):
     """The leading part of a model, about the mean of its ratings.
 
-    `mean + user_bias + movie_bias + (users * strength) @ movies.T` is what it predicts, but for
-    factors that matter less.
-
     Attributes:
         mean: over pairs, stars.
         users, movies: (rows, k + 1), the bias first; root mean square 1 over ratings, and 0 in
@@ -126,7 +123,8 @@ def leading_part(teacher: Trained, rows: Rows, factors: int) -> Leading:
     """The factors of a model that matter most where people rate.
 
     Args:
-        teacher: a model whose ratings are dot products.
+        teacher: a model whose ratings are dot products: the biases, and
+            `(users * strength) @ movies.T` of the part, but for factors that matter less.
         rows: training ratings; users and films count as often as they stand there.
         factors: how many; fewer are filled up with zeros.
     """
