@@ -123,9 +123,8 @@ class DistilledRecipe(NetworkRecipe):
         trained = train_network(self, taught, None if job.start_from else teacher)
         for side in ("users", "movies"):
             getattr(trained, side)[np.isnan(getattr(teacher, side)).all(axis=1)] = np.nan
-        before_seconds = sum(teacher.seconds.values())
-        seconds = trained.seconds | {"train": trained.seconds["train"] + before_seconds}
-        return trained._replace(seconds=seconds)
+        seconds = trained.seconds["train"] + sum(teacher.seconds.values())
+        return trained._replace(seconds=trained.seconds | {"train": seconds})
 
 
 CLASSIC = NetworkRecipe(name="classic", network=NetworkConfig(mask_padding=False))
