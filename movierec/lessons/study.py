@@ -18,7 +18,7 @@ from movierec.data.features import Features
 from movierec.data.splits import split, validation_split
 from movierec.data.tables import Tables
 from movierec.errors import DivergedError
-from movierec.network.fitting import Compiled, compile_steps, cosine, fit, rows_a_step
+from movierec.network.fitting import Compiled, compile_steps, cosine, fit, momentum, rows_a_step
 from movierec.network.network import started_network
 from movierec.network.recipes import NetworkRecipe
 from movierec.runs import encode_rows
@@ -63,9 +63,12 @@ def study(
     tried = {}
     for name, recipe in recipes.items():
         recipe = recipe.starting_at(float(learned.rating.mean(dtype=np.float64)))
-        kind = recipe.network, recipe.start_at_factors, recipe.share_towers, recipe.average
+        steps = recipe.epochs * -(-len(learned.rating) // rows_a_step(recipe, len(learned.rating)))
+        average = momentum(recipe, steps)
+        kind = recipe.network, recipe.start_at_factors, recipe.share_towers, average
         if kind not in benches:
-            benches[kind] = _Bench(started_network(features, learned, recipe, seed), recipe)
+            started = started_network(features, learned, recipe, seed)
+            benches[kind] = _Bench(started, recipe, average)
         tried[name] = benches[kind].train(learned, measured, recipe, seed)
     return tried, learned, measured
 
@@ -73,13 +76,13 @@ def study(
 class _Bench:
     """A network with its traced step, on which trainings follow each other from one start."""
 
-    def __init__(self, model: Any, recipe: NetworkRecipe) -> None:
+    def __init__(self, model: Any, recipe: NetworkRecipe, average: float) -> None:
         self.model = model
         self.start = [variable.numpy() for variable in model.variables]
         knobs = {name: keras.Variable(1.0, trainable=False) for name in cosine(recipe, 2)}
         self.knobs = {**knobs, "alpha": keras.Variable(0.0, trainable=False)}
         schedule = keras.optimizers.schedules.CosineDecay(**self.knobs)
-        self.compiled = compile_steps(model, recipe.share_towers, schedule, recipe.average)
+        self.compiled = compile_steps(model, recipe.share_towers, schedule, average)
 
     def train(self, learned: Rows, measured: Rows, recipe: NetworkRecipe, seed: int) -> Tried:
         batch, losses = rows_a_step(recipe, len(learned.rating)), []

@@ -104,7 +104,7 @@ def fit(
     total = recipe.epochs * -(-rows // batch)
     began = time.perf_counter()
     optimizer, train_steps = compiled or compile_steps(
-        model, recipe.share_towers, _schedule(recipe, total), recipe.average
+        model, recipe.share_towers, _schedule(recipe, total), momentum(recipe, total)
     )
     variables = [*model.variables, *optimizer.variables]  # the dropout's random state is one
     at = (checkpoint.load(variables) if checkpoint else None) or State()
@@ -145,7 +145,7 @@ def fit(
             "epoch": epoch,
             "train_loss": at.loss_sum / rows,
             "val_loss": val_loss,
-            "learning_rate": float(optimizer.learning_rate),
+            "learning_rate": float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
             "seconds": earlier + time.perf_counter() - ready,
         }
         if epoch > 1 and record["train_loss"] > DIVERGED * at.first_loss:
@@ -199,7 +199,7 @@ def compile_steps(
         model: the network.
         share: as `share_towers`.
         learning_rate: Adam's, a number or a schedule.
-        average: as in `Training`.
+        average: momentum of the moving average of the weights; 0: none.
 
     Returns:
         The optimizer, and a function that takes the steps of a block of batches, (steps, B) each,
@@ -278,6 +278,11 @@ def _blocks(order: npt.NDArray[np.int64], batch: int) -> list[npt.NDArray[np.int
     blocks = [order[a : min(a + per_call, whole)] for a in range(0, whole, per_call)]
     blocks = [block.reshape(-1, batch) for block in blocks]
     return blocks + [order[whole:][None]] * (whole < len(order))
+
+
+def momentum(recipe: Training, total: int) -> float:
+    """Of the moving average of the weights, for a training of so many steps; 0: none."""
+    return 1 - 1 / max(recipe.average * total, 1) if recipe.average else 0.0
 
 
 def _schedule(recipe: Training, total: int) -> Any:

@@ -87,8 +87,7 @@ class DistilledRecipe(NetworkRecipe):
     A star that somebody gave is one noisy draw; what an accurate model expects there is the same
     without the noise. So the network learns that, pair by pair of the same training rows.
 
-    Chosen on validation rows of MovieLens-1M; `benchmarks/TRIED.md` has what else was tried. No
-    state is chosen while it trains, so that the teacher and the network learn from all rows.
+    No state is chosen while it trains, so that both learn from all rows; `benchmarks/TRIED.md`.
 
     Reference:
         Hinton, Vinyals and Dean (2015), Distilling the Knowledge in a Neural Network, section 2.
@@ -135,7 +134,7 @@ FAST = NetworkRecipe(
     least_steps=100,
     most_steps=250,
     learning_rate=3e-3,
-    average=0.99,
+    average=0.1,
     start_at_mean=True,
     start_at_factors=0.1,
     share_towers=True,

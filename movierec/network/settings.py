@@ -52,7 +52,7 @@ class Training:
         learning_rate: Adam's, at its highest.
         schedule: "constant", or "cosine": warmed up over a twentieth of the steps, then down to
             zero along a half cosine.
-        average: momentum of the moving average of the weights that is kept of an epoch; 0: none.
+        average: share of all steps that the moving average of the weights reaches back; 0: none.
         start_at_mean: whether the network starts at the mean of the training ratings.
         start_at_factors: the leading factors of the training ratings (see `spectral`) times this
             are added to the random values at which the embeddings of users and films start; 0:

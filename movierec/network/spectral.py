@@ -164,17 +164,12 @@ def leading_part(teacher: Trained, rows: Rows, factors: int) -> Leading:
 
 
 def start_at(model: Any, teacher: Trained, rows: Rows, seed: int) -> None:
-    """Set a network, in place, to the leading part of its teacher.
+    """Set a `towers.TwoTower`, in place, to the leading part of its teacher.
 
     The embeddings of ids become the factors; the layer above adds `ROOM`, so that its ReLU lets
     them through; the last one lays them along directions at right angles, about the entry at
     which the dot product of two equal vectors is the mean. What reads age, genres or title keeps
-    its random values.
-
-    Args:
-        model: a `towers.TwoTower`.
-        teacher, rows: as for `leading_part`.
-        seed: of the directions.
+    its random values. The seed draws the directions.
     """
     weights = {variable.path: variable for variable in model.trainable_variables}
     size = weights["user_combine_fc_layer/bias"].shape[0]

@@ -456,8 +456,8 @@ def test_a_group_gets_films_that_none_has_rated(home: Path, small_run: Run) -> N
     assert len(films) == 4
     assert not seen & {film["movie_id"] for film in films}
     by_stars = answer(home, "recommend", "group", "1", "2", "--how", "mean", "--liking", "1")
-    stars = [film["predicted"] for film in by_stars]
-    assert stars == sorted(stars, reverse=True)
+    scores = [film["score"] for film in by_stars]
+    assert scores == sorted(scores, reverse=True)
     assert "got liking 2.0" in refused(home, "recommend", "group", "1", "2", "--liking", "2")
     message = refused(home, "recommend", "group", "1", "2", "--temperature", "1")
     assert "leave out --temperature" in message

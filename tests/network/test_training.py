@@ -355,13 +355,13 @@ def test_run_of_other_dimensions_or_without_a_network_is_no_start(
 
 
 def test_averaged_weights_are_kept_and_change_nothing_in_the_steps() -> None:
-    """With a step an epoch: after three of them, a quarter, a quarter and a half."""
+    """Three steps, over two of which it reaches back: a quarter, a quarter and a half."""
     rows, none = some_rows(50), some_rows(0)
     single = NetworkRecipe("x", batch_size=50, learning_rate=0.01)
     ends = []
     for epochs in (1, 2, 3):
         fit(model := Factors(), rows, none, dataclasses.replace(single, epochs=epochs))
         ends.append(state(model))
-    fit(averaged := Factors(), rows, none, dataclasses.replace(single, epochs=3, average=0.5))
+    fit(averaged := Factors(), rows, none, dataclasses.replace(single, epochs=3, average=2 / 3))
     for found, first, second, third in zip(state(averaged), *ends, strict=True):
         assert found == pytest.approx(first / 4 + second / 4 + third / 2, abs=1e-6)
