@@ -84,8 +84,7 @@ class NetworkRecipe(Training, Recipe):
 class DistilledRecipe(NetworkRecipe):
     """The documented network, started at a teacher's leading factors and taught by it.
 
-    A star that somebody gave is one noisy draw; what an accurate model expects there is the same
-    without the noise. So the network learns that, pair by pair of the same training rows.
+    A star is one noisy draw; what an accurate model expects there is the same without the noise.
 
     No state is chosen while it trains, so that both learn from all rows; `benchmarks/TRIED.md`.
 

@@ -5,9 +5,8 @@ embeddings spends its first epochs on finding that out row by row; the same is a
 matrix products, since the damped deviations of users and films, and the leading singular vectors
 of what they leave over, are a good guess of what the embeddings of ids will come to hold.
 
-With a teacher it can begin nearly where that ends: a dot product of two towers can hold the
-leading factors of any model whose ratings are dot products, if the ids' embeddings are these
-factors and the layers above let them through.
+With a teacher it can begin nearly where that ends: two towers can hold the leading factors of any
+model whose ratings are dot products, if ids' embeddings are these and the layers let them through.
 """
 
 from __future__ import annotations
