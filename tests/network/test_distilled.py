@@ -169,3 +169,12 @@ def test_any_recipe_can_be_the_teacher(
     run = train(small_tables, dataclasses.replace(RECIPE, teacher=means), run_dir=tmp_path / "run")
     mine, theirs = run.metrics["test"]["rmse"], small_own.metrics["test"]["rmse"]
     assert abs(mine - theirs) < 0.02
+
+
+def test_it_starts_from_an_earlier_run_in_place_of_its_teacher(
+    taught: Run, small_tables: Tables, tmp_path: Path
+) -> None:
+    one = dataclasses.replace(RECIPE, epochs=1)
+    begun = train(small_tables, one, run_dir=tmp_path / "begun")
+    more = train(small_tables, one, run_dir=tmp_path / "more", start_from=taught.path)
+    assert more.history["train_loss"].iloc[0] < begun.history["train_loss"].iloc[0]
