@@ -27,7 +27,9 @@ def film_map(recommender: Recommender) -> MapOfFilms:
     features, counts = recommender.features, recommender.rated_counts
     movie_idx = features.movies.used[np.argsort(-counts[features.movies.used], kind="stable")]
     movie_idx = movie_idx[counts[movie_idx] > 0]
-    x, y = np.round(_plane(recommender.model.watching.vectors(movie_idx))).astype(np.int64).T.tolist()
+    x, y = (
+        np.round(_plane(recommender.model.watching.vectors(movie_idx))).astype(np.int64).T.tolist()
+    )
     slots = features.movie_fields["genres"][movie_idx]
     frequent = np.bincount(slots[slots > 0], minlength=len(features.genres))
     shown = [int(n) for n in np.argsort(-frequent, kind="stable")[:GENRES] if frequent[n]]

@@ -105,7 +105,6 @@ def shares(watching: Watching, movie_idx: Indices, rating: Array, films: Indices
     return star_weights(rating)[:, None] * vectors
 
 
-
 def fit_watching(rows: Rows, users: int, attributes: Array, rank: int = RANK) -> Watching:
     """Fit the model; all rows get vectors.
 
@@ -140,9 +139,7 @@ def fit_watching(rows: Rows, users: int, attributes: Array, rank: int = RANK) ->
     watched = np.column_stack([vectors / own[:, None], share])
     alike = strongest_directions(history, DIRECTIONS)
     nearest = fit_neighbours(history, alike[1] * np.sqrt(alike[0]))
-    found = Watching(
-        profiles.astype(np.float32), watched.astype(np.float32), own, *nearest
-    )
+    found = Watching(profiles.astype(np.float32), watched.astype(np.float32), own, *nearest)
     rated = np.bincount(rows.movie_idx, minlength=movies) > 0
     if not rated.all():
         unrated = unwatched(found, rated, attributes, attributes[~rated])

@@ -12,7 +12,7 @@ from movierec.vectors import top_k
 
 POOL = 5  # a draw chooses among this many times k films
 VARIED_POOL = 20  # a varied choice likewise
-SPREADS = 3.0  # spreads of the scores that full likeness counts
+SPREADS = 6.0  # of the scores that a likeness of 1 counts
 
 Scores = npt.NDArray[np.floating]
 Chosen = npt.NDArray[np.int64]
@@ -65,9 +65,7 @@ def choose(
     return pool[_varied(values, lambda film: likeness(pool[film], pool), k, variety)]
 
 
-def _varied(
-    values: Scores, likeness: Callable[[int], Scores], k: int, variety: float
-) -> Chosen:
+def _varied(values: Scores, likeness: Callable[[int], Scores], k: int, variety: float) -> Chosen:
     """Positions of k films, each the best of what is left less its likeness to those chosen."""
     chosen: list[int] = []
     alike = np.zeros(len(values))

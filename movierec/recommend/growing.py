@@ -19,7 +19,6 @@ from movierec.models.watching import added_to_profile, profile_of, unwatched
 from movierec.recommend.catalogue import Catalogue
 from movierec.vectors import Indices
 
-
 # what a recommender is made of, after it has grown
 Grown = tuple[Tables, Features, Model, npt.NDArray[np.bool_]]
 
