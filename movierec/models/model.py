@@ -69,7 +69,7 @@ def check_model(model: Model, features: Features) -> None:
     """
     users, films = len(features.users), len(features.movies)
     d, r = model.films.shape[-1] - 2, model.watching.watched.shape[-1] - 1
-    near = films, model.watching.correlation.shape[-1]
+    near = films, model.watching.neighbours.shape[-1]
     people = user_attributes(features, slice(0)).shape[1]
     traits = movie_attributes(features, slice(0)).shape[1]
     expected: Mapping[str, tuple[npt.NDArray[np.number], tuple[int, ...]]] = {

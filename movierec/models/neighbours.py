@@ -54,7 +54,7 @@ def fit_neighbours(history: sp.csr_array, directions: Array) -> tuple[npt.NDArra
     flipped = history.T.tocsr()
     square = np.asarray(flipped.multiply(flipped).sum(axis=1), dtype=np.float32).ravel()
     chosen, together = _chosen(history, flipped, square)
-    own = square + RIDGE * np.sqrt(square)
+    own = (square + RIDGE * np.sqrt(square)).astype(np.float32)
     rated = np.flatnonzero(square)
     weights = np.zeros(chosen.shape, np.float32)
     left = np.ones(movies, np.float32)  # 1 / Q_ii, what the others do not tell of a film
@@ -69,7 +69,6 @@ def fit_neighbours(history: sp.csr_array, directions: Array) -> tuple[npt.NDArra
     spread = np.sqrt(left)
     weights *= spread[chosen]
     weights /= spread[:, None]
-    del together
     found = np.nonzero(weights > 0)
     correlation = sp.csr_array((weights[found], (found[0], chosen[found])), (movies, movies))
     return _strongest(correlation.maximum(correlation.T).tocsr())
@@ -163,7 +162,7 @@ def _first_columns(squares: Array) -> Array:
         left -= step * product
         before, size = size, (left**2).sum(axis=1, keepdims=True)
         way = left + np.divide(size, before, out=np.zeros_like(size), where=before > 0) * way
-    return found * scale
+    return (found * scale).astype(np.float32)
 
 
 def _strongest(correlation: sp.csr_array) -> tuple[npt.NDArray[np.int32], Array]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from movierec.data.attributes import ALL
+from movierec.data.attributes import ALL, Which
 from movierec.data.features import Features
 from movierec.data.tables import Tables
 from movierec.errors import InputError
@@ -24,7 +24,7 @@ from movierec.recommend.people import Person, told_attributes
 from movierec.recommend.reasons import because, explain, shared
 from movierec.recommend.resemblance import Resemblance
 from movierec.recommend.scorer import Scorer, join_scores
-from movierec.vectors import Indices, top_k
+from movierec.vectors import top_k
 
 FANS = 20  # people asked in `also_liked`
 FANS_LIKING = 0.2  # of `scorer.LIKING` there, where it is what goes with a film that counts
@@ -430,7 +430,7 @@ class Recommender(Catalogue):
         """
         return Recommender(*with_ratings(self, self.model, ratings, users))
 
-    def likeness(self, movie_idx: int, others: Indices | slice = ALL) -> npt.NDArray[np.float32]:
+    def likeness(self, movie_idx: int, others: Which = ALL) -> npt.NDArray[np.float32]:
         """How alike a film and others are, by row; see `Resemblance.likeness`."""
         return self._resemblance.likeness(movie_idx, others)
 

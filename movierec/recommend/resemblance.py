@@ -36,8 +36,6 @@ class Resemblance:
     def likeness(self, movie_idx: int, others: Which = ALL) -> npt.NDArray[np.float32]:
         """How alike a film and others are, float32 (others,); 0 for nothing in common.
 
-        The likeness of sequels is about 0.2, and what stands tenth on a list has about 0.05.
-
         Args:
             movie_idx: the film's row.
             others: rows of others; all.

@@ -473,7 +473,7 @@ def test_groups_of_nobody_and_other_ways_to_join_are_refused(drawn_run):
         ("watching", "watched", "films' profiles"),
         ("watching", "own", "films' own weights"),
         ("watching", "neighbours", "films' neighbours"),
-        ("watching", "correlation", "films' neighbours"),
+        ("watching", "correlation", "neighbours' correlations"),
         ("newcomers", "history", "users' history"),
         ("newcomers", "tower", "users' tower"),
         ("newcomers", "covariance", "covariances"),
