@@ -126,11 +126,12 @@ def _inverse_columns(
         for a in range(AT_ONCE, near.shape[1], AT_ONCE):
             square += near[:, a : a + AT_ONCE] @ flipped[a : a + AT_ONCE]
         place[rows] = diagonal  # where the film stands in for others, in the last of its places
-        column = place[chosen[rows]]
-        first, second = np.nonzero(column >= 0)
-        known = together[rows][first, second]
-        square[first, column[first, second]] = known
-        square[column[first, second], first] = known
+        second = place[chosen[rows]].ravel()
+        known = np.flatnonzero(second >= 0)
+        first, second = known // chosen.shape[1], second[known]
+        product, entries = together[rows].ravel()[known], square.reshape(-1)
+        entries[first * size + second] = product
+        entries[second * size + first] = product
         place[rows] = -1
         blank = 1 + np.flatnonzero(chosen[film] == film)
         square[blank], square[:, blank] = 0, 0
