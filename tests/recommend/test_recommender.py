@@ -494,6 +494,16 @@ def test_model_of_another_shape_is_refused(drawn_run, part, name, kind, cut):
         assert f"the {kind} have shape" in str(refused.value)
 
 
+@pytest.mark.parametrize("row", [-1, 49])
+def test_neighbours_that_are_no_films_are_refused(drawn_run, row):
+    rec = drawn_run.recommender
+    rows = rec.model.watching.neighbours.copy()
+    rows[3, 1] = row
+    watching = rec.model.watching._replace(neighbours=rows)
+    with pytest.raises(InputError, match="rows that are none of the 49"):
+        Recommender(rec.tables, rec.features, rec.model._replace(watching=watching))
+
+
 def test_growing_gives_another_recommender(drawn_run):
     rec = drawn_run.recommender
     rec.for_user(3)  # what is worked out once is worked out again
