@@ -55,7 +55,7 @@ from movierec.vectors import Rows
 
 log = logger(__name__)
 
-FORMAT = 3
+FORMAT = 4
 PARTS = ("train", "validation", "test")
 PACKAGES = ("movierec", "numpy", "pandas", "pyarrow", "safetensors")  # and the recipe's
 _COLUMNS = {
@@ -256,14 +256,15 @@ class Run:
         except (SafetensorError, KeyError) as error:  # a KeyError: a type that NumPy lacks
             raise self._damaged(f"{name} is no safetensors file ({error})") from error
 
-    def _arrays(self, name: str, fields: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
+    def _arrays(self, name: str, fields: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
         """The arrays of a file, if they are these and hold numbers."""
         arrays = self._tensors(f"{name}.safetensors")
         if set(arrays) != set(fields):
             raise self._damaged(f"{name}.safetensors holds {sorted(arrays)}, not {sorted(fields)}")
         for field, array in arrays.items():
-            if array.dtype != np.float32 or not np.isfinite(array).all():
-                raise self._damaged(f"the array {field} is not all finite float32 numbers")
+            kind = np.dtype(np.int32 if field == "neighbours" else np.float32)
+            if array.dtype != kind or not np.isfinite(array).all():
+                raise self._damaged(f"the array {field} is not all finite {kind} numbers")
         return arrays
 
     def _damaged(self, what: str) -> InputError:

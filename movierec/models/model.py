@@ -65,19 +65,21 @@ def check_model(model: Model, features: Features) -> None:
     """Refuse a model that does not fit the encodings, or itself.
 
     Raises:
-        InputError: an array of another shape than it must have.
+        InputError: an array of another shape than it must have, or neighbours that are no films.
     """
     users, films = len(features.users), len(features.movies)
-    d, r = model.films.shape[-1] - 2, model.watching.near.shape[-1]
+    d, r = model.films.shape[-1] - 2, model.watching.watched.shape[-1] - 1
+    near = films, model.watching.neighbours.shape[-1]
     people = user_attributes(features, slice(0)).shape[1]
     traits = movie_attributes(features, slice(0)).shape[1]
-    expected: Mapping[str, tuple[npt.NDArray[np.float32], tuple[int, ...]]] = {
+    expected: Mapping[str, tuple[npt.NDArray[np.number], tuple[int, ...]]] = {
         "users' vectors": (model.users, (users, d + 2)),
         "films' vectors": (model.films, (films, d + 2)),
         "users' profiles": (model.watching.profiles, (users, r + 1)),
         "films' profiles": (model.watching.watched, (films, r + 1)),
         "films' own weights": (model.watching.own, (films,)),
-        "films' neighbours": (model.watching.near, (films, r)),
+        "films' neighbours": (model.watching.neighbours, near),
+        "neighbours' correlations": (model.watching.correlation, near),
         "users' center": (model.newcomers.center, (d,)),
         "users' history": (model.newcomers.history, (films, d)),
         "users' tower": (model.newcomers.tower, (people + 2, d)),
@@ -90,3 +92,6 @@ def check_model(model: Model, features: Features) -> None:
     for kind, (array, shape) in expected.items():
         if array.shape != shape:
             raise InputError(f"the {kind} have shape {array.shape}; expected {shape}")
+    stray = (model.watching.neighbours < 0) | (model.watching.neighbours >= films)
+    if stray.any():
+        raise InputError(f"the films' neighbours name rows that are none of the {films} of films")

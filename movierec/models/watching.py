@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from movierec.models.neighbours import DIRECTIONS, fit_neighbours
 from movierec.vectors import Indices, Rows
 
 Array = npt.NDArray[np.float32]
@@ -36,7 +37,6 @@ ITERATIONS = 6  # times
 RIDGE = 800.0  # of the linear item model
 STARS = [1.0, 2.0, 3.0, 4.0, 5.0]
 WEIGHTS = [0.5, 0.6, 0.8, 1.0, 1.1]  # even a film that was disliked was chosen
-RARE = 0.25  # of a typical film's length, which damps the vectors of rare ones
 NEW_RIDGE = 3.0  # of the regression for films that nobody rates
 NEW_WEIGHT = 0.25  # a film counts there by its likes to this power
 NEW_SHARE = 0.7  # of its scores: about as many new films are then shown as will be liked
@@ -56,13 +56,19 @@ class Watching(NamedTuple):
         watched: (movie rows, r + 1), F_i / P_ii, and the share of the likes that a film has, times
             the number of films rated.
         own: (movie rows,) P_ii, positive.
-        near: (movie rows, r), scaled for comparing films with each other, see `near_vectors`.
+        neighbours: (movie rows, n), rows of the films that most go with each,
+        correlation: (movie rows, n), and how much; see `neighbours.fit_neighbours`.
     """
 
     profiles: Array
     watched: Array
     own: Array
-    near: Array
+    neighbours: Indices
+    correlation: Array
+
+    def vectors(self, movie_idx: Indices) -> Array:
+        """F of some films, (n, r)."""
+        return self.watched[movie_idx, :-1] * self.own[movie_idx, None]
 
 
 def star_weights(rating: Array) -> Array:
@@ -77,7 +83,7 @@ def profile_of(watching: Watching, movie_idx: Indices, rating: Array) -> Array:
         watching: the model.
         movie_idx, rating: (n,) rows of the films, and their stars; may be empty.
     """
-    profile = star_weights(rating) @ _vectors(watching, movie_idx)
+    profile = star_weights(rating) @ watching.vectors(movie_idx)
     weight = POPULAR * SHORT / (SHORT + len(rating))
     return np.append(profile, np.float32(weight))
 
@@ -89,19 +95,14 @@ def added_to_profile(
     if profile[-1]:  # there was no history
         return profile_of(watching, movie_idx, rating)
     grown = profile.copy()
-    grown[:-1] += star_weights(rating) @ _vectors(watching, movie_idx)
+    grown[:-1] += star_weights(rating) @ watching.vectors(movie_idx)
     return grown
 
 
 def shares(watching: Watching, movie_idx: Indices, rating: Array, films: Indices) -> Array:
     """What each of n ratings, as in `profile_of`, adds to m films' being watched; (n, m)."""
-    vectors = _vectors(watching, movie_idx) @ watching.watched[films, :-1].T
+    vectors = watching.vectors(movie_idx) @ watching.watched[films, :-1].T
     return star_weights(rating)[:, None] * vectors
-
-
-def _vectors(watching: Watching, movie_idx: Indices) -> Array:
-    """F of some films, (n, r)."""
-    return watching.watched[movie_idx, :-1] * watching.own[movie_idx, None]
 
 
 def fit_watching(rows: Rows, users: int, attributes: Array, rank: int = RANK) -> Watching:
@@ -136,13 +137,13 @@ def fit_watching(rows: Rows, users: int, attributes: Array, rank: int = RANK) ->
     share = likes / max(likes.sum(), 1) * np.count_nonzero(likes)
     profiles = np.column_stack([history @ vectors, np.where(np.diff(history.indptr), 0, POPULAR)])
     watched = np.column_stack([vectors / own[:, None], share])
-    near = near_vectors(vectors, left.astype(np.float32))
-    found = Watching(profiles.astype(np.float32), watched.astype(np.float32), own, near)
+    alike = strongest_directions(history, DIRECTIONS)
+    nearest = fit_neighbours(history, alike[1] * np.sqrt(alike[0]))
+    found = Watching(profiles.astype(np.float32), watched.astype(np.float32), own, *nearest)
     rated = np.bincount(rows.movie_idx, minlength=movies) > 0
     if not rated.all():
         unrated = unwatched(found, rated, attributes, attributes[~rated])
-        for kept, array in zip(found[1:], unrated[1:], strict=True):
-            kept[~rated] = array
+        found.watched[~rated], found.own[~rated] = unrated.watched, unrated.own
     return found
 
 
@@ -180,8 +181,7 @@ def unwatched(
 ) -> Watching:
     """What films that nobody rates are taken for, by ridge regressions on their attributes.
 
-    As neighbours they come out modestly: attributes tell little of who watches a film together with
-    which, so that the regression leaves their vectors for comparison short.
+    They are nobody's neighbours, whom no rating speaks of.
 
     Args:
         watching: the model.
@@ -202,29 +202,9 @@ def unwatched(
     watched, liked = watching.watched[rated, :-1], watching.watched[rated, -1]
     # a film that is rated and never liked counts a little, or nothing would where nobody likes any
     vectors = NEW_SHARE * taken(watched, (liked + 0.01) ** NEW_WEIGHT)
-    near = taken(watching.near[rated], np.ones(len(inputs), np.float32))
     return watching._replace(
         watched=np.column_stack([vectors, np.zeros(len(new))]).astype(np.float32),
         own=np.full(len(new), own, np.float32),
-        near=near.astype(np.float32),
+        neighbours=np.zeros((len(new), watching.neighbours.shape[1]), np.int32),
+        correlation=np.zeros((len(new), watching.correlation.shape[1]), np.float32),
     )
-
-
-def near_vectors(movies: Array, diagonal: Array) -> Array:
-    """Films' vectors as they are compared with each other.
-
-    Scaled so that their product is a correlation: what the films have in common, as a share of what
-    each has. A film whose vector is short, since hardly anybody watches it, is damped, for its
-    direction is chance.
-
-    Args:
-        movies, diagonal: F (movie rows, r), and d (movie rows,).
-
-    Returns:
-        float32 (movie rows, r), each of a length below 1.
-    """
-    vectors = movies * np.sqrt(diagonal)[:, None]
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    watched = length[length > 0]
-    typical = float(np.median(watched)) if len(watched) else 1.0
-    return vectors / (length + RARE * typical)

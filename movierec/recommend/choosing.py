@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
 from movierec.errors import InputError
-from movierec.vectors import Vectors, top_k
+from movierec.vectors import top_k
 
 POOL = 5  # a draw chooses among this many times k films
 VARIED_POOL = 20  # a varied choice likewise
-SPREADS = 3.0  # spreads of the scores that full likeness counts
+SPREADS = 6.0  # of the scores that a likeness of 1 counts
 
 Scores = npt.NDArray[np.floating]
 Chosen = npt.NDArray[np.int64]
@@ -22,7 +24,7 @@ def choose(
     temperature: float = 0.0,
     seed: int | None = None,
     variety: float = 0.0,
-    unit_vectors: Vectors | None = None,
+    likeness: Callable[[int, Chosen], Scores] | None = None,
 ) -> Chosen:
     """Row numbers of k films, best first.
 
@@ -33,8 +35,7 @@ def choose(
             the best, the more adventurously the higher (1 is lively).
         seed: makes a draw repeatable.
         variety: 0 to 1: how much it counts against a film that it resembles those chosen before.
-        unit_vectors: (films, d) of length 1 or less, which say what resembles what; needed for
-            variety.
+        likeness: how alike a film and each of others are, by row numbers, (n,); needed for variety.
 
     Raises:
         InputError: k below 1, or another setting out of range.
@@ -60,20 +61,20 @@ def choose(
         values /= max(float(np.std(values)), 1e-6)
     if not variety:
         return pool[np.sort(np.argsort(-values)[:k])]
-    assert unit_vectors is not None
-    return pool[_varied(values, unit_vectors[pool], k, variety)]
+    assert likeness is not None
+    return pool[_varied(values, lambda film: likeness(pool[film], pool), k, variety)]
 
 
-def _varied(values: Scores, units: Vectors, k: int, variety: float) -> Chosen:
+def _varied(values: Scores, likeness: Callable[[int], Scores], k: int, variety: float) -> Chosen:
     """Positions of k films, each the best of what is left less its likeness to those chosen."""
     chosen: list[int] = []
-    likeness = np.full(len(values), 0.0)
+    alike = np.zeros(len(values))
     for _ in range(min(k, len(values))):
-        left = (1 - variety) * values - variety * SPREADS * likeness
+        left = (1 - variety) * values - variety * SPREADS * alike
         left[chosen] = -np.inf
         best = int(np.argmax(left))
         chosen.append(best)
-        likeness = np.maximum(likeness, units @ units[best])
+        alike = np.maximum(alike, likeness(best))
     return np.array(chosen)
 
 

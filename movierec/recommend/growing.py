@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +17,7 @@ from movierec.models.model import Model
 from movierec.models.newcomers import new_movies, new_user, updated_user
 from movierec.models.watching import added_to_profile, profile_of, unwatched
 from movierec.recommend.catalogue import Catalogue
-
-Array = npt.NDArray[np.float32]
-
+from movierec.vectors import Indices
 
 # what a recommender is made of, after it has grown
 Grown = tuple[Tables, Features, Model, npt.NDArray[np.bool_]]
@@ -46,7 +45,7 @@ def with_movies(catalogue: Catalogue, model: Model, movies: pd.DataFrame) -> Gro
     rated[old.movies.encode(catalogue.tables.ratings["movie_id"][catalogue.learned])] = True
     taken = unwatched(model.watching, rated, movie_attributes(old), attributes)
 
-    def grown(array: Array, values: npt.ArrayLike) -> Array:
+    def grown(array: npt.NDArray[Any], values: npt.ArrayLike) -> npt.NDArray[Any]:
         wider = _moved(array, old.movies, features.movies)
         wider[new] = values
         return wider
@@ -54,7 +53,8 @@ def with_movies(catalogue: Catalogue, model: Model, movies: pd.DataFrame) -> Gro
     watching = model.watching._replace(
         watched=grown(model.watching.watched, taken.watched),
         own=grown(model.watching.own, taken.own),
-        near=grown(model.watching.near, taken.near),
+        neighbours=grown(_renamed(model.watching.neighbours, old.movies, features.movies), 0),
+        correlation=grown(model.watching.correlation, 0.0),
     )
     newcomers = model.newcomers._replace(history=grown(model.newcomers.history, 0.0))
     films = grown(model.films, new_movies(newcomers, attributes))
@@ -109,11 +109,18 @@ def with_ratings(
     return tables, features, model._replace(users=vectors, watching=watching), learned
 
 
-def _moved(array: Array, old: IdVocabulary, new: IdVocabulary) -> Array:
+def _renamed(rows: Indices, old: IdVocabulary, new: IdVocabulary) -> Indices:
+    """Row numbers of one vocabulary as those of another that holds its ids; of no id, 0."""
+    names = np.zeros(len(old), np.int32)
+    names[old.used] = new.encode(old.ids[old.used])
+    return names[rows]
+
+
+def _moved(array: npt.NDArray[Any], old: IdVocabulary, new: IdVocabulary) -> npt.NDArray[Any]:
     """An array by the rows of one vocabulary as one by the rows of another that holds its ids.
 
     Rows without an id hold 0; in an array of numbers, which may be divided by, 1.
     """
-    wider = np.full((len(new), *array.shape[1:]), float(array.ndim == 1), dtype=np.float32)
+    wider = np.full((len(new), *array.shape[1:]), array.ndim == 1, dtype=array.dtype)
     wider[new.encode(old.ids[old.used])] = array[old.used]
     return wider

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import sparse
 
+from movierec.data.attributes import ALL, Which
 from movierec.data.features import Features
 from movierec.data.tables import Tables
 from movierec.errors import InputError
@@ -22,9 +22,9 @@ from movierec.recommend.choosing import check_choice, choose
 from movierec.recommend.growing import with_movies, with_ratings
 from movierec.recommend.people import Person, told_attributes
 from movierec.recommend.reasons import because, explain, shared
-from movierec.recommend.resemblance import KNOWN, near_vectors, title_rows
+from movierec.recommend.resemblance import Resemblance
 from movierec.recommend.scorer import Scorer, join_scores
-from movierec.vectors import Vectors, top_k
+from movierec.vectors import top_k
 
 FANS = 20  # people asked in `also_liked`
 FANS_LIKING = 0.2  # of `scorer.LIKING` there, where it is what goes with a film that counts
@@ -238,13 +238,14 @@ class Recommender(Catalogue):
     ) -> pd.DataFrame:
         """The films most like a film, without the film itself.
 
-        Films are alike that are watched by the same people, and a little those that share genres,
-        years or words of the title.
+        Films are alike that are watched by the same people, all else that these watch considered,
+        the more so if they share genres and years; and a little those that share these, or words
+        of the title, alone.
 
         Args and raises as in `for_user`.
 
         Returns:
-            `movie_id`, `title`, `year`, `genres`, `score` (likeness: 1 for the same at most), as
+            `movie_id`, `title`, `year`, `genres`, `score` (likeness, see `likeness`), as
             in `for_user`.
         """
         movie_idx = int(self.features.movies.encode([movie_id])[0])
@@ -429,19 +430,13 @@ class Recommender(Catalogue):
         """
         return Recommender(*with_ratings(self, self.model, ratings, users))
 
-    @cached_property
-    def near(self) -> Vectors:
-        """Films' vectors as they are compared with each other, of length 1 or less."""
-        return near_vectors(self.features, self.model.watching)
-
-    def likeness(self, movie_idx: int) -> npt.NDArray[np.float32]:
-        """How alike a film and every other are, float32 (movie rows,), 1 for the same at most."""
-        titles = self._titles @ self._titles[movie_idx]
-        return self.near @ self.near[movie_idx] + KNOWN * titles
+    def likeness(self, movie_idx: int, others: Which = ALL) -> npt.NDArray[np.float32]:
+        """How alike a film and others are, by row; see `Resemblance.likeness`."""
+        return self._resemblance.likeness(movie_idx, others)
 
     @cached_property
-    def _titles(self) -> sparse.csr_array:
-        return title_rows(self.features)
+    def _resemblance(self) -> Resemblance:
+        return Resemblance(self.features, self.model.watching)
 
     def _someone(self, user: int | Person) -> Person:
         return user if isinstance(user, Person) else self.person(user)
@@ -468,4 +463,4 @@ class Recommender(Catalogue):
             kept = self.features.movies.encode(np.atleast_1d(among))
             allowed[np.setdiff1d(np.arange(len(allowed)), kept)] = -np.inf
         allowed[left_out] = -np.inf
-        return choose(allowed, k, temperature, seed, variety, self.near)
+        return choose(allowed, k, temperature, seed, variety, self.likeness)

@@ -3,25 +3,54 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
-from movierec.data.attributes import movie_attributes
+from movierec.data.attributes import ALL, Which, movie_attributes
 from movierec.data.features import Features
 from movierec.models.watching import Watching
-from movierec.vectors import Vectors, unit_rows
+from movierec.vectors import unit_rows
 
-KNOWN = 0.03  # of genres and year, and of the title, beside what is watched together
+KNOWN = 0.01  # of genres and year where nobody has watched both films
+TITLE = 0.02  # of the title
 
 
-def near_vectors(features: Features, watching: Watching) -> Vectors:
-    """Films' vectors as they are compared: what is watched together, and genres and year.
+class Resemblance:
+    """How alike films are.
 
-    Returns:
-        float32 (movie rows, r + attributes), of length 1, or less for rare films.
+    With c the correlation of who watches one film and who the other, all else that they watch
+    considered, g the cosine of genres and years, and t that of the titles' words, films are alike
+    by c (1 + g) + KNOWN g + TITLE t. So a film of another kind and time, which the same people
+    watch because it is famous, counts little.
+
+    Args:
+        features: the encodings.
+        watching: whose `neighbours` have a correlation; that of other films is taken for 0.
     """
+
+    def __init__(self, features: Features, watching: Watching) -> None:
+        self.watching = watching
+        self.known = known_vectors(features)
+        self.titles = title_rows(features)
+
+    def likeness(self, movie_idx: int, others: Which = ALL) -> npt.NDArray[np.float32]:
+        """How alike a film and others are, float32 (others,); 0 for nothing in common.
+
+        Args:
+            movie_idx: the film's row.
+            others: rows of others; all.
+        """
+        watched = np.zeros(len(self.known), np.float32)
+        watched[self.watching.neighbours[movie_idx]] = self.watching.correlation[movie_idx]
+        known = self.known[others] @ self.known[movie_idx]
+        titles = self.titles[others] @ self.titles[movie_idx].toarray()
+        return watched[others] * (1 + known) + KNOWN * known + TITLE * titles
+
+
+def known_vectors(features: Features) -> npt.NDArray[np.float32]:
+    """What sets a film's genres and year apart from the mean; (movie rows, b), of length 1."""
     known = movie_attributes(features)
-    known = unit_rows(known - known[features.movies.used].mean(axis=0))
-    return np.concatenate([watching.near, np.sqrt(KNOWN) * known], axis=1)
+    return unit_rows(known - known[features.movies.used].mean(axis=0))
 
 
 def title_rows(features: Features) -> sparse.csr_array:

@@ -66,7 +66,8 @@ NARROWER: dict[str, set[str]] = {
     "models.factors": {"models.posterior", "models.ridge", "vectors"},
     "models.posterior": set(),
     "models.ridge": set(),
-    "models.watching": {"vectors"},
+    "models.watching": {"models.neighbours", "vectors"},
+    "models.neighbours": set(),
     "models.newcomers": {"models.factors", "models.ridge", "vectors"},
     "recommend.scorer": {"errors", "models.model", "vectors"},  # row numbers only
     "recommend.catalogue": {"data.features", "data.tables", "data.titles", "errors"},

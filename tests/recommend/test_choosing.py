@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,11 @@ from movierec.recommend.choosing import POOL, choose
 from movierec.vectors import unit_rows
 
 SCORES = np.array([3, -np.inf, 5, 4, 1, 2], dtype=np.float32)
+
+
+def by(units: np.ndarray) -> Callable[[int, np.ndarray], np.ndarray]:
+    """Likeness as the product of vectors."""
+    return lambda film, others: units[others] @ units[film]
 
 
 def test_plain_choice_is_the_best_and_leaves_out_what_may_not_be_chosen():
@@ -33,7 +40,7 @@ def test_variety_spreads_a_list_over_what_is_unlike():
     scores = (10 - 3 * kind + np.tile(np.linspace(1, 0, 10), 3)).astype(np.float32)
     units = unit_rows(np.eye(3, dtype=np.float32)[kind])
     assert set(kind[choose(scores, 5)]) == {0}
-    varied = choose(scores, 5, variety=0.8, unit_vectors=units)
+    varied = choose(scores, 5, variety=0.8, likeness=by(units))
     assert set(kind[varied]) == {0, 1, 2}
     assert varied[0] == choose(scores, 1)[0]  # the best comes first all the same
     assert len(set(varied.tolist())) == 5
@@ -42,21 +49,21 @@ def test_variety_spreads_a_list_over_what_is_unlike():
 @pytest.mark.parametrize("variety", [0.0, 0.5, 1.0])
 def test_no_film_is_chosen_twice(variety):
     units = unit_rows(np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32))
-    films = choose(np.arange(60, dtype=np.float32), 8, variety=variety, unit_vectors=units)
+    films = choose(np.arange(60, dtype=np.float32), 8, variety=variety, likeness=by(units))
     assert len(set(films.tolist())) == 8
 
 
 def test_variety_goes_with_a_draw():
     scores = np.arange(60, dtype=np.float32)
     units = unit_rows(np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32))
-    first, again = (choose(scores, 6, 1.0, 3, 0.5, units) for _ in range(2))
-    assert first.tolist() == again.tolist() != choose(scores, 6, 1.0, 4, 0.5, units).tolist()
+    first, again = (choose(scores, 6, 1.0, 3, 0.5, by(units)) for _ in range(2))
+    assert first.tolist() == again.tolist() != choose(scores, 6, 1.0, 4, 0.5, by(units)).tolist()
 
 
 @pytest.mark.parametrize("settings", [{}, {"temperature": 1.0}, {"variety": 0.5}])
 def test_where_nothing_may_be_chosen_nothing_is(settings):
     units = np.eye(3, dtype=np.float32)
-    assert choose(np.full(3, -np.inf), 2, unit_vectors=units, **settings).tolist() == []
+    assert choose(np.full(3, -np.inf), 2, likeness=by(units), **settings).tolist() == []
 
 
 @pytest.mark.parametrize(
@@ -91,7 +98,7 @@ def test_choice_does_not_depend_on_the_unit_of_the_scores(setting):
     rng = np.random.default_rng(1)
     scores, units = rng.normal(size=60), rng.normal(size=(60, 3))
     units /= np.linalg.norm(units, axis=1, keepdims=True)
-    asked = setting | {"seed": 4, "unit_vectors": units}
+    asked = setting | {"seed": 4, "likeness": by(units)}
     found = [choose(scores * unit, 4, **asked).tolist() for unit in (0.001, 1.0, 1000.0)]
     assert found[0] == found[1] == found[2]
 
@@ -101,7 +108,7 @@ def test_variety_looks_further_than_a_draw_does():
     scores = np.linspace(1.0, 0.99, 40)
     units = np.tile([1.0, 0.0], (40, 1))
     units[15] = [0.0, 1.0]
-    assert choose(scores, 2, variety=1.0, unit_vectors=units).tolist() == [0, 15]
+    assert choose(scores, 2, variety=1.0, likeness=by(units)).tolist() == [0, 15]
     drawn = {int(film) for seed in range(50) for film in choose(scores, 2, 5.0, seed)}
     assert drawn <= set(range(10))
     assert len(drawn) > 5
@@ -111,8 +118,8 @@ def test_varied_draw_at_next_to_no_temperature_is_the_varied_choice():
     rng = np.random.default_rng(2)
     scores, units = rng.normal(size=60), rng.normal(size=(60, 3))
     units /= np.linalg.norm(units, axis=1, keepdims=True)
-    varied = choose(scores, 5, variety=0.5, unit_vectors=units).tolist()
-    assert choose(scores, 5, 1e-9, 0, 0.5, units).tolist() == varied
+    varied = choose(scores, 5, variety=0.5, likeness=by(units)).tolist()
+    assert choose(scores, 5, 1e-9, 0, 0.5, by(units)).tolist() == varied
     assert varied != choose(scores, 5).tolist()
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from worlds import drawn_model, write_drawn_run
 
+from movierec.data.attributes import movie_attributes
 from movierec.data.features import Features
 from movierec.data.tables import AGE_BAND_NAMES, AGE_BANDS
 from movierec.errors import InputError
@@ -21,7 +22,7 @@ from movierec.runs import Run
 WEIGHT = {1: 0.5, 2: 0.6, 3: 0.8, 4: 1.0, 5: 1.1}  # of stars in a history
 FILMS = list(range(2, 50, 2))  # a film's id is its row
 PEOPLE = list(range(3, 93, 3))  # a person's id is three times their row
-KNOWN = 0.03
+KNOWN, TITLE = 0.01, 0.02
 COLUMNS = ["movie_id", "title", "year", "genres", "score", "predicted"]
 
 # --- a second implementation ---------------------------------------------------------------------
@@ -117,8 +118,7 @@ def test_draws_and_variety_depend_on_what_they_should(drawn_run):
     assert varied != plain["movie_id"].tolist()
 
     def likeness(films: list[int]) -> float:
-        near = rec.near[films]
-        return float((near @ near.T)[~np.eye(len(films), dtype=bool)].mean())
+        return float(np.mean([rec.likeness(a)[[b for b in films if b != a]] for a in films]))
 
     assert likeness(varied) < likeness(plain["movie_id"].tolist())
     for mode in (rec.similar, rec.also_liked):
@@ -235,13 +235,20 @@ def test_similar_films_are_near_and_share_rare_words(drawn_run):
         length = math.sqrt(sum(weight**2 for weight in found.values()))
         return {word: weight / length for word, weight in found.items()}
 
+    kinds = movie_attributes(rec.features).astype(float)
+    kinds -= kinds[FILMS].mean(axis=0)
+    kinds /= np.linalg.norm(kinds, axis=1, keepdims=True)
+    watching = rec.model.watching
+    together = np.zeros((49, 49))
+    np.put_along_axis(together, watching.neighbours, watching.correlation, axis=1)
     for film in (2, 14, 48):
         expected = {}
         own = weights(film)
         for other in FILMS:
-            near = float(rec.near[film].astype(float) @ rec.near[other])
+            known = float(kinds[film] @ kinds[other])
+            near = together[film, other] * (1 + known) + KNOWN * known
             others = weights(other)
-            near += KNOWN * sum(own[word] * others.get(word, 0.0) for word in own)
+            near += TITLE * sum(own[word] * others.get(word, 0.0) for word in own)
             if other != film:
                 expected[other] = near
         check(rec.similar(film), expected, 10)
@@ -465,7 +472,8 @@ def test_groups_of_nobody_and_other_ways_to_join_are_refused(drawn_run):
         ("watching", "profiles", "users' profiles"),
         ("watching", "watched", "films' profiles"),
         ("watching", "own", "films' own weights"),
-        ("watching", "near", "films' neighbours"),
+        ("watching", "neighbours", "films' neighbours"),
+        ("watching", "correlation", "neighbours' correlations"),
         ("newcomers", "history", "users' history"),
         ("newcomers", "tower", "users' tower"),
         ("newcomers", "covariance", "covariances"),
@@ -484,6 +492,16 @@ def test_model_of_another_shape_is_refused(drawn_run, part, name, kind, cut):
         Recommender(rec.tables, rec.features, model)
     if cut == np.s_[1:]:
         assert f"the {kind} have shape" in str(refused.value)
+
+
+@pytest.mark.parametrize("row", [-1, 49])
+def test_neighbours_that_are_no_films_are_refused(drawn_run, row):
+    rec = drawn_run.recommender
+    rows = rec.model.watching.neighbours.copy()
+    rows[3, 1] = row
+    watching = rec.model.watching._replace(neighbours=rows)
+    with pytest.raises(InputError, match="rows that are none of the 49"):
+        Recommender(rec.tables, rec.features, rec.model._replace(watching=watching))
 
 
 def test_growing_gives_another_recommender(drawn_run):

@@ -1,4 +1,4 @@
-"""Which films resemble each other, against the formulas written out film by film."""
+"""Titles as they are compared, against the formula written out film by film."""
 
 from __future__ import annotations
 
@@ -7,32 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from movierec.data.attributes import movie_attributes
 from movierec.data.features import Features
 from movierec.data.tables import Tables
-from movierec.recommend.resemblance import near_vectors, title_rows
-
-KNOWN = 0.03  # weight of genres and year, and of the title, beside what is watched together
-
-
-def cosine(a: np.ndarray, b: np.ndarray) -> float:
-    return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
-
-
-def test_what_is_watched_together_counts_and_a_little_what_films_are(drawn_run):
-    """Genres and year count by the cosine of what sets films apart from the mean of all films."""
-    rec = drawn_run.recommender
-    near = near_vectors(rec.features, rec.model.watching)
-    known = movie_attributes(rec.features).astype(float)
-    ids = drawn_run.tables.movies["movie_id"].to_numpy()
-    known = known - known[ids].mean(axis=0)
-    watched = rec.model.watching.near
-    for first in (2, 14, 16):
-        for second in (2, 6, 20, 48):
-            expected = watched[first] @ watched[second] + KNOWN * cosine(
-                known[first], known[second]
-            )
-            assert near[first] @ near[second] == pytest.approx(expected, abs=1e-5)
+from movierec.recommend.resemblance import title_rows
 
 
 @pytest.mark.parametrize(
