@@ -92,7 +92,7 @@ def find_movies(movies: pd.DataFrame, text: str, k: int = 10) -> pd.DataFrame:
     text = text[:LONGEST]
     year = YEAR.search(text)
     wanted = plain_title(text)
-    titles = [plain_of_film(title) for title in movies["title"]]
+    titles = [plain_of_film(title) for title in movies["title"].to_numpy(object)]
     whole = process.cdist([wanted], titles, scorer=fuzz.token_sort_ratio)[0]
     part = process.cdist([wanted], titles, scorer=fuzz.partial_ratio)[0]
     words = process.cdist([wanted], titles, scorer=fuzz.token_set_ratio)[0]
@@ -104,6 +104,8 @@ def find_movies(movies: pd.DataFrame, text: str, k: int = 10) -> pd.DataFrame:
     found["score"] += 5.0 * pd.Series(titles, index=movies.index).eq(wanted)  # before its sequels
     if year:
         found["score"] += 5.0 * movies["year"].eq(int(year[1])).fillna(False)
+    least = found["score"].nlargest(k).min()  # before all are sorted by their titles
+    found = found[found["score"] >= least]
     # "matrix" is a part of "The Matrix" and of its sequels, but nearest to the first as a whole
     found = found.sort_values(["score", "whole", "title"], ascending=[False, False, True]).head(k)
     found = found.drop(columns="whole").reset_index(drop=True)
