@@ -99,7 +99,8 @@ def _lines(content: bytes) -> tuple[list[Line], int]:
         raise InputError("the file is no text; expected a table with titles and stars, as CSV")
     head, _, _ = text.partition("\n")
     separator = max(",;\t", key=head.count)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    # strict: a quote that is not closed would swallow all lines after it
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     lines: list[Line] = []
     skipped = 0
     try:

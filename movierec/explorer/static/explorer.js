@@ -821,7 +821,7 @@ export function mount(root, transport, words) {
   });
   refresh();
   show("rate");
-  draw();
+  setTimeout(() => { if (!answer) draw(); }); // where the first answer came with the page, it is drawn by now
   return {
     set: (next) => { const view = state.view; state = { ...copy(EMPTY), lang: state.lang, theme: state.theme, ...next }; if (state.view !== view) answer = null; draw(); refresh(); },
     end: () => { live.abort(); asking?.abort(); clearTimeout(retry); clearTimeout(gathering); },
