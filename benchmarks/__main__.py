@@ -391,19 +391,26 @@ def soak(
     from benchmarks import soak as soaking
 
     account = soaking.soak(run_dir, visitors, minutes, pause)
-    seconds = sorted(account.seconds)
+    seconds, stars = sorted(account.seconds), sorted(account.stars)
     row: Row = {
         "actions": len(seconds),
         "median": seconds[len(seconds) // 2],
         "p95": seconds[int(0.95 * len(seconds))],
+        "star": stars[int(0.95 * len(stars))],
+        "cpu": 1000 * sum(account.server) / len(seconds),
+        "own": 1000 * account.visitors / len(seconds),
         "first": account.memory[1][1],
         "last": account.memory[-1][1],
         "wrong": len(account.wrong),
     }
     columns = {"actions": "actions", "median": "median, s", "p95": "95 % within, s"}
-    columns |= {"first": "MiB at first", "last": "MiB at last", "wrong": "errors"}
+    columns |= {"star": "of stars", "cpu": "server's ms an action", "own": "visitors' ms"}
+    columns |= {"first": "MiB at first", "last": "at last", "wrong": "errors"}
     title = f"{visitors} visitors for {minutes:g} minutes, {run_dir}"
     report("soak", title, columns, {"the page": [row]}, settings["out"], CONSOLE)
+    CONSOLE.print("each process, s:", ", ".join(f"{each:.1f}" for each in account.server))
+    for since, whole, own, load in account.memory:
+        CONSOLE.print(f"{since:5.0f} s: {whole:.0f} MiB, {own:.0f} of no file, load {load:.1f}")
     if account.wrong:
         raise click.ClickException("\n".join(account.wrong[:5]))
 

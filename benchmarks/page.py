@@ -102,7 +102,7 @@ def pictures(run_dir: Path, folder: Path) -> list[Path]:
         path = folder / f"{name}.png"
         page.screenshot(path=path)
         with Image.open(path) as picture:
-            picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+            picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
         written.append(path)
 
     with served(run_dir) as site, browser() as own:

@@ -1,23 +1,25 @@
-"""Visitors who act at random for a while, as their pages would; the server's memory and errors."""
+"""Visitors who act at random for a while, as their pages would; the server's work and memory.
+
+All of them are one process of plain sockets, which takes a small part of what the server does.
+"""
 
 from __future__ import annotations
 
-import http.client
+import asyncio
 import json
+import os
 import random
-import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import psutil
-
 from benchmarks.serving import Served, served
 
 PATIENCE = 60.0  # seconds for an answer
 TYPED = ("star", "the", "love", "1995", "zzz", "Amélie", "<b>", "king")
+MOST_TOLD = 60  # stars of a visitor, who then begins anew
 
 
 @dataclass
@@ -25,66 +27,100 @@ class Account:
     """What a soak saw.
 
     Attributes:
-        seconds: of each answer.
+        stars: seconds until the list that came of a star, of each.
+        seconds: of each action.
         wrong: what went wrong.
-        memory: MiB of the server and all its processes (shared memory once), after so many seconds.
+        memory: after so many seconds, MiB of the server and all its processes, see `memory`, and
+            the machine's load.
+        server: seconds of the processor that each process of the server took.
+        visitors: what the visitors took themselves.
     """
 
+    stars: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
-    memory: list[tuple[float, float]] = field(default_factory=list)
+    memory: list[tuple[float, float, float, float]] = field(default_factory=list)
+    server: list[float] = field(default_factory=list)
+    visitors: float = 0.0
 
 
 class Visitor:
     """A page without a browser: a connection, what was told, and the next question."""
 
     def __init__(self, site: Served, seed: int) -> None:
-        address = urlsplit(site.url)
-        self.random, self.told = random.Random(seed), dict[str, float]()
-        self._door = http.client.HTTPConnection(address.netloc, timeout=PATIENCE)
+        self._address = urlsplit(site.url)
         self._client = f"10.0.{seed // 250}.{seed % 250 + 1}"  # each is somebody of their own
-        self.about = self.ask("about", {})
-        self.list = self.ask("for-new-user", {"ask": 3})
+        self.random, self.told = random.Random(seed), dict[str, float]()
+        self.about: Any = None
+        self.list: Any = None
 
-    def ask(self, name: str, question: dict[str, Any]) -> Any:
-        headers = {"Content-Type": "application/json", "X-Forwarded-For": self._client}
-        self._door.request("POST", f"/api/v1/{name}", json.dumps(question), headers)
-        answer = self._door.getresponse()
-        content = answer.read()
-        if answer.status != 200:
-            raise RuntimeError(f"{name}: {answer.status} {content[:300]!r}")
-        return json.loads(content)
+    async def come(self) -> None:
+        address = self._address
+        self._read, self._write = await asyncio.open_connection(address.hostname, address.port)
+        self.about = await self.ask("about", {})
+        self.list = await self.ask("for-new-user", {"ask": 3})
 
-    def act(self) -> None:
-        """What somebody does next; mostly, give stars."""
+    async def ask(self, name: str, question: dict[str, Any]) -> Any:
+        content = json.dumps(question).encode()
+        head = (
+            f"POST /api/v1/{name} HTTP/1.1\r\nHost: {self._address.netloc}\r\n"
+            f"Content-Type: application/json\r\nX-Forwarded-For: {self._client}\r\n"
+            f"Content-Length: {len(content)}\r\n\r\n"
+        )
+        self._write.write(head.encode() + content)
+        async with asyncio.timeout(PATIENCE):
+            answer = (await self._read.readuntil(b"\r\n\r\n")).decode().lower()
+            length = int(answer.split("content-length: ")[1].split("\r\n")[0])
+            said = await self._read.readexactly(length)
+        if not answer.startswith("http/1.1 200"):
+            raise RuntimeError(f"{name}: {answer.splitlines()[0]} {said[:300]!r}")
+        return json.loads(said)
+
+    async def act(self) -> bool:
+        """What somebody does next: mostly, give stars. Whether it was that."""
         films = self.list["ask"] or self.list["films"]
         film = self.random.choice(films or [{"movie_id": 1}])["movie_id"]
-        match self.random.choice(["star"] * 6 + ["film", "find", "tune", "together"]):
+        done = self.random.choice(["star"] * 6 + ["film", "find", "tune", "together"])
+        match done:
             case "star":
                 self.told[str(film)] = self.random.choice(self.about["stars"])
-                self.list = self.ask("for-new-user", {"ratings": self.told, "ask": 3})
+                self.list = await self.ask("for-new-user", {"ratings": self.told, "ask": 3})
             case "film":
-                self.ask("explain", {"ratings": self.told, "movie_id": film})
-                self.ask("similar", {"movie_id": film, "k": 6})
+                await self.ask("explain", {"ratings": self.told, "movie_id": film})
+                await self.ask("similar", {"movie_id": film, "k": 6})
             case "find":
-                self.ask("find", {"text": self.random.choice(TYPED)})
+                await self.ask("find", {"text": self.random.choice(TYPED)})
             case "tune":
                 genres = [self.random.choice(self.about["genres"])]
                 settings = {"genres": genres, "variety": self.random.random()}
-                self.ask("for-new-user", {"ratings": self.told, "ask": 3} | settings)
+                await self.ask("for-new-user", {"ratings": self.told, "ask": 3} | settings)
             case "together":
-                self.ask("for-group", {"people": [{"ratings": self.told}, {"ratings": {}}]})
+                await self.ask("for-group", {"people": [{"ratings": self.told}, {"ratings": {}}]})
+        if len(self.told) > MOST_TOLD:
+            self.told.clear()
+        return done == "star"
 
 
-def memory(page: Served) -> float:
-    """MiB of the server and its processes; what several share counts once."""
-    total = 0
+def memory(page: Served) -> tuple[float, float]:
+    """MiB of the server and its processes, and those of them that are no file's.
+
+    What several share counts once. Of libraries, that is among all that the machine runs, so that
+    the first changes when another program begins or ends.
+    """
+    whole = own = 0
     for process in page.family():
         try:
-            total += process.memory_full_info().pss
-        except psutil.NoSuchProcess:
+            lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()[1:]
+        except OSError:
             continue  # it ended just now
-    return total / 2**20
+        told = {name: int(size.split()[0]) for name, size in (line.split(":") for line in lines)}
+        whole, own = whole + told["Pss"], own + told["Pss_Anon"]
+    return whole / 1024, own / 1024
+
+
+def taken(page: Served) -> dict[int, float]:
+    """Seconds of the processor that each process of the server took so far, by its number."""
+    return {process.pid: sum(process.cpu_times()[:2]) for process in page.family()}
 
 
 def soak(run_dir: Path, visitors: int, minutes: float, pause: float = 2.0) -> Account:
@@ -98,32 +134,38 @@ def soak(run_dir: Path, visitors: int, minutes: float, pause: float = 2.0) -> Ac
     """
     account = Account()
     with served(run_dir) as page:
-        account.memory.append((0.0, memory(page)))
-        until = time.monotonic() + 60 * minutes
-
-        def visit(seed: int) -> None:
-            try:
-                me = Visitor(page, seed)
-                time.sleep(me.random.random() * pause)
-                while time.monotonic() < until:
-                    began = time.monotonic()
-                    me.act()
-                    account.seconds.append(time.monotonic() - began)
-                    time.sleep(me.random.expovariate(1 / pause))
-                    if len(me.told) > 60:
-                        me.told.clear()
-            except Exception as error:  # told at the end, with the others'
-                account.wrong.append(f"{type(error).__name__}: {error}")
-
-        threads = [threading.Thread(target=visit, args=(seed,)) for seed in range(visitors)]
-        for thread in threads:
-            thread.start()
-        began = time.monotonic()
-        while time.monotonic() < until and any(thread.is_alive() for thread in threads):
-            time.sleep(60 * minutes / 20)
-            account.memory.append((time.monotonic() - began, memory(page)))
-        for thread in threads:
-            thread.join()
+        asyncio.run(_visits(page, account, visitors, 60 * minutes, pause))
         if "Traceback" in page.said():
             account.wrong.append(page.said())
     return account
+
+
+async def _visits(
+    page: Served, account: Account, visitors: int, seconds: float, pause: float
+) -> None:
+    began, own, theirs = time.monotonic(), time.process_time(), taken(page)
+
+    async def visit(seed: int) -> None:
+        me = Visitor(page, seed)
+        try:
+            await me.come()
+            await asyncio.sleep(me.random.random() * pause)
+            while time.monotonic() < began + seconds:
+                since = time.monotonic()
+                star = await me.act()
+                account.seconds.append(time.monotonic() - since)
+                if star:
+                    account.stars.append(account.seconds[-1])
+                await asyncio.sleep(me.random.expovariate(1 / pause))
+        except Exception as error:  # told at the end, with the others'
+            account.wrong.append(f"{type(error).__name__}: {error}")
+
+    async def watch() -> None:
+        while (passed := time.monotonic() - began) < seconds:
+            account.memory.append((passed, *memory(page), os.getloadavg()[0]))
+            await asyncio.sleep(min(60.0, seconds / 20))
+
+    await asyncio.gather(watch(), *map(visit, range(visitors)))
+    account.memory.append((time.monotonic() - began, *memory(page), os.getloadavg()[0]))
+    account.visitors = time.process_time() - own
+    account.server = sorted(now - theirs.get(pid, 0) for pid, now in taken(page).items())

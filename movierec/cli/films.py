@@ -174,11 +174,9 @@ def read_ratings(recommender: Recommender, path: Path) -> dict[int, float]:
         near = "; ".join(f"{film} {recommender.title(film)}" for film in films)
         said = f"line {line.number}, {line.title}, may be {near}: name it with --rate ID=STARS"
         print(printable(f"movierec: {said}"), file=sys.stderr)
-    print(
-        f"movierec: {len(history.ratings):,} films found in {path.name}, {len(history.missing):,} "
-        f"are not in the data, {history.skipped:,} lines have no stars or are no films",
-        file=sys.stderr,
-    )
+    said = f"films found: {len(history.ratings):,}; not in the data: {len(history.missing):,}"
+    said += f"; lines without stars, or that are no films: {history.skipped:,}"
+    print(printable(f"movierec: {path.name}: {said}"), file=sys.stderr)
     return history.ratings
 
 

@@ -96,6 +96,8 @@ def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
     """
     # before NumPy is loaded: the workers share the cores, and one person's list gains by no threads
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    # and no huge pages: the system goes on to make some for hours, each once for every worker
+    os.environ |= {"NUMPY_MADVISE_HUGEPAGE": "0", "ARROW_DEFAULT_MEMORY_POOL": "system"}
     from movierec.page.serve import is_loopback, serve
     from movierec.posters.settings import settings as chosen
 

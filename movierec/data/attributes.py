@@ -50,7 +50,8 @@ def encode_people(
         table = np.eye(size, dtype=np.float32)
         if codes is None:
             codes_of_all = features.user_fields[field][features.users.used]
-            blocks.append(np.tile(table[codes_of_all].mean(axis=0), (n, 1)))
+            count = np.bincount(codes_of_all, minlength=size)
+            blocks.append(np.tile(count / len(codes_of_all), (n, 1)))
         else:
             blocks.append(table[np.atleast_1d(codes)])
     return (SCALE * np.concatenate(blocks, axis=1)).astype(np.float32)

@@ -19,7 +19,7 @@ import pandas as pd
 from rapidfuzz import fuzz, process
 
 from movierec.data.tables import YEAR
-from movierec.data.titles import LEADING, plain_title, title_forms
+from movierec.data.titles import LEADING, plain_of_film, plain_title, title_forms
 from movierec.errors import InputError, one_line
 
 LARGEST = 2**21  # bytes of a file; a line takes some 70
@@ -99,7 +99,8 @@ def _lines(content: bytes) -> tuple[list[Line], int]:
         raise InputError("the file is no text; expected a table with titles and stars, as CSV")
     head, _, _ = text.partition("\n")
     separator = max(",;\t", key=head.count)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    # strict: a quote that is not closed would swallow all lines after it
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     lines: list[Line] = []
     skipped = 0
     try:
@@ -190,15 +191,15 @@ def _matched(
     called: dict[str, list[int]] = defaultdict(list)  # rows of the table by plain title
     by_year: dict[int | None, dict[int, str]] = defaultdict(dict)
     for row, title in enumerate(movies["title"]):
-        for form in {_bare(form) for form in title_forms(title)}:
+        for form in {_bare(plain_of_film(form)) for form in title_forms(title)}:
             called[form].append(row)
-        by_year[years[row]][row] = plain_title(title)
+        by_year[years[row]][row] = plain_of_film(title)
     found: dict[int, float] = {}
     doubtful: list[tuple[Line, list[int]]] = []
     missing: list[Line] = []
     compared: dict[tuple[str, int | None], list[int]] = {}
     for line in lines:
-        same = called.get(_bare(line.title), [])
+        same = called.get(_bare(plain_title(line.title)), [])
         near = [row for row in same if _near(line.year, years[row])]
         exact = [row for row in near if years[row] == line.year]
         sure = exact if len(exact) == 1 else near
@@ -218,9 +219,9 @@ def _matched(
     return History(found, doubtful, missing, skipped)
 
 
-def _bare(title: str) -> str:
-    """A title as it is compared, without its article."""
-    return LEADING.sub("", plain_title(title))
+def _bare(plain: str) -> str:
+    """A plain title without its article."""
+    return LEADING.sub("", plain)
 
 
 def _near(first: int | None, second: int | None) -> bool:

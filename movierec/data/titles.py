@@ -37,7 +37,6 @@ def _article_in_front(text: str) -> str:
     return f"{match[2]}{space}{match[1]}{match[3] or ''}"
 
 
-@lru_cache(maxsize=2**18)  # all titles of the largest data set, and what is typed
 def plain_title(title: str) -> str:
     """A title as it is compared: no accents, no case, no year, its article in front.
 
@@ -48,6 +47,10 @@ def plain_title(title: str) -> str:
     text = _article_in_front(YEAR.sub("", title).strip())
     text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return " ".join(re.sub(r"[^\w\s]", " ", text.casefold()).split())
+
+
+# of titles of the data, of which the largest set has a third; what is typed is not kept
+plain_of_film = lru_cache(maxsize=2**18)(plain_title)
 
 
 def title_forms(title: str) -> list[str]:
@@ -89,7 +92,7 @@ def find_movies(movies: pd.DataFrame, text: str, k: int = 10) -> pd.DataFrame:
     text = text[:LONGEST]
     year = YEAR.search(text)
     wanted = plain_title(text)
-    titles = [plain_title(title) for title in movies["title"]]
+    titles = [plain_of_film(title) for title in movies["title"].to_numpy(object)]
     whole = process.cdist([wanted], titles, scorer=fuzz.token_sort_ratio)[0]
     part = process.cdist([wanted], titles, scorer=fuzz.partial_ratio)[0]
     words = process.cdist([wanted], titles, scorer=fuzz.token_set_ratio)[0]
@@ -101,6 +104,8 @@ def find_movies(movies: pd.DataFrame, text: str, k: int = 10) -> pd.DataFrame:
     found["score"] += 5.0 * pd.Series(titles, index=movies.index).eq(wanted)  # before its sequels
     if year:
         found["score"] += 5.0 * movies["year"].eq(int(year[1])).fillna(False)
+    least = found["score"].nlargest(k).min()  # before all are sorted by their titles
+    found = found[found["score"] >= least]
     # "matrix" is a part of "The Matrix" and of its sequels, but nearest to the first as a whole
     found = found.sort_values(["score", "whole", "title"], ascending=[False, False, True]).head(k)
     found = found.drop(columns="whole").reset_index(drop=True)

@@ -123,11 +123,10 @@ def interview(
     likely = likely[: int(asking.is_film.sum())]
     vectors = asking.films[:, :-2]  # (movie rows, d)
     met = vectors[likely[:MET]]  # (m, d)
-    weight = chance[likely[:MET]] / max(chance[likely[:MET]].sum(), 1e-12)
-    weighed = ((met * weight[:, None]).T @ met).astype(np.float32)  # (d, d)
+    weight = (chance[likely[:MET]] / max(chance[likely[:MET]].sum(), 1e-12)).astype(np.float32)
+    weighed = (met * weight[:, None]).T @ met  # (d, d)
     left = left_to_learn(asking.newcomers, asking.films, rated).astype(np.float32)
-    nothing = left_to_learn(asking.newcomers, asking.films, rated[:0])
-    before = max(float(np.sum(nothing * weighed)), 1e-12)
+    before = max(float(np.sum(asking.newcomers.covariance[0] * weighed)), 1e-12)  # of no ratings
     known = min(max(1 - float(np.sum(left * weighed)) / before, 0.0), 1.0)
 
     free = np.ones(len(chance), np.bool_)

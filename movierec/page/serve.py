@@ -1,4 +1,4 @@
-"""The page's processes: one socket, and several workers that share the loaded run.
+"""The page's processes: one address, and several workers that share the loaded run.
 
 The run is loaded once and the workers are forked, so that what they only read is in memory once. A
 worker that dies is forked again; all end with the first process, however that ends.
@@ -56,12 +56,12 @@ def serve(
         raise InputError(f"got port {port}; expected 0 to 65535, where 0 takes a free one")
     if workers is not None and workers < 1:
         raise InputError(f"got {workers} workers; expected one or more")
-    door = _door(ip, port)
+    doors = _doors(ip, port, workers or min(os.cpu_count() or 1, 8))
     service = service_of(run.recommender)
     shown = "localhost" if is_loopback(ip) else ip
-    said = f"The page is at http://{shown}:{door.getsockname()[1]}; Ctrl-C ends it."
+    said = f"The page is at http://{shown}:{doors[0].getsockname()[1]}; Ctrl-C ends it."
 
-    def work(ends: int | None) -> None:
+    def work(door: socket.socket, ends: int | None) -> None:
         from movierec.posters.metadata import configured
 
         # in each worker: threads and open files are nothing that a fork should inherit
@@ -75,10 +75,10 @@ def serve(
                 posters.close()
 
     if hasattr(os, "fork"):
-        _keep(work, workers or min(os.cpu_count() or 1, 8), said)
+        _keep(work, doors, said)
     else:
         print(said, file=sys.stderr)
-        work(None)
+        work(doors[0], None)
 
 
 def is_loopback(ip: str) -> bool:
@@ -89,18 +89,33 @@ def is_loopback(ip: str) -> bool:
         return ip == "localhost"
 
 
-def _door(ip: str, port: int) -> socket.socket:
+def _doors(ip: str, port: int, count: int) -> list[socket.socket]:
+    """A listening socket a worker, all of one address.
+
+    Linux spreads connections evenly over them. On one socket the first to wake would take all that
+    wait, and browsers keep theirs. Elsewhere it is one socket after all.
+    """
     six = ":" in ip
     family = socket.AF_INET6 if six else socket.AF_INET
+    several = sys.platform == "linux"
+    doors: list[socket.socket] = []
     try:
-        door = socket.create_server((ip, port), family=family, backlog=1024, dualstack_ipv6=six)
-        # an answer's two parts do not wait for each other, 40 ms: a connection has this of its door
-        door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return door
+        for n in range(count if several else 1):
+            address = (ip, port) if not n else doors[0].getsockname()[:2]
+            door = socket.create_server(
+                address, family=family, backlog=1024, reuse_port=n > 0, dualstack_ipv6=six
+            )
+            if several:  # the first after it has the address, which it thus shares with no stranger
+                door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            # an answer's two parts do not wait for each other, 40 ms: a connection has this of its
+            # door
+            door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            doors.append(door)
     except OSError as error:
         raise InputError(
             f"port {port} of {ip} cannot be had ({error}); name another with --port or --ip"
         ) from error
+    return doors * (1 if several else count)
 
 
 def _run(app: ASGIApp, door: socket.socket, ends: int | None) -> None:
@@ -132,17 +147,19 @@ def _run(app: ASGIApp, door: socket.socket, ends: int | None) -> None:
     asyncio.run(serving())
 
 
-def _keep(work: Callable[[int | None], None], count: int, said: str) -> None:
-    """Keep so many workers alive until a signal, and say so; then end them."""
+def _keep(
+    work: Callable[[socket.socket, int | None], None], doors: list[socket.socket], said: str
+) -> None:
+    """Keep a worker alive at each door until a signal, and say so; then end them."""
     ends, held = os.pipe()  # a worker reads from it, and sees its end with that of this process
     gc.collect()
     gc.freeze()  # what is there is shared: a collection that touched it would copy it
-    began: dict[int, float] = {}
+    began: dict[int, tuple[float, socket.socket]] = {}
     told: list[int] = []  # to end: an exception from a handler could be lost, or come twice
 
-    def fork() -> None:
+    def fork(door: socket.socket) -> None:
         if child := os.fork():
-            began[child] = time.monotonic()
+            began[child] = time.monotonic(), door
             return
         status = 1
         try:
@@ -150,7 +167,7 @@ def _keep(work: Callable[[int | None], None], count: int, said: str) -> None:
             for name in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(name, signal.SIG_DFL)
             if not told:  # before that
-                work(ends)
+                work(door, ends)
             status = 0
         except KeyboardInterrupt:
             status = 0
@@ -163,17 +180,19 @@ def _keep(work: Callable[[int | None], None], count: int, said: str) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda number, _: told.append(number))
     fault = None
-    for _ in range(count):
-        fork()
+    for door in doors:
+        fork(door)
     print(said, file=sys.stderr, flush=True)
     while not told and not fault:
         child, _ = os.waitpid(-1, os.WNOHANG)
         if not child:
             time.sleep(LOOK)
-        elif time.monotonic() - began.pop(child) < SHORT:
+            continue
+        since, door = began.pop(child)
+        if time.monotonic() - since < SHORT:
             fault = InputError("a worker of the page ended as soon as it began; see above why")
         else:
-            fork()
+            fork(door)
     for child in began:
         os.kill(child, signal.SIGTERM)
     until = time.monotonic() + ENDING

@@ -92,13 +92,15 @@ class Catalogue:
         With (n,) scores comes `score`, and with (n,) stars `predicted`, within those of the data.
         """
         place = np.searchsorted(self.features.movies.used, movie_idx)  # the table is in id order
-        films = self.tables.movies[["movie_id", "title", "year", "genres"]].iloc[place]
-        films = films.reset_index(drop=True)
+        columns = {
+            name: self.tables.movies[name].array.take(place)
+            for name in ("movie_id", "title", "year", "genres")
+        }
         if scores is not None:
-            films["score"] = scores
+            columns["score"] = scores
         if stars is not None:
-            films["predicted"] = np.clip(stars, self.lowest, self.highest)
-        return films
+            columns["predicted"] = np.clip(stars, self.lowest, self.highest)
+        return pd.DataFrame(columns)  # at once: each change of a frame takes a while
 
     def describe_people(self, user_idx: npt.NDArray[np.integer]) -> pd.DataFrame:
         """User rows in words: `user_id`, and `gender`, `age` (band), `occupation` if known."""

@@ -86,9 +86,9 @@ def named_of(
     for stars, watching in zip(parts.stars.T, parts.watching.T, strict=True):
         most = np.argsort(-watching, kind="stable")
         most = most[(watching > 0)[most] & praised[most]][:count]
-        least = np.argsort(stars, kind="stable")[:1]
-        least = least[(stars[least] < 0) & ~np.isin(least, most)]
-        named.append((most, least))
+        most_against = np.argsort(stars, kind="stable")[:1]
+        least = [row for row in most_against if stars[row] < 0 and row not in most]
+        named.append((most, np.array(least, np.int32)))
     return parts, named
 
 

@@ -405,6 +405,26 @@ def test_a_new_user_is_served_by_what_they_tell(home: Path, small_best: Run) -> 
     ]
 
 
+def test_a_history_from_elsewhere_is_read_and_what_is_not_sure_is_told(
+    home: Path, small_best: Run
+) -> None:
+    film, other = (small_best.tables.movies.iloc[n] for n in (3, 8))
+    rows = [("title", "year", "stars"), (film["title"], film["year"], 5)]
+    rows += [(other["title"][:-9], other["year"], 4), ("No Such Film", "", 3)]
+    text = "\n".join("\t".join(map(str, row)) for row in rows)
+    (home / "ratings.csv").write_text(text)
+    asked = ("recommend", "new-user", "--ratings", "ratings.csv", "--run", str(small_best.path))
+    done = movierec(home, *asked, "-k", "3", "--json")
+    assert "films found: 1; not in the data: 1" in done.stderr
+    assert f"may be {other['movie_id']} " in done.stderr
+    expected = small_best.recommender.for_user(
+        small_best.recommender.new_user({film["movie_id"]: 5}), k=3
+    )
+    assert [one["movie_id"] for one in json.loads(done.stdout)] == expected["movie_id"].tolist()
+    (home / "ratings.csv").write_text("<html>please log in</html>")
+    assert "no column for title and stars" in refused(home, *asked)
+
+
 @pytest.mark.parametrize(
     ("rate", "told"),
     [

@@ -123,6 +123,7 @@ def test_of_a_film_that_stands_twice_the_last_rating_counts():
         (b"title,year,stars\n", "names no film"),
         (b"title,year,stars\n" + b"Heat,1995,4\n" * (MOST_LINES + 1), "more than 10,000 lines"),
         (b'title,stars\n"' + b"a" * 140_000, "line"),
+        (b'title,stars\nHeat,4\n"Alien,5\nUp,3\n', "line 4 is no line of a table"),
         (b" " * (LARGEST + 1), "at most"),
         (b"\x1b[31m,\x1b[0m\n1,2", r"got \?\[31m"),
     ],

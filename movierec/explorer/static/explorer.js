@@ -109,7 +109,8 @@ export function mount(root, transport, words) {
   const starred = (value) => number(value, value % 1 ? 1 : 0);
   const named = (key) => words[language()].names?.[key] ?? key; // genres, jobs and ages, which come from the data
   const titled = (film) => (about?.language?.slice(0, 2) === language() && extra.get(film.movie_id)?.title) || film.title;
-  const quoted = (title) => t("quoted", { title });
+  const quoted = (title) => `\u0002${t("quoted", { title })}\u0003`;
+  const rich = (text) => text.split(/[\u0002\u0003]/).map((part, n) => (n % 2 ? h("b", {}, part) : part)); // titles stand out
   const facts = (film) => [film.year, film.genres.map(named).join(t("comma"))].filter(Boolean).join(" · ");
   const given = (id) => state.ratings.find(([film]) => film === id)?.[1] ?? null;
   const top = () => about?.stars.at(-1) ?? 5;
@@ -118,10 +119,13 @@ export function mount(root, transport, words) {
     if (!film.why) return film.times >= 1.2 ? t("times", { n: number(film.times, 1) }) : "";
     const { speaks, though } = film.why;
     const they = state.view === "person" ? "they" : "you";
-    if (!speaks.length) return though ? t(`${they}-though`, { film: quoted(though.title), n: starred(though.stars) }) : t(state.ratings.length || they === "they" ? "nothing" : "popular");
+    if (!speaks.length) return though ? but(though, they) : state.ratings.length || they === "they" ? t("nothing") : ""; // at first the heading says it for all
     const loved = speaks.every((one) => one.stars >= top() - 0.5);
     return t(`${they}-${loved ? "loved" : "liked"}`, { films: speaks.map((one) => quoted(one.title)).join(t("and")) });
   }
+
+  const but = (though, they) => t(`${they}-though`, { film: quoted(though.title), n: countOf(though.stars) });
+  const countOf = (stars) => t(stars === 1 ? "one-star" : "n-stars", { n: starred(stars) });
 
   // --- parts of a film
 
@@ -129,14 +133,15 @@ export function mount(root, transport, words) {
     const places = film.genres.map((name) => about.genres.indexOf(name) + 1);
     const [first, second] = [places[0] ?? 0, places[1] ?? (places[0] ?? 0) + 3].map(hue);
     const grey = places.length ? "" : " mr-grey";
-    const colours = [`hsl(${second} 62% 46%)`, `hsl(${first} 55% 38%)`, `hsl(${second} 45% 33%)`];
+    const paper = seeded(film.movie_id + 7)() < 0.3; // some are printed on light paper
+    const colours = [`oklch(.72 .15 ${second})`, `oklch(.58 .14 ${first})`, `oklch(${paper ? ".82 .09" : ".44 .1"} ${second})`]; // alike in lightness, whatever the hue
     const decade = Math.floor((film.year ?? 1990) / 10) * 10;
     const era = decade < 1960 ? "serif" : decade < 1980 ? "tall" : decade < 2000 ? "wide" : "thin";
     const name = titled(film), longest = Math.max(...name.split(/[\s-]/).map((word) => word.length));
     const size = /[\u3000-\u9fff]/.test(name) ? 10 : Math.min(13, 84 / (0.68 * longest), 52 / Math.sqrt(name.length));
     if (!drawn.has(film.movie_id)) drawn.set(film.movie_id, h("svg", { viewBox: "0 0 100 150", preserveAspectRatio: "xMidYMax slice", "aria-hidden": "true" }, pattern(seeded(film.movie_id), colours)));
     const picture = drawn.get(film.movie_id).cloneNode(true);
-    const face = h("span", { class: `mr-cover mr-${era}${grey}${large ? " mr-large" : ""}`, "--hue": first, "--size": Math.max(size, 5.5).toFixed(1), "data-poster": film.movie_id },
+    const face = h("span", { class: `mr-cover mr-${era}${grey}${paper ? " mr-paper" : ""}${large ? " mr-large" : ""}`, "--hue": first, "--size": Math.max(size, 5.5).toFixed(1), "data-poster": film.movie_id },
       picture, h("span", { class: "mr-cover-title" }, name), film.year && h("span", { class: "mr-cover-year" }, String(film.year)));
     dress(face, film.movie_id);
     return face;
@@ -156,7 +161,7 @@ export function mount(root, transport, words) {
     const group = h("span", { class: `mr-stars${half ? " mr-halves" : ""}`, role: "radiogroup", "aria-label": t("your-stars", { film: titled(film) }) });
     const buttons = values.map((value) => h("button", {
       type: "button", role: "radio", class: `mr-star${now !== null && value <= now ? " mr-lit" : ""}`, "aria-checked": String(value === now),
-      "aria-label": t(value === 1 ? "one-star" : "n-stars", { n: starred(value) }), tabindex: "-1",
+      "aria-label": countOf(value), tabindex: "-1",
       onclick: () => chosen(value),
     }, h("span", { "aria-hidden": "true" }, "★")));
     buttons[Math.max(values.indexOf(now), 0)].tabIndex = 0;
@@ -195,7 +200,7 @@ export function mount(root, transport, words) {
         : t("predicted-between", { n: number(film.predicted, 1), low: number(from, 1), high: number(to, 1) });
     return h("span", { class: "mr-guess", title: said },
       h("b", { "aria-hidden": "true" }, number(film.each ? Math.min(...film.each) : film.predicted, 1)),
-      h("span", { class: "mr-track", "aria-hidden": "true" },
+      h("span", { class: "mr-track", "aria-hidden": "true", "--steps": high - low },
         film.spread !== undefined && h("i", { class: "mr-whisker", "--from": place(from), "--to": place(to) }),
         (film.each ?? [film.predicted]).map((value, n) => h("i", { class: `mr-dot mr-dot-${film.each ? n : 0}`, "--at": place(value) }))),
       h("span", { class: "mr-unseen" }, said));
@@ -220,7 +225,7 @@ export function mount(root, transport, words) {
     }
     return h("li", { class: "mr-card", "data-film": film.movie_id },
       h("div", { class: "mr-face" }, open, quick, fresh.has(film.movie_id) && h("span", { class: "mr-new" }, t("new"))),
-      h("div", { class: "mr-below" }, h("span", { class: "mr-row-title", "aria-hidden": "true" }, titled(film), h("small", {}, facts(film))), guess(film), h("p", { class: "mr-why" }, reason(film))));
+      h("div", { class: "mr-below" }, h("span", { class: "mr-row-title", "aria-hidden": "true" }, titled(film), h("small", {}, facts(film))), guess(film), h("p", { class: "mr-why" }, rich(reason(film)))));
   }
 
   function row(film, ...more) {
@@ -339,6 +344,7 @@ export function mount(root, transport, words) {
       const before = new Set((answer?.films ?? []).map((film) => film.movie_id));
       got ??= stands;
       fresh = new Set(before.size && view === "for-you" ? got.films.map((film) => film.movie_id).filter((id) => !before.has(id)) : []);
+      if (fresh.size > got.films?.length / 2) fresh.clear(); // where most are, marks say nothing
       answer = { ...got, known: stands.known, adds: stands.ask[0]?.adds ?? 0, of: view };
       const current = queue[0];
       queue = current ? [current, ...stands.ask.filter((film) => film.movie_id !== current.movie_id)] : stands.ask;
@@ -434,7 +440,7 @@ export function mount(root, transport, words) {
   function drawMe() {
     if (!about) { me.replaceChildren(h("div", { class: "mr-deck mr-ghosts" }, h("span", { class: "mr-cover mr-large" }))); return; }
     const open = [...me.querySelectorAll("details[open]")].map((one) => one.dataset.of);
-    const film = queue[0];
+    const film = queue[0], back = h("button", { type: "button", class: "mr-button", "data-key": "undo", disabled: !undone.length, onclick: undo }, t("undo"));
     const deck = h("section", { class: "mr-deck", "aria-label": t("deck") });
     if (!state.ratings.length) deck.append(h("p", { class: "mr-hello" }, t("promise"))); // on a phone, where no list is beside it
     if (film) {
@@ -443,8 +449,8 @@ export function mount(root, transport, words) {
         h("p", { class: "mr-deck-facts" }, film.genres.map(named).join(t("comma"))), starsOf(film, (value) => give(film.movie_id, value)),
         h("div", { class: "mr-line" },
           h("button", { type: "button", class: "mr-button", "data-key": "unseen", onclick: () => unseen(film.movie_id) }, t("not-seen")),
-          h("button", { type: "button", class: "mr-button", "data-key": "skip", onclick: skip }, t("skip"))));
-    } else deck.append(h("p", { class: "mr-ask" }, t(answer ? "asked-all" : "loading")));
+          h("button", { type: "button", class: "mr-button", "data-key": "skip", onclick: skip }, t("skip")), back));
+    } else deck.append(h("p", { class: "mr-ask" }, t(answer ? "asked-all" : "loading")), back);
     const known = answer?.known ?? 0, adds = answer?.adds ?? 0;
     const meter = h("div", { class: "mr-known" },
       h("span", { id: "mr-known" }, t("known", { n: number(100 * known) })),
@@ -458,9 +464,7 @@ export function mount(root, transport, words) {
       h("button", { type: "button", class: "mr-chip", onclick: () => look(id) }, titled(films.get(id)), " ", h("b", {}, `★ ${starred(stars)}`)),
       h("button", { type: "button", class: "mr-chip-gone", "aria-label": t("take-back", { film: titled(films.get(id)) }), onclick: () => takeBack(id) }, "×")));
     const history = h("section", { class: "mr-rated" },
-      h("div", { class: "mr-line" }, h("h2", {}, t("your-films", { n: number(state.ratings.length) })),
-        h("button", { type: "button", class: "mr-small", "data-key": "undo", disabled: !undone.length, onclick: undo }, t("undo"))),
-      state.ratings.length ? h("ul", { class: "mr-chips" }, rated) : h("p", { class: "mr-quiet" }, t("none-yet")));
+      h("h2", {}, t("your-films", { n: number(state.ratings.length) })), state.ratings.length ? h("ul", { class: "mr-chips" }, rated) : h("p", { class: "mr-quiet" }, t("none-yet")));
     me.replaceChildren(deck, meter, searching, history, settings());
     me.querySelectorAll("details").forEach((one) => { one.open = open.includes(one.dataset.of); });
   }
@@ -533,7 +537,7 @@ export function mount(root, transport, words) {
       unsure.length && h("section", {}, h("h3", {}, t("unsure")), h("ul", { class: "mr-mend" }, unsure.map((one, n) => h("li", {}, h("label", { class: "mr-field" }, h("span", {}, `${one.title}${one.year ? ` (${one.year})` : ""} ★ ${starred(one.stars)}`),
         h("select", { class: "mr-input", onchange: (event) => { chosen[n] = Number(event.target.value) || null; } }, h("option", { value: "" }, t("none-of-these")), one.films.map((film) => h("option", { value: film.movie_id }, `${film.title}${film.year ? ` (${film.year})` : ""}`)))))))),
       missing.length && h("details", {}, h("summary", {}, t("n-missing", { n: number(missing.length) })), h("ul", { class: "mr-quiet" }, missing.slice(0, 500).map((one) => h("li", {}, `${t("line", { n: one.line })}: ${one.title}${one.year ? ` (${one.year})` : ""}`)))),
-      h("div", { class: "mr-line" }, h("button", { type: "button", class: "mr-button mr-strong", onclick: add }, t("add")), h("button", { type: "button", class: "mr-button", onclick: () => box.close() }, t("cancel"))));
+      h("div", { class: "mr-line" }, h("button", { type: "button", class: "mr-button mr-strong", autofocus: true, onclick: add }, t("add")), h("button", { type: "button", class: "mr-button", onclick: () => box.close() }, t("cancel"))));
   }
 
   function dialog(title, ...content) {
@@ -610,7 +614,7 @@ export function mount(root, transport, words) {
     const people = [t("you"), ...state.group.map((one) => one.name ?? t("person-n", { n: one.user_id }))];
     const gone = (n) => change({ group: state.group.filter((_, m) => m !== n) });
     const input = h("input", { type: "number", min: 1, class: "mr-input", "data-key": "member", "aria-label": t("person-id"), placeholder: t("person-id"), onkeydown: (event) => { if (event.key === "Enter") add(); } });
-    const add = () => { const id = Number(input.value); if (Number.isInteger(id) && input.value) change({ group: [...state.group.filter((one) => one.user_id !== id), { user_id: id }].slice(0, 4) }); };
+    const add = () => { const id = Number(input.value); if (Number.isInteger(id) && input.value) { input.value = ""; change({ group: [...state.group.filter((one) => one.user_id !== id), { user_id: id }].slice(0, 4) }); } };
     const file = h("input", { type: "file", class: "mr-unseen", accept: ".json,.csv", "aria-label": t("add-file"), onchange: (event) => { const chosen = event.target.files[0]; if (chosen) load(chosen, (got) => change({ group: [...state.group, { name: chosen.name.replace(/\.\w+$/, "").slice(0, 40), told: { ratings: Object.fromEntries(got.ratings.map((one) => [one.movie_id, one.stars])) } }].slice(0, 4) })); } });
     return h("section", { class: "mr-company" },
       h("ul", { class: "mr-chips" }, people.map((name, n) => h("li", {}, h("span", { class: "mr-chip" }, h("i", { class: `mr-dot mr-dot-${n} mr-still` }), " ", name), n > 0 && h("button", { type: "button", class: "mr-chip-gone", "aria-label": t("remove", { name }), onclick: () => gone(n - 1) }, "×")))),
@@ -648,9 +652,9 @@ export function mount(root, transport, words) {
       const more = extra.get(id);
       body.replaceChildren(...[
         h("div", { class: "mr-sheet-top" }, cover(film, true), h("div", {}, h("p", {}, facts(film)), guess(film),
-          h("p", { class: "mr-why" }, reason(film)), film.why?.though && film.why.speaks.length > 0 && h("p", { class: "mr-why" }, t(`${they ? "they" : "you"}-though`, { film: quoted(film.why.though.title), n: starred(film.why.though.stars) })),
-          they ? h("p", {}, own ? t("they-gave", { n: starred(own) }) : t("they-not")) : [h("p", { class: "mr-quiet" }, t(own === null ? "seen-it" : "your-stars-are")), starsOf(film, (value) => give(id, value)), own !== null && h("button", { type: "button", class: "mr-small", onclick: () => takeBack(id) }, t("take-it-back"))],
-          h("div", { class: "mr-line mr-left" }, h("button", { type: "button", class: "mr-small", onclick: () => { change({ film: null, view: "map" }); spot = id; } }, t("on-the-map")), transport.page && h("button", { type: "button", class: "mr-small", onclick: (event) => { navigator.clipboard?.writeText(location.href); event.target.textContent = t("copied"); } }, t("copy-link"))))),
+          h("p", { class: "mr-why" }, rich(reason(film))), film.why?.though && film.why.speaks.length > 0 && h("p", { class: "mr-why" }, rich(but(film.why.though, they ? "they" : "you"))),
+          they ? h("p", {}, own ? t("they-gave", { n: starred(own) }) : t("they-not")) : [h("p", { class: "mr-quiet" }, t(own === null ? "seen-it" : "your-stars-are")), starsOf(film, (value) => give(id, value)), own !== null && h("button", { type: "button", class: "mr-small", onclick: () => takeBack(id) }, t("take-it-back"))])),
+        h("div", { class: "mr-line mr-left" }, h("button", { type: "button", class: "mr-small", onclick: () => { change({ film: null, view: "map" }); spot = id; } }, t("on-the-map")), transport.page && h("button", { type: "button", class: "mr-small", onclick: (event) => { navigator.clipboard?.writeText(location.href); event.target.textContent = t("copied"); } }, t("copy-link"))),
         more?.overview && h("p", {}, more.overview, " ", h("small", { class: "mr-quiet" }, `(${more.source})`)),
         why.reasons.length > 0 && h("details", { class: "mr-charts" }, h("summary", {}, t("why-title")), charts(why, they)),
         rows("similar", similar.films, (one) => h("small", { class: "mr-quiet" }, reason(one))), rows("also", also.films, (one) => guess(one)),
@@ -658,6 +662,7 @@ export function mount(root, transport, words) {
       gather();
     } catch (error) {
       if (error.status === 0) later();
+      if (error.status !== 0) sheet.querySelector("h2").textContent = t("no-such");
       body.replaceChildren(h("p", { role: error.status === 0 ? "alert" : "status" }, error.status === 0 ? t("offline") : t("no-film", { why: error.message })));
     } finally {
       clearTimeout(slow);
@@ -699,7 +704,7 @@ export function mount(root, transport, words) {
       canvas.height = shown * height / width * ratio;
       const brush = canvas.getContext("2d"), ink = getComputedStyle(canvas).color, ground = getComputedStyle(canvas).backgroundColor;
       brush.scale(ratio, ratio);
-      const size = Math.min(2 + eye.zoom * 0.6, 7), taken = [];
+      const size = Math.min(4 + eye.zoom * 0.6, 8), taken = [];
       for (let n = mapped.x.length - 1; n >= 0; n -= 1) {
         const [x, y] = place(n, scale);
         if (x < -9 || y < -9 || x > shown + 9 || y > shown) continue;
@@ -719,7 +724,7 @@ export function mount(root, transport, words) {
         if (x < 0 || y < 6 || x > shown || y > shown * height / width - 6) continue;
         if (own.has(id)) { brush.font = "15px system-ui, sans-serif"; brush.fillText("★", x - 7, y); }
         if (listed.has(id) || n === spotted) { brush.lineWidth = n === spotted ? 3 : 1.5; brush.beginPath(); brush.arc(x, y, n === spotted ? 9 : 6, 0, 7); brush.stroke(); }
-        if (taken.length > 60) continue;
+        if (taken.length > 40) continue;
         const name = mapped.titles[n].length > 26 ? `${mapped.titles[n].slice(0, 25)}…` : mapped.titles[n];
         brush.font = `${n === spotted ? "700 14px" : mark ? "600 12px" : "12px"} system-ui, sans-serif`;
         const long = brush.measureText(name).width, left = x + 10 + long < shown ? x + 10 : x - 10 - long;
@@ -816,7 +821,7 @@ export function mount(root, transport, words) {
   });
   refresh();
   show("rate");
-  draw();
+  setTimeout(() => { if (!answer) draw(); }); // where the first answer came with the page, it is drawn by now
   return {
     set: (next) => { const view = state.view; state = { ...copy(EMPTY), lang: state.lang, theme: state.theme, ...next }; if (state.view !== view) answer = null; draw(); refresh(); },
     end: () => { live.abort(); asking?.abort(); clearTimeout(retry); clearTimeout(gathering); },
