@@ -21,10 +21,13 @@ from movierec.reports.kernels import RUNNING, Execution, Kernel, execute
 from movierec.reports.pages import (
     NUMBERED,
     index_page,
+    needs_and_minutes,
     notebook_page,
     read_notebook,
     recorded,
     save_figures,
+    search_script,
+    sections,
     title_and_question,
 )
 from movierec.reports.parameters import (
@@ -35,7 +38,15 @@ from movierec.reports.parameters import (
     settable,
     unknown,
 )
-from movierec.reports.report import BEST, METRICS, NotebookReport, Origin, Report, read_report
+from movierec.reports.report import (
+    BEST,
+    METRICS,
+    SEARCH,
+    NotebookReport,
+    Origin,
+    Report,
+    read_report,
+)
 from movierec.runs import load_run
 from movierec.trust import check_within
 
@@ -196,6 +207,7 @@ def _run(batch: _Batch, origin: Origin, progress: bool) -> BatchResult:
     (out_dir / "figures").mkdir(parents=True, exist_ok=True)
     titles = {source: title_and_question(read_notebook(source))[0] for source in batch.sources}
     told: dict[Path, NotebookReport] = {}
+    found: dict[Path, list[dict[str, str]]] = {}
     failures: dict[Path, NotebookError] = {}
     for source, done in _executed(batch, progress):
         page = out_dir / f"{source.stem}.html"
@@ -205,19 +217,27 @@ def _run(batch: _Batch, origin: Origin, progress: bool) -> BatchResult:
             print(f"{source.stem:16} {took}", file=sys.stderr)
         if done.failure is not None:
             failures[source] = NotebookError(source.stem, *done.failure, page)
+        found[source] = sections(done.notebook, source.stem)
         title, question = title_and_question(done.notebook)
+        before, minutes = needs_and_minutes(done.notebook)
+        figures, cover = save_figures(done.notebook, source.stem, out_dir)
         told[source] = NotebookReport(
             name=source.stem,
             title=title,
             question=question,
+            before=before,
+            minutes=minutes,
             seconds=round(done.seconds, 1),
             peak_memory_bytes=done.peak_memory,
             metrics=recorded(done.notebook),
-            figures=save_figures(done.notebook, source.stem, out_dir),
+            figures=figures,
+            cover=cover,
         )
     if failures:
         raise failures[min(failures)]
     reports = [told[source] for source in batch.sources]
+    every = [section for source in batch.sources for section in found[source]]
+    write_whole(out_dir / SEARCH, search_script(every))
     page = out_dir / "index.html"
     write_whole(page, index_page(reports, batch.shown, origin.versions, batch.note))
     if origin.data is None:  # it may have been downloaded meanwhile
@@ -292,7 +312,7 @@ def _is_newer(file: Path, moment: float) -> bool:
 def _files(out_dir: Path, reports: list[NotebookReport]) -> list[str]:
     """What a report consists of, beside `metrics.json`."""
     names = [f"{report.name}{ending}" for report in reports for ending in (".ipynb", ".html")]
-    names += ["index.html", *(figure for report in reports for figure in report.figures)]
+    names += ["index.html", SEARCH, *(figure for report in reports for figure in report.figures)]
     trained = [f"{folder}/run.json" for folder in ("model", BEST)]
     return names + [name for name in trained if (out_dir / name).exists()]
 
@@ -308,7 +328,7 @@ def _remove_earlier_report(out_dir: Path, sources: list[Path]) -> None:
             shutil.rmtree(rest)
         else:  # of somebody else
             rest.unlink()
-    for name in ("index.html", METRICS):
+    for name in ("index.html", SEARCH, METRICS):
         (out_dir / name).unlink(missing_ok=True)
     for stem in stems:
         for suffix in (".ipynb", ".html", ".log"):
