@@ -274,14 +274,14 @@ def heatmap(
     """
     frame = pd.DataFrame(table)
     values = frame.to_numpy(dtype=np.float64)
-    limit = float(np.nanmax(np.abs(values))) or 1.0
+    limit = float(np.nanmax(np.abs(values), initial=0)) or 1.0
     # PuOr is told apart by colour-blind readers; its pale middle is zero
     image = ax.imshow(
         values, aspect="auto", cmap="PuOr", vmin=-limit, vmax=limit, interpolation="none"
     )
     if label:
         scale = ax.figure.colorbar(image, ax=ax, label=label)
-        scale.ax.set_ylim(min(np.nanmin(values), 0), max(np.nanmax(values), 0))
+        scale.ax.set_ylim(np.nanmin(values, initial=0), np.nanmax(values, initial=0))
     for axis, names in ((ax.xaxis, frame.columns), (ax.yaxis, frame.index)):
         if len(names) <= 25:
             axis.set_ticks(range(len(names)), [str(name) for name in names])

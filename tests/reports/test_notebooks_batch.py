@@ -11,14 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pandas as pd
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from movierec.errors import InputError, NotebookError
 from movierec.lessons.record import record
 from movierec.reports import freshness, notebooks
 from movierec.reports.notebooks import BatchResult, parameters_of, run_notebooks
-from movierec.reports.pages import with_equations, with_page_links
+from movierec.reports.pages import (
+    needs_and_minutes,
+    notebook_page,
+    with_equations,
+    with_page_links,
+    with_words_left,
+)
 
 PARAMETERS = """\
 data: str = "sample"  # the data set
@@ -121,8 +128,8 @@ def test_pages_load_nothing_from_elsewhere(batch: BatchResult):
         text = page.read_text()
         assert 'lang="en"' in text
         assert not re.findall(r"<(?:script|link|img|iframe)[^>]*https?://", text)
+        assert re.findall(r"<script[^>]*>", text) == ["<script>", '<script src="search.js">']
         assert not re.findall(r"@import|url\([\"']?(?:https?:)?//", text)
-        assert "<script" not in text
         own = re.sub(r"base64,[^\"]+", "", text)
         assert len(own) < 30_000  # without what the notebooks hold: stylesheet and links
 
@@ -155,9 +162,8 @@ def test_pages_are_linked_and_titled(batch: BatchResult):
     first = (batch.out_dir / "01_first.html").read_text()
     assert "<title>About 01_first</title>" in first
     assert re.findall(r'<a [^>]*href="([^"#]+)"', first) == [
-        "index.html",
-        "02_second.html",
-        "02_second.html",
+        *("index.html", "01_first.html", "02_second.html"),  # at the side
+        *("02_second.html", "02_second.html"),  # in the text, and at the end
     ]
     assert 'rel="next"' in first
     assert "Interactive part" in first
@@ -167,6 +173,54 @@ def test_pages_are_linked_and_titled(batch: BatchResult):
     assert "1,234" in index
     for link in re.findall(r'(?:href|src)="([^"]+)"', index):
         assert (batch.out_dir / link).exists()
+
+
+def test_sections_can_be_searched_for_on_every_page(batch: BatchResult):
+    script = (batch.out_dir / "search.js").read_text()
+    found = json.loads(script.removeprefix("movierecSections(").removesuffix(");\n"))
+    assert [(each["page"], each["heading"]) for each in found][0] == (
+        "01_first.html",
+        "About 01_first",
+    )
+    assert {each["page"] for each in found} == {"01_first.html", "02_second.html"}
+    assert "What does it answer? More." in found[0]["text"]
+    assert "next , absent" in found[0]["text"]  # what a cell said, without its marks
+
+
+def test_what_the_batch_was_given_and_what_it_was_handed_is_not_on_a_page(batch: BatchResult):
+    own = re.sub(r"base64,[^\"]+", "", page(batch))
+    assert "Recorded" not in own
+    assert str(batch.out_dir) not in own
+    assert "injected-parameters" not in own
+
+
+def test_columns_of_words_stand_on_the_left():
+    frame = pd.DataFrame({"title": ["Alien", "Up"], "stars": [4.5, 3], "range": ["1–2", "–"]})
+    shown = with_words_left(frame.to_html())
+    left = re.findall(r'class="words">([^<]*)<', shown)
+    assert set(left) == {"", "title", "0", "Alien", "1", "Up"}
+    assert with_words_left("<p>4</p>") == "<p>4</p>"
+
+
+def test_minutes_come_from_what_there_is_to_read(batch: BatchResult):
+    notebook = new_notebook(cells=[new_markdown_cell("# Long\n\n" + 1500 * "word ")])
+    notebook.cells.append(new_markdown_cell("**Before you start:** nothing."))
+    assert needs_and_minutes(notebook) == ("**Before you start:** nothing.", 10)
+    assert "about 1 minute to read" in batch.index.read_text()
+
+
+def test_answers_are_hidden_until_they_are_asked_for(tmp_path: Path):
+    notebook = new_notebook(
+        cells=[new_code_cell("6 * 7", metadata={"jupyter": {"outputs_hidden": True}})]
+    )
+    notebook.cells[0].outputs = [
+        new_output("execute_result", {"text/plain": "42"}, execution_count=1)
+    ]
+    source = tmp_path / "01_one.ipynb"
+    shown = notebook_page(notebook, source, {source: "One"})
+    assert re.search(
+        r'<details class="reveal"><summary>Show the answer</summary>.*42.*</details>', shown, re.S
+    )
 
 
 def test_remarks_of_libraries_stay_out_of_the_notebook(batch: BatchResult):
@@ -411,7 +465,8 @@ def test_only_the_notebooks_that_are_asked_for_are_run(reported: Path):
     result = again(reported, only=["02_two"])
     assert [report.name for report in result.notebooks] == ["02_two"]
     left = {path.name for path in (reported / "out").iterdir()}
-    assert left == {"02_two.ipynb", "02_two.html", "figures", "index.html", "metrics.json"}
+    pages = {"02_two.ipynb", "02_two.html", "index.html", "search.js"}
+    assert left == pages | {"figures", "metrics.json"}
     with pytest.raises(InputError, match=r"called 'two'; did you mean 02_two\? Known: 01_one, 02"):
         again(reported, only=["two"])
 
