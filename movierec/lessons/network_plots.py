@@ -108,7 +108,8 @@ def tower(built: Any, ax: Axes) -> Axes:
             above = places[parent]
             ax.annotate("", (x, y - 0.4), (above[0], above[1] + 0.4), arrowprops=_ARROW, zorder=1)
         _draw_operation(operation, x, y, ax)
-    for name, colour in _KINDS.values():
+    kinds = {type(operation).__name__ for operation in places}
+    for name, colour in (look for kind, look in _KINDS.items() if kind in kinds):
         ax.scatter([], [], marker="s", s=160, color=colour, alpha=0.45, label=name)
     left, top = (sorted(ends) for ends in zip(*places.values(), strict=True))
     ax.legend(loc="lower left", title="with parameters", fontsize=11, title_fontsize=11)

@@ -201,7 +201,7 @@ _NEEDS = re.compile(rf"(?m)^({re.escape(BEFORE)}.+)$")
 def with_words_left(html: str) -> str:
     """Tables whose columns of words stand on the left, where those of numbers stand on the right.
 
-    A column is one of words if it names the rows, or one of its cells holds a word.
+    A column is one of words if it names the rows, or one of its cells holds a word or a list.
     """
     from bs4 import BeautifulSoup
 
@@ -223,7 +223,7 @@ def with_words_left(html: str) -> str:
     return str(soup)
 
 
-_WORD = re.compile(r"(?!nan|NaN|inf)[^\W\d_]{2}")
+_WORD = re.compile(r"(?!nan|NaN|inf)[^\W\d_]{2}|[(\[]")
 
 
 def _code_css() -> str:
