@@ -12,6 +12,7 @@ from typing import Any
 
 import nbformat
 import pandas as pd
+import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -285,6 +286,66 @@ def test_killed_kernel_is_a_failure_too(tmp_path: Path):
         run_notebooks(tmp_path / "out", source_dir=tmp_path / "source", progress=False)
     assert (tmp_path / "out" / "01_dies.html").exists()
     assert "out of memory" in (tmp_path / "out" / "01_dies.log").read_text()
+
+
+RUN = 'run_dir: str = ""  # folder of the run'
+MAKER = """
+import time
+from pathlib import Path
+assert not Path(run_dir).exists()
+Path(run_dir).mkdir()
+(Path(run_dir) / "run.json").write_text("{}")
+ends = time.monotonic() + 60
+while not (Path(run_dir) / "seen").exists():
+    assert time.monotonic() < ends
+    time.sleep(0.1)
+"""
+READER = """
+from pathlib import Path
+assert (Path(run_dir) / "run.json").exists()
+(Path(run_dir) / "seen").touch()
+"""
+
+
+def test_a_notebook_waits_for_the_run_that_it_reads_and_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(notebooks, "AT_ONCE", 2)
+    write_notebook(tmp_path / "source" / "01_maker.ipynb", MAKER, parameters=RUN)
+    write_notebook(tmp_path / "source" / "02_reader.ipynb", READER, parameters=RUN)
+    done = run_notebooks(tmp_path / "out", source_dir=tmp_path / "source", progress=False)
+    assert [report.name for report in done.notebooks] == ["01_maker", "02_reader"]
+
+
+def test_what_is_under_way_beside_a_failure_comes_to_its_end_and_no_other_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(notebooks, "AT_ONCE", 2)
+    slow = "import time\ntime.sleep(3)"
+    for name, cell in {"01_fails": "1 / 0", "02_slow": slow, "03_never": "1"}.items():
+        write_notebook(tmp_path / "source" / f"{name}.ipynb", cell, parameters="k: int = 3")
+    with pytest.raises(NotebookError, match="01_fails stopped"):
+        run_notebooks(tmp_path / "out", source_dir=tmp_path / "source", progress=False)
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    pages = {f"{name}.{form}" for name in ("01_fails", "02_slow") for form in ("ipynb", "html")}
+    assert left == pages | {"figures"}
+
+
+def test_an_interrupted_batch_ends_its_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pid = tmp_path / "pid"
+    told = f"import os, time, pathlib\npathlib.Path({str(pid)!r}).write_text(str(os.getpid()))"
+    write_notebook(tmp_path / "source" / "01_long.ipynb", f"{told}\ntime.sleep(600)")
+    waited = notebooks.wait
+
+    def interrupted(*given: Any) -> Any:
+        if pid.exists() and pid.read_text():
+            raise KeyboardInterrupt
+        return waited(*given)
+
+    monkeypatch.setattr(notebooks, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_notebooks(tmp_path / "out", source_dir=tmp_path / "source", progress=False)
+    assert not psutil.pid_exists(int(pid.read_text()))
 
 
 @pytest.mark.parametrize(
