@@ -4,7 +4,7 @@
 const links = new Map(
   [...document.querySelectorAll("aside a[href^='#']")].map((a) => [decodeURIComponent(a.hash.slice(1)), a]),
 );
-const heads = [...links.keys()].map((id) => document.getElementById(id)).filter(Boolean);
+const heads = [...document.querySelectorAll("main h2[id]")];
 
 function mark() {
   const above = heads.filter((head) => head.getBoundingClientRect().top < 120);
