@@ -14,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullLocator
 
+from movierec.sample.simulate import Truth
+
 # Okabe and Ito's palette, told apart by colour-blind readers and in grey print
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
@@ -183,6 +185,14 @@ def intervals(
     ax.set_yticks(range(len(table)), [str(name) for name in table.index])
     ax.set(xlabel=value_label, ylim=(len(table) - 0.5, -0.7))
     ax.grid(axis="x", alpha=0.3)
+    return ax
+
+
+def noise_floor(truth: Truth | None, ax: Axes) -> Axes:
+    """A line at the RMSE that no method can get below, where a truth tells it."""
+    if truth:
+        ax.axvline(truth.noise_rmse, linestyle="--", color="black", label="noise floor")
+        ax.legend(loc="best")
     return ax
 
 
