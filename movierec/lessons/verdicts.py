@@ -30,20 +30,22 @@ def overfitted(ends: pd.DataFrame) -> str:
 def jumps(losses: Mapping[int, npt.NDArray[np.floating]]) -> str:
     """How far the loss of a step jumps out of its neighbours' middle, by batch size.
 
+    As a part of that middle, as a large loss varies more than a small one; a steady fall is no jump.
+
     Args:
-        losses: the loss of each step (stars²), by rows a step; of each the second half counts,
-            when the steepest fall is over. A steady fall is no jump.
+        losses: the loss of each step (stars²), by rows a step; of each the second half counts.
     """
     jump = {}
     for batch, found in losses.items():
         late = found[len(found) // 2 :]
-        jump[batch] = float(np.abs(late[1:-1] - (late[:-2] + late[2:]) / 2).mean())
+        middle = (late[:-2] + late[2:]) / 2
+        jump[batch] = float(np.abs(late[1:-1] / middle - 1).mean())
     small, large = min(jump), max(jump)
-    said = ", ".join(f"{jump[batch]:.3f} with {batch:,} rows" for batch in sorted(jump))
+    said = ", ".join(f"{jump[batch]:.1%} with {batch:,} rows" for batch in sorted(jump))
     verdict = "does **not** bear the remark out: the mean of more rows is steadier"
     if jump[large] > jump[small]:
         verdict = "bears the remark out"
-    return f"The loss of a step jumps by so many stars² on average: {said}. This {verdict}."
+    return f"The loss of a step jumps by so much of its size on average: {said}. This {verdict}."
 
 
 def floor(truth: Truth | None, ratings: pd.DataFrame) -> str:

@@ -27,8 +27,8 @@ def test_jumps_compare_the_second_halves_of_the_losses_and_a_fall_is_none(steady
     losses = {256: wild, 2048: calm} if steady == 2048 else {256: calm, 2048: wild}
     said = verdicts.jumps(losses)
     assert verdict in said
-    assert f"0.000 with {steady:,} rows" in said
-    assert f"1.000 with {2304 - steady:,} rows" in said
+    assert f"0.0% with {steady:,} rows" in said
+    assert f"75.0% with {2304 - steady:,} rows" in said  # 1 for 2, and 2 for 1
 
 
 def test_what_a_loss_is_below_is_named_and_what_it_is_not_below():

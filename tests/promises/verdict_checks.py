@@ -159,7 +159,7 @@ CHECKS: dict[str, tuple[str, Callable[[re.Match[str], Tables], None]]] = {
         overfitted,
     ),
     "jumps": (
-        rf"on average: {NUMBER} with {NUMBER} rows, {NUMBER} with {NUMBER} rows\. "
+        rf"on average: {NUMBER}% with {NUMBER} rows, {NUMBER}% with {NUMBER} rows\. "
         r"This (does|bears)",
         jumps,
     ),
