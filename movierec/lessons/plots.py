@@ -304,7 +304,8 @@ def heatmap(
     )
     if label:
         scale = ax.figure.colorbar(image, ax=ax, label=label)
-        scale.ax.set_ylim(np.nanmin(values, initial=0), np.nanmax(values, initial=0))
+        low, high = np.nanmin(values, initial=0), np.nanmax(values, initial=0)
+        scale.ax.set_ylim(low, high if high > low else limit)
     for axis, names in ((ax.xaxis, frame.columns), (ax.yaxis, frame.index)):
         if len(names) <= 25:
             axis.set_ticks(range(len(names)), [str(name) for name in names])

@@ -30,7 +30,8 @@ def overfitted(ends: pd.DataFrame) -> str:
 def jumps(losses: Mapping[int, npt.NDArray[np.floating]]) -> str:
     """How far the loss of a step jumps out of its neighbours' middle, by batch size.
 
-    As a part of that middle, as a large loss varies more than a small one; a steady fall is no jump.
+    As a part of that middle, since a large loss varies more than a small one; a steady fall is no
+    jump.
 
     Args:
         losses: the loss of each step (stars²), by rows a step; of each the second half counts.
