@@ -120,7 +120,8 @@ def test_readers_predict_before_an_answer_is_revealed(path: Path) -> None:
     """A cell whose output is folded answers a question that stands in the text before it."""
     cells = read(path).cells
     for number, cell in enumerate(cells):
-        if cell.metadata.get("jupyter", {}).get("outputs_hidden"):
+        folded = cell.metadata.get("jupyter", {})
+        if folded.get("outputs_hidden") and not folded.get("source_hidden"):
             before = [c.source for c in cells[:number] if c.cell_type == "markdown"][-1]
             assert "?" in before or "pencil" in before, cell.source
 
