@@ -297,7 +297,10 @@ def heatmap(
     """
     frame = pd.DataFrame(table)
     values = frame.to_numpy(dtype=np.float64)
-    limit = float(np.nanmax(np.abs(values), initial=0)) or 1.0
+    if not values.size:
+        ax.axis("off")
+        return ax
+    limit = float(np.nanmax(np.abs(values))) or 1.0
     # PuOr is told apart by colour-blind readers; its pale middle is zero
     image = ax.imshow(
         values, aspect="auto", cmap="PuOr", vmin=-limit, vmax=limit, interpolation="none"

@@ -16,6 +16,7 @@ from numpy.testing import assert_allclose
 from movierec.data.features import Features
 from movierec.lessons import network_plots, plots
 from movierec.network.settings import NetworkConfig
+from movierec.sample.simulate import Simulation
 
 
 @pytest.fixture
@@ -271,6 +272,17 @@ def test_dot_product_ends_at_its_value(ax: Axes) -> None:
     assert heights(ax) == [4, -2, 1.5]
     assert_allclose(line(ax, "running total")[:, 1], [4, 2, 3.5])
     assert texts(ax) == ["3.500"]
+
+
+def test_a_noise_floor_is_drawn_where_it_is_known(small_world: Simulation) -> None:
+    ax = plots.noise_floor(small_world.truth, Figure().subplots())
+    assert ax.lines[0].get_xdata()[0] == small_world.truth.noise_rmse
+    assert not plots.noise_floor(None, Figure().subplots()).lines
+
+
+def test_a_heat_map_of_zeros_or_of_nothing_is_drawn_without_a_warning() -> None:
+    for values in (np.zeros((1, 1)), np.zeros((0, 0))):
+        plots.heatmap(values, Figure().subplots(), label="stars")
 
 
 def test_towers_draw_every_operation_every_arrow_and_the_parameters_of_their_layers(
