@@ -22,11 +22,12 @@ def user_groups(tables: Tables) -> dict[str, pd.Series]:
 
     Returns:
         Names by `user_id` (categories in their order, also those that nobody is of): `gender`,
-        `age band`, `occupation`. Empty where the data says nothing of its users.
+        `age band`, `occupation`; where the data says nothing of its users, all are `unknown`.
     """
-    if not tables.has_demographics:
-        return {}
     users = tables.users.set_index("user_id")
+    if not tables.has_demographics:
+        nobody = pd.Categorical(["unknown"] * len(users), ordered=True)
+        return {"what is known": pd.Series(nobody, users.index)}
     jobs = pd.Categorical.from_codes(users["occupation"], tables.occupations, ordered=True)
     bands = [0, *AGE_BANDS[1:], np.inf]
     return {
@@ -37,9 +38,13 @@ def user_groups(tables: Tables) -> dict[str, pd.Series]:
 
 
 def genre_flags(movies: pd.DataFrame) -> pd.DataFrame:
-    """Which film has which genre: 0 or 1 by `movie_id`, a column a genre, in alphabetical order."""
+    """Which film has which genre: 0 or 1 by `movie_id`, a column a genre, in alphabetical order.
+
+    Where no film has one, the only column is `no genre`.
+    """
     listed = movies.set_index("movie_id")["genres"].map(split_genres)
-    return listed.str.join("|").str.get_dummies().astype(np.int64)
+    flags = listed.str.join("|").str.get_dummies().astype(np.int64)
+    return flags if flags.shape[1] else flags.assign(**{"no genre": 1})
 
 
 def genres_together(flags: pd.DataFrame) -> pd.DataFrame:

@@ -92,39 +92,39 @@ def dot_product(left: npt.NDArray, right: npt.NDArray, ax: Axes) -> Axes:
     return ax
 
 
-def network(user_tower: Any, movie_tower: Any, ax: Axes) -> Axes:
-    """The whole network, inputs on top, as the built towers have it.
+def tower(built: Any, ax: Axes) -> Axes:
+    """One tower, its inputs on top, as it is built.
 
     Every box is an operation with its output shape (B for the batch) and its parameters, every
-    line an array that goes from one to the next. Some 13 by 15 inches read well.
+    arrow an array that goes from one to the next.
 
     Args:
-        user_tower, movie_tower: built Keras models.
+        built: a Keras model.
+        ax: of a figure of `tower_size`.
     """
-    columns = top = 0.0
-    ends = []
-    for tower in (user_tower, movie_tower):
-        places, parents = _placed(tower, columns)
-        columns = max(x for x, _ in places.values()) + 1.3
-        top = min(top, *(y for _, y in places.values()))
-        for operation, (x, y) in places.items():
-            for parent in parents[operation]:
-                above = places[parent]
-                ax.plot([above[0], x], [above[1] + 0.4, y - 0.4], color="grey", zorder=1)
-            _draw_operation(operation, x, y, ax)
-        ends.append(next(place for operation, place in places.items() if place[1] == 0))
-    middle = sum(x for x, _ in ends) / 2
-    for x, y in ends:
-        ax.plot([x, middle], [y + 0.4, 0.8], color="grey", zorder=1)
-    _draw_box("dot product\n(B, 1)", middle, 1.2, COLOURS[3], ax)
-    for name, colour in _KINDS.values():
-        ax.scatter([], [], marker="s", s=120, color=colour, alpha=0.45, label=name)
-    ax.legend(loc="upper left", title="with parameters")
-    ax.set(xlim=(-0.6, columns - 0.7), ylim=(1.7, top - 0.5))
+    places, parents = _placed(built, 0.0)
+    for operation, (x, y) in places.items():
+        for parent in parents[operation]:
+            above = places[parent]
+            ax.annotate("", (x, y - 0.4), (above[0], above[1] + 0.4), arrowprops=_ARROW, zorder=1)
+        _draw_operation(operation, x, y, ax)
+    kinds = {type(operation).__name__ for operation in places}
+    for name, colour in (look for kind, look in _KINDS.items() if kind in kinds):
+        ax.scatter([], [], marker="s", s=160, color=colour, alpha=0.45, label=name)
+    left, top = (sorted(ends) for ends in zip(*places.values(), strict=True))
+    ax.legend(loc="lower left", title="with parameters", fontsize=11, title_fontsize=11)
+    ax.set(xlim=(left[0] - 0.6, left[-1] + 0.6), ylim=(0.6, top[0] - 0.6))
     ax.axis("off")
     return ax
 
 
+def tower_size(built: Any) -> tuple[float, float]:
+    """Inches of width and height at which letters fit the boxes of a `tower`."""
+    left, top = zip(*_placed(built, 0.0)[0].values(), strict=True)
+    return 1.7 * (max(left) - min(left) + 1.2), 1.05 * (max(top) - min(top) + 1.2)
+
+
+_ARROW = {"arrowstyle": "-|>", "color": "grey", "mutation_scale": 14, "shrinkA": 0, "shrinkB": 0}
 _KINDS = {
     "Embedding": ("embedding", COLOURS[2]),
     "Dense": ("dense", COLOURS[0]),
@@ -162,7 +162,7 @@ def _draw_operation(operation: Any, x: float, y: float, ax: Axes) -> None:
     kind = type(operation).__name__
     named = hasattr(operation, "count_params")
     name = operation.name if named else kind.lower()  # an array operation has no name
-    lines = [line.replace(" ", "_") for line in wrap(name.replace("_", " "), 12)]
+    lines = [line.replace(" ", "_") for line in wrap(name.replace("_", " "), 17)]
     lines.append(f"({', '.join(map(str, ('B', *operation.output.shape[1:])))})")
     if named and operation.count_params():
         lines.append(f"{operation.count_params():,}")
@@ -170,6 +170,6 @@ def _draw_operation(operation: Any, x: float, y: float, ax: Axes) -> None:
 
 
 def _draw_box(text: str, x: float, y: float, colour: str, ax: Axes) -> None:
-    box = Rectangle((x - 0.47, y - 0.4), 0.94, 0.8, facecolor=colour, edgecolor=colour, alpha=0.45)
+    box = Rectangle((x - 0.48, y - 0.4), 0.96, 0.8, facecolor=colour, edgecolor="none", alpha=0.45)
     ax.add_patch(box)
-    ax.text(x, y, text, ha="center", va="center", fontsize=10)
+    ax.text(x, y, text, ha="center", va="center", fontsize=11)

@@ -14,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator, NullLocator
 
+from movierec.sample.simulate import Truth
+
 # Okabe and Ito's palette, told apart by colour-blind readers and in grey print
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
@@ -33,11 +35,21 @@ STYLE: dict[str, Any] = {
 }
 
 
-def _curves(ax: Axes, xlabel: str, ylabel: str) -> Axes:
+def _curves(ax: Axes, xlabel: str, ylabel: str, log: bool = False) -> Axes:
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.grid(alpha=0.3)
+    if log:
+        _logarithmic(ax)
     ax.legend()
     return ax
+
+
+def _logarithmic(ax: Axes) -> None:
+    """Values upwards on a logarithmic axis, which is written in plain numbers."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(NUMBER)
+    ax.yaxis.set_minor_locator(NullLocator())
 
 
 def loss_curves(history: pd.DataFrame, ax: Axes, levels: dict[str, float] | None = None) -> Axes:
@@ -57,11 +69,12 @@ def loss_curves(history: pd.DataFrame, ax: Axes, levels: dict[str, float] | None
     return _curves(ax, "epoch", "mean squared error (stars²)")
 
 
-def paired_losses(histories: dict[str, pd.DataFrame], ax: Axes) -> Axes:
+def paired_losses(histories: dict[str, pd.DataFrame], ax: Axes, log: bool = False) -> Axes:
     """Losses of several trainings: training dashed, validation solid, a ring at the best epoch.
 
     Args:
         histories: by name, each as in `loss_curves`, with validation rows.
+        log: on a logarithmic axis.
     """
     for colour, (name, history) in zip(COLOURS, histories.items(), strict=False):
         epoch, val_loss = history["epoch"], history["val_loss"]
@@ -69,16 +82,21 @@ def paired_losses(histories: dict[str, pd.DataFrame], ax: Axes) -> Axes:
         ax.plot(epoch, val_loss, "s-", color=colour, label=f"{name}: validation")
         best = val_loss.idxmin()
         ax.plot(epoch[best], val_loss[best], "o", color=colour, markersize=14, fillstyle="none")
-    return _curves(ax, "epoch", "mean squared error (stars²)")
+    _curves(ax, "epoch", "mean squared error (stars²)", log)
+    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))  # beside the many lines
+    return ax
 
 
 def step_losses(losses: dict[int, npt.NDArray[np.floating]], ax: Axes) -> Axes:
-    """The loss of every step, (steps,), of some trainings by rows a step, over the rows seen."""
+    """The loss of every step, (steps,), of some trainings by rows a step, over the rows seen.
+
+    The axis of the losses is logarithmic.
+    """
     for colour, (batch, found) in zip(COLOURS, losses.items(), strict=False):
         seen = batch * np.arange(1, len(found) + 1)
         ax.plot(seen, found, ".-", color=colour, linewidth=1, label=f"{batch:,} rows a step")
     ax.xaxis.set_major_formatter(NUMBER)
-    return _curves(ax, "rows seen", "loss of the step (stars²)")
+    return _curves(ax, "rows seen", "loss of the step (stars²)", log=True)
 
 
 def bars(
@@ -140,11 +158,8 @@ def places(table: pd.DataFrame, ax: Axes, xlabel: str) -> Axes:
         ax.plot(steps, row.to_numpy(dtype=np.float64), "o-", color=colour)
         end = (steps[-1], row.iloc[-1])
         ax.annotate(str(name), end, (8, 0), textcoords="offset points", va="center", size=8)
-    ax.set_yscale("log")
+    _logarithmic(ax)
     ax.invert_yaxis()
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.yaxis.set_major_formatter(NUMBER)
-    ax.yaxis.set_minor_locator(NullLocator())
     ax.set(xlabel=xlabel, ylabel="place in the list")
     ax.grid(alpha=0.3)
     return ax
@@ -170,6 +185,14 @@ def intervals(
     ax.set_yticks(range(len(table)), [str(name) for name in table.index])
     ax.set(xlabel=value_label, ylim=(len(table) - 0.5, -0.7))
     ax.grid(axis="x", alpha=0.3)
+    return ax
+
+
+def noise_floor(truth: Truth | None, ax: Axes) -> Axes:
+    """A line at the RMSE that no method can get below, where a truth tells it."""
+    if truth:
+        ax.axvline(truth.noise_rmse, linestyle="--", color="black", label="noise floor")
+        ax.legend(loc="best")
     return ax
 
 
@@ -274,6 +297,9 @@ def heatmap(
     """
     frame = pd.DataFrame(table)
     values = frame.to_numpy(dtype=np.float64)
+    if not values.size:
+        ax.axis("off")
+        return ax
     limit = float(np.nanmax(np.abs(values))) or 1.0
     # PuOr is told apart by colour-blind readers; its pale middle is zero
     image = ax.imshow(
@@ -281,7 +307,8 @@ def heatmap(
     )
     if label:
         scale = ax.figure.colorbar(image, ax=ax, label=label)
-        scale.ax.set_ylim(min(np.nanmin(values), 0), max(np.nanmax(values), 0))
+        low, high = np.nanmin(values, initial=0), np.nanmax(values, initial=0)
+        scale.ax.set_ylim(low, high if high > low else limit)
     for axis, names in ((ax.xaxis, frame.columns), (ax.yaxis, frame.index)):
         if len(names) <= 25:
             axis.set_ticks(range(len(names)), [str(name) for name in names])

@@ -24,5 +24,4 @@ def record(**values: Any) -> None:
     from IPython.display import display
 
     plain = json.loads(json.dumps(values, allow_nan=False, default=lambda value: value.tolist()))
-    text = ", ".join(f"{name} = {value}" for name, value in plain.items())
-    display({METRICS_MIME: plain, "text/plain": f"Recorded: {text}"}, raw=True)
+    display({METRICS_MIME: plain, "text/plain": f"Recorded: {', '.join(plain)}"}, raw=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 from pandas.io.formats.style import Styler
@@ -28,6 +29,20 @@ def listed(frame: pd.DataFrame, digits: int = 2, ranked: bool = True) -> Styler:
     )
     heads = {name: [{"selector": "th", "props": [*LEFT.items()]}] for name in words}
     return table.set_table_styles(heads, overwrite=False)
+
+
+def facts(values: Mapping[str, object], digits: int = 3) -> Styler:
+    """Some numbers with their names, one a row; texts stand as they are."""
+    told = {
+        name: f"{value:,.{digits}f}"
+        if isinstance(value, float | np.floating)
+        else f"{value:,}"
+        if isinstance(value, int | np.integer)
+        else str(value)
+        for name, value in values.items()
+    }
+    right = {"text-align": "right"}
+    return pd.Series(told, name="").to_frame().style.hide(axis="columns").set_properties(**right)
 
 
 def _form(column: pd.Series, digits: int) -> str:

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from movierec.sample.simulate import Truth
+
 
 def overfitted(ends: pd.DataFrame) -> str:
     """Which training lost most after its best epoch, and which did best with that epoch kept.
@@ -26,24 +28,116 @@ def overfitted(ends: pd.DataFrame) -> str:
 
 
 def jumps(losses: Mapping[int, npt.NDArray[np.floating]]) -> str:
-    """How far the loss goes up and down from one step to the next, by batch size.
+    """How far the loss of a step jumps out of its neighbours' middle, by batch size.
+
+    As a part of that middle, since a large loss varies more than a small one; a steady fall is no
+    jump.
 
     Args:
-        losses: the loss of each step (stars²), by rows a step; of each the second half counts,
-            when the fall at the beginning is over.
+        losses: the loss of each step (stars²), by rows a step; of each the second half counts.
     """
-    jump = {
-        batch: float(np.abs(np.diff(found[len(found) // 2 :])).mean())
-        for batch, found in losses.items()
-    }
+    jump = {}
+    for batch, found in losses.items():
+        late = found[len(found) // 2 :]
+        middle = (late[:-2] + late[2:]) / 2
+        jump[batch] = float(np.abs(late[1:-1] / middle - 1).mean())
     small, large = min(jump), max(jump)
-    said = ", ".join(f"{jump[batch]:.3f} with {batch:,} rows" for batch in sorted(jump))
+    said = ", ".join(f"{jump[batch]:.1%} with {batch:,} rows" for batch in sorted(jump))
     verdict = "does **not** bear the remark out: the mean of more rows is steadier"
     if jump[large] > jump[small]:
         verdict = "bears the remark out"
+    return f"The loss of a step jumps by so much of its size on average: {said}. This {verdict}."
+
+
+def floor(truth: Truth | None, ratings: pd.DataFrame) -> str:
+    """The least error that a model can have, as far as it is known, and what can be learned."""
+    if truth is None:
+        return "These are not the simulated ratings: nobody knows their noise floor."
+    expected = truth.expected_rating(ratings["user_id"], ratings["movie_id"])
+    reached = float(np.sqrt(np.mean((ratings["rating"] - expected) ** 2)))
+    deviation = float(ratings["rating"].std(ddof=0))
     return (
-        f"From one step to the next the loss changes by so many stars² on average: {said}. "
-        f"This {verdict}."
+        f"Noise floor of this sample: {truth.noise_rmse:.3f} stars in expectation, {reached:.3f} "
+        f"on the ratings drawn. Guessing the mean errs by {deviation:.3f}: of the variance, "
+        f"{1 - (reached / deviation) ** 2:.0%} can be learned at all."
+    )
+
+
+def beaten(kept: float, levels: Mapping[str, float], when: str, kind: str) -> str:
+    """Which simple methods a loss is below.
+
+    Args:
+        kept: the loss (stars²) of the state that is kept, which is that of `when`.
+        levels: losses of simple methods, by name.
+        kind: of which rows: "validation" or "training".
+    """
+    below = [name for name, level in levels.items() if kept < level]
+    others = [name for name in levels if name not in below]
+    return (
+        f"The state that is kept is that of **{when}**, with a {kind} loss of **{kept:.4f} "
+        f"stars²**. It is below {', '.join(below) or 'no simple method'}"
+        + (f", and not below {', '.join(others)}." if others else ".")
+    )
+
+
+def ahead(losses: pd.Series) -> str:
+    """In which order losses (stars²) stand, the lowest first."""
+    told = [f"*{name}* ({value:.3f})" for name, value in losses.sort_values().items()]
+    return f"From the lowest loss to the highest: {', '.join(told)}."
+
+
+def measured_on(part: str, rows: Mapping[str, int], data: str, recipe: str) -> str:
+    """On which rows of a run errors are measured, and whether these have chosen something."""
+    notes = {
+        "test": "They have chosen nothing: no gradient, no epoch, no setting.",
+        "validation": "**Nothing was held out of this run**, so these are rows that chose the best "
+        "state: the errors below are a little too small.",
+        "train": "**Nothing was held out of this run**, so these are rows that it has learned: the "
+        "errors below say nothing of new ones.",
+    }
+    return (
+        f"The run was trained on *{data}* with the recipe `{recipe}` and {rows['train']:,} rows. "
+        f"Measured are its **{rows[part]:,} {part} rows**. {notes[part]}"
+    )
+
+
+def pairs(right: pd.Series, own: str, ndcg: pd.Series | None) -> str:
+    """Who puts most pairs of rated films in the right order, and whether that makes lists better.
+
+    Args:
+        right: percent of the pairs, by method; missing where there is no pair.
+        own: the method of the run.
+        ndcg: of the lists of each method; None: there are no lists.
+    """
+    if right.isna().any():
+        return "No user rated two neighbouring rows differently here: there are no pairs."
+    known, liked = "factor model", "most often liked"
+    said = (
+        f"`{right.idxmax()}` has most pairs in the right order, {right.max():.1f} %; the run, "
+        f"`{own}`, has {right[own]:.1f} %, and the number of likes {right[liked]:.1f} %."
+    )
+    if ndcg is not None and right[known] > right[liked]:
+        better = "better too" if ndcg[known] > ndcg[liked] else "nevertheless worse"
+        said += " The factor model knows better what is liked than the number of likes does; its "
+        said += f"lists are {better}."
+    return said
+
+
+def later(errors: pd.DataFrame, unknown: pd.Series) -> str:
+    """How errors on later rows compare with those on rows drawn at random.
+
+    Args:
+        errors: RMSE (stars) by method, in the columns `random` and `temporal`.
+        unknown: the share of the rows, 0 to 1, whose person is not known, in the same two.
+    """
+    more = errors["temporal"] - errors["random"]
+    worst, best = more.idxmax(), errors["temporal"].idxmin()
+    way = "more" if more[worst] > 0 else "**no more**"
+    return (
+        f"Of the rows drawn at random {unknown['random']:.0%} are of people without a known "
+        f"rating, of the latest {unknown['temporal']:.0%}. *{worst}* errs {way} on the latest: by "
+        f"{more[worst]:+.3f} stars, the most of these. *{best}* has the least error there, "
+        f"{errors['temporal'][best]:.3f}."
     )
 
 
@@ -123,6 +217,41 @@ def beyond_chance(highest: float, vectors: int, width: int) -> str:
         f"Of {vectors} random vectors of {width} numbers the two most alike have a cosine of "
         f"{most.mean():.2f} on average, and above {limit:.2f} in one case of twenty: {highest:.2f} "
         f"is {verdict}."
+    )
+
+
+def alike(cosines: pd.DataFrame, width: int) -> str:
+    """Which of some things are most alike and most opposed, and whether that may be chance.
+
+    Args:
+        cosines: things by things.
+        width: of how many numbers their vectors are.
+    """
+    above = np.triu(np.ones(cosines.shape), 1) > 0
+    apart = cosines.where(above).stack().dropna().sort_values()
+    if apart.empty:
+        return "There are fewer than two here, so none to compare."
+    named = [f"{a} and {b} ({cosine:.2f})" for (a, b), cosine in apart.items()]
+    return (
+        f"Most alike: {', '.join(named[:-4:-1])}. Most opposed: {', '.join(named[:3])}. "
+        f"{beyond_chance(apart.iloc[-1], len(cosines), width)}"
+    )
+
+
+def kinder(percent: Mapping[str, float], films: int) -> str:
+    """Whether training brought films of a kind nearer together.
+
+    Args:
+        percent: of the nearest films that share a genre `before training` and `after`, and of
+            `any` two films.
+        films: how many there are.
+    """
+    before, after = percent["before training"], percent["after"]
+    training = "brought" if after > before else "did **not** bring"
+    return (
+        f"Of {films:,} films {percent['any']:.0f} % of the pairs share a genre; of the nearest "
+        f"{before:.0f} % do before training, **{after:.0f} %** after: training {training} films of "
+        "a kind nearer together."
     )
 
 

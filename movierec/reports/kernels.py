@@ -18,6 +18,7 @@ import psutil
 from ipykernel.kernelspec import RESOURCES, get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
@@ -72,12 +73,11 @@ def _running_python(printed: BinaryIO, started: Callable[[int], None]) -> type:
     return RunningPython
 
 
-def execute(source: Path, values: dict[str, Any], target: Path) -> Execution:
+def execute(source: Path, values: dict[str, Any], target: Path, kernel: Kernel) -> Execution:
     """Run a notebook with parameters, and leave it executed as `target`, whole or not at all.
 
     A kernel that dies leaves `target` with the ending `.log`: what libraries printed.
     """
-    memory = _Memory()
     log.info("running %s for %s with %s", source.name, target, values)
     failure: Failure | None = None
     began = time.perf_counter()
@@ -92,7 +92,7 @@ def execute(source: Path, values: dict[str, Any], target: Path) -> Execution:
                     parameters=values,
                     kernel_name="python3",
                     language="python",
-                    kernel_manager_class=_running_python(printed, memory.watch),
+                    kernel_manager_class=_running_python(printed, kernel.watch),
                     start_timeout=START_TIMEOUT,
                     progress_bar=False,
                     log_output=False,
@@ -101,6 +101,8 @@ def execute(source: Path, values: dict[str, Any], target: Path) -> Execution:
                 failure = Failure(error.exec_count, error.ename, error.evalue)
             except DeadKernelError as error:  # killed from outside, most often for want of memory
                 failure = Failure(None, "DeadKernelError", str(error))
+            finally:
+                ensure_event_loop().close()  # this thread's, which papermill leaves open
         if failure is not None and failure.cell is None:
             os.replace(log_path, target.with_suffix(".log"))
         notebook = read_notebook(partial)
@@ -109,18 +111,28 @@ def execute(source: Path, values: dict[str, Any], target: Path) -> Execution:
         os.replace(partial, target)
     seconds = time.perf_counter() - began
     ended = f"stopped by {failure.ename}" if failure else "whole"
-    log.info("%s: %s, %.1f s, at most %d MiB", target, ended, seconds, memory.peak >> 20)
-    return Execution(notebook, seconds, memory.peak, failure)
+    log.info("%s: %s, %.1f s, at most %d MiB", target, ended, seconds, kernel.peak >> 20)
+    return Execution(notebook, seconds, kernel.peak, failure)
 
 
-class _Memory:
-    """Looks at the memory of a process and its children until it ends."""
+class Kernel:
+    """The process of a notebook: its memory, with that of its children, and how to end it.
+
+    Attributes:
+        peak: bytes that they held at most.
+    """
 
     def __init__(self) -> None:
         self.peak = 0
+        self._ended = threading.Event()
 
     def watch(self, pid: int) -> None:
+        """Look at a process that has just been started, until it ends."""
         threading.Thread(target=self._look, args=(pid,), daemon=True).start()
+
+    def end(self) -> None:
+        """Kill the process, at the latest when it has been started."""
+        self._ended.set()
 
     def _look(self, pid: int) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -128,7 +140,9 @@ class _Memory:
             while kernel.is_running() and kernel.status() != psutil.STATUS_ZOMBIE:
                 family = [kernel, *kernel.children(recursive=True)]
                 self.peak = max(self.peak, sum(map(_held, family)))
-                time.sleep(SAMPLING)
+                if self._ended.wait(SAMPLING):
+                    kernel.kill()
+                    return
 
 
 def _held(process: psutil.Process) -> int:

@@ -1,11 +1,14 @@
-"""The papermill batch: runs the numbered notebooks in order and makes a report of them."""
+"""The papermill batch: runs the numbered notebooks, two at a time, and makes a report of them."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +17,17 @@ from movierec.errors import InputError, NotebookError
 from movierec.files import alone, write_whole
 from movierec.logs import logger
 from movierec.reports.freshness import checksum, made_from, what_changed
-from movierec.reports.kernels import RUNNING, execute
+from movierec.reports.kernels import RUNNING, Execution, Kernel, execute
 from movierec.reports.pages import (
     NUMBERED,
     index_page,
+    needs_and_minutes,
     notebook_page,
     read_notebook,
     recorded,
     save_figures,
+    search_script,
+    sections,
     title_and_question,
 )
 from movierec.reports.parameters import (
@@ -32,13 +38,24 @@ from movierec.reports.parameters import (
     settable,
     unknown,
 )
-from movierec.reports.report import BEST, METRICS, NotebookReport, Origin, Report, read_report
+from movierec.reports.report import (
+    BEST,
+    METRICS,
+    SEARCH,
+    NotebookReport,
+    Origin,
+    Report,
+    read_report,
+)
 from movierec.runs import load_run
 from movierec.trust import check_within
 
 log = logger(__name__)
 
 OF_NETWORKS = ("02_shapes", "03_training")  # have nothing to say of a run without a network
+AT_ONCE = min(2, os.cpu_count() or 1)  # notebooks under way; each may take a core and its memory
+MADE = ("run_dir", "best_dir")  # parameters that name a run, which the first notebook makes
+LOOKING = 0.2  # seconds between two looks at whether a run has come that a notebook waits for
 
 
 @dataclass(frozen=True)
@@ -124,8 +141,8 @@ def run_notebooks(
     Raises:
         InputError: No notebooks, an unknown notebook or parameter, or a value of the wrong kind;
             nothing has been started or removed then.
-        NotebookError: A notebook failed. Its partly executed copy and page are kept, and the
-            notebooks after it are not run.
+        NotebookError: A notebook failed. Its partly executed copy and page are kept; one that is
+            under way beside it comes to its end, and no other is begun.
     """
     batch = _planned(Path(out_dir).resolve(), parameters or {}, source_dir, only)
     with alone(batch.out_dir):
@@ -189,47 +206,113 @@ def _run(batch: _Batch, origin: Origin, progress: bool) -> BatchResult:
     _remove_earlier_report(out_dir, batch.sources)
     (out_dir / "figures").mkdir(parents=True, exist_ok=True)
     titles = {source: title_and_question(read_notebook(source))[0] for source in batch.sources}
-    reports = []
-    for source in batch.sources:
-        if progress:
-            print(source.stem, file=sys.stderr)
-        done = execute(source, batch.given[source], out_dir / source.name)
-        if progress:
-            took = f"{done.seconds:6.1f} s {done.peak_memory / 2**20:7,.0f} MiB"
-            print(f"{'':16} {took}", file=sys.stderr)
+    told: dict[Path, NotebookReport] = {}
+    found: dict[Path, list[dict[str, str]]] = {}
+    failures: dict[Path, NotebookError] = {}
+    for source, done in _executed(batch, progress):
         page = out_dir / f"{source.stem}.html"
         write_whole(page, notebook_page(done.notebook, source, titles))
-        figures = save_figures(done.notebook, source.stem, out_dir)
+        if progress:
+            took = f"{done.seconds:6.1f} s {done.peak_memory / 2**20:7,.0f} MiB"
+            print(f"{source.stem:16} {took}", file=sys.stderr)
         if done.failure is not None:
-            raise NotebookError(source.stem, *done.failure, page)
+            failures[source] = NotebookError(source.stem, *done.failure, page)
+        found[source] = sections(done.notebook, source.stem)
         title, question = title_and_question(done.notebook)
-        report = NotebookReport(
+        before, minutes = needs_and_minutes(done.notebook)
+        figures, cover = save_figures(done.notebook, source.stem, out_dir)
+        told[source] = NotebookReport(
             name=source.stem,
             title=title,
             question=question,
+            before=before,
+            minutes=minutes,
             seconds=round(done.seconds, 1),
             peak_memory_bytes=done.peak_memory,
             metrics=recorded(done.notebook),
             figures=figures,
+            cover=cover,
         )
-        reports.append(report)
+    if failures:
+        raise failures[min(failures)]
+    reports = [told[source] for source in batch.sources]
+    every = [section for source in batch.sources for section in found[source]]
+    write_whole(out_dir / SEARCH, search_script(every))
     page = out_dir / "index.html"
     write_whole(page, index_page(reports, batch.shown, origin.versions, batch.note))
     if origin.data is None:  # it may have been downloaded meanwhile
         origin = made_from(batch.sources, batch.shown, batch.run)
-    told = Report(
-        notebooks={report.name: report for report in reports},
+    report = Report(
+        notebooks={each.name: each for each in reports},
         made_from=origin,
         files={name: checksum([out_dir / name]) for name in _files(out_dir, reports)},
     )
-    write_whole(out_dir / METRICS, told.model_dump_json(indent=2) + "\n")
+    write_whole(out_dir / METRICS, report.model_dump_json(indent=2) + "\n")
     return BatchResult(out_dir, tuple(reports))
+
+
+def _executed(batch: _Batch, progress: bool) -> Iterator[tuple[Path, Execution]]:
+    """Run the notebooks, and give each as it ends; none is begun once one of them has failed.
+
+    A notebook waits for the runs that it names until they are there, or their makers have ended.
+    Whatever ends this function ends the kernels under way.
+    """
+    began = time.time()
+    makers = _makers(batch)
+    waiting = sorted(batch.sources, key=lambda source: source not in makers.values())
+    under_way: dict[Future[Execution], tuple[Path, Kernel]] = {}
+    finished: set[Path] = set()
+
+    def ready(source: Path) -> bool:
+        given = batch.given[source]
+        return all(
+            maker in (source, *finished) or _is_newer(Path(given[name]) / "run.json", began)
+            for name, maker in makers.items()
+            if name in given
+        )
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            done: list[tuple[Path, Execution]] = []
+            while waiting or under_way or done:
+                for source in [source for source in waiting if ready(source)]:
+                    if len(under_way) < AT_ONCE:
+                        waiting.remove(source)
+                        kernel, target = Kernel(), batch.out_dir / source.name
+                        future = pool.submit(execute, source, batch.given[source], target, kernel)
+                        under_way[future] = source, kernel
+                        if progress:
+                            print(source.stem, file=sys.stderr)
+                yield from done
+                done = []
+                for future in wait(under_way, LOOKING, FIRST_COMPLETED).done:
+                    source, _ = under_way.pop(future)
+                    finished.add(source)
+                    done.append((source, future.result()))
+                    if done[-1][1].failure is not None:
+                        waiting = []
+        finally:
+            for _, kernel in under_way.values():
+                kernel.end()
+
+
+def _makers(batch: _Batch) -> dict[str, Path]:
+    """By a parameter that names a run which is not there yet: the first notebook that has it."""
+    return {
+        name: next(source for source in batch.sources if name in batch.given[source])
+        for name in MADE[batch.run is not None :]
+        if any(name in given for given in batch.given.values())
+    }
+
+
+def _is_newer(file: Path, moment: float) -> bool:
+    return file.exists() and file.stat().st_mtime > moment
 
 
 def _files(out_dir: Path, reports: list[NotebookReport]) -> list[str]:
     """What a report consists of, beside `metrics.json`."""
     names = [f"{report.name}{ending}" for report in reports for ending in (".ipynb", ".html")]
-    names += ["index.html", *(figure for report in reports for figure in report.figures)]
+    names += ["index.html", SEARCH, *(figure for report in reports for figure in report.figures)]
     trained = [f"{folder}/run.json" for folder in ("model", BEST)]
     return names + [name for name in trained if (out_dir / name).exists()]
 
@@ -245,7 +328,7 @@ def _remove_earlier_report(out_dir: Path, sources: list[Path]) -> None:
             shutil.rmtree(rest)
         else:  # of somebody else
             rest.unlink()
-    for name in ("index.html", METRICS):
+    for name in ("index.html", SEARCH, METRICS):
         (out_dir / name).unlink(missing_ok=True)
     for stem in stems:
         for suffix in (".ipynb", ".html", ".log"):

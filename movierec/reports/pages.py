@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 import io
+import json
 import math
 import re
 from collections.abc import Callable, Collection
@@ -19,19 +20,31 @@ from movierec.reports.report import NotebookReport
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# what the first page shows of all that the notebooks record, in this order, and its name there
+# what the first page shows of all that the notebooks record, in this order: its name and its form
 KEY_FIGURES = {
-    "users": "users",
-    "movies": "films",
-    "ratings": "ratings",
-    "parameters": "parameters of the network",
-    "training_seconds": "seconds of its training",
-    "validation_loss": "its validation loss (stars²)",
-    "test_rmse": "test RMSE of the run (stars)",
-    "best_test_rmse": "test RMSE of recipe best",
-    "test_ndcg_at_10": "NDCG@10 of the run",
-    "best_test_ndcg_at_10": "NDCG@10 of recipe best",
+    "users": ("users", ","),
+    "movies": ("films", ","),
+    "ratings": ("ratings", ","),
+    "parameters": ("parameters of the network", ","),
+    "training_seconds": ("seconds of its training", ",.0f"),
+    "validation_loss": ("its validation loss (stars²)", ".3f"),
+    "test_rmse": ("test RMSE of the run (stars)", ".3f"),
+    "best_test_rmse": ("test RMSE of recipe best", ".3f"),
+    "test_ndcg_at_10": ("NDCG@10 of the run", ".3f"),
+    "best_test_ndcg_at_10": ("NDCG@10 of recipe best", ".3f"),
 }
+# ways through the report, on its first page
+WAYS = {
+    "The short way": ("01_data", "04_evaluation", "06_recommend"),
+    "The network": ("01_data", "02_shapes", "03_training", "04_evaluation"),
+    "The whole book": (
+        *("01_data", "02_shapes", "03_training", "04_evaluation", "05_both_halves"),
+        *("06_recommend", "07_solutions"),
+    ),
+}
+COVER = "cover"  # the tag of the cell whose picture stands for the notebook
+BEFORE = "**Before you start:** "  # how the paragraph begins that says what a notebook needs
+READ = 150, 15, 2  # words of prose, lines of code, and pictures that are read in a minute
 NUMBERED = re.compile(r"[0-9]{2}_\w+")  # the name of a notebook of a report
 # of Pygments' styles the ones with the highest contrast on the cards of `style.css`
 CODE_STYLES = {"light": "xcode", "dark": "zenburn"}
@@ -57,19 +70,32 @@ def recorded(notebook: Any) -> dict[str, Any]:
     return metrics
 
 
-def save_figures(notebook: Any, name: str, out_dir: Path) -> tuple[str, ...]:
-    """Write a notebook's pictures to `figures`, and give their paths below `out_dir`."""
+def save_figures(notebook: Any, name: str, out_dir: Path) -> tuple[tuple[str, ...], str]:
+    """Write a notebook's pictures to `figures`.
+
+    Returns:
+        Their paths below `out_dir`, and that of the one that stands for the notebook: of the cell
+        with the tag `COVER`, else the first; "" if there is none.
+    """
     paths: list[str] = []
-    for output in _outputs(notebook):
-        if "image/png" in output.data:
-            paths.append(f"figures/{name}_{len(paths) + 1}.png")
-            write_whole(out_dir / paths[-1], base64.b64decode(output.data["image/png"]))
-    return tuple(paths)
+    cover = ""
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        for output in cell.outputs:
+            if "image/png" in output.get("data", {}):
+                paths.append(f"figures/{name}_{len(paths) + 1}.png")
+                write_whole(out_dir / paths[-1], base64.b64decode(output.data["image/png"]))
+                if COVER in cell.metadata.get("tags", []):
+                    cover = paths[-1]
+    return tuple(paths), cover or "".join(paths[:1])
+
+
+def _prose(notebook: Any) -> str:
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
 
 
 def title_and_question(notebook: Any) -> tuple[str, str]:
     """The first heading, and the first paragraph after it, which is Markdown."""
-    prose = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    prose = _prose(notebook)
     heading = re.search(r"^# +(.+)$", prose, flags=re.MULTILINE)
     if heading is None:
         return "", ""
@@ -78,9 +104,51 @@ def title_and_question(notebook: Any) -> tuple[str, str]:
     return heading.group(1).strip(), question
 
 
-def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
-    """An executed notebook as HTML that loads nothing from elsewhere and runs no script.
+def needs_and_minutes(notebook: Any) -> tuple[str, int]:
+    """The paragraph that says what a notebook needs (Markdown), and how long it takes to read."""
+    prose = _prose(notebook)
+    needs = next((block for block in prose.split("\n\n") if block.startswith(BEFORE)), "")
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    lines = sum(len(cell.source.splitlines()) for cell in code)
+    pictures = sum("image/png" in output.data for output in _outputs(notebook))
+    amounts = len(prose.split()), lines, pictures
+    return needs, max(round(sum(n / each for n, each in zip(amounts, READ, strict=True))), 1)
 
+
+def sections(notebook: Any, name: str) -> list[dict[str, str]]:
+    """What can be searched for: the text of each section, with what its cells say in Markdown."""
+    title, _ = title_and_question(notebook)
+    found = [{"page": f"{name}.html", "title": title, "place": "", "heading": title, "text": ""}]
+    for cell in notebook.cells:
+        said = [cell.source] if cell.cell_type == "markdown" else []
+        for output in cell.get("outputs", []):
+            said.append(output.get("data", {}).get("text/markdown", ""))
+        for text in said:
+            before, *parts = re.split(r"^## +", text, flags=re.MULTILINE)
+            found[-1]["text"] += f" {_plain(before)}"
+            for part in parts:
+                heading, _, rest = part.partition("\n")
+                named = {"place": heading.replace(" ", "-"), "heading": heading}
+                found.append(found[0] | named | {"text": _plain(rest)})
+    return found
+
+
+def _plain(text: str) -> str:
+    """Markdown without its marks, as far as one would search for it."""
+    text = re.sub(r"\$\$.+?\$\$|^\*\*Contents:.+$", " ", text, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"\]\([^)]*\)|<[^>]+>|[*`\[$\\|]", " ", text)
+    return " ".join(text.split())
+
+
+def search_script(found: list[dict[str, str]]) -> str:
+    """`search.js` of a report: a page of a folder may load a script, but no data."""
+    return f"movierecSections({json.dumps(found)});\n"
+
+
+def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
+    """An executed notebook as HTML that loads nothing from elsewhere.
+
+    Left out is what the side of the page has, what was handed to the batch, and its parameters.
     `titles` has all notebooks of the report, in order, `source` among them.
     """
     import jinja2
@@ -97,21 +165,65 @@ def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
     named = {other.stem: title or other.stem for other, title in titles.items()}
     page = copy.deepcopy(notebook)
     page.metadata["title"] = named[source.stem]
+    headings = re.findall(r"^## +(.+)$", _prose(page), flags=re.MULTILINE)
+    minutes = needs_and_minutes(page)[1]
+    injected = "injected-parameters"
+    page.cells = [cell for cell in page.cells if injected not in cell.metadata.get("tags", [])]
     for cell in page.cells:
         if cell.cell_type == "markdown":
-            cell.source = _for_a_page(cell.source, named)
+            text = re.sub(_IN_THE_SIDE, "", cell.source)
+            text = re.sub(_NEEDS, rf"\1 *About {minutes} minutes.*", text)
+            cell.source = _for_a_page(text, named)
+        else:
+            cell.outputs = [o for o in cell.outputs if METRICS_MIME not in o.get("data", {})]
     for output in _outputs(page):
         if "text/markdown" in output.data:
             output.data["text/markdown"] = _for_a_page(output.data["text/markdown"], named)
+        if "text/html" in output.data:
+            output.data["text/html"] = with_words_left(output.data["text/html"])
     place = list(named).index(source.stem)
     about = {
         "previous": list(named.items())[:place][-1:],
         "next": list(named.items())[place + 1 :][:1],
         "notebook_file": source.name,
         "code_css": _code_css(),
+        "side": {"pages": named, "here": source.stem, "headings": headings},
     }
     text, _ = exporter.from_notebook_node(page, resources=about)
     return text
+
+
+# paragraphs that a page has at its side and at its end
+_IN_THE_SIDE = re.compile(r"(?m)\n*^(?:\*\*Contents:\*\* .+|(?:Previous|Next): \[.+)$")
+_NEEDS = re.compile(rf"(?m)^({re.escape(BEFORE)}.+)$")
+
+
+def with_words_left(html: str) -> str:
+    """Tables whose columns of words stand on the left, where those of numbers stand on the right.
+
+    A column is one of words if it names the rows, or one of its cells holds a word or a list.
+    """
+    from bs4 import BeautifulSoup
+
+    if "<table" not in html:
+        return html
+    soup = BeautifulSoup(html, "html.parser")
+    for table in soup.find_all("table"):
+        body = [row.find_all(["th", "td"]) for row in table.select("tbody tr")]
+        of_words = {
+            place - len(row)  # counted from the right: names of rows may span several
+            for row in body
+            for place, cell in enumerate(row)
+            if cell.name == "th" or _WORD.search(cell.get_text())
+        }
+        for row in body + [row.find_all("th") for row in table.select("thead tr")]:
+            for place, cell in enumerate(row):
+                if place - len(row) in of_words:
+                    cell["class"] = " ".join([*map(str, cell.get_attribute_list("class")), "words"])
+    return str(soup)
+
+
+_WORD = re.compile(r"(?!nan|NaN|inf)[^\W\d_]{2}|[(\[]")
 
 
 def _code_css() -> str:
@@ -193,18 +305,27 @@ def index_page(
 
     metrics = {name: value for report in reports for name, value in report.metrics.items()}
     figures = {
-        called: shown(metrics[name]) for name, called in KEY_FIGURES.items() if name in metrics
+        called: format(metrics[name], form)
+        for name, (called, form) in KEY_FIGURES.items()
+        if isinstance(metrics.get(name), int | float)
     }
-    stems = [report.name for report in reports]
-    questions = {r.name: markdown2html(_for_a_page(r.question, stems)) for r in reports}
+    by_name = {report.name: report for report in reports}
+
+    def told(text: str) -> Any:
+        return markdown2html(_for_a_page(text, by_name))
+
+    ways = {way: [by_name[n] for n in names if n in by_name] for way, names in WAYS.items()}
+    whole = {way: names for way, names in ways.items() if len(names) == len(WAYS[way])}
     return rendered(
         "index.html.j2",
         reports=reports,
-        questions=questions,
+        told={r.name: {"question": told(r.question), "before": told(r.before)} for r in reports},
         note=note,
         figures=figures,
+        ways=whole,
+        side={"pages": {r.name: r.title or r.name for r in reports}, "here": ""},
         data=parameters.get("data", ""),
-        parameters={k: v for k, v in parameters.items() if v or k == "seed"},
+        parameters={k: v for k, v in parameters.items() if (v or k == "seed") and k != "path"},
         versions=versions,
     )
 

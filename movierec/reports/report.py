@@ -15,6 +15,7 @@ from movierec.errors import InputError
 from movierec.trust import Form, Shown, read_json
 
 METRICS = "metrics.json"
+SEARCH = "search.js"
 BEST = "best"  # the run folder of recipe `best` in a report, beside `model`
 
 
@@ -34,10 +35,13 @@ class NotebookReport(Form):
     name: Shown
     title: str  # its first heading
     question: str  # the first paragraph under that, in Markdown
+    before: str  # the paragraph that says what it needs, in Markdown
+    minutes: Annotated[int, AfterValidator(_measurable)]  # to read it, about
     seconds: FiniteFloat
     peak_memory_bytes: Annotated[int, AfterValidator(_measurable)]
     metrics: dict[str, Figure]  # what it handed to `record`
     figures: tuple[str, ...]  # relative to the report's folder
+    cover: str  # the one that stands for it; "" if it has none
 
     @property
     def numbers(self) -> dict[str, float]:

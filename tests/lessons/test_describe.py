@@ -40,8 +40,16 @@ def test_users_are_told_apart_by_what_the_data_says_of_them(small_world: Simulat
     assert counts.sum() == len(tables.users)
 
 
-def test_nothing_is_said_of_users_of_whom_nothing_is_known(plain_tables: Tables) -> None:
-    assert user_groups(plain_tables) == {}
+def test_users_of_whom_nothing_is_known_are_one_group(plain_tables: Tables) -> None:
+    [(name, group)] = user_groups(plain_tables).items()
+    assert name == "what is known"
+    assert group.value_counts().to_dict() == {"unknown": len(plain_tables.users)}
+
+
+def test_films_without_any_genre_are_of_one_kind(plain_tables: Tables) -> None:
+    flags = genre_flags(plain_tables.movies.assign(genres=""))
+    assert flags.columns.tolist() == ["no genre"]
+    assert flags["no genre"].eq(1).all()
 
 
 def test_flags_say_which_film_has_which_genre(plain_tables: Tables) -> None:

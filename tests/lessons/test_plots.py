@@ -16,6 +16,7 @@ from numpy.testing import assert_allclose
 from movierec.data.features import Features
 from movierec.lessons import network_plots, plots
 from movierec.network.settings import NetworkConfig
+from movierec.sample.simulate import Simulation
 
 
 @pytest.fixture
@@ -273,17 +274,32 @@ def test_dot_product_ends_at_its_value(ax: Axes) -> None:
     assert texts(ax) == ["3.500"]
 
 
-def test_network_draws_every_operation_and_the_parameters_of_its_layers(
+def test_a_noise_floor_is_drawn_where_it_is_known(small_world: Simulation) -> None:
+    ax = plots.noise_floor(small_world.truth, Figure().subplots())
+    assert ax.lines[0].get_xdata()[0] == small_world.truth.noise_rmse
+    assert not plots.noise_floor(None, Figure().subplots()).lines
+
+
+def test_a_heat_map_of_zeros_or_of_nothing_is_drawn_without_a_warning() -> None:
+    for values in (np.zeros((1, 1)), np.zeros((0, 0))):
+        plots.heatmap(values, Figure().subplots(), label="stars")
+
+
+def test_towers_draw_every_operation_every_arrow_and_the_parameters_of_their_layers(
     small_features: Features,
 ) -> None:
     from movierec.network.towers import TwoTower  # here: the other tests need no TensorFlow
 
-    model = TwoTower(small_features, NetworkConfig(), seed=0)
-    ax = Figure(figsize=(13, 15)).subplots()
-    network_plots.network(model.user_tower, model.movie_tower, ax)
-    operations = [*model.user_tower.operations, *model.movie_tower.operations]
-    assert len(ax.patches) == len(ax.texts) == len(operations) + 1  # the dot product is last
-    lines = [text.get_text().splitlines() for text in ax.texts]
-    assert lines[-1] == ["dot product", "(B, 1)"]
-    written = [int(last.replace(",", "")) for *_, last in lines if "(" not in last]
+    model, written = TwoTower(small_features, NetworkConfig(), seed=0), []
+    for built in (model.user_tower, model.movie_tower):
+        figure = Figure(figsize=network_plots.tower_size(built), layout="constrained")
+        ax = network_plots.tower(built, figure.subplots())
+        boxes = [text for text in ax.texts if text.get_text()]
+        assert len(ax.patches) == len(boxes) == len(built.operations)
+        assert len(ax.texts) - len(boxes) >= len(built.operations) - len(built.inputs)  # arrows
+        lines = [text.get_text().splitlines() for text in boxes]
+        written += [int(last.replace(",", "")) for *_, last in lines if "(" not in last]
+        figure.draw_without_rendering()
+        for text, box in zip(boxes, ax.patches, strict=True):
+            assert text.get_window_extent().height < box.get_window_extent().height
     assert sum(written) == model.count_params()

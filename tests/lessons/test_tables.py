@@ -6,7 +6,7 @@ import re
 
 import pandas as pd
 
-from movierec.lessons.tables import listed
+from movierec.lessons.tables import facts, listed
 
 FILMS = pd.DataFrame(
     {"movie_id": [1200, 3], "title": ["Alien (1979)", None], "score": [0.1234, 2.0], "n": [1234, 5]}
@@ -35,3 +35,11 @@ def test_words_and_their_headings_stand_on_the_left_and_numbers_do_not():
     left = re.findall(r"([^}]*)\{\s*text-align: left;\s*\}", html)
     assert all("col1" in rule for rule in left)
     assert len(left) == 2  # cells and headings
+
+
+def test_facts_are_written_by_what_they_are():
+    shown = cells(
+        facts({"films": 1234, "mean": 3.14159, "filled": "4.47%", "shape": (3, 1)}).to_html()
+    )
+    told = dict(zip(shown[-8::2], shown[-7::2], strict=True))
+    assert told == {"films": "1,234", "mean": "3.142", "filled": "4.47%", "shape": "(3, 1)"}

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from movierec.lessons import verdicts
+from movierec.sample.simulate import Simulation
 
 
 def test_who_lost_most_need_not_be_worst_with_the_best_epoch_kept():
@@ -20,13 +21,76 @@ def test_who_lost_most_need_not_be_worst_with_the_best_epoch_kept():
 
 
 @pytest.mark.parametrize(("steady", "verdict"), [(2048, "does **not** bear"), (256, "bears the")])
-def test_jumps_compare_the_second_halves_of_the_losses(steady, verdict):
-    wild = np.array([9.0, 1.0, 1.0, 1.2, 1.0, 1.2])
-    calm = np.array([1.0, 9.0, 1.0, 1.1, 1.0, 1.1])
+def test_jumps_compare_the_second_halves_of_the_losses_and_a_fall_is_none(steady, verdict):
+    wild = np.array([9.0, 1.0, 9.0, 1.0, 2.0, 1.0, 2.0, 1.0])
+    calm = np.array([1.0, 9.0, 1.0, 9.0, 4.0, 3.0, 2.0, 1.0])  # falls steadily
     losses = {256: wild, 2048: calm} if steady == 2048 else {256: calm, 2048: wild}
     said = verdicts.jumps(losses)
     assert verdict in said
-    assert f"0.100 with {steady:,} rows" in said
+    assert f"0.0% with {steady:,} rows" in said
+    assert f"75.0% with {2304 - steady:,} rows" in said  # 1 for 2, and 2 for 1
+
+
+def test_what_a_loss_is_below_is_named_and_what_it_is_not_below():
+    levels = {"global mean": 1.2, "biases": 0.8}
+    said = verdicts.beaten(0.9, levels, "epoch 3 of 5", "validation")
+    assert "It is below global mean, and not below biases." in said
+    assert "below no simple method, and not below" in verdicts.beaten(2, levels, "", "training")
+    assert verdicts.beaten(0.5, levels, "", "training").endswith("below global mean, biases.")
+
+
+def test_losses_stand_in_their_order():
+    said = verdicts.ahead(pd.Series({"classic": 1.1, "fast": 0.8}))
+    assert said == "From the lowest loss to the highest: *fast* (0.800), *classic* (1.100)."
+
+
+def test_who_knows_pairs_best_need_not_have_the_better_lists():
+    right = pd.Series({"fast": 70.0, "factor model": 68.0, "most often liked": 60.0})
+    ndcg = pd.Series({"factor model": 0.1, "most often liked": 0.2})
+    assert "nevertheless worse" in verdicts.pairs(right, "fast", ndcg)
+    assert "better too" in verdicts.pairs(right, "fast", ndcg[::-1].set_axis(ndcg.index))
+    assert "`fast` has most" in verdicts.pairs(right, "fast", None)
+    assert "no pairs" in verdicts.pairs(right * np.nan, "fast", ndcg)
+
+
+def test_later_rows_are_harder_only_where_errors_are_larger():
+    errors = pd.DataFrame(
+        {"random": {"mean": 1.1, "best": 0.8}, "temporal": {"mean": 1.0, "best": 0.9}}
+    )
+    unknown = pd.Series({"random": 0.0, "temporal": 0.9})
+    said = verdicts.later(errors, unknown)
+    assert "*best* errs more on the latest: by +0.100 stars" in said
+    assert "*best* has the least error there, 0.900" in said
+    assert "errs **no more**" in verdicts.later(errors - [0, 0.2], unknown)
+
+
+def test_rows_that_were_not_held_out_are_told_of():
+    rows = {"train": 90, "validation": 5, "test": 5}
+    assert "chosen nothing" in verdicts.measured_on("test", rows, "x", "fast")
+    assert "**Nothing was held out" in verdicts.measured_on("validation", rows, "x", "fast")
+    assert "**90 train rows**" in verdicts.measured_on("train", rows, "x", "fast")
+
+
+def test_the_most_alike_are_named_unless_there_is_only_one():
+    names = ["a", "b", "c"]
+    cosines = pd.DataFrame([[1, 0.9, -0.5], [0.9, 1, 0], [-0.5, 0, 1]], names, names)
+    said = verdicts.alike(cosines, 32)
+    assert said.startswith("Most alike: a and b (0.90), b and c (0.00), a and c (-0.50).")
+    assert "0.90 is more than chance" in said
+    assert "none to compare" in verdicts.alike(cosines.iloc[:1, :1], 32)
+
+
+def test_training_brings_films_of_a_kind_nearer_or_does_not():
+    percent = {"before training": 40.0, "after": 45.0, "any": 30.0}
+    assert "training brought films" in verdicts.kinder(percent, 10)
+    assert "did **not** bring" in verdicts.kinder(percent | {"after": 40.0}, 10)
+
+
+def test_the_noise_floor_is_told_where_it_is_known(small_world: Simulation):
+    ratings = small_world.tables.ratings
+    said = verdicts.floor(small_world.truth, ratings)
+    assert f"{small_world.truth.noise_rmse:.3f} stars in expectation" in said
+    assert "nobody knows" in verdicts.floor(None, ratings)
 
 
 def test_gains_and_losses_are_both_told():

@@ -46,7 +46,7 @@ IN_FRONT: dict[str, set[str]] = {
     "posters": set(),
     "serving": {"network"},  # a network's towers as graphs
     "explorer": {"posters"},
-    "lessons": {"network"},
+    "lessons": {"network", "sample"},
     "reports": {"lessons"},
     "page": {"explorer", "posters"},
     "doctor": {"posters"},

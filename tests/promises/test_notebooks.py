@@ -11,14 +11,14 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
-from worlds import write_ml1m
+from verdict_checks import CHECKS, check
 
 from movierec.errors import InputError
 from movierec.explorer.people import active_user
 from movierec.reports.notebooks import BatchResult, run_notebooks
 from movierec.reports.pages import index_page
 from movierec.runs import Run, load_run
-from movierec.sample.simulate import Simulation, simulate
+from movierec.sample.simulate import simulate
 
 pytestmark = pytest.mark.long
 
@@ -36,11 +36,9 @@ FINDINGS = {  # what the findings of a notebook say of what it records, as they 
 
 
 @pytest.fixture(scope="module")
-def report(small_world: Simulation, tmp_path_factory: pytest.TempPathFactory) -> BatchResult:
-    folder = tmp_path_factory.mktemp("batch")
-    write_ml1m(small_world.tables, folder / "world")
-    given = {"data": "small", "path": folder / "world", "epochs": "2"}
-    return run_notebooks(folder / "report", given, progress=False)
+def report(tmp_path_factory: pytest.TempPathFactory) -> BatchResult:
+    """On the sample, whose truth is known."""
+    return run_notebooks(tmp_path_factory.mktemp("report"), {"epochs": "2"}, progress=False)
 
 
 def outputs(report: BatchResult, name: str) -> list:
@@ -108,11 +106,37 @@ def test_training_shows_one_line_an_epoch(report: BatchResult) -> None:
     assert re.search(r"<pre>epoch +1 [^<\n]+\nepoch +2 ", page)  # in one block
 
 
-def test_report_and_run_agree(report: BatchResult, small_world: Simulation) -> None:
+def test_sentences_say_what_the_numbers_beside_them_say(report: BatchResult) -> None:
+    found: set[str] = set()
+    for name in NAMES:
+        found |= check(nbformat.read(report.out_dir / f"{name}.ipynb", as_version=4))
+    assert found == set(CHECKS)
+
+
+def test_what_was_learned_stands_beside_the_truth(report: BatchResult) -> None:
+    said = {
+        name: "\n".join(o.get("data", {}).get("text/markdown", "") for o in outputs(report, name))
+        for name in ("03_training", "05_both_halves", "06_recommend")
+    }
+    shares = re.search(
+        r"before training (-?\d+)% .+ after (-?\d+)% of the tastes .+ it would be (-?\d+)%",
+        said["03_training"],
+    )
+    _, after, chance = map(int, shares.groups())
+    assert after > chance + 20
+    assert "of the directions of their vectors" in said["05_both_halves"].lower()
+    same, by_chance = re.search(
+        r"\*\*(\d+)%\*\*, and of any two films (\d+)%", said["06_recommend"]
+    ).groups()
+    assert int(same) > 3 * int(by_chance)
+    assert "lies within the line" in said["06_recommend"]
+
+
+def test_report_and_run_agree(report: BatchResult) -> None:
     run = load_run(report.out_dir)  # finds the batch's `model`
     metrics = json.loads((report.out_dir / "metrics.json").read_text())
     recorded = {name: entry["metrics"] for name, entry in metrics["notebooks"].items()}
-    assert recorded["01_data"]["ratings"] == len(small_world.tables.ratings)
+    assert recorded["01_data"]["ratings"] == len(run.tables.ratings)
     assert recorded["02_shapes"]["shapes_agree"] is True
     assert recorded["03_training"]["validation_loss"] == pytest.approx(
         run.history["val_loss"].min()
@@ -214,9 +238,9 @@ def test_data_that_says_nothing_of_people_and_genres_is_told_of_too(tmp_path: Pa
     world.ratings.rename(columns=named).to_csv(data / "ratings.csv", index=False)
     given = {"data": "mine", "path": data}
     report = run_notebooks(tmp_path / "report", given, only=NAMES[:2], progress=False)
-    said = [output.get("data", {}).get("text/markdown") for output in outputs(report, "01_data")]
-    assert any("says nothing about its users" in text for text in said if text)
-    assert "No film of this data set has a genre." in said
+    tables = "".join(o.get("data", {}).get("text/html", "") for o in outputs(report, "01_data"))
+    assert "what is known" in tables
+    assert "no genre" in tables
     assert report.notebooks[1].metrics["shapes_agree"] is True
     shown = [output for name in NAMES[:2] for output in outputs(report, name)]
     assert [output.text for output in shown if output.output_type == "stream"] == []  # no warning

@@ -1,11 +1,13 @@
-"""All notebooks on MovieLens-1M, where it is at hand: what the source document says of it holds."""
+"""The notebooks on MovieLens-1M and -100K, where they are at hand: what is said of them holds."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import nbformat
 import pytest
+from verdict_checks import CHECKS, OF_THE_SAMPLE, check
 from worlds import real_folder
 
 from movierec.data.tables import Tables
@@ -15,18 +17,27 @@ from movierec.reports.notebooks import BatchResult, run_notebooks
 pytestmark = pytest.mark.long
 
 
-@pytest.fixture(scope="module")
-def report(real_1m: Tables, tmp_path_factory: pytest.TempPathFactory) -> BatchResult:
+WITH_SENTENCES = ["02_shapes", "03_training", "04_evaluation", "05_both_halves"]
+
+
+def short_batch(
+    name: str, tables: Tables, path: Path, folder: Path, only: list[str]
+) -> BatchResult:
     """A batch with short trainings: it is the notebooks that are tested."""
     from movierec.training import train  # here: it is skipped where there is no data
 
-    folder = tmp_path_factory.mktemp("ml-1m")
     recipe = BestRecipe("best", factors=6, passes=4, members=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOVIEREC_PROGRESS", "off")
-        train(real_1m, recipe, run_dir=folder / "best")  # the batch takes it as it is
+        train(tables, recipe, run_dir=folder / "best")  # the batch takes it as it is
+    given = {"data": name, "path": path, "epochs": 1}
+    return run_notebooks(folder, given, progress=False, only=only)
+
+
+@pytest.fixture(scope="module")
+def report(real_1m: Tables, tmp_path_factory: pytest.TempPathFactory) -> BatchResult:
     path = real_folder("ml-1m", "MOVIEREC_TEST_ML1M")
-    return run_notebooks(folder, {"data": "ml-1m", "path": path, "epochs": 1}, progress=False)
+    return short_batch("ml-1m", real_1m, path, tmp_path_factory.mktemp("ml-1m"), [])
 
 
 def recorded(report: BatchResult, name: str) -> dict:
@@ -75,3 +86,20 @@ def test_factors_by_hand_with_a_prior_are_below_the_plain_factor_model(report: B
 
 def test_answers_to_the_exercises_hold(report: BatchResult) -> None:
     assert recorded(report, "07_solutions")["exercises_solved"] == 18
+
+
+def sentences_of(report: BatchResult) -> set[str]:
+    """Held to their numbers."""
+    notebooks = [report.out_dir / f"{each.name}.ipynb" for each in report.notebooks]
+    return set().union(*(check(nbformat.read(path, as_version=4)) for path in notebooks))
+
+
+def test_sentences_say_what_the_numbers_of_movielens_1m_say(report: BatchResult) -> None:
+    assert sentences_of(report) == set(CHECKS) - OF_THE_SAMPLE
+
+
+def test_sentences_say_what_the_numbers_of_movielens_100k_say(
+    real_100k: Tables, real_folder_100k: Path, tmp_path: Path
+) -> None:
+    report = short_batch("ml-100k", real_100k, real_folder_100k, tmp_path, WITH_SENTENCES)
+    assert sentences_of(report) == set(CHECKS) - OF_THE_SAMPLE

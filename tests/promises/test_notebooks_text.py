@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -13,11 +14,14 @@ import pytest
 from worlds import PROJECT
 
 from movierec.reports.notebooks import find_notebooks, source_folder
+from movierec.reports.pages import COVER, needs_and_minutes
 
 SOURCES = find_notebooks()
 LESSONS, APPENDIX = SOURCES[:-1], SOURCES[-1]
 CELLS = (20, 50)
 LINES = 12  # of a code cell; "about ten"
+SENTENCE = 4  # words of two letters or more in one text of the code
+SENTENCES = 0.12  # of the code's lines, at most
 EXERCISE = re.compile(r"Exercise (\d\.\d)")
 
 
@@ -68,6 +72,67 @@ def test_cells_are_few_and_short_and_define_nothing(path: Path) -> None:
     working = [source for source in sources if not re.match(r"(import|from) ", source)]
     assert len(working) >= len(sources) - 1  # one cell imports
     assert [source for source in working if len(source.splitlines()) > LINES] == []
+
+
+def sentence_lines(source: str) -> int:
+    """Lines of code that a text of `SENTENCE` words or more stands on, f-strings and all.
+
+    Blank lines do not count as lines of code, comments do. A label of three words is no sentence;
+    a text over several lines is as many as it takes.
+    """
+    lines: set[int] = set()
+    for node in ast.walk(ast.parse(source)):
+        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+        texts = [part.value for part in parts if isinstance(part, ast.Constant)]
+        text = " ".join(text for text in texts if isinstance(text, str))
+        if len(re.findall(r"[^\W\d_]{2,}", text)) >= SENTENCE:
+            lines |= {*range(node.lineno, node.end_lineno + 1)}
+    return len(lines)
+
+
+def share_of_sentences(cells: list[Any]) -> float:
+    written = sum(sentence_lines(cell.source) for cell in cells)
+    return written / sum(len([*filter(str.strip, c.source.splitlines())]) for c in cells)
+
+
+def test_few_lines_of_code_write_sentences() -> None:
+    """Of all code lines, and of those that a reader sees without unfolding, in each notebook."""
+    assert (
+        sentence_lines('a = "one two three"\nb = (\n    f"one two {a} three"\n    " four"\n)') == 2
+    )
+    assert share_of_sentences([cell for path in SOURCES for cell in code(path)]) <= SENTENCES
+    for path in SOURCES:
+        seen = [c for c in code(path) if not c.metadata.get("jupyter", {}).get("source_hidden")]
+        assert share_of_sentences(seen) <= SENTENCES, path.stem
+
+
+@each
+def test_it_is_said_what_one_needs_and_which_picture_stands_for_the_notebook(path: Path) -> None:
+    needs, minutes = needs_and_minutes(read(path))
+    assert len(needs.split()) > 8
+    assert 10 < minutes < 60
+    [cover] = [cell for cell in code(path) if COVER in cell.metadata.get("tags", [])]
+    assert cover.metadata["alt"]
+
+
+@each_lesson
+def test_readers_predict_before_an_answer_is_revealed(path: Path) -> None:
+    """A cell whose output is folded answers a question that stands in the text before it."""
+    cells = read(path).cells
+    for number, cell in enumerate(cells):
+        folded = cell.metadata.get("jupyter", {})
+        if folded.get("outputs_hidden") and not folded.get("source_hidden"):
+            before = [c.source for c in cells[:number] if c.cell_type == "markdown"][-1]
+            assert "?" in before or "pencil" in before, cell.source
+
+
+@each_lesson
+def test_exercises_have_a_difficulty_and_a_hint(path: Path) -> None:
+    asked = re.findall(r"^- \*\*Exercise .+$", section(path, "Exercises"), flags=re.MULTILINE)
+    assert len(asked) == 3
+    for exercise in asked:
+        assert re.match(r"- \*\*Exercise \d\.\d\*\* \(★{1,3}\) ", exercise), exercise
+        assert "*Hint:*" in exercise
 
 
 @each

@@ -33,10 +33,13 @@ def report(folder: Path, **files: Any) -> Path:
         name="01_one",
         title="One",
         question="",
+        before="",
+        minutes=1,
         seconds=1.0,
         peak_memory_bytes=1,
         metrics={},
         figures=(),
+        cover="",
     )
     told = Report(notebooks={"01_one": one}, made_from=NOW, files=kept | files)
     (folder / "metrics.json").write_text(told.model_dump_json())

@@ -11,14 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pandas as pd
+import psutil
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from movierec.errors import InputError, NotebookError
 from movierec.lessons.record import record
 from movierec.reports import freshness, notebooks
 from movierec.reports.notebooks import BatchResult, parameters_of, run_notebooks
-from movierec.reports.pages import with_equations, with_page_links
+from movierec.reports.pages import (
+    needs_and_minutes,
+    notebook_page,
+    with_equations,
+    with_page_links,
+    with_words_left,
+)
 
 PARAMETERS = """\
 data: str = "sample"  # the data set
@@ -121,8 +129,8 @@ def test_pages_load_nothing_from_elsewhere(batch: BatchResult):
         text = page.read_text()
         assert 'lang="en"' in text
         assert not re.findall(r"<(?:script|link|img|iframe)[^>]*https?://", text)
+        assert re.findall(r"<script[^>]*>", text) == ["<script>", '<script src="search.js">']
         assert not re.findall(r"@import|url\([\"']?(?:https?:)?//", text)
-        assert "<script" not in text
         own = re.sub(r"base64,[^\"]+", "", text)
         assert len(own) < 30_000  # without what the notebooks hold: stylesheet and links
 
@@ -155,9 +163,8 @@ def test_pages_are_linked_and_titled(batch: BatchResult):
     first = (batch.out_dir / "01_first.html").read_text()
     assert "<title>About 01_first</title>" in first
     assert re.findall(r'<a [^>]*href="([^"#]+)"', first) == [
-        "index.html",
-        "02_second.html",
-        "02_second.html",
+        *("index.html", "01_first.html", "02_second.html"),  # at the side
+        *("02_second.html", "02_second.html"),  # in the text, and at the end
     ]
     assert 'rel="next"' in first
     assert "Interactive part" in first
@@ -167,6 +174,54 @@ def test_pages_are_linked_and_titled(batch: BatchResult):
     assert "1,234" in index
     for link in re.findall(r'(?:href|src)="([^"]+)"', index):
         assert (batch.out_dir / link).exists()
+
+
+def test_sections_can_be_searched_for_on_every_page(batch: BatchResult):
+    script = (batch.out_dir / "search.js").read_text()
+    found = json.loads(script.removeprefix("movierecSections(").removesuffix(");\n"))
+    assert [(each["page"], each["heading"]) for each in found][0] == (
+        "01_first.html",
+        "About 01_first",
+    )
+    assert {each["page"] for each in found} == {"01_first.html", "02_second.html"}
+    assert "What does it answer? More." in found[0]["text"]
+    assert "next , absent" in found[0]["text"]  # what a cell said, without its marks
+
+
+def test_what_the_batch_was_given_and_what_it_was_handed_is_not_on_a_page(batch: BatchResult):
+    own = re.sub(r"base64,[^\"]+", "", page(batch))
+    assert "Recorded" not in own
+    assert str(batch.out_dir) not in own
+    assert "injected-parameters" not in own
+
+
+def test_columns_of_words_stand_on_the_left():
+    frame = pd.DataFrame({"title": ["Alien", "Up"], "stars": [4.5, 3], "range": ["1–2", "–"]})
+    shown = with_words_left(frame.to_html())
+    left = re.findall(r'class="words">([^<]*)<', shown)
+    assert set(left) == {"", "title", "0", "Alien", "1", "Up"}
+    assert with_words_left("<p>4</p>") == "<p>4</p>"
+
+
+def test_minutes_come_from_what_there_is_to_read(batch: BatchResult):
+    notebook = new_notebook(cells=[new_markdown_cell("# Long\n\n" + 1500 * "word ")])
+    notebook.cells.append(new_markdown_cell("**Before you start:** nothing."))
+    assert needs_and_minutes(notebook) == ("**Before you start:** nothing.", 10)
+    assert "about 1 minute to read" in batch.index.read_text()
+
+
+def test_answers_are_hidden_until_they_are_asked_for(tmp_path: Path):
+    notebook = new_notebook(
+        cells=[new_code_cell("6 * 7", metadata={"jupyter": {"outputs_hidden": True}})]
+    )
+    notebook.cells[0].outputs = [
+        new_output("execute_result", {"text/plain": "42"}, execution_count=1)
+    ]
+    source = tmp_path / "01_one.ipynb"
+    shown = notebook_page(notebook, source, {source: "One"})
+    assert re.search(
+        r'<details class="reveal"><summary>Show the answer</summary>.*42.*</details>', shown, re.S
+    )
 
 
 def test_remarks_of_libraries_stay_out_of_the_notebook(batch: BatchResult):
@@ -231,6 +286,66 @@ def test_killed_kernel_is_a_failure_too(tmp_path: Path):
         run_notebooks(tmp_path / "out", source_dir=tmp_path / "source", progress=False)
     assert (tmp_path / "out" / "01_dies.html").exists()
     assert "out of memory" in (tmp_path / "out" / "01_dies.log").read_text()
+
+
+RUN = 'run_dir: str = ""  # folder of the run'
+MAKER = """
+import time
+from pathlib import Path
+assert not Path(run_dir).exists()
+Path(run_dir).mkdir()
+(Path(run_dir) / "run.json").write_text("{}")
+ends = time.monotonic() + 60
+while not (Path(run_dir) / "seen").exists():
+    assert time.monotonic() < ends
+    time.sleep(0.1)
+"""
+READER = """
+from pathlib import Path
+assert (Path(run_dir) / "run.json").exists()
+(Path(run_dir) / "seen").touch()
+"""
+
+
+def test_a_notebook_waits_for_the_run_that_it_reads_and_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(notebooks, "AT_ONCE", 2)
+    write_notebook(tmp_path / "source" / "01_maker.ipynb", MAKER, parameters=RUN)
+    write_notebook(tmp_path / "source" / "02_reader.ipynb", READER, parameters=RUN)
+    done = run_notebooks(tmp_path / "out", source_dir=tmp_path / "source", progress=False)
+    assert [report.name for report in done.notebooks] == ["01_maker", "02_reader"]
+
+
+def test_what_is_under_way_beside_a_failure_comes_to_its_end_and_no_other_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(notebooks, "AT_ONCE", 2)
+    slow = "import time\ntime.sleep(3)"
+    for name, cell in {"01_fails": "1 / 0", "02_slow": slow, "03_never": "1"}.items():
+        write_notebook(tmp_path / "source" / f"{name}.ipynb", cell, parameters="k: int = 3")
+    with pytest.raises(NotebookError, match="01_fails stopped"):
+        run_notebooks(tmp_path / "out", source_dir=tmp_path / "source", progress=False)
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    pages = {f"{name}.{form}" for name in ("01_fails", "02_slow") for form in ("ipynb", "html")}
+    assert left == pages | {"figures"}
+
+
+def test_an_interrupted_batch_ends_its_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pid = tmp_path / "pid"
+    told = f"import os, time, pathlib\npathlib.Path({str(pid)!r}).write_text(str(os.getpid()))"
+    write_notebook(tmp_path / "source" / "01_long.ipynb", f"{told}\ntime.sleep(600)")
+    waited = notebooks.wait
+
+    def interrupted(*given: Any) -> Any:
+        if pid.exists() and pid.read_text():
+            raise KeyboardInterrupt
+        return waited(*given)
+
+    monkeypatch.setattr(notebooks, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_notebooks(tmp_path / "out", source_dir=tmp_path / "source", progress=False)
+    assert not psutil.pid_exists(int(pid.read_text()))
 
 
 @pytest.mark.parametrize(
@@ -411,7 +526,8 @@ def test_only_the_notebooks_that_are_asked_for_are_run(reported: Path):
     result = again(reported, only=["02_two"])
     assert [report.name for report in result.notebooks] == ["02_two"]
     left = {path.name for path in (reported / "out").iterdir()}
-    assert left == {"02_two.ipynb", "02_two.html", "figures", "index.html", "metrics.json"}
+    pages = {"02_two.ipynb", "02_two.html", "index.html", "search.js"}
+    assert left == pages | {"figures", "metrics.json"}
     with pytest.raises(InputError, match=r"called 'two'; did you mean 02_two\? Known: 01_one, 02"):
         again(reported, only=["two"])
 

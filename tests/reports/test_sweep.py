@@ -55,10 +55,13 @@ def report_of(metrics: dict[str, float]) -> NotebookReport:
         name="03_training",
         title="",
         question="",
+        before="",
+        minutes=1,
         seconds=1.0,
         peak_memory_bytes=2**20,
         metrics=metrics,
         figures=(),
+        cover="",
     )
 
 

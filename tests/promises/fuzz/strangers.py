@@ -112,6 +112,7 @@ def whole(name: str) -> bytes:
         entry = {"seconds": 1.5, "peak_memory_bytes": 2**20, "figures": ["figures/03_1.png"]}
         entry |= {"metrics": {"validation_loss": 0.5, "rows": 10, "words": ["a"], "none": None}}
         entry |= {"name": "03_training", "title": "Training", "question": "How?"}
+        entry |= {"before": "", "minutes": 30, "cover": "figures/03_1.png"}
         told = {"notebooks": {"03_training": entry}, "files": {"index.html": "0" * 64}}
         return json.dumps(told | {"made_from": ORIGIN.model_dump()}).encode()
     assert name == "checkpoint.safetensors"
