@@ -69,6 +69,8 @@ check: $(VENV)/.dev  ## what CI checks besides the tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/nbstripout --keep-id --verify notebooks/*.ipynb
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --offline --quiet --persona pedantic .github/workflows
 
 BARE := build/bare
 bare: $(VENV)/.base  ## the wheel alone, in an empty environment, does what the core is for

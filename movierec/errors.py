@@ -14,11 +14,8 @@ def printable(text: str) -> str:
 
 
 def one_line(text: object, length: int = 500) -> str:
-    """A text of somebody else as a message holds it: one line of at most so many letters.
-
-    What a terminal would obey in place of showing it becomes a question mark.
-    """
-    shown = "".join(c if c.isprintable() else "?" for c in str(text)[: length + 1])
+    """A text of somebody else as a message holds it: one printable line, cut to a length."""
+    shown = printable(str(text)[: length + 1]).replace("\n", "\\n")
     return shown if len(shown) <= length else f"{shown[: length - 3]}..."
 
 

@@ -60,7 +60,7 @@ PARTS = ("train", "validation", "test")
 PACKAGES = ("movierec", "numpy", "pandas", "pyarrow", "safetensors")  # and the recipe's
 _COLUMNS = {
     "users": ("user_id", "gender", "age", "occupation", "zip"),
-    "movies": ("movie_id", "title", "genres", "year", "tmdb_id", "imdb_id"),
+    "movies": ("movie_id", "title", "genres", "year", "tmdb_id"),
     "ratings": ("user_id", "movie_id", "rating", "timestamp", "part"),
 }
 _ARRAYS = ("weights", "stars", "watching", "newcomers")
@@ -173,7 +173,7 @@ class Run:
         named = self.info["dataset"], tuple(self.info["occupations"])
         try:
             # whole numbers with missing ones among them come back from Parquet as floats
-            numbers = ["year", *({"tmdb_id", "imdb_id"} & set(movies.columns))]
+            numbers = ["year", *({"tmdb_id"} & set(movies.columns))]
             movies = movies.astype(dict.fromkeys(numbers, "Int64"))
             ratings = self._ratings.drop(columns="part")
             return validate_tables(Tables(users, movies, ratings, *named))

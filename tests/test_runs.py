@@ -348,9 +348,9 @@ def test_run_json_that_is_none_is_named(run, content):
     assert "Train it again" in message
 
 
-def test_links_to_other_databases_come_back(tmp_path, plain_tables):
+def test_links_to_another_database_come_back(tmp_path, plain_tables):
     numbers = pd.array([862, None, 7, None, 1], dtype="Int64")
-    movies = plain_tables.movies.assign(tmdb_id=numbers, imdb_id=numbers + 1)
+    movies = plain_tables.movies.assign(tmdb_id=numbers)
     run = write(tmp_path / "linked", dataclasses.replace(plain_tables, movies=movies))
     pd.testing.assert_frame_equal(load_run(run.path).tables.movies, movies)
 

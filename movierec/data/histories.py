@@ -19,7 +19,7 @@ import pandas as pd
 from rapidfuzz import fuzz, process
 
 from movierec.data.tables import YEAR
-from movierec.data.titles import LEADING, plain_of_film, plain_title, title_forms
+from movierec.data.titles import YEARS_APART, bare_of_film, bare_titles, plain_of_film, plain_title
 from movierec.errors import InputError, one_line
 
 LARGEST = 2**21  # bytes of a file; a line takes some 70
@@ -27,7 +27,6 @@ MOST_LINES = 10_000
 MOST_COMPARED = 200  # unknown titles that are compared with all films; of those of a year, tenfold
 MOST_CANDIDATES = 3  # films that a doubtful line may be
 ALIKE = 88.0  # likeness of titles (0 to 100) from which a film may be meant
-YEARS_APART = 1  # sites differ by so much in when a film came out
 NO_FILMS = ("series", "episode", "game", "podcast", "music video")  # in IMDb's "Title Type"
 
 COLUMNS = {  # what each site calls its columns, and people theirs; in this order of preference
@@ -191,7 +190,7 @@ def _matched(
     called: dict[str, list[int]] = defaultdict(list)  # rows of the table by plain title
     by_year: dict[int | None, dict[int, str]] = defaultdict(dict)
     for row, title in enumerate(movies["title"]):
-        for form in {_bare(plain_of_film(form)) for form in title_forms(title)}:
+        for form in bare_of_film(title):
             called[form].append(row)
         by_year[years[row]][row] = plain_of_film(title)
     found: dict[int, float] = {}
@@ -199,7 +198,7 @@ def _matched(
     missing: list[Line] = []
     compared: dict[tuple[str, int | None], list[int]] = {}
     for line in lines:
-        same = called.get(_bare(plain_title(line.title)), [])
+        same = sorted({row for form in bare_titles(line.title) for row in called.get(form, [])})
         near = [row for row in same if _near(line.year, years[row])]
         exact = [row for row in near if years[row] == line.year]
         sure = exact if len(exact) == 1 else near
@@ -217,11 +216,6 @@ def _matched(
         else:
             missing.append(line)
     return History(found, doubtful, missing, skipped)
-
-
-def _bare(plain: str) -> str:
-    """A plain title without its article."""
-    return LEADING.sub("", plain)
 
 
 def _near(first: int | None, second: int | None) -> bool:

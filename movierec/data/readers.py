@@ -27,9 +27,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 
-from movierec.data.sources import FORMS, Source, form_of, opened, shortened
+from movierec.data.sources import FORMS, Source, form_of, opened
 from movierec.data.tables import OCCUPATIONS_1M, RowError, Tables, validate_tables
-from movierec.errors import InputError
+from movierec.errors import InputError, one_line
 
 HEADER = 2**16  # bytes within which the first line of a CSV file must end
 
@@ -118,18 +118,18 @@ def _read_csv(source: Source, name: str) -> Tables:
 
 
 def _links(source: Source) -> pd.DataFrame:
-    """The films' numbers elsewhere, by movie id; a film may lack either."""
+    """The films' numbers at TMDB, by movie id; a film may lack it."""
     types = {"movieId": pa.int64(), "imdbId": pa.string(), "tmdbId": pa.string()}
     links = read_csv(source, "links.csv", types)
-    digits = [links[name].str.fullmatch("[0-9]{0,9}") for name in ("imdbId", "tmdbId")]
+    number = links["tmdbId"].str.fullmatch("[0-9]{0,9}")
     for wrong, expected in (
-        (~(digits[0] & digits[1]), "numbers of up to nine digits, or none, as imdbId and tmdbId"),
+        (~number, "a number of up to nine digits, or none, as tmdbId"),
         (links["movieId"].duplicated(), "one line a film"),
     ):
         if wrong.any():
             complain_of_row(source, "links.csv", int(np.argmax(wrong)), expected)
-    numbers = links[["tmdbId", "imdbId"]].replace("", None).apply(pd.to_numeric).astype("Int64")
-    return numbers.set_axis(["tmdb_id", "imdb_id"], axis=1).set_index(links["movieId"])
+    numbers = pd.to_numeric(links["tmdbId"].replace("", None)).astype("Int64")
+    return pd.DataFrame({"tmdb_id": numbers}).set_index(links["movieId"])
 
 
 # --- reading with file, line and offending text in every complaint -----------------------------
@@ -173,8 +173,9 @@ def _lines(source: Source, name: str) -> Iterator[tuple[int, str]]:
 
 
 def _complain(source: Source, name: str, number: int, line: str, expected: str) -> NoReturn:
-    shown = shortened(line, 80)
-    raise InputError(f"{source.where(name)}, line {number}: got {shown!r}; expected {expected}")
+    raise InputError(
+        f"{source.where(name)}, line {number}: got '{one_line(line, 80)}'; expected {expected}"
+    )
 
 
 def complain_of_row(source: Source, name: str, row: int, expected: str) -> NoReturn:
@@ -332,7 +333,7 @@ def _find_bad_row(
             _complain(source, name, number, line, f"{wanted}, not {len(cells)}{mend}")
         for (column, kind), cell in zip(columns, cells, strict=True):
             if not _fits(cell, kind):
-                fault = f"{column} {shortened(cell, 40)!r} is no {_KINDS[kind]}"
+                fault = f"{column} '{one_line(cell, 40)}' is no {_KINDS[kind]}"
                 _complain(source, name, number, line, f"{wanted}; {fault}")
     raise InputError(f"{source.where(name)} could not be read ({reason}); expected {expected}")
 

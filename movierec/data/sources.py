@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from movierec.errors import InputError
+from movierec.errors import InputError, one_line
 from movierec.files import recovered
 from movierec.trust import check_within
 
@@ -85,7 +85,7 @@ def _zip_faults(path: Path) -> Iterator[None]:
                 "their zip"
             ) from error
         raise InputError(
-            f"{path} is not a readable zip ({shortened(str(error), 200)}); expected the archive "
+            f"{path} is not a readable zip ({one_line(error, 200)}); expected the archive "
             "as GroupLens publishes it. Delete it and download it again, or give an unpacked folder"
         ) from error
 
@@ -161,8 +161,3 @@ def form_of(source: Source) -> str:
         if file not in source.names:
             raise InputError(f"{source.where(file)} is missing; expected {', '.join(files)}")
     return form
-
-
-def shortened(text: str, length: int) -> str:
-    """A text of so many characters at most."""
-    return text if len(text) <= length else text[: length - 3] + "..."

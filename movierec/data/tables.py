@@ -41,8 +41,8 @@ class Tables:
             position in `occupations`), `zip` (str). One row a user, ascending `user_id`.
         movies: `movie_id` (int64), `title` (str, as in the file, with the year in brackets),
             `genres` (str, joined by "|"), `year` (Int64, missing where the title has none); where
-            the data has links also `tmdb_id` and `imdb_id` (Int64, missing where there is none):
-            the film's number there. One row a movie, ascending `movie_id`.
+            the data has links also `tmdb_id` (Int64, missing where there is none), the film's
+            number there. One row a movie, ascending `movie_id`.
         ratings: `user_id`, `movie_id` (int64), `rating` (float32, stars), `timestamp` (int64, Unix
             seconds). One row a rating, in the order of the file. Never two of one user and movie.
         name: the data set's name.
@@ -121,7 +121,6 @@ def _check(table: str, frame: pd.DataFrame, occupations: int) -> None:
         rule = Check.in_range(0, MAX_ID, error=f"a whole number from 0 to {MAX_ID}")
         return Column("int64", rule, unique=unique, report_duplicates="exclude_first")
 
-    elsewhere = Column("Int64", Check.in_range(0, MAX_ID), nullable=True, required=False)
     worded = Check(lambda texts: texts.str.strip().ne(""), error="a title")
     control = "text without control characters"
     plain = Check(lambda texts: ~texts.str.contains(CONTROL), error=control)
@@ -141,8 +140,7 @@ def _check(table: str, frame: pd.DataFrame, occupations: int) -> None:
             "title": Column("str", [worded, plain]),
             "genres": Column("str", plain),
             "year": Column("Int64", nullable=True),
-            "tmdb_id": elsewhere,
-            "imdb_id": elsewhere,
+            "tmdb_id": Column("Int64", Check.in_range(0, MAX_ID), nullable=True, required=False),
         },
         "ratings": {
             "user_id": identifier(),

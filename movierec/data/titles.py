@@ -14,9 +14,10 @@ from movierec.data.tables import YEAR
 from movierec.errors import InputError
 
 LONGEST = 200  # characters of a search; comparing takes time in proportion
+YEARS_APART = 1  # sites differ by so much in when a film came out: at a festival, or in cinemas
 _ARTICLES = "the|a|an|le|la|les|l'|il|el|los|las|das|der|die|ein|eine"
 ARTICLE = re.compile(rf"^(.*), ({_ARTICLES})( .*)?$", re.IGNORECASE)
-LEADING = re.compile(rf"^({_ARTICLES}) ".replace("'", ""))  # of a plain title, which has no marks
+_LEADING = re.compile(rf"^({_ARTICLES}) ".replace("'", ""))  # of a plain title, which has no marks
 
 
 def spoken_title(title: str) -> str:
@@ -44,13 +45,9 @@ def plain_title(title: str) -> str:
         >>> plain_title("Matrix, The (1999)")
         'the matrix'
     """
-    text = _article_in_front(YEAR.sub("", title).strip())
+    text = _article_in_front(YEAR.sub("", title).strip()).replace("&", " and ")
     text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return " ".join(re.sub(r"[^\w\s]", " ", text.casefold()).split())
-
-
-# of titles of the data, of which the largest set has a third; what is typed is not kept
-plain_of_film = lru_cache(maxsize=2**18)(plain_title)
 
 
 def title_forms(title: str) -> list[str]:
@@ -70,10 +67,14 @@ def title_forms(title: str) -> list[str]:
     return forms or [title.strip()]
 
 
-def _looser_titles(title: str) -> set[str]:
-    """Each of a film's titles, plain, with and without its article."""
-    plain = {plain_title(form) for form in title_forms(title)}
-    return plain | {LEADING.sub("", form) for form in plain}
+def bare_titles(title: str) -> frozenset[str]:
+    """Each of a film's titles as it is compared, without its article."""
+    return frozenset(_LEADING.sub("", plain_title(form)) for form in title_forms(title))
+
+
+# of titles of the data, of which the largest set has a third; what is typed is not kept
+plain_of_film = lru_cache(maxsize=2**18)(plain_title)
+bare_of_film = lru_cache(maxsize=2**18)(bare_titles)
 
 
 def find_movies(movies: pd.DataFrame, text: str, k: int = 10) -> pd.DataFrame:
@@ -125,9 +126,10 @@ def resolve_movie(movies: pd.DataFrame, text: str) -> int:
         return int(text)
     year = YEAR.search(text)
     wanted = plain_title(text)
-    same = movies["title"].map(plain_title).eq(wanted)
+    same = movies["title"].map(plain_of_film).eq(wanted)
     if not same.any():
-        same = movies["title"].map(lambda title: wanted in _looser_titles(title)).astype(bool)
+        bare = _LEADING.sub("", wanted)
+        same = movies["title"].map(lambda title: bare in bare_of_film(title)).astype(bool)
     if year:
         same &= movies["year"].eq(int(year[1])).fillna(False).astype(bool)
     if same.sum() == 1:

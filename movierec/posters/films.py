@@ -10,11 +10,10 @@ from typing import Any
 import pandas as pd
 from rapidfuzz import fuzz
 
-from movierec.data.titles import plain_title, title_forms
+from movierec.data.titles import YEARS_APART, plain_title, title_forms
 
 LONGEST_TITLE, LONGEST_OVERVIEW = 200, 2_000  # characters that are kept
 LIKENESS = 90.0  # of titles, 0 to 100, below which two films are not the same
-YEARS_APART = 1  # a film's year is that of its first showing, or of its first run: they differ
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def best_match(film: Film, names: list[tuple[list[str], str]]) -> int | None:
         The place among `names`, each some titles and a year as text, of the film that is most
         alike, of equals the nearest in years, then the first; None if there is none.
     """
-    forms = [(_plain(form), _parts(form)) for form in title_forms(film.title)]
+    forms = [(plain_title(form), _parts(form)) for form in title_forms(film.title)]
     best: tuple[float, int, int] | None = None
     for place, (titles, text) in enumerate(names):
         year = int(text) if re.fullmatch("[0-9]{4}", text) else None
@@ -89,13 +88,9 @@ def best_match(film: Film, names: list[tuple[list[str], str]]) -> int | None:
     return None if best is None else -best[2]
 
 
-def _plain(title: str) -> str:
-    return plain_title(title.replace("&", " and "))
-
-
 def _parts(title: str) -> list[str]:
     """What stands between a title's colons and dashes, if there are any."""
-    return [_plain(part) for part in re.split(r":|\s-\s", title)[:10]]
+    return [plain_title(part) for part in re.split(r":|\s-\s", title)[:10]]
 
 
 def _numbers(plain: str) -> list[str]:

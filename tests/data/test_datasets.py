@@ -321,19 +321,18 @@ BAD_LINES = {
 LINKS = b"movieId,imdbId,tmdbId\n1,0114709,862\n2,0113497,\n99,0000001,12\n"
 
 
-def test_csv_sets_may_have_links_to_other_databases(tmp_path):
+def test_csv_sets_may_have_links_to_another_database(tmp_path):
     path = write_folder(tmp_path / "set", FORMS["csv"] | {"links.csv": LINKS})
     movies = load_dataset("mine", path).movies
     assert movies["tmdb_id"].tolist() == [862, pd.NA, pd.NA]
-    assert movies["imdb_id"].tolist() == [114709, 113497, pd.NA]
-    assert {str(movies[name].dtype) for name in ("tmdb_id", "imdb_id")} == {"Int64"}
+    assert str(movies["tmdb_id"].dtype) == "Int64"
 
 
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        (b"2,tt0113497,", "numbers of up to nine digits"),
-        (b"2,1,9999999999", "numbers of up to nine digits"),
+        (b"2,1,tt0113497", "a number of up to nine digits"),
+        (b"2,1,9999999999", "a number of up to nine digits"),
         (b"1,1,1", "one line a film"),
         (b"2,1", "3 fields"),
     ],
@@ -357,7 +356,7 @@ def test_bad_line_is_named_and_shown(tmp_path, form, name, number, line, expecte
     encoding = "utf-8" if form == "csv" else "latin-1"
     message = complaint(path)
     assert f"{path}/{name}, line {number}: " in message
-    assert f"got {line.decode(encoding, 'replace')!r}" in message
+    assert f"got {line.decode(encoding, 'replace')!r}"[:70] in message
     assert "; expected " in message
     assert expected in message.split("; expected ", 1)[1]
     assert "\n" not in message

@@ -43,6 +43,7 @@ tt3,10,2024-01-02,Heat,Heat,https://x,TV Series,8.3,1995
 MOVIELENS = """movie_id,imdb_id,tmdb_id,rating,average_rating,title
 9999,1,1,4.0,3.9,"Matrix, The (1999)"
 8888,2,2,0.5,3.2,Sabrina (1995)
+7777,3,3,3.0,3.1,"City of Lost Children, The (Cité des enfants perdus, La) (1995)"
 """
 
 
@@ -61,9 +62,9 @@ def test_an_export_of_imdb_counts_in_tenths_and_its_series_are_no_films():
 
 
 def test_an_export_of_movielens_goes_by_titles_and_not_by_its_ids():
-    assert read(MOVIELENS).ratings == {2: 4.0, 4: 1.0}
+    assert read(MOVIELENS).ratings == {2: 4.0, 4: 1.0, 5: 3.0}
     halves = read(MOVIELENS, [0.5 * n for n in range(1, 11)])
-    assert halves.ratings == {2: 4.0, 4: 0.5}
+    assert halves.ratings == {2: 4.0, 4: 0.5, 5: 3.0}
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
@@ -125,7 +126,7 @@ def test_of_a_film_that_stands_twice_the_last_rating_counts():
         (b'title,stars\n"' + b"a" * 140_000, "line"),
         (b'title,stars\nHeat,4\n"Alien,5\nUp,3\n', "line 4 is no line of a table"),
         (b" " * (LARGEST + 1), "at most"),
-        (b"\x1b[31m,\x1b[0m\n1,2", r"got \?\[31m"),
+        (b"\x1b[31m,\x1b[0m\n1,2", r"got \\x1b\[31m"),
     ],
 )
 def test_a_file_that_is_no_history_is_told_what_is_wrong(content: bytes, fault: str):

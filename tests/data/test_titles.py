@@ -37,6 +37,7 @@ def movies() -> pd.DataFrame:
         ("CAFÉ noir", "cafe noir"),
         ("Moon, The (Lune, La) (1950)", "the moon lune la"),
         ("Star-Field: Part 2", "star field part 2"),
+        ("Fish & Chips", "fish and chips"),
         ("(1960)", ""),
     ],
 )

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from html import escape, unescape
-from pathlib import Path
 from urllib.parse import unquote
 
 import nbformat
 import pytest
 from verdict_checks import CHECKS, check
 
-from movierec.errors import InputError
 from movierec.explorer.people import active_user
 from movierec.reports.notebooks import BatchResult, run_notebooks
 from movierec.reports.pages import index_page
-from movierec.runs import Run, load_run
-from movierec.sample.simulate import simulate
+from movierec.runs import load_run
 
 pytestmark = pytest.mark.long
 
@@ -161,30 +157,6 @@ def test_pages_link_to_files_that_are_there(report: BatchResult, name: str) -> N
     assert missing == []
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-
-def test_few_ratings_of_which_none_were_held_out_are_reported_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from movierec.training import train  # here: most tests of this file need no TensorFlow
-
-    monkeypatch.setenv("MOVIEREC_PROGRESS", "off")
-    tables = simulate(n_users=60, n_movies=90, n_ratings=2500, seed=1).tables
-    run = train(tables, "fast", run_dir=tmp_path / "run", holdout="none", epochs=1)
-    before = contents(run.path)
-    report = run_notebooks(run.path, only=NAMES[2:], progress=False)
-    assert contents(run.path).items() >= before.items()  # of which 03 trains none anew
-    assert [notebook.name for notebook in report.notebooks] == NAMES[2:]
-    recorded = {name: value for entry in report.notebooks for name, value in entry.metrics.items()}
-    assert recorded["validation_rmse"] == pytest.approx(run.metrics["validation"]["rmse"])
-    assert [name for name in recorded if name.startswith("test_")] == []
-    page = (run.path / "04_evaluation.html").read_text("utf-8")
-    assert "<strong>Nothing was held out of this run</strong>" in page
-
-
 def test_films_come_from_the_run_and_best_beside_it_has_the_same_rows(report: BatchResult) -> None:
     network, best = load_run(report.out_dir / "model"), load_run(report.out_dir / "best")
     assert (best.part == "test").tolist() == (network.part == "test").tolist()
@@ -207,40 +179,3 @@ def test_evaluation_shows_what_each_half_of_the_run_is_worth(report: BatchResult
     assert alone[0] < recorded["test_ndcg_at_10"]
     page = (report.out_dir / "04_evaluation.html").read_text("utf-8")
     assert "fast, by stars alone" in page
-
-
-def test_a_run_without_network_is_reported_on_without_what_is_about_one(
-    small_best: Run, tmp_path: Path
-) -> None:
-    shutil.copytree(small_best.path, tmp_path / "run")
-    report = run_notebooks(tmp_path / "run", only=NAMES[1:6], progress=False)
-    assert [notebook.name for notebook in report.notebooks] == NAMES[3:6]
-    assert "02_shapes and 03_training are about one" in report.index.read_text("utf-8")
-    assert not (tmp_path / "run" / "best").exists()  # nothing was trained
-    recorded = report.notebooks[0].metrics
-    assert recorded["test_rmse"] == pytest.approx(small_best.metrics["test"]["rmse"])
-
-
-def test_a_recipe_without_network_is_refused_before_anything_runs(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="'best', which trains no network.*--run DIR"):
-        run_notebooks(tmp_path / "report", {"recipe": "best"}, progress=False)
-    assert not (tmp_path / "report").exists()
-
-
-def test_data_that_says_nothing_of_people_and_genres_is_told_of_too(tmp_path: Path) -> None:
-    """The form of the newer sets, at its poorest."""
-    world = simulate(n_users=60, n_movies=90, n_ratings=2500, seed=1).tables
-    data = tmp_path / "data"
-    data.mkdir()
-    movies = world.movies.drop(columns="year").assign(genres="(no genres listed)")
-    movies.rename(columns={"movie_id": "movieId"}).to_csv(data / "movies.csv", index=False)
-    named = {"user_id": "userId", "movie_id": "movieId"}
-    world.ratings.rename(columns=named).to_csv(data / "ratings.csv", index=False)
-    given = {"data": "mine", "path": data}
-    report = run_notebooks(tmp_path / "report", given, only=NAMES[:2], progress=False)
-    tables = "".join(o.get("data", {}).get("text/html", "") for o in outputs(report, "01_data"))
-    assert "what is known" in tables
-    assert "no genre" in tables
-    assert report.notebooks[1].metrics["shapes_agree"] is True
-    shown = [output for name in NAMES[:2] for output in outputs(report, name)]
-    assert [output.text for output in shown if output.output_type == "stream"] == []  # no warning
