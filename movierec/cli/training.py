@@ -189,9 +189,9 @@ def evaluate_command(run_dirs: tuple[Path, ...], k: int, as_json: bool) -> None:
     for name, run in runs.items():
         if sure := run.get("certainty"):
             print(
-                f"{name}: {sure['coverage']:.1%} of the ratings are in their 80 % interval.\n  RMSE "
-                f"{sure['surest']:.3f} in the surest quarter, {sure['least_sure']:.3f} in the least "
-                f"sure; chances of 4 stars are off by {sure['chance_error']:.1%}."
+                f"{name}: {sure['coverage']:.1%} of the ratings are in their 80 % interval.\n"
+                f"  RMSE {sure['surest']:.3f} in the surest quarter, {sure['least_sure']:.3f} in "
+                f"the least sure; chances of 4 stars are off by {sure['chance_error']:.1%}."
             )
     for name, reason in result["left_out"].items():
         print(f"{name} was left out: it {reason}.")
