@@ -145,7 +145,7 @@ def test_errors_and_lists_are_those_of_plain_loops(drawn_run, part, known):
             if someone == user
         ]
         assert row["rows"] == len(errors)
-        assert row["squared_error"] == pytest.approx(sum(e**2 for e in errors), rel=1e-5)
+        assert row["squared_error"] == pytest.approx(sum(e**2 for e in errors), rel=1e-5, abs=1e-7)
         assert row["absolute_error"] == pytest.approx(sum(map(abs, errors)), rel=1e-5)
 
     likers = sorted({user for user, _, given in held_out if given >= 4})
