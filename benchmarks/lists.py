@@ -20,6 +20,7 @@ import scipy.sparse as sp
 
 from movierec.data.features import Features
 from movierec.data.tables import Tables
+from movierec.models.certainty import Certainty
 from movierec.models.model import Model
 from movierec.models.newcomers import Newcomers
 from movierec.models.watching import Watching
@@ -101,7 +102,7 @@ def wide(users: int, films: int) -> Results:
     user, movie = (rng.standard_normal((rows + 1, 100), np.float32) for rows in (users, films))
     nothing = np.zeros(0, np.float32)
     watching = Watching(user, movie, nothing, nothing.astype(np.int32), nothing)
-    model = Model(user, movie, watching, Newcomers(*[nothing] * len(Newcomers._fields)))
+    model = Model(user, movie, watching, Newcomers(*[nothing] * 8), Certainty(*[nothing] * 8))
     scorer = Scorer(model, catalogue.is_film, 1.0, 5.0)
 
     def top(rows: np.ndarray) -> None:

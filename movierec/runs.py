@@ -9,6 +9,7 @@
 | `stars.safetensors` | `users` and `films`, whose products are the predicted stars |
 | `watching.safetensors` | `profiles` and `watched`, whose products say what is watched, and more |
 | `newcomers.safetensors` | what gives new users and films their vectors |
+| `certainty.safetensors` | how far ratings lie from what is predicted |
 | `history.csv` | a row an epoch |
 | `plots/*.png` | pictures of the training |
 
@@ -44,6 +45,7 @@ from movierec.data.tables import Tables, validate_tables
 from movierec.errors import InputError, one_line
 from movierec.files import is_earlier, recover, recovered, replacing
 from movierec.logs import logger
+from movierec.models.certainty import Certainty
 from movierec.models.model import Model
 from movierec.models.newcomers import Newcomers
 from movierec.models.recipe import Trained
@@ -63,7 +65,7 @@ _COLUMNS = {
     "movies": ("movie_id", "title", "genres", "year", "tmdb_id"),
     "ratings": ("user_id", "movie_id", "rating", "timestamp", "part"),
 }
-_ARRAYS = ("weights", "stars", "watching", "newcomers")
+_ARRAYS = ("weights", "stars", "watching", "newcomers", "certainty")
 _FILES = {
     *(f"tables/{name}.parquet" for name in _COLUMNS),
     *(f"{name}.safetensors" for name in _ARRAYS),
@@ -198,7 +200,8 @@ class Run:
         stars = self._arrays("stars", ("users", "films"))
         watching = Watching(**self._arrays("watching", Watching._fields))
         newcomers = Newcomers(**self._arrays("newcomers", Newcomers._fields))
-        model = Model(**stars, watching=watching, newcomers=newcomers)
+        certainty = Certainty(**self._arrays("certainty", Certainty._fields))
+        model = Model(**stars, watching=watching, newcomers=newcomers, certainty=certainty)
         try:
             return Recommender(self.tables, self.features, model, self.part != "test")
         except InputError as error:
@@ -412,6 +415,7 @@ def write_run(
         "stars": {"users": model.users, "films": model.films},
         "watching": model.watching._asdict(),
         "newcomers": model.newcomers._asdict(),
+        "certainty": model.certainty._asdict(),
     }
     files = {
         **{

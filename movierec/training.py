@@ -184,8 +184,7 @@ def _write(
     numbers of each of `PARTS`, and `prepared` the seconds until the training.
     """
     began = time.perf_counter()
-    given = rows.take(np.sort(np.concatenate([parts["train"], parts["validation"]])))
-    model = complete(trained, job.features, job.learned, given, job.seed)
+    model = complete(trained, job.features, job.learned, job.chosen, job.seed)
     part = np.full(len(rows.rating), "train", dtype=object)
     metrics: dict[str, Any] = {}
     for name in ("validation", "test"):

@@ -14,6 +14,7 @@ import numpy.typing as npt
 Vectors = npt.NDArray[np.float32]  # (rows, vector_dim)
 Indices = npt.NDArray[np.int32]
 
+LIKED = 4.0  # stars from which a film counts as liked
 BLOCK = 65_536  # pairs multiplied at once
 USERS = 256  # scored at once: with a few thousand films their scores stay in the cache
 SHORTEST_GROUP = 4  # values; with fewer, a partition of whole rows is as quick

@@ -12,6 +12,7 @@ import pytest
 from movierec.data.attributes import movie_attributes, user_attributes
 from movierec.data.features import Features
 from movierec.data.tables import Tables
+from movierec.models.certainty import Certainty
 from movierec.models.model import Model
 from movierec.models.newcomers import SIZES, Newcomers
 from movierec.models.recipe import Job, Recipe, Trained
@@ -109,14 +110,23 @@ def drawn_model(features: Features, seed: int = 0, d: int = 3, r: int = 4) -> Mo
         neighbours=np.stack([rng.choice(features.movies.used, 5, False) for _ in range(movies)]),
         correlation=rng.uniform(0, 0.3, (movies, 5)).astype(np.float32),
     )
-    return Model(
-        users=np.column_stack([drawn(users, d), drawn(users), 3 + drawn(users, scale=0.3)]),
-        films=np.column_stack(
+    stars = {
+        "users": np.column_stack([drawn(users, d), drawn(users), 3 + drawn(users, scale=0.3)]),
+        "films": np.column_stack(
             [drawn(movies, d), 3 + drawn(movies, scale=0.5), drawn(movies, scale=0.2)]
         ),
-        watching=watching,
-        newcomers=newcomers,
+    }
+    certainty = Certainty(
+        users=drawn(users, scale=0.3),
+        films=drawn(movies, scale=0.2),
+        new_film=np.array([0.4], np.float32),
+        usual=np.array([0.9], np.float32),
+        met=np.eye(d, dtype=np.float32),
+        knots=np.array([1, 3, 5], np.float32),
+        by_stars=np.array([-0.4, 0.1, -0.6], np.float32),
+        chance=np.array([0.1, 1.8], np.float32),
     )
+    return Model(**stars, watching=watching, newcomers=newcomers, certainty=certainty)
 
 
 class MeansRecipe(Recipe):

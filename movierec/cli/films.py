@@ -48,6 +48,11 @@ liking_option = click.option(
     type=float,
     help="0 to 1: how much liking a film counts beside watching it; 1: order by predicted stars.",
 )
+daring_option = click.option(
+    "--daring",
+    default=0.0,
+    help="-1 to 1. Below 0: films that are good even if they disappoint; above: if they surprise.",
+)
 why_option = click.option("--why", is_flag=True, help="Say what speaks for each film.")
 
 
@@ -96,6 +101,7 @@ def recommend() -> None:
 @click.argument("user_id", type=int)
 @click.option("--include-seen", is_flag=True, help="Also films that the user has rated.")
 @liking_option
+@daring_option
 @why_option
 @lists_films
 def for_user_command(
@@ -127,6 +133,7 @@ def for_user_command(
 @click.option("--age", type=int, help="In years.")
 @click.option("--occupation", type=int, help="Code, as in the data.")
 @liking_option
+@daring_option
 @why_option
 @lists_films
 def new_user_command(

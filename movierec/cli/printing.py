@@ -59,7 +59,7 @@ def print_films(films: pd.DataFrame, heading: str, as_json: bool) -> None:
         print(f"{heading}: no film meets the conditions; loosen one of them")
         return
     if "why" in films:  # which needs the room
-        films = films.drop(columns=["genres", "score"])
+        films = films.drop(columns=["genres", "score", "std"])
     year = films["year"].astype("string").fillna("")
     told = [f"({y})" in title for y, title in zip(year, films["title"], strict=True)]
     films = films.drop(columns="year") if all(told) else films.assign(year=year)

@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 @click.command("predict")
 @click.argument("pairs", metavar="PAIRS.csv", type=PATH)
 @opened_run
+@click.option("--std", is_flag=True, help="Also by how much a rating may be off: std, in stars.")
 @out_option("FILE", "Where to write, in place of the standard output.")
 @json_option
-def predict_command(run: Run, pairs: Path, out: Path | None, as_json: bool) -> None:
+def predict_command(run: Run, pairs: Path, std: bool, out: Path | None, as_json: bool) -> None:
     """Add a predicted rating to each user and film of a CSV file."""
     from movierec.files import write_whole
     from movierec.serving.predictions import predict_file
 
-    rated = predict_file(run.recommender, pairs)
+    rated = predict_file(run.recommender, pairs, std)
     if as_json:
         text = rated.to_json(orient="records", indent=2, force_ascii=False) + "\n"
     else:

@@ -186,5 +186,12 @@ def evaluate_command(run_dirs: tuple[Path, ...], k: int, as_json: bool) -> None:
         table = pd.DataFrame(runs[name]["difference"]).T
         table = table.rename_axis("metric").reset_index().astype({"metric": "str"})
         print_table(table, f"{name} minus {first}, on the same users: 95 % interval, p-value")
+    for name, run in runs.items():
+        if sure := run.get("certainty"):
+            print(
+                f"{name}: {sure['coverage']:.1%} of the ratings are in their 80 % interval.\n"
+                f"  RMSE {sure['surest']:.3f} in the surest quarter, {sure['least_sure']:.3f} in "
+                f"the least sure; chances of 4 stars are off by {sure['chance_error']:.1%}."
+            )
     for name, reason in result["left_out"].items():
         print(f"{name} was left out: it {reason}.")

@@ -22,6 +22,7 @@ from movierec.evaluation.baselines import BASELINES, EASE_FILMS, Baseline
 from movierec.evaluation.metrics import (
     LIKED,
     K,
+    certainty_metrics,
     difference,
     intervals,
     list_metrics,
@@ -195,7 +196,8 @@ def evaluate(run: Run, part: str = "test", k: int = K, seed: int = 0) -> dict[st
     Returns:
         `mse`, `rmse`, `mae`, `ranking` (absent where no held-out film was liked) and `intervals`,
         see `Measured.summary`; `by_stars`, the same of the lists that the stars alone would give,
-        which shows what each half is worth; `baselines` by name, each with the same as far as it
+        which shows what each half is worth; `certainty`, see `metrics.certainty_metrics` (absent
+        where there are fewer than four rows); `baselines` by name, each with the same as far as it
         has them; `left_out`, baselines that could not be fitted, with the reason; `rows_trained`,
         `rows_tested`; `seconds` of the training, and of its other steps.
 
@@ -226,6 +228,8 @@ def compare(runs: Sequence[Run], part: str = "test", k: int = K, seed: int = 0) 
         result = {"run": str(run.path), "method": name, **summaries.pop(name)}
         if stars_alone := summaries.pop(name + BY_STARS, None):
             result["by_stars"] = stars_alone
+        if len(stars := run.rows(part).rating) >= 4:
+            result["certainty"] = certainty_metrics(stars, *_how_sure(run, part))
         if results:
             pair = measured[name].by_user, measured[names[0]].by_user
             result["difference"] = difference(*pair, seed=seed).dropna().to_dict("index")
@@ -234,6 +238,14 @@ def compare(runs: Sequence[Run], part: str = "test", k: int = K, seed: int = 0) 
         result |= {f"{step}_seconds": t for step, t in run.seconds.items() if step != "train"}
         results.append(result | {"seconds": run.seconds["train"]})
     return {"runs": results, "baselines": summaries, "left_out": left_out}
+
+
+def _how_sure(run: Run, part: str) -> list[npt.NDArray[np.float32]]:
+    """Predicted stars of a part's rows, standard deviations and chances; (rows,) each."""
+    rec, rows = run.recommender, run.rows(part)
+    stars = rec.scorer.stars(*rows[:2])
+    std = rec.scorer.std(stars, rows.movie_idx, rec.model.certainty.users[rows.user_idx])
+    return [stars, std, rec.scorer.chance(stars, std)]
 
 
 def comparison_table(summaries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:

@@ -6,17 +6,21 @@ interval comes from drawing users, and two methods are compared on the same user
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from movierec.errors import InputError
+from movierec.vectors import LIKED as LIKED  # which is offered from here, too
 from movierec.vectors import Indices, Rows
 
-LIKED = 4.0  # stars from which a film counts as liked
 K = 10
 LEVEL = 0.95  # of an interval
 RESAMPLES = 1000
+INTERVAL = 0.8  # share of the ratings that certainty is measured by
+BINS = 10  # of chances
 BLOCK_SCORES = 4_000_000  # scores of users by films held at once
 
 
@@ -44,6 +48,41 @@ def rating_metrics(rating: npt.ArrayLike, predicted: npt.ArrayLike) -> dict[str,
     error = guess - given
     mse = float(np.mean(error**2))
     return {"mse": mse, "rmse": mse**0.5, "mae": float(np.mean(np.abs(error)))}
+
+
+def certainty_metrics(
+    rating: npt.ArrayLike, predicted: npt.ArrayLike, std: npt.ArrayLike, chance: npt.ArrayLike
+) -> dict[str, float]:
+    """Whether predictions are as sure as they say, of (n,) ratings.
+
+    Args:
+        rating, predicted: stars.
+        std: standard deviations of the ratings about the predictions, stars.
+        chance: of `LIKED` stars or more, 0 to 1.
+
+    Returns:
+        `coverage`, the share of ratings in their interval of `INTERVAL`, were they normal;
+        `surest` and `least_sure`, the RMSE in the quarters of lowest and of highest standard
+        deviation; `chance_error`, by how much the chance is off, in the mean over `BINS` bins of
+        equally many ratings.
+
+    Reference:
+        Naeini, Cooper and Hauskrecht (2015), Obtaining Well Calibrated Probabilities Using Bayesian
+        Binning, section 4 (expected calibration error).
+    """
+    given, spread = np.asarray(rating, np.float64), np.asarray(std, np.float64)
+    likely, error = np.asarray(chance, np.float64), np.abs(given - np.asarray(predicted))
+    square = [np.mean(error[part] ** 2) for part in np.array_split(np.argsort(spread), 4)]
+    off = [
+        len(part) * abs(np.mean(likely[part]) - np.mean(given[part] >= LIKED))
+        for part in np.array_split(np.argsort(likely), min(BINS, len(likely)))
+    ]
+    return {
+        "coverage": float(np.mean(error <= NormalDist().inv_cdf(0.5 + INTERVAL / 2) * spread)),
+        "surest": float(square[0] ** 0.5),
+        "least_sure": float(square[-1] ** 0.5),
+        "chance_error": float(sum(off) / len(given)),
+    }
 
 
 def list_metrics(lists: npt.NDArray[np.int64], users: Indices, held_out: Rows) -> pd.DataFrame:

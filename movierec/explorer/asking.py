@@ -45,7 +45,7 @@ class Asking(NamedTuple):
 
     Attributes:
         newcomers: the model of new users.
-        films: (movie rows, d + 2), as in `Model`.
+        films: (movie rows, d + q + 2), as in `Model`.
         is_film: (movie rows,), False for a row that is no film.
         known: (people, movie rows), 1 where somebody of the data has rated a film.
     """
@@ -121,7 +121,7 @@ def interview(
     chance = known_chance(asking, rated, unknown)
     likely = np.argsort(np.where(asking.is_film, -chance, np.inf), kind="stable")
     likely = likely[: int(asking.is_film.sum())]
-    vectors = asking.films[:, :-2]  # (movie rows, d)
+    vectors = asking.films[:, : len(asking.newcomers.center)]  # (movie rows, d)
     met = vectors[likely[:MET]]  # (m, d)
     weight = (chance[likely[:MET]] / max(chance[likely[:MET]].sum(), 1e-12)).astype(np.float32)
     weighed = (met * weight[:, None]).T @ met  # (d, d)
@@ -170,7 +170,7 @@ def spread_of(asking: Asking, left: Vectors, movie_idx: Indices) -> npt.NDArray[
     Returns:
         (n,) in stars.
     """
-    films = asking.films[movie_idx, :-2].astype(np.float64)
+    films = asking.films[movie_idx, : len(left)].astype(np.float64)
     return np.sqrt(np.maximum(np.einsum("nd,nd->n", films @ left, films), 0))
 
 

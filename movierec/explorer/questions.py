@@ -89,6 +89,9 @@ class Settings(Drawn):
     """How the films of a person's list are chosen."""
 
     liking: Liking = None
+    daring: float = Field(
+        default=0, ge=-1, le=1, description="-1: good even if it disappoints; 1: if it surprises"
+    )
 
 
 class ForNewUser(Someone, Settings):
@@ -182,6 +185,8 @@ class Film(BaseModel):
     spread: float | None = Field(
         None, description="stars by which it may still move: one standard deviation"
     )
+    std: float | None = Field(None, description="stars by which a rating lies off the prediction")
+    chance: float | None = Field(None, description="of 4 stars or more; 0 to 1")
     why: Why | None = None
     each: list[float] | None = Field(
         default=None, description="stars predicted for each of a group"

@@ -384,7 +384,7 @@ def _list(
 
 def _chosen(service: Service, asked: q.Conditions) -> dict[str, Any]:
     """Arguments of the recommender's modes."""
-    chosen = asked.model_dump(include={"k", "variety", "temperature", "seed", "liking"})
+    chosen = asked.model_dump(include={"k", "variety", "temperature", "seed", "liking", "daring"})
     years = asked.first_year, asked.last_year
     if asked.genres or asked.without or asked.deny or years != (None, None):
         chosen["among"] = service.rec.where(asked.genres, asked.without, years, deny=asked.deny)
@@ -414,8 +414,11 @@ def _for_person(
         return []
     movie_idx = service.rec.features.movies.encode(films["movie_id"])
     spread = [round(float(value), 2) for value in spread_of(service.asking, left, movie_idx)]
+    stars, std = service.rec.predict_for(person, films["movie_id"], return_std=True)
+    chance = service.rec.scorer.chance(stars, std)
+    sure = {"std": std.astype(float).round(2), "chance": chance.astype(float).round(2)}
     why = _why(service, person, movie_idx)
-    return _films(service, films["movie_id"], films["predicted"], spread=spread, why=why)
+    return _films(service, films["movie_id"], films["predicted"], spread=spread, **sure, why=why)
 
 
 def _why(

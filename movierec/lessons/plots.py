@@ -197,14 +197,19 @@ def noise_floor(truth: Truth | None, ax: Axes) -> Axes:
 
 
 def calibration(
-    rating: npt.ArrayLike, predicted: npt.ArrayLike, ax: Axes, error: npt.ArrayLike | None = None
+    rating: npt.ArrayLike,
+    predicted: npt.ArrayLike,
+    ax: Axes,
+    error: npt.ArrayLike | None = None,
+    what: tuple[str, str] = ("mean predicted rating (stars)", "mean rating given (stars)"),
 ) -> Axes:
-    """Mean rating given against mean rating predicted, for parts of the rows.
+    """What was found against what was predicted, for parts of the rows.
 
     Args:
-        rating: (parts,) mean stars given.
-        predicted: (parts,) mean stars predicted, ascending.
-        error: (parts,) half lengths of bars about the stars given; NaN for none.
+        rating: (parts,) mean stars given, or what else was found.
+        predicted: (parts,) mean stars predicted, or what else was, ascending.
+        error: (parts,) half lengths of bars about what was found; NaN for none.
+        what: labels of what was predicted and found.
 
     Reference:
         DeGroot and Fienberg (1983), The comparison and evaluation of forecasters.
@@ -216,7 +221,7 @@ def calibration(
     if error is not None:
         ax.errorbar(guess, given, yerr=np.asarray(error), fmt="none", capsize=3, color=COLOURS[0])
     ax.set_aspect("equal")
-    return _curves(ax, "mean predicted rating (stars)", "mean rating given (stars)")
+    return _curves(ax, *what)
 
 
 def points_by_group(

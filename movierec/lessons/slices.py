@@ -117,6 +117,25 @@ def calibration(
     return given.reset_index(drop=True)
 
 
+def certainty(
+    rating: npt.ArrayLike, predicted: npt.ArrayLike, std: npt.ArrayLike, parts: int = 10
+) -> pd.DataFrame:
+    """How far off predictions are where they say that they are so far off.
+
+    Args:
+        rating, predicted: (n,) stars given and predicted.
+        std: (n,) standard deviations that are told of the ratings (stars).
+        parts: of equally many rows, the surest first.
+
+    Returns:
+        A row a part: `std` (root mean square of what is told), `rmse` (stars), `rows`.
+    """
+    frame = pd.DataFrame({"std": std, "rmse": np.subtract(rating, predicted)}, dtype=np.float64)
+    part = np.argsort(np.argsort(frame["std"], kind="stable")) * parts // len(frame)
+    grouped = (frame**2).groupby(part)
+    return (grouped.mean() ** 0.5).assign(rows=grouped.size())
+
+
 def errors_by(
     group: npt.ArrayLike, rating: npt.ArrayLike, predicted: Mapping[str, npt.ArrayLike]
 ) -> dict[str, pd.DataFrame]:

@@ -19,7 +19,7 @@ from movierec.data.attributes import movie_attributes, user_attributes
 from movierec.data.features import Features
 from movierec.logs import logger
 from movierec.models.checkpoints import Checkpoint, State
-from movierec.models.factors import FactorConfig, Factors, fit_factors
+from movierec.models.factors import FactorConfig, Factors, fit_factors, leverage
 from movierec.models.posterior import Side
 from movierec.models.recipe import Job, Recipe, Trained, check_above_zero
 from movierec.progress import OnEpoch, Progress, progress
@@ -80,6 +80,8 @@ class BestRecipe(FactorConfig, Recipe):
             history=pd.DataFrame(fitted.history),
             best_epoch=self.passes,
             seconds={"build": 0.0, "compile": 0.0, "train": time.perf_counter() - began},
+            nearby=True,
+            leverage=fitted.leverage(job.learned),
         )
 
 
@@ -101,6 +103,13 @@ class Ratings(NamedTuple):
         movie = np.full((len(features.movies), right.shape[1]), np.nan, np.float32)
         user[self.users], movie[self.movies] = left, right
         return user, movie
+
+    def leverage(self, learned: Rows) -> Array:
+        """The mean of the members' leverages of the ratings that they have learned, (n,)."""
+        users = np.searchsorted(self.users, learned.user_idx).astype(np.int32)
+        movies = np.searchsorted(self.movies, learned.movie_idx).astype(np.int32)
+        rows = Rows(users, movies, learned.rating)
+        return np.mean([leverage(member, rows) for member in self.members], axis=0)
 
 
 def fit_ratings(
@@ -192,7 +201,9 @@ def _arrays(models: list[Factors]) -> dict[str, npt.NDArray[Any]]:
     arrays: dict[str, npt.NDArray[Any]] = {}
     for member, model in enumerate(models):
         arrays[f"{member}.numbers"] = np.array([model.mean, model.noise])
-        arrays |= {f"{member}.weight": model.weight, f"{member}.step": model.step}
+        arrays |= {
+            f"{member}.{name}": getattr(model, name) for name in ("weight", "movie_weight", "step")
+        }
         for side in ("users", "movies"):
             named = getattr(model, side)._asdict()
             arrays |= {f"{member}.{side}.{name}": array for name, array in named.items()}
@@ -222,10 +233,14 @@ def _kept(
                     raise ValueError(f"arrays of {side} of other shapes")
                 sides[side] = found
             mean, noise = arrays[f"{member}.numbers"].tolist()
-            weight, step = arrays[f"{member}.weight"], arrays[f"{member}.step"]
-            if weight.shape != (n,) or step.shape != (m, width):
+            weight, movie_weight, step = (
+                arrays[f"{member}.{name}"] for name in ("weight", "movie_weight", "step")
+            )
+            if [weight.shape, movie_weight.shape, step.shape] != [(n,), (m,), (m, width)]:
                 raise ValueError("arrays of other shapes")
-            models.append(Factors(mean, noise, **sides, weight=weight, step=step))
+            models.append(
+                Factors(mean, noise, **sides, weight=weight, movie_weight=movie_weight, step=step)
+            )
     except (KeyError, TypeError, ValueError) as error:
         raise checkpoint.unreadable(error) from error
     return done, state.history, models

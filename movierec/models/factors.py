@@ -33,16 +33,19 @@ import scipy.sparse as sp
 
 from movierec.models.posterior import BLOCK_ROWS, Grouped, Side, drawn_rows, grouped, posterior
 from movierec.models.ridge import Inputs, matrix_inputs, ridge_regression
-from movierec.vectors import Rows
+from movierec.vectors import Rows, pair_scores
 
 Array = npt.NDArray[np.float32]
 
 PIECE = 1 << 18  # ratings multiplied at once by a tower
 USER_SHRINK = 20.0  # a history of n films enters with 1 / sqrt(n + this) for each
 MOVIE_SHRINK = 1.0  # likewise the raters of a film
-NOISE_RATINGS = 20.0  # ratings of usual noise that a user's own noise starts with
+NOISE_RATINGS = 20.0  # ratings of usual noise that a user's own noise starts with,
+MOVIE_NOISE_RATINGS = 50.0  # and that of a film
 SOLVER_STEPS = 4  # of the tower's solver, from where the pass before left it
 OWN_NOISE = 0.93  # of what is found for each user: the average of members is then better
+TOWERS_TOO = 1.2  # of a rating's leverage through vectors alone, what it has through towers, too
+MOST_LEVERAGE = 0.7
 AHEAD = 0.8  # of a film's last step, by which the users see it further on, after
 SETTLING = 4  # passes
 
@@ -65,6 +68,7 @@ class Factors(NamedTuple):
     users: Side
     movies: Side
     weight: Array  # (users,), of each user's ratings, 1 / their noise in units of `noise`
+    movie_weight: Array  # (films,), likewise of each film's
     step: Array  # (films, k + 1), by which the films' vectors moved in the last pass
 
 
@@ -135,22 +139,22 @@ def fit_factors(
     stars = rows.rating - mean
     by_user = grouped(sp.csr_array((stars, (rows.user_idx, rows.movie_idx)), shape=(n, m)))
     by_movie = grouped(sp.csr_array((stars, (rows.movie_idx, rows.user_idx)), shape=(m, n)))
-    count = np.diff(by_user.start)
+    count, raters = np.diff(by_user.start), np.diff(by_movie.start)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         user_inputs = tower_inputs(by_user, by_movie, user_attributes, USER_SHRINK, pool)
         movie_inputs = tower_inputs(by_movie, by_user, movie_attributes, MOVIE_SHRINK, pool)
         users = _start(rng, n, k, user_inputs.size)
         movies = _start(rng, m, k, movie_inputs.size)
         user_sample, movie_sample = drawn_rows(rng, by_user), drawn_rows(rng, by_movie)
-        alike, still = np.ones(m, np.float32), np.zeros_like(movies.mean)
-        model = Factors(float(mean), 0.8, users, movies, np.ones(n, np.float32), still)
+        alike = np.ones(n, np.float32), np.ones(m, np.float32)
+        model = Factors(float(mean), 0.8, users, movies, *alike, np.zeros_like(movies.mean))
         done, model = start or (0, model)
         for number in range(done + 1, recipe.passes + 1):
-            _, noise, users, movies, weight, step = model
+            _, noise, users, movies, weight, heard, step = model
             # the last passes go the same way in ever smaller steps, which this spares
             ahead = movies.mean + (AHEAD * step if number > SETTLING else 0)
             seen, sure = movies._replace(mean=ahead), weight / np.float32(noise)
-            users, doubt, errors = posterior(users, seen, by_user, user_sample, sure, alike, pool)
+            users, doubt, errors = posterior(users, seen, by_user, user_sample, sure, heard, pool)
             users = _fit_tower(users, doubt, user_inputs, recipe.user_ridge, pool)
             if noise_by_user:
                 own = OWN_NOISE * (errors + NOISE_RATINGS * noise) / (count + NOISE_RATINGS)
@@ -158,13 +162,38 @@ def fit_factors(
                 weight = (noise / own).astype(np.float32)
             else:
                 noise = float(errors.sum(dtype=np.float64) / count.sum())
-            sure, before = np.full(m, 1 / noise, np.float32), movies.mean
-            movies, doubt, _ = posterior(movies, users, by_movie, movie_sample, sure, weight, pool)
+            sure, before = heard / np.float32(noise), movies.mean
+            movies, doubt, errors = posterior(
+                movies, users, by_movie, movie_sample, sure, weight, pool
+            )
             movies = _fit_tower(movies, doubt, movie_inputs, recipe.movie_ridge, pool)
-            model = Factors(float(mean), noise, users, movies, weight, movies.mean - before)
+            own = (errors + MOVIE_NOISE_RATINGS * noise) / (raters + MOVIE_NOISE_RATINGS)
+            heard = (np.average(1 / own, weights=raters) ** -1 / own).astype(np.float32)
+            step = movies.mean - before
+            model = Factors(float(mean), noise, users, movies, weight, heard, step)
             if on_pass:
                 on_pass(number, model)
     return model
+
+
+def leverage(model: Factors, rows: Rows) -> Array:
+    """By how much a prediction follows a change of the rating itself, float32 (n,), 0 to 1.
+
+    Args:
+        model: fitted to these ratings.
+        rows: (n,) ratings.
+    """
+
+    def along(own: Side, other: Side) -> Array:
+        """[q, 1]' matrix [q, 1] of each of the other side's vectors and `own.basis`; (m, r)."""
+        met = np.column_stack([other.mean[:, :-1], np.ones(len(other.mean), np.float32)])
+        return np.stack([((met @ matrix) * met).sum(axis=1) for matrix in own.basis], axis=1)
+
+    pairs = rows.user_idx, rows.movie_idx
+    doubt = pair_scores(model.users.doubt, along(model.users, model.movies), *pairs)
+    doubt += pair_scores(along(model.movies, model.users), model.movies.doubt, *pairs)
+    weight = model.weight[rows.user_idx] * model.movie_weight[rows.movie_idx] / model.noise
+    return np.clip(TOWERS_TOO * weight * doubt, 0, MOST_LEVERAGE, dtype=np.float32)
 
 
 def _start(rng: np.random.Generator, n: int, k: int, inputs: int) -> Side:

@@ -6,7 +6,7 @@ are learned here, the same for every recipe.
 
 | half | a person's row | a film's row | their product |
 | --- | --- | --- | --- |
-| stars | `users`, d + 2 | `films`, d + 2 | the predicted stars, before they are clipped |
+| stars | `users`, d + q + 2 | `films`, d + q + 2 | the predicted stars, before they are clipped |
 | watching | `watching.profiles`, r + 1 | `watching.watched`, r + 1 | how likely it is watched |
 """
 
@@ -21,30 +21,33 @@ import numpy.typing as npt
 from movierec.data.attributes import movie_attributes, user_attributes
 from movierec.data.features import Features
 from movierec.errors import InputError
-from movierec.models.newcomers import SIZES, Newcomers, learn_newcomers
+from movierec.models.certainty import Certainty, learn_certainty
+from movierec.models.nearby import near_features
+from movierec.models.newcomers import SIZES, Newcomers, learn_newcomers, left_to_learn
 from movierec.models.recipe import Trained
 from movierec.models.watching import Watching, fit_watching
 from movierec.vectors import Rows, Vectors
 
 
 class Model(NamedTuple):
-    """The two halves, and what gives newcomers their rows."""
+    """The two halves, what gives newcomers their rows, and how far off the stars may be."""
 
-    users: Vectors  # (user rows, d + 2); the last two columns as in `newcomers`
-    films: Vectors  # (movie rows, d + 2)
+    users: Vectors  # (user rows, d + q + 2); the columns behind the d trained as in `newcomers`
+    films: Vectors  # (movie rows, d + q + 2)
     watching: Watching  # profiles of all users, and what all films are watched with
     newcomers: Newcomers  # what is known before a user or a film has ratings
+    certainty: Certainty
 
 
-def complete(trained: Trained, features: Features, learned: Rows, given: Rows, seed: int) -> Model:
+def complete(trained: Trained, features: Features, learned: Rows, chosen: Rows, seed: int) -> Model:
     """The model of a run, from what a recipe has trained and the ratings that it was given.
 
     Args:
         trained: by any recipe.
         features: the encodings.
         learned: the ratings that the recipe has learned from.
-        given: these and the validation ratings, which choose nothing in the watching half and so
-            are learned from there.
+        chosen: the validation ratings. They choose nothing in the watching half and so are learned
+            from there; and they tell how far off the stars are, as they are new to them.
         seed: see `newcomers.learn_newcomers`.
 
     Raises:
@@ -57,8 +60,23 @@ def complete(trained: Trained, features: Features, learned: Rows, given: Rows, s
                 "Lower the learning rate, or look for ratings that are out of the usual range"
             )
     known = user_attributes(features), movie_attributes(features)
-    newcomers, users, films = learn_newcomers(trained.users, trained.movies, *known, learned, seed)
-    return Model(users, films, fit_watching(given, len(users), known[1]), newcomers)
+    users, films = trained.users, trained.movies
+    given = Rows(*(np.concatenate(pair) for pair in zip(learned, chosen, strict=True)))
+    watching = fit_watching(given, len(users), known[1])
+    near = np.zeros((len(films), 0), np.float32)
+    if trained.nearby:
+        near = near_features(watching, np.bincount(learned.movie_idx, minlength=len(films)))
+    newcomers, users, films = learn_newcomers(users, films, *known, learned, near, seed)
+    certainty = learn_certainty(
+        users, films, newcomers, known[1], learned, chosen, trained.leverage
+    )
+    return Model(users, films, watching, newcomers, certainty)
+
+
+def new_user_term(model: Model, movie_idx: npt.NDArray[np.integer]) -> float:
+    """How uncertain the ratings of a new user are, who has rated these films: see `Certainty`."""
+    left = left_to_learn(model.newcomers, model.films, movie_idx)
+    return float(np.log1p(np.sum(left * model.certainty.met) / model.certainty.usual[0]))
 
 
 def check_model(model: Model, features: Features) -> None:
@@ -68,13 +86,14 @@ def check_model(model: Model, features: Features) -> None:
         InputError: an array of another shape than it must have, or neighbours that are no films.
     """
     users, films = len(features.users), len(features.movies)
-    d, r = model.films.shape[-1] - 2, model.watching.watched.shape[-1] - 1
+    d, r = model.newcomers.center.shape[-1], model.watching.watched.shape[-1] - 1
+    width = max(model.films.shape[-1], d + 2)
     near = films, model.watching.neighbours.shape[-1]
     people = user_attributes(features, slice(0)).shape[1]
     traits = movie_attributes(features, slice(0)).shape[1]
     expected: Mapping[str, tuple[npt.NDArray[np.number], tuple[int, ...]]] = {
-        "users' vectors": (model.users, (users, d + 2)),
-        "films' vectors": (model.films, (films, d + 2)),
+        "users' vectors": (model.users, (users, width)),
+        "films' vectors": (model.films, (films, width)),
         "users' profiles": (model.watching.profiles, (users, r + 1)),
         "films' profiles": (model.watching.watched, (films, r + 1)),
         "films' own weights": (model.watching.own, (films,)),
@@ -88,6 +107,13 @@ def check_model(model: Model, features: Features) -> None:
         "users' mean": (model.newcomers.mean, (1,)),
         "films' center": (model.newcomers.movie_center, (d,)),
         "films' tower": (model.newcomers.movie_tower, (traits, d)),
+        "users' variances": (model.certainty.users, (users,)),
+        "films' variances": (model.certainty.films, (films,)),
+        "new films' variance": (model.certainty.new_film, (1,)),
+        "usual variance": (model.certainty.usual, (1,)),
+        "films met": (model.certainty.met, (d, d)),
+        "variances by stars": (model.certainty.by_stars, model.certainty.knots.shape),
+        "chances": (model.certainty.chance, (2,)),
     }
     for kind, (array, shape) in expected.items():
         if array.shape != shape:

@@ -9,10 +9,11 @@ result is a sum of one part for each rating, which is what an explanation shows.
 **Films.** A ridge regression from genres and year to the trained films' vectors, blended with the
 mean of each user's ratings.
 
-Both need two more columns than the trained vectors have, so that the vectors of a run have d + 2:
+Both need more columns than the d of trained vectors, so that the vectors of a run have d + q + 2:
 
-| column | a user's entry | a film's entry |
+| columns | a user's entries | a film's entries |
 | --- | --- | --- |
+| d + 1 to d + q | see `nearby`; for a new user the same sum | see there; 0 for a new film |
 | chosen | 0; for a new user, more the fewer ratings | stars above what others would give |
 | mean | mean of the user's ratings | 0; for a new film, the weight of that mean |
 
@@ -31,6 +32,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from movierec.models.factors import USER_SHRINK
+from movierec.models.nearby import near_errors
 from movierec.models.ridge import matrix_inputs, ridge_regression
 from movierec.vectors import Rows, pair_scores
 
@@ -78,9 +80,9 @@ class Newcomers(NamedTuple):
 class NewUser(NamedTuple):
     """A new user's vector and where it comes from: the base and the parts add up to it."""
 
-    vector: Array  # (d + 2,)
-    base: Array  # (d + 2,), what is there without ratings
-    parts: Array  # (n, d + 2), what each rated film adds, by being rated and by its stars
+    vector: Array  # (d + q + 2,)
+    base: Array  # (d + q + 2,), what is there without ratings
+    parts: Array  # (n, d + q + 2), what each rated film adds, by being rated and by its stars
 
 
 def learn_newcomers(
@@ -89,6 +91,7 @@ def learn_newcomers(
     user_attributes: Array,
     movie_attributes: Array,
     rows: Rows,
+    near: Array,
     seed: int,
 ) -> tuple[Newcomers, Array, Array]:
     """Learn what vectors are like before ratings are known, and give vectors to all rows.
@@ -98,11 +101,12 @@ def learn_newcomers(
             training has no vector, and which get those of newcomers.
         user_attributes, movie_attributes: (user rows, a) and (movie rows, b).
         rows: training ratings.
+        near: (movie rows, q), `nearby.near_features`.
         seed: of the films that stay in a cut history, and of the users learnt from where there are
             more than `MOST_ASKED`.
 
     Returns:
-        What was learned, and float32 (user rows, d + 2) and (movie rows, d + 2).
+        What was learned, and float32 (user rows, d + q + 2) and (movie rows, d + q + 2).
     """
     told = ~np.isnan(users[:, 0]), ~np.isnan(movies[:, 0])
     users, movies = (np.nan_to_num(each) for each in (users, movies))
@@ -123,6 +127,7 @@ def learn_newcomers(
     tower = tower @ way.T
     error = rows.rating - pair_scores(users, movies, rows.user_idx, rows.movie_idx)
     noise = np.array([np.mean(error**2, dtype=np.float64)], np.float32)
+    near, felt = near_errors(near, rows, error, len(users))
 
     mean = float(rows.rating.mean(dtype=np.float64))
     user_mean = mean + _damped(rows.user_idx, rows.rating - mean, len(users))
@@ -139,12 +144,12 @@ def learn_newcomers(
         movie_tower,
     )
     nobody = np.zeros(0, np.int32), np.zeros(0, np.float32)
-    films = np.concatenate([movies, np.zeros((len(movies), 2), np.float32)], axis=1)
+    films = np.column_stack([movies, near, np.zeros((len(movies), 2), np.float32)])
     average = new_user(learned, films, user_attributes[known].mean(axis=0), *nobody)
     rated = np.bincount(rows.movie_idx, minlength=len(movies)) > 0
-    films[:, -2] = np.where(rated, film_mean - movies @ average.base[:-2], 0)
-    films[~told[1]] = new_movies(learned, movie_attributes[~told[1]])
-    people = np.column_stack([users, np.zeros_like(user_mean), user_mean]).astype(np.float32)
+    films[:, -2] = np.where(rated, film_mean - films[:, :-2] @ average.base[:-2], 0)
+    films[~told[1]] = new_movies(learned, movie_attributes[~told[1]], near.shape[1])
+    people = np.column_stack([users, felt, np.zeros_like(user_mean), user_mean]).astype(np.float32)
     for row in np.flatnonzero(~told[0]):
         people[row] = new_user(learned, films, user_attributes[row], *nobody).vector
     return learned, people, films
@@ -167,7 +172,7 @@ def new_user(
 
     Args:
         newcomers: the prior.
-        films: (movie rows, d + 2), all films' vectors.
+        films: (movie rows, d + q + 2), all films' vectors.
         attributes: (a,), as `attributes.encode_people` gives.
         movie_idx, rating: (n,) rated films, each once, and their stars; may be empty.
     """
@@ -178,14 +183,16 @@ def new_user(
     base = newcomers.center + rest @ newcomers.tower
     prior = base + history.sum(axis=0)
     covariance = _covariance(newcomers, n)
-    rated = films[movie_idx, :-2]  # (n, d)
+    rated, near = _split(newcomers, films, movie_idx)
     gain = _gain(covariance, rated, newcomers.noise)
     parts = history + (rating - rated @ prior)[:, None] * gain
+    error = rating - rated @ (base + parts.sum(axis=0))
     mean = newcomers.mean[0]
     chosen = CHOSEN / (n + CHOSEN)
-    whole = np.concatenate([base, [chosen, mean]]).astype(np.float32)
+    whole = np.concatenate([base, 0 * near[:1].sum(axis=0), [chosen, mean]]).astype(np.float32)
     shifts = (rating - mean) / (n + DAMPING)
-    added = np.column_stack([parts, np.zeros(n), shifts]).astype(np.float32)
+    felt = error[:, None] * near
+    added = np.column_stack([parts, felt, np.zeros(n), shifts]).astype(np.float32)
     return NewUser(whole + added.sum(axis=0), whole, added)
 
 
@@ -199,7 +206,10 @@ def left_to_learn(
     Returns:
         (d, d).
     """
-    covariance, rated = _covariance(newcomers, len(movie_idx)), films[movie_idx, :-2]
+    covariance, rated = (
+        _covariance(newcomers, len(movie_idx)),
+        _split(newcomers, films, movie_idx)[0],
+    )
     return covariance - covariance @ rated.T @ _gain(covariance, rated, newcomers.noise)
 
 
@@ -218,17 +228,25 @@ def updated_user(
 
     Args:
         newcomers, films: as in `new_user`.
-        vector: (d + 2,), the user's.
+        vector: (d + q + 2,), the user's.
         before: (m,) films that they had rated.
         movie_idx, rating: (n,) films that they have rated since, each once, and their stars.
 
     Returns:
-        float32 (d + 2,).
+        float32 (d + q + 2,).
     """
-    covariance, rated = left_to_learn(newcomers, films, before), films[movie_idx, :-2]
-    moved = (rating - rated @ vector[:-2]) @ _gain(covariance, rated, newcomers.noise)
+    d, covariance = len(newcomers.center), left_to_learn(newcomers, films, before)
+    rated, near = _split(newcomers, films, movie_idx)
+    moved = vector[:d] + (rating - rated @ vector[:d]) @ _gain(covariance, rated, newcomers.noise)
+    felt = vector[d:-2] + (rating - rated @ moved) @ near
     mean = vector[-1] + np.sum(rating - vector[-1]) / (len(before) + len(movie_idx) + DAMPING)
-    return np.concatenate([vector[:-2] + moved, [vector[-2], mean]]).astype(np.float32)
+    return np.concatenate([moved, felt, [vector[-2], mean]]).astype(np.float32)
+
+
+def _split(newcomers: Newcomers, films: Array, movie_idx: Indices) -> tuple[Array, Array]:
+    """Of some films the trained entries, (n, d), and those of what is near them, (n, q)."""
+    d = len(newcomers.center)
+    return films[movie_idx, :d], films[movie_idx, d:-2]
 
 
 def _gain(
@@ -255,10 +273,17 @@ def _covariance(newcomers: Newcomers, n: int) -> npt.NDArray[np.floating]:
     return (1 - share) * newcomers.covariance[low] + share * newcomers.covariance[low + 1]
 
 
-def new_movies(newcomers: Newcomers, attributes: Array) -> Array:
-    """The vectors of new films from (n, b) `attributes.movie_attributes`; float32 (n, d + 2)."""
+def new_movies(newcomers: Newcomers, attributes: Array, near: int) -> Array:
+    """The vectors of new films, float32 (n, d + q + 2).
+
+    Args:
+        newcomers: the prior.
+        attributes: (n, b), as `attributes.movie_attributes` gives.
+        near: q.
+    """
     vectors = newcomers.movie_center + attributes @ newcomers.movie_tower
-    rest = np.tile(np.array([0, MEAN_SHARE], np.float32), (len(vectors), 1))
+    rest = np.zeros((len(vectors), near + 2), np.float32)
+    rest[:, -1] = MEAN_SHARE
     return np.concatenate([(1 - MEAN_SHARE) * vectors, rest], axis=1).astype(np.float32)
 
 

@@ -71,6 +71,11 @@ class Trained(NamedTuple):
             and `val_loss` (mean squared errors, stars squared), `seconds` since the beginning.
         best_epoch: the epoch whose state was kept.
         seconds: `build`, `compile`, `train`.
+        nearby: whether what the vectors leave may be explained by near films, see
+            `models.nearby`.
+        leverage: (learned ratings,), by how much each one's prediction follows a change of the
+            rating itself, 0 to 1, if that is known: then errors without it are, too, see
+            `models.certainty`.
     """
 
     weights: dict[str, npt.NDArray[np.float32]]
@@ -79,6 +84,8 @@ class Trained(NamedTuple):
     history: pd.DataFrame
     best_epoch: int
     seconds: dict[str, float]
+    nearby: bool = False
+    leverage: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

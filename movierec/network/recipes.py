@@ -122,7 +122,9 @@ class DistilledRecipe(NetworkRecipe):
         for side in ("users", "movies"):
             getattr(trained, side)[np.isnan(getattr(teacher, side)).all(axis=1)] = np.nan
         seconds = trained.seconds["train"] + sum(teacher.seconds.values())
-        return trained._replace(seconds=trained.seconds | {"train": seconds})
+        return trained._replace(
+            seconds=trained.seconds | {"train": seconds}, leverage=teacher.leverage
+        )
 
 
 CLASSIC = NetworkRecipe(name="classic", network=NetworkConfig(mask_padding=False))

@@ -13,7 +13,7 @@ from movierec.data.attributes import movie_attributes, user_attributes
 from movierec.data.features import Features, IdVocabulary
 from movierec.data.tables import YEAR, Tables, validate_tables
 from movierec.errors import InputError
-from movierec.models.model import Model
+from movierec.models.model import Model, new_user_term
 from movierec.models.newcomers import new_movies, new_user, updated_user
 from movierec.models.watching import added_to_profile, profile_of, unwatched
 from movierec.recommend.catalogue import Catalogue
@@ -57,8 +57,12 @@ def with_movies(catalogue: Catalogue, model: Model, movies: pd.DataFrame) -> Gro
         correlation=grown(model.watching.correlation, 0.0),
     )
     newcomers = model.newcomers._replace(history=grown(model.newcomers.history, 0.0))
-    films = grown(model.films, new_movies(newcomers, attributes))
-    grown_model = Model(model.users, films, watching, newcomers)
+    near = model.films.shape[1] - len(newcomers.center) - 2
+    films = grown(model.films, new_movies(newcomers, attributes, near))
+    certainty = model.certainty._replace(
+        films=grown(model.certainty.films, model.certainty.new_film[0])
+    )
+    grown_model = Model(model.users, films, watching, newcomers, certainty)
     return tables, features, grown_model, catalogue.learned
 
 
@@ -88,6 +92,7 @@ def with_ratings(
     old, here = catalogue.features.users, features.users
     vectors = _moved(model.users, old, here)
     profiles = _moved(model.watching.profiles, old, here)
+    terms = _moved(model.certainty.users, old, here)
     attributes = user_attributes(features)
     user_idx = here.encode(added["user_id"])
     movie_idx = features.movies.encode(added["movie_id"])
@@ -104,9 +109,12 @@ def with_ratings(
         else:
             vectors[row] = new_user(model.newcomers, model.films, attributes[row], *given).vector
             profiles[row] = profile_of(model.watching, *given)
+            terms[row] = new_user_term(model, given[0])
     watching = model.watching._replace(profiles=profiles)
     learned = np.append(catalogue.learned, np.ones(len(added), np.bool_))
-    return tables, features, model._replace(users=vectors, watching=watching), learned
+    certainty = model.certainty._replace(users=terms)
+    model = model._replace(users=vectors, watching=watching, certainty=certainty)
+    return tables, features, model, learned
 
 
 def _renamed(rows: Indices, old: IdVocabulary, new: IdVocabulary) -> Indices:

@@ -24,6 +24,7 @@ class Person:
     profile: Vectors  # (r + 1,), whose product with a film's says how likely they watch it
     rated: npt.NDArray[np.int32]  # (n,) movie rows of the films that are not to be recommended
     stars: npt.NDArray[np.float32]  # (n,) given to them
+    user_term: float = 0.0  # how uncertain their ratings are, see `certainty.Certainty`
     new: NewUser | None = None  # of somebody new: where the vector comes from
     user_idx: int = -1  # row of a user of the data; -1 for somebody new
 

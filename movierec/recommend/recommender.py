@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from movierec.data.attributes import ALL, Which
 from movierec.data.features import Features
 from movierec.data.tables import Tables
 from movierec.errors import InputError
-from movierec.models.model import Model, check_model
+from movierec.models.model import Model, check_model, new_user_term
 from movierec.models.newcomers import new_user
 from movierec.models.watching import profile_of
 from movierec.recommend.catalogue import Catalogue
@@ -67,7 +67,8 @@ class Recommender(Catalogue):
         user_idx = int(self.features.users.encode([user_id])[0])
         rated, stars = self.seen(user_idx)
         rows = self.model.users[user_idx], self.model.watching.profiles[user_idx]
-        return Person(f"user {user_id}", *rows, rated, stars, user_idx=user_idx)
+        term = float(self.model.certainty.users[user_idx])
+        return Person(f"user {user_id}", *rows, rated, stars, term, user_idx=user_idx)
 
     def new_user(
         self,
@@ -106,7 +107,8 @@ class Recommender(Catalogue):
         attributes = told_attributes(self.features, gender, age, occupation)
         found = new_user(self.model.newcomers, self.model.films, attributes, rated, stars)
         profile = profile_of(self.model.watching, rated, stars)
-        return Person("you", found.vector, profile, rated, stars, found)
+        term = new_user_term(self.model, rated)
+        return Person("you", found.vector, profile, rated, stars, term, found)
 
     def for_user(
         self,
@@ -117,6 +119,7 @@ class Recommender(Catalogue):
         exclude_seen: bool = True,
         *,
         liking: float | None = None,
+        daring: float = 0.0,
         variety: float = 0.0,
         among: npt.ArrayLike | None = None,
     ) -> pd.DataFrame:
@@ -131,22 +134,29 @@ class Recommender(Catalogue):
             exclude_seen: whether films that the user has rated are left out.
             liking: 0 to 1, how much liking a film counts beside watching it; 1 is the order of the
                 predicted ratings, as the source document has it. None: `scorer.LIKING`.
+            daring: -1 to 1. Below 0, a film is as good as it is if it disappoints, by so many
+                standard deviations; above 0, if it surprises.
             variety: 0 to 1, how much it counts against a film that it resembles those before it.
             among: movie ids to choose among, such as `where` gives; None: all.
 
         Returns:
-            `movie_id`, `title`, `year`, `genres`, `score` (what the films are ordered by) and
-            `predicted` (stars), best first; a varied list stands in the order in which its films
-            were chosen.
+            `movie_id`, `title`, `year`, `genres`, `score` (what the films are ordered by),
+            `predicted` (stars), `std` (standard deviation of the rating about it) and `chance` (of
+            4 stars or more), best first; a varied list stands in the order in which its films were
+            chosen.
 
         Raises:
             InputError: an unknown user or film, or a setting out of range.
         """
         someone = self._someone(user)
-        stars, scores = self.scorer.score(someone.vector, someone.profile, liking)
+        stars, scores = self.scorer.score(
+            someone.vector, someone.profile, liking, daring, someone.user_term
+        )
         left_out = someone.rated if exclude_seen else someone.rated[:0]
         chosen = self._chosen(scores, left_out, k, temperature, seed, variety, among)
-        return self.describe(chosen, scores[chosen], stars[chosen])
+        std = self.scorer.std(stars[chosen], chosen, someone.user_term)
+        films = self.describe(chosen, scores[chosen], stars[chosen])
+        return films.assign(std=std, chance=self.scorer.chance(stars[chosen], std))
 
     def for_group(
         self,
@@ -305,11 +315,25 @@ class Recommender(Catalogue):
             score=scores[fans], predicted=self.scorer.clipped(stars[fans])
         )
 
-    def predict(self, user_ids: npt.ArrayLike, movie_ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    @overload
+    def predict(
+        self, user_ids: npt.ArrayLike, movie_ids: npt.ArrayLike, return_std: Literal[False] = False
+    ) -> npt.NDArray[np.float32]: ...
+
+    @overload
+    def predict(
+        self, user_ids: npt.ArrayLike, movie_ids: npt.ArrayLike, return_std: Literal[True]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]: ...
+
+    def predict(
+        self, user_ids: npt.ArrayLike, movie_ids: npt.ArrayLike, return_std: bool = False
+    ) -> npt.NDArray[np.float32] | tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Predicted ratings of (n,) users and (n,) films; a single id is a list of one.
 
         Returns:
-            float32 (n,), clipped to the stars of the data.
+            float32 (n,), clipped to the stars of the data. With `return_std` also float32 (n,), the
+            standard deviations of the ratings about these: what is not known of the person and
+            the film, and what no model knows.
 
         Raises:
             InputError: an unknown user or film, or two lists of different lengths.
@@ -321,19 +345,37 @@ class Recommender(Catalogue):
                 f"got users of shape {user_idx.shape} and films of shape {movie_idx.shape}; "
                 "expected two lists of the same length"
             )
-        return self.scorer.stars(user_idx, movie_idx)
+        stars = self.scorer.stars(user_idx, movie_idx)
+        if not return_std:
+            return stars
+        return stars, self.scorer.std(stars, movie_idx, self.model.certainty.users[user_idx])
 
-    def predict_for(self, person: Person, movie_ids: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    @overload
+    def predict_for(
+        self, person: Person, movie_ids: npt.ArrayLike, return_std: Literal[False] = False
+    ) -> npt.NDArray[np.float32]: ...
+
+    @overload
+    def predict_for(
+        self, person: Person, movie_ids: npt.ArrayLike, return_std: Literal[True]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]: ...
+
+    def predict_for(
+        self, person: Person, movie_ids: npt.ArrayLike, return_std: bool = False
+    ) -> npt.NDArray[np.float32] | tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Predicted ratings of (n,) films by one person, who may be new.
 
         Returns:
-            float32 (n,), clipped to the stars of the data.
+            As `predict`.
 
         Raises:
             InputError: an unknown film.
         """
         movie_idx = self.features.movies.encode(np.atleast_1d(movie_ids))
-        return self.scorer.clipped(self.model.films[movie_idx] @ person.vector)
+        stars = self.scorer.clipped(self.model.films[movie_idx] @ person.vector)
+        if not return_std:
+            return stars
+        return stars, self.scorer.std(stars, movie_idx, person.user_term)
 
     def explain(self, user: int | Person, movie_id: int) -> pd.DataFrame:
         """Which of a person's rated films speak for a film and against it, and how much.

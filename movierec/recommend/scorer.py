@@ -41,8 +41,30 @@ class Scorer(NamedTuple):
         """Predicted ratings of pairs of rows, float32 (n,), clipped to the stars of the data."""
         return self.clipped(pair_scores(self.model.users, self.model.films, user_idx, movie_idx))
 
+    def std(
+        self, stars: Scores, movie_idx: Indices, user_term: float | npt.NDArray[np.float32]
+    ) -> Scores:
+        """Standard deviations of ratings about predicted stars, (n,) by row of the film.
+
+        Args:
+            stars: (n,), clipped or not.
+            movie_idx: (n,).
+            user_term: of the one person, or (n,), see `certainty.Certainty`.
+        """
+        certainty = self.model.certainty
+        return certainty.std(self.clipped(stars), user_term, certainty.films[movie_idx])
+
+    def chance(self, stars: Scores, std: Scores) -> Scores:
+        """Chances that a film gets 4 stars or more, float32 (n,), 0 to 1."""
+        return self.model.certainty.liked(self.clipped(stars), std)
+
     def score(
-        self, vector: Vectors, profile: Vectors, liking: float | None = None
+        self,
+        vector: Vectors,
+        profile: Vectors,
+        liking: float | None = None,
+        daring: float = 0.0,
+        user_term: float = 0.0,
     ) -> tuple[Scores, Scores]:
         """Predicted stars, not clipped, and scores of all films, for one person or several.
 
@@ -50,12 +72,20 @@ class Scorer(NamedTuple):
             vector: (d + 2,) or (n, d + 2).
             profile: (r + 1,) or (n, r + 1).
             liking: as in `join_scores`.
+            daring: -1 to 1, how many standard deviations of the one person's ratings count for a
+                film.
+            user_term: see `std`; not looked at where `daring` is 0.
 
         Returns:
             float32 (movie rows,) each, or (n, movie rows); the free rows included.
         """
         stars, watch = vector @ self.model.films.T, profile @ self.model.watching.watched.T
-        return stars, join_scores(watch, stars, liking)
+        if not -1 <= daring <= 1:
+            raise InputError(f"got daring {daring}; expected -1 (cautious) to 1 (daring)")
+        hoped = stars
+        if daring:
+            hoped = stars + np.float32(daring) * self.std(stars, np.arange(len(stars)), user_term)
+        return stars, join_scores(watch, hoped, liking)
 
     def scores(self, user_idx: Indices, liking: float | None = None) -> Scores:
         """What films are ordered by for (n,) users of the data; float32 (n, movie rows)."""

@@ -13,12 +13,13 @@ from movierec.data.sources import one_file
 from movierec.recommend.recommender import Recommender
 
 
-def predict_file(recommender: Recommender, pairs: Path) -> pd.DataFrame:
+def predict_file(recommender: Recommender, pairs: Path, std: bool = False) -> pd.DataFrame:
     """Read a CSV file with `user_id` and `movie_id`, and add a column of predicted stars.
 
     Returns:
         The file's columns, and the predicted stars to five places: `rating`, or where the file has
-        a `rating` already `predicted`, made anew where it has that too.
+        a `rating` already `predicted`, made anew where it has that too. With `std` also the
+        standard deviations of ratings about these.
 
     Raises:
         InputError: a file that cannot be read, a missing or doubled column, a line of another
@@ -31,5 +32,7 @@ def predict_file(recommender: Recommender, pairs: Path) -> pd.DataFrame:
         if stray.any():
             expected = f"a {known.kind}_id of the run's {len(known.used):,} {known.kind}s"
             complain_of_row(source, pairs.name, int(np.argmax(stray)), expected)
-    stars = recommender.predict(frame["user_id"], frame["movie_id"]).astype(float).round(5)
-    return frame.assign(**{"predicted" if "rating" in frame else "rating": stars})
+    found = recommender.predict(frame["user_id"], frame["movie_id"], return_std=True)
+    stars, spread = (each.astype(float).round(5) for each in found)
+    predicted = {"predicted" if "rating" in frame else "rating": stars}
+    return frame.assign(**predicted, **({"std": spread} if std else {}))

@@ -288,7 +288,16 @@ def test_recommend_answers_by_the_newest_run(home: Path, small_run: Run) -> None
     films = answer(home, "recommend", "for-user", "1", "-k", "4")
     expected = small_run.recommender.for_user(1, k=4)
     assert [film["movie_id"] for film in films] == expected["movie_id"].tolist()
-    assert set(films[0]) == {"movie_id", "title", "year", "genres", "score", "predicted"}
+    assert set(films[0]) == {
+        "movie_id",
+        "title",
+        "year",
+        "genres",
+        "score",
+        "predicted",
+        "std",
+        "chance",
+    }
 
 
 def test_recommend_takes_a_title_for_a_movie(home: Path, small_run: Run) -> None:

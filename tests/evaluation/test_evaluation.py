@@ -25,7 +25,7 @@ from movierec.evaluation.evaluate import (
     measure,
     measure_methods,
 )
-from movierec.evaluation.metrics import K, difference, intervals
+from movierec.evaluation.metrics import K, certainty_metrics, difference, intervals
 from movierec.recommend.scorer import EVEN, LIKING, STEEPNESS
 from movierec.runs import Run
 
@@ -145,7 +145,7 @@ def test_errors_and_lists_are_those_of_plain_loops(drawn_run, part, known):
             if someone == user
         ]
         assert row["rows"] == len(errors)
-        assert row["squared_error"] == pytest.approx(sum(e**2 for e in errors), rel=1e-5)
+        assert row["squared_error"] == pytest.approx(sum(e**2 for e in errors), rel=1e-5, abs=1e-7)
         assert row["absolute_error"] == pytest.approx(sum(map(abs, errors)), rel=1e-5)
 
     likers = sorted({user for user, _, given in held_out if given >= 4})
@@ -338,6 +338,11 @@ def test_evaluation_says_all_of_a_run(drawn_run, part):
     }
     if part == "test":
         assert result.pop("by_stars") == measured["best" + BY_STARS].summary()
+    rows, rec = drawn_run.rows(part), drawn_run.recommender
+    ids = rec.features.users.decode(rows.user_idx), rec.features.movies.decode(rows.movie_idx)
+    told = rec.predict(*ids, return_std=True)
+    expected = certainty_metrics(rows.rating, *told, rec.scorer.chance(*told))
+    assert result.pop("certainty") == pytest.approx(expected)
     assert result == measured["best"].summary() | {
         "rows_trained": len(triples(drawn_run, "train")),
         "rows_tested": len(triples(drawn_run, part)),

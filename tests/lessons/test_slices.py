@@ -11,7 +11,15 @@ import pytest
 from movierec.data.tables import AGE_BAND_NAMES, AGE_BANDS
 from movierec.evaluation.evaluate import known_and_held_out
 from movierec.evaluation.metrics import intervals
-from movierec.lessons.slices import BANDS, calibration, errors_by, preferred, row_groups, slices
+from movierec.lessons.slices import (
+    BANDS,
+    calibration,
+    certainty,
+    errors_by,
+    preferred,
+    row_groups,
+    slices,
+)
 from movierec.runs import Run
 from movierec.vectors import Rows
 
@@ -146,3 +154,12 @@ def test_errors_by_film_add_up_to_those_of_all_rows():
     assert found["squared_error"].tolist() == [2, 4]
     assert found["absolute_error"].tolist() == [2, 2]
     assert intervals(found).loc["mse", "value"] == pytest.approx(2)
+
+
+def test_certainty_by_hand():
+    found = certainty([1, 2, 3, 4], [1, 3, 3, 1], [0.4, 2.0, 0.3, 1.0], parts=2)
+    assert found["rmse"].tolist() == pytest.approx([0, np.sqrt((1 + 9) / 2)])
+    assert found["std"].tolist() == pytest.approx(
+        [np.sqrt((0.16 + 0.09) / 2), np.sqrt((4 + 1) / 2)]
+    )
+    assert found["rows"].tolist() == [2, 2]

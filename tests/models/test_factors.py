@@ -207,7 +207,8 @@ def test_vectors_of_members_side_by_side_give_the_mean_of_their_predictions(smal
         stars = factors_ @ model.movies.mean[:, :-1].T + biases + model.movies.mean[:, -1]
         predictions.append(model.mean + stars)
     model = small_best.recommender.model
-    found = model.users[users, :-2] @ model.films[movies, :-2].T
+    d = len(model.newcomers.center)
+    found = model.users[users, :d] @ model.films[movies, :d].T
     np.testing.assert_allclose(found, np.mean(predictions, axis=0), atol=2e-4)
 
 
@@ -240,8 +241,8 @@ def test_user_and_film_without_ratings_have_vectors(plain_tables):
     assert np.isnan(movies[unrated[1]]).all()
     history = pd.DataFrame(fitted.history)
     trained = Trained({}, users, movies, history, 1, {})
-    model = complete(trained, features, rows, rows, seed=0)
-    for array in (model.users, model.films, *model.watching, *model.newcomers):
+    model = complete(trained, features, rows, nothing, seed=0)
+    for array in (model.users, model.films, *model.watching, *model.newcomers, *model.certainty):
         assert np.isfinite(array).all()
     assert np.abs(model.films[unrated[1]]).sum() > 0
     assert (model.watching.own[unrated[1]] > 0).all()

@@ -8,6 +8,7 @@ import pytest
 from movierec.data.attributes import encode_people, movie_attributes, user_attributes
 from movierec.evaluation.metrics import rating_metrics
 from movierec.models.best import BestRecipe
+from movierec.models.nearby import near_vectors
 from movierec.models.newcomers import SIZES, _gain, learn_newcomers, new_movies, new_user
 from movierec.recommend.recommender import Recommender
 from movierec.training import train
@@ -34,11 +35,14 @@ def test_posterior_is_that_of_bayes_rule(rec):
     prior = newcomers.center + newcomers.history[films].sum(axis=0) / np.sqrt(n + 20)
     prior = prior + np.concatenate([attributes, size]) @ newcomers.tower
     covariance, noise = newcomers.covariance[4].astype(float), float(newcomers.noise[0])
-    seen = movies[films, :-2].astype(float)
+    seen = movies[films, : len(prior)].astype(float)
     covariance = covariance + 1e-9 * np.eye(len(covariance))  # one entry is the same for all
     precision = np.linalg.inv(covariance) + seen.T @ seen / noise
     moved = np.linalg.solve(precision, seen.T @ (stars - seen @ prior) / noise)
-    np.testing.assert_allclose(found.vector[:-2], prior + moved, atol=2e-3)
+    np.testing.assert_allclose(found.vector[: len(prior)], prior + moved, atol=2e-3)
+    near = movies[films, len(prior) : -2]
+    felt = (stars - seen @ found.vector[: len(prior)]) @ near
+    np.testing.assert_allclose(found.vector[len(prior) : -2], felt, atol=2e-3)
 
 
 def test_parts_add_up_and_the_order_does_not_matter(rec):
@@ -86,8 +90,10 @@ def test_loved_films_speak_for_their_like(rec):
 
 def test_film_that_resembles_a_trained_one_gets_a_vector_like_it(rec):
     features = rec.features
-    vectors = new_movies(rec.model.newcomers, movie_attributes(features)[features.movies.used])
+    attributes = movie_attributes(features)[features.movies.used]
     trained = rec.model.films[features.movies.used]
+    d = len(rec.model.newcomers.center)
+    vectors = new_movies(rec.model.newcomers, attributes, trained.shape[1] - d - 2)
     by_mean = trained - trained.mean(axis=0)
     described = vectors - vectors.mean(axis=0)
     assert (by_mean * described).sum() > 0
@@ -96,8 +102,10 @@ def test_film_that_resembles_a_trained_one_gets_a_vector_like_it(rec):
 def test_learning_again_gives_the_same_bits(rec, small_best):
     rows = small_best.rows("train")
     known = user_attributes(rec.features), movie_attributes(rec.features)
-    trained = rec.model.users[:, :-2], rec.model.films[:, :-2]
-    first, again = (learn_newcomers(*trained, *known, rows, seed=1) for _ in range(2))
+    d = len(rec.model.newcomers.center)
+    trained = rec.model.users[:, :d], rec.model.films[:, :d]
+    near = near_vectors(rec.model.watching)
+    first, again = (learn_newcomers(*trained, *known, rows, near, seed=1) for _ in range(2))
     for left, right in zip((*first[0], *first[1:]), (*again[0], *again[1:]), strict=True):
         np.testing.assert_array_equal(left, right)
 
@@ -105,17 +113,19 @@ def test_learning_again_gives_the_same_bits(rec, small_best):
 def test_trained_vectors_are_kept_and_those_without_one_are_newcomers(rec, small_best):
     rows = small_best.rows("train")
     known = user_attributes(rec.features), movie_attributes(rec.features)
-    users, films = rec.model.users[:, :-2].copy(), rec.model.films[:, :-2].copy()
+    d = len(rec.model.newcomers.center)
+    users, films = rec.model.users[:, :d].copy(), rec.model.films[:, :d].copy()
+    near = np.zeros((len(films), 0), np.float32)
     users[5], films[7] = np.nan, np.nan
     kept = rows.take(np.flatnonzero((rows.user_idx != 5) & (rows.movie_idx != 7)))
-    learned, people, movies = learn_newcomers(users, films, *known, kept, seed=0)
+    learned, people, movies = learn_newcomers(users, films, *known, kept, near, seed=0)
     told = np.arange(len(users)) != 5
     np.testing.assert_array_equal(people[told, :-2], users[told])
     others = np.arange(len(films)) != 7
     np.testing.assert_array_equal(movies[others, :-2], films[others])
     nobody = new_user(learned, movies, known[0][5], np.zeros(0, int), np.zeros(0, np.float32))
     np.testing.assert_array_equal(people[5], nobody.vector)
-    np.testing.assert_array_equal(movies[[7]], new_movies(learned, known[1][[7]]))
+    np.testing.assert_array_equal(movies[[7]], new_movies(learned, known[1][[7]], 0))
 
 
 def test_user_without_training_rows_is_shown_what_a_new_user_is(small_tables, tmp_path):
@@ -132,7 +142,8 @@ def test_user_without_training_rows_is_shown_what_a_new_user_is(small_tables, tm
 
 def test_long_histories_move_a_vector_as_short_ones_do(rec):
     """The system of d equations against that of n, for more films than the vector has entries."""
-    newcomers, movies = rec.model.newcomers, rec.model.films[:, :-2]
+    newcomers = rec.model.newcomers
+    movies = rec.model.films[:, : len(newcomers.center)]
     n = movies.shape[1] + 20
     rated, covariance = movies[:n].astype(float), newcomers.covariance[-1].astype(float)
     spread = rated @ covariance

@@ -68,7 +68,9 @@ NARROWER: dict[str, set[str]] = {
     "models.ridge": set(),
     "models.watching": {"models.neighbours", "vectors"},
     "models.neighbours": set(),
-    "models.newcomers": {"models.factors", "models.ridge", "vectors"},
+    "models.newcomers": {"models.factors", "models.nearby", "models.ridge", "vectors"},
+    "models.nearby": {"models.watching", "vectors"},
+    "models.certainty": {"models.newcomers", "vectors"},
     "recommend.scorer": {"errors", "models.model", "vectors"},  # row numbers only
     "recommend.catalogue": {"data.features", "data.tables", "data.titles", "errors"},
     "recommend.choosing": {"errors", "vectors"},

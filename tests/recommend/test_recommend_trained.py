@@ -9,6 +9,7 @@ import pytest
 from movierec.runs import Run
 
 COLUMNS = ["movie_id", "title", "year", "genres", "score", "predicted"]
+SURE = ["std", "chance"]  # of a list for one person
 
 
 @pytest.fixture(params=["small_run", "small_best", "small_own"])
@@ -46,10 +47,11 @@ def test_every_mode_answers_with_score_and_predicted_stars(run):
     rec = run.recommender
     me = rec.new_user({2: 5, 4: 1}, gender="F")
     for films in (rec.for_user(2), rec.for_user(me), rec.for_group([2, me]), rec.also_liked(2)):
-        assert films.columns.tolist() == COLUMNS
+        assert films.columns[: len(COLUMNS)].tolist() == COLUMNS
         assert len(films) == 10
         assert films["predicted"].between(1, 5).all()
         assert films["score"].is_monotonic_decreasing
+    assert rec.for_user(2).columns.tolist() == rec.for_user(me).columns.tolist() == COLUMNS + SURE
     assert rec.for_users([2, 3]).columns.tolist() == ["user_id", "rank", *COLUMNS]
     assert {"score", "predicted"} <= set(rec.people_who_like(2))
     loved, hated = (rec.predict_for(rec.new_user({2: stars}), 2)[0] for stars in (5, 1))

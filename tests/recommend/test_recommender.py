@@ -24,6 +24,7 @@ FILMS = list(range(2, 50, 2))  # a film's id is its row
 PEOPLE = list(range(3, 93, 3))  # a person's id is three times their row
 KNOWN, TITLE = 0.01, 0.02
 COLUMNS = ["movie_id", "title", "year", "genres", "score", "predicted"]
+SURE = ["std", "chance"]  # of a list for one person
 
 # --- a second implementation ---------------------------------------------------------------------
 
@@ -86,7 +87,7 @@ def test_list_of_a_user_is_the_best_of_what_they_have_not_rated(drawn_run, user_
     left = {film: score for film, score in expected.items() if film not in seen}
     assert len(left) < len(FILMS) or user_id == 90
     usual = rec.for_user(user_id)
-    assert usual.columns.tolist() == COLUMNS
+    assert usual.columns.tolist() == COLUMNS + SURE
     assert usual.index.tolist() == list(range(len(usual)))
     check(usual, left, 10)
     check(rec.for_user(user_id, 1000, exclude_seen=False), expected, 24)
@@ -150,7 +151,7 @@ def test_lists_of_many_are_those_of_each(drawn_run, exclude_seen, block, monkeyp
     assert found.columns.tolist() == ["user_id", "rank", *COLUMNS]
     for place, user in enumerate(asked):
         mine = found[6 * place : 6 * place + 6].drop(columns=["user_id", "rank"])
-        alone = rec.for_user(user, 6, exclude_seen=exclude_seen)
+        alone = rec.for_user(user, 6, exclude_seen=exclude_seen).drop(columns=SURE)
         pd.testing.assert_frame_equal(mine.reset_index(drop=True), alone, rtol=1e-4)
     assert rec.for_users(asked)["rank"].max() == 10
     assert len(rec.for_users(3)) == len(rec.for_user(3))
@@ -369,7 +370,7 @@ def test_who_has_rated_everything_is_shown_nothing(drawn_run):
     for temperature in (0.0, 1.0):
         found = rec.for_user(everything, temperature=temperature, seed=0)
         assert len(found) == 0
-        assert found.columns.tolist() == COLUMNS
+        assert found.columns.tolist() == COLUMNS + SURE
     rest = [film for film in FILMS if film not in seen_of(drawn_run, 3)]
     rated = rec.add_ratings(pd.DataFrame({"user_id": 3, "movie_id": rest, "rating": 3.0}))
     assert rated.for_users([3, 6], k=2)["user_id"].tolist() == [6, 6]

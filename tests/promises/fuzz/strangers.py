@@ -45,6 +45,7 @@ RUN = (
     "stars.safetensors",
     "watching.safetensors",
     "newcomers.safetensors",
+    "certainty.safetensors",
 )
 OTHERS = ("profile.json", "metrics.json", "checkpoint.safetensors")
 TARGETS = (*RUN, *OTHERS)

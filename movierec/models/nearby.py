@@ -1,0 +1,98 @@
+"""What a film's nearest neighbours know of its stars, beyond the leading factors.
+
+A factor model keeps the few directions that explain most ratings, and leaves what holds for a
+film and its nearest neighbours alone: somebody who gave the first part of a series a star more than
+expected will do so with the second. That is in the errors that the training leaves. The expected
+error of a film is here the sum of somebody's errors e of the films that they rated, each weighed by
+how near it is:
+
+    share * sum over rated j of K_ij e_j,    K = max(near near', 0)^2
+
+where the share is found from what errors say of each other: next to nothing in a world whose films
+have only leading factors. With the leading directions of share * K = F F' that is again a product
+of two vectors, w = F' e and F_i, which stand behind the trained ones as columns like all others.
+
+Reference:
+    Koren (2008), Factorization Meets the Neighborhood, section 3 (neighbours of errors); Williams
+    and Seeger (2000), Using the Nyström Method to Speed Up Kernel Machines, for many films.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from movierec.models.watching import Watching
+from movierec.vectors import Rows, pair_scores
+
+Array = npt.NDArray[np.float32]
+
+RESTORED = (
+    2.5  # of what errors say of each other: the training has taken most; from validation rows
+)
+COLUMNS = 128  # directions of nearness that are kept
+SPARE = 64  # followed beside these while they are looked for,
+ITERATIONS = 8  # times
+RARE = 0.25  # of a typical film's length, which damps the vectors of rare ones
+LANDMARKS = 4096  # films, those with most ratings, which the directions are found from
+BLOCK_FILMS = 8192
+
+
+def near_errors(near: Array, rows: Rows, error: Array, users: int) -> tuple[Array, Array]:
+    """How much neighbours have to say, and what they say of the films near to people's.
+
+    Args:
+        near: (movie rows, q), F.
+        rows: (n,) ratings.
+        error: (n,), stars less what the trained vectors predict.
+        users: how many user rows there are.
+
+    Returns:
+        F times the root of the share, and w; float32 (movie rows, q) and (users, q).
+    """
+    errors = sp.csr_array((error, rows[:2]), shape=(users, len(near)))
+    felt = (errors @ near).astype(np.float32)
+    others = pair_scores(felt, near, *rows[:2]) - error * (near**2).sum(axis=1)[rows.movie_idx]
+    slope = float(others @ error) / max(float(others @ others), 1e-9)
+    root = np.float32(np.sqrt(np.clip(RESTORED * slope, 0, 1)))
+    return root * near, root * felt
+
+
+def near_features(watching: Watching, count: npt.NDArray[np.integer]) -> Array:
+    """F, float32 (movie rows, q).
+
+    Args:
+        watching: what is watched together.
+        count: (movie rows,), ratings of each film.
+    """
+    near = near_vectors(watching)
+    most = np.argsort(-count, kind="stable")[: min(LANDMARKS, np.count_nonzero(count))]
+    marks = near[np.sort(most)]
+    kernel = _kernel(marks, marks)
+    block = np.random.default_rng(0).normal(size=(len(marks), min(COLUMNS + SPARE, len(marks))))
+    for _ in range(ITERATIONS):
+        block = np.linalg.qr(kernel @ block.astype(np.float32)).Q
+    strength, within = np.linalg.eigh((block.T @ (kernel @ block)).astype(np.float64))
+    kept = np.flatnonzero(strength > 1e-6 * strength.max())[-COLUMNS:]
+    ways = (block @ within[:, kept] / np.sqrt(strength[kept])).astype(np.float32)
+    blocks = range(0, len(near), BLOCK_FILMS)
+    return np.concatenate([_kernel(near[a : a + BLOCK_FILMS], marks) @ ways for a in blocks])
+
+
+def near_vectors(watching: Watching) -> Array:
+    """Films' vectors, whose products are correlations, each of a length below 1; (movie rows, r).
+
+    A film whose vector is short, since hardly anybody watches it, is damped, for its direction is
+    chance.
+    """
+    vectors = watching.watched[:, :-1] * watching.own[:, None]  # F there, and 1 / d:
+    diagonal = watching.own + (vectors**2).sum(axis=1)
+    vectors /= np.sqrt(diagonal)[:, None]
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    typical = float(np.median(length[length > 0])) if (length > 0).any() else 1.0
+    return vectors / (length + RARE * typical)
+
+
+def _kernel(first: Array, second: Array) -> Array:
+    return np.maximum(first @ second.T, 0) ** 2

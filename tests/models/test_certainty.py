@@ -1,0 +1,91 @@
+"""How sure predictions are: against the known noise of simulated ratings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from movierec.errors import InputError
+from movierec.evaluation.evaluate import evaluate
+from movierec.evaluation.metrics import certainty_metrics
+from movierec.models.certainty import fit_certainty
+from movierec.vectors import Rows
+
+
+def test_variances_by_person_film_and_stars_are_found():
+    rng = np.random.default_rng(0)
+    users, movies, n = 40, 30, 60_000
+    user, film = rng.integers(0, users, n), rng.integers(0, movies, n)
+    by_user, by_film = rng.normal(0, 0.5, users), rng.normal(0, 0.3, movies)
+    stars = rng.uniform(1, 5, n).astype(np.float32)
+    std = np.exp(0.5 * (by_user[user] + by_film[film] - 0.3 * (stars - 3) ** 2))
+    error = (std * rng.normal(size=n)).astype(np.float32)
+    rows = Rows(user.astype(np.int32), film.astype(np.int32), error)
+    found = fit_certainty(stars, rows, users, movies)
+    told = found.std(stars, found.users[user], found.films[film])
+    assert np.abs(np.log(told / std)).mean() < 0.06
+    assert np.corrcoef(found.users, by_user)[0, 1] > 0.95
+    expected = (stars + std * rng.normal(size=n) >= 4).astype(float)
+    chance = found.liked(stars, told)
+    for low in np.arange(0.0, 1.0, 0.2):
+        part = (chance >= low) & (chance < low + 0.2)
+        assert chance[part].mean() == pytest.approx(expected[part].mean(), abs=0.06)
+
+
+def test_errors_of_nobody_and_of_one_rating_are_finite():
+    one = Rows(np.zeros(1, np.int32), np.zeros(1, np.int32), np.zeros(1, np.float32))
+    found = fit_certainty(np.ones(1, np.float32), one, 3, 2)
+    for array in found:
+        assert np.isfinite(array).all()
+
+
+@pytest.mark.parametrize("trained", ["small_best", "small_run"])
+def test_intervals_hold_what_they_say_and_the_least_sure_err_more(trained, request):
+    run = request.getfixturevalue(trained)
+    sure = evaluate(run)["certainty"]
+    assert sure["coverage"] == pytest.approx(0.8, abs=0.05)
+    assert sure["least_sure"] > 1.1 * sure["surest"]
+    assert sure["chance_error"] < 0.06
+
+
+def test_certainty_metrics_by_hand():
+    found = certainty_metrics([4, 4, 2, 1], [4, 3, 3, 4], [0.5, 1, 0.6, 2], [0.75, 0.5, 0.25, 0.5])
+    assert found["coverage"] == 0.5  # errors of 0, 1, 1 and 3; the second is within 1.28
+    assert (found["surest"], found["least_sure"]) == (0, 3)
+    assert found["chance_error"] == pytest.approx((0.25 + 0.5 + 0.25 + 0.5) / 4)
+
+
+def test_who_tells_more_is_surer_and_what_is_new_is_least_sure(small_best):
+    rec = small_best.recommender
+    films = rec.tables.ratings["movie_id"].value_counts().index[:30].tolist()
+    told = [rec.new_user(dict.fromkeys(films[:n], 3.0)) for n in (0, 5, 25)]
+    terms = [person.user_term for person in told]
+    assert terms[0] > terms[1] > terms[2] > 0
+    grown = rec.add_movies(pd.DataFrame({"title": ["New (2000)"], "genres": ["Drama"]}))
+    new = int(grown.tables.movies["movie_id"].max())
+    stars, std = grown.predict_for(told[0], [films[0], new], return_std=True)
+    assert std[1] > std[0]
+    np.testing.assert_array_equal(stars, grown.predict_for(told[0], [films[0], new]))
+    user = int(rec.tables.users["user_id"].max()) + 1
+    people = rec.tables.users.iloc[:1].assign(user_id=user)
+    rated = pd.DataFrame({"user_id": user, "movie_id": films[:5], "rating": 3.0})
+    joined = rec.add_ratings(rated, people)
+    assert joined.person(user).user_term == pytest.approx(terms[1], abs=1e-5)
+    pair = joined.predict([user], films[:1], return_std=True)
+    alone = joined.predict_for(joined.person(user), films[:1], return_std=True)
+    np.testing.assert_allclose(pair, alone, rtol=1e-5)
+
+
+def test_a_daring_list_is_less_sure_than_a_cautious_one(small_best):
+    rec = small_best.recommender
+    stds = {}
+    for daring in (-1.0, 0.0, 1.0):
+        lists = [rec.for_user(user, liking=1.0, daring=daring) for user in range(1, 30)]
+        stds[daring] = pd.concat(lists)["std"].mean()
+    assert stds[-1.0] < stds[0.0] < stds[1.0]
+    films = rec.for_user(1)
+    assert films["chance"].between(0, 1).all()
+    assert films.equals(rec.for_user(1, daring=0.0))
+    with pytest.raises(InputError, match="daring 2; expected -1"):
+        rec.for_user(1, daring=2)
