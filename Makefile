@@ -17,7 +17,7 @@ UV ?= uv
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: bare docs pictures run test setup bench lab app check fuzz fuzz-runs kills mutation format lock clean
+.PHONY: bare docs pictures run test setup bench peers lab app check fuzz fuzz-runs kills mutation format lock clean
 
 # Each stamp file records a finished installation, so that a second `make` installs nothing.
 # Touching pyproject.toml (a new entry point, say) installs movierec anew.
@@ -50,6 +50,14 @@ setup: $(VENV)/.bench  ## everything that tests and benchmarks need
 # BENCH_ARGS: `--from PATH` where MovieLens-1M lies, sections, `--repeat N`; see benchmarks/README.md
 bench: $(VENV)/.bench  ## speed and cost beside other recommenders
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+# LensKit needs pandas 2, so that these stand in an environment of their own
+build/peers/bin/python: benchmarks/peers.txt
+	$(PYTHON) -m venv build/peers
+	build/peers/bin/python -m pip --disable-pip-version-check --quiet install -r $<
+	@touch $@
+
+peers: build/peers/bin/python  ## LensKit and myFM, for the benchmark `curve`
 
 lab: $(VENV)/.dev  ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab notebooks

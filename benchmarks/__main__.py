@@ -23,6 +23,8 @@ ORIGIN_STEPS = 22  # of 256 ratings, a second, in the same run
 FOLDS = ("u1", "u2", "u3", "u4", "u5")  # of ML-100K
 PEER_NAMES = ("Surprise SVD", "Cornac MF 50", "Cornac MF 100")
 
+CURVE_METHODS = ("best", "fast", "distilled", *PEER_NAMES, "LensKit ALS")
+
 TRAINING_COLUMNS = {
     "start": "start",
     "load": "load",
@@ -220,6 +222,45 @@ def workers(settings: dict[str, Any], recipe: str, count: int) -> None:
 
 
 @cli.command()
+@click.option("--method", "methods", multiple=True, default=CURVE_METHODS, show_default=True)
+@click.option("--draws", default=512, show_default=True, help="Of myFM's sampling.")
+@click.option(
+    "--peers",
+    type=click.Path(path_type=Path),
+    default=Path("build/peers/bin/python"),
+    show_default=True,
+    help="Python with LensKit and myFM, as `make peers` makes it.",
+)
+@click.option(
+    "--picture", type=click.Path(path_type=Path), default=Path("docs/curve.png"), show_default=True
+)
+@click.pass_obj
+def curve(
+    settings: dict[str, Any], methods: tuple[str, ...], draws: int, peers: Path, picture: Path
+) -> None:
+    """Error on ninety-ten against seconds, start included: a table and a picture, in one round.
+
+    "Surprise SVD++" and "myFM", which take long, are measured where they are named.
+    """
+    from benchmarks.curve import draw, measured
+
+    with CONSOLE.status("one after the other"):
+        rows = measured(
+            *(settings["data"], settings["path"], methods, draws, peers),
+            lambda recipe: _train(settings, "--recipe", recipe),
+        )
+    numbered = {
+        f"{method} {number}" if len(points) > 1 else method: [point]
+        for method, points in rows.items()
+        for number, point in enumerate(points, start=1)
+    }
+    columns = {"seconds": "seconds", "rmse": "test RMSE", "peak": "peak GiB"}
+    title = f"RMSE on ninety-ten of {settings['data']} against seconds, start included"
+    report("curve", title, columns, numbered, settings["out"], CONSOLE)
+    draw(rows, title, picture)
+
+
+@cli.command()
 @click.option(
     "--millions", "sizes", multiple=True, type=int, default=(1, 2, 4, 8, 16, 32), show_default=True
 )
@@ -231,7 +272,7 @@ def workers(settings: dict[str, Any], recipe: str, count: int) -> None:
 def scale(
     settings: dict[str, Any], sizes: tuple[int, ...], recipe: str, worlds: Path | None
 ) -> None:
-    """Seconds and memory of one epoch as simulated ratings, users and films grow together."""
+    """Seconds and memory as simulated ratings, users and films grow; one epoch, or all of best."""
     with _folder(worlds) as folder:
         for size in sizes:
             if not (folder / f"{size}m" / "ratings.csv").exists():
@@ -240,7 +281,7 @@ def scale(
 
         def at(size: int) -> Row:
             one = {"data": f"simulated-{size}m", "path": str(folder / f"{size}m")}
-            row = _train(one, "--recipe", recipe, "--epochs", "1")
+            row = _train(one, "--recipe", recipe, *(["--epochs", "1"] * (recipe != "best")))
             return row | {"each": row["whole"] / size, "fit_each": row["fit"] / size}
 
         methods: dict[str, Any] = {f"{size} million": lambda size=size: at(size) for size in sizes}
@@ -253,7 +294,7 @@ def scale(
         "peak": "peak GiB",
         "rmse": "test RMSE",
     }
-    title = f"`{recipe}`, one epoch, simulated ratings in the form of MovieLens-32M"
+    title = f"`{recipe}`, simulated ratings in the form of MovieLens-32M"
     report("scale", title, columns, rounds, settings["out"], CONSOLE)
 
 

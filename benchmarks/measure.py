@@ -23,12 +23,15 @@ PACKAGES = ("movierec", "tensorflow", "keras", "numpy", "scikit-surprise", "corn
 Row = dict[str, float]  # what one process was measured at, by column
 
 
-def run_python(*arguments: str | Path, env: Mapping[str, str] | None = None) -> dict[str, Any]:
+def run_python(
+    *arguments: str | Path, env: Mapping[str, str] | None = None, python: str = sys.executable
+) -> dict[str, Any]:
     """Run a Python process to its end.
 
     Args:
         arguments: what follows `python`; a result is one JSON object on its standard output.
         env: added to the environment.
+        python: the interpreter.
 
     Returns:
         That result, with `whole` (seconds from the start of the process to its end) and `peak`
@@ -37,7 +40,7 @@ def run_python(*arguments: str | Path, env: Mapping[str, str] | None = None) -> 
     Raises:
         click.ClickException: the process failed.
     """
-    return finish(start_python(*arguments, env=env))
+    return finish(start_python(*arguments, env=env, python=python))
 
 
 class Started(NamedTuple):
@@ -48,13 +51,15 @@ class Started(NamedTuple):
     errors: IO[str]
 
 
-def start_python(*arguments: str | Path, env: Mapping[str, str] | None = None) -> Started:
+def start_python(
+    *arguments: str | Path, env: Mapping[str, str] | None = None, python: str = sys.executable
+) -> Started:
     """Start a Python process as `run_python` does, and do not wait for it."""
     quiet = {"MOVIEREC_PROGRESS": "off", "TF_CPP_MIN_LOG_LEVEL": "3"}
     errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed in `finish`); no pipe can fill up
     began = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, *map(str, arguments)],
+        [python, *map(str, arguments)],
         env=os.environ | quiet | dict(env or {}),
         stdout=subprocess.PIPE,
         stderr=errors,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -21,6 +22,7 @@ class Show(Protocol):
         """Show how much is done, of how much if that is known, and a text behind the bar."""
 
 
+TELL_EVERY = 60.0  # seconds between two lines on the time left
 PROGRESS_VARIABLE = "MOVIEREC_PROGRESS"  # "lines": one line an epoch; "off": nothing
 
 
@@ -71,9 +73,27 @@ def progress(silent: bool = False) -> Iterator[tuple[OnEpoch, Progress]]:
             flush=True,
         )
 
-    if silent or not bar_wanted():
-        quiet = silent or is_off()
-        yield (lambda record: None) if quiet else show_line, lambda *state: None
+    if silent or is_off():
+        yield lambda record: None, lambda *state: None
+        return
+    first: tuple[int, float] | None = None  # steps done when this process began, and the time
+    told = 0.0
+
+    def show_time_left(done: int, total: int, loss: float) -> None:
+        nonlocal first, told
+        now = time.perf_counter()
+        if first is None:
+            first, told = (done, now), now
+        elif now - told >= TELL_EVERY and done > first[0]:
+            told, left = now, (now - first[1]) / (done - first[0]) * (total - done)
+            print(
+                f"{done} of {total} steps  loss {loss:.4f}  {left / 60:.0f} min left",
+                file=_progress_stream(),
+                flush=True,
+            )
+
+    if not bar_wanted():
+        yield show_line, show_time_left
         return
     validation = ""
 

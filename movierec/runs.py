@@ -213,12 +213,12 @@ class Run:
         return self._tensors("weights.safetensors")
 
     @cached_property
-    def part(self) -> npt.NDArray[np.str_]:
+    def part(self) -> pd.Categorical:
         """The part of each row of `tables.ratings`: "train", "validation" or "test"."""
         ratings = self._ratings
         if "part" not in ratings.columns or not ratings["part"].isin(PARTS).all():
             raise self._damaged(f"its ratings are not all marked as {', '.join(PARTS)}")
-        return ratings["part"].to_numpy(dtype=str)
+        return pd.Categorical(ratings["part"], PARTS)
 
     def rows(self, *parts: str) -> Rows:
         """The encoded ratings of some parts, in the order of the table.
@@ -228,9 +228,10 @@ class Run:
         """
         if stray := set(parts) - set(PARTS):
             raise InputError(f"unknown part {min(stray)!r}; expected some of {', '.join(PARTS)}")
-        return encode_rows(self.tables, self.features).take(
-            np.flatnonzero(np.isin(self.part, parts))
-        )
+        among = np.zeros(len(self.part), np.bool_)
+        for part in parts:
+            among |= self.part == part
+        return encode_rows(self.tables, self.features).take(np.flatnonzero(among))
 
     def _read(self, name: str) -> bytes:
         """A file's bytes, if they are those that were written."""
@@ -249,7 +250,7 @@ class Run:
     def _table(self, name: str) -> pd.DataFrame:
         content = self._read(f"tables/{name}.parquet")
         try:
-            return read_parquet(content, _COLUMNS[name])
+            return read_parquet(content, _COLUMNS[name], coded=["part"])
         except InputError as error:
             raise self._damaged(f"tables/{name}.parquet: {error}") from error
 

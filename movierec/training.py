@@ -31,6 +31,7 @@ from movierec.paths import reports_dir
 from movierec.progress import say
 from movierec.registry import offer, offered
 from movierec.runs import PARTS, Run, check_target, encode_rows, is_run, load_run, write_run
+from movierec.spread import spread_over
 from movierec.vectors import Rows, pair_scores
 
 log = logger(__name__)
@@ -53,6 +54,8 @@ def train(
     resume: bool = False,
     tensorboard: str | os.PathLike[str] | None = None,
     start_from: str | os.PathLike[str] | None = None,
+    workers: int = 1,
+    scheduler: str | None = None,
 ) -> Run:
     """Train by a recipe on tables and write the run folder.
 
@@ -78,6 +81,9 @@ def train(
         tensorboard: a folder for TensorBoard logs, in which each run has a folder of its name.
         start_from: an earlier run, whose network the training starts at: with more ratings, users
             or films than it had, training is continued instead of begun.
+        workers: processes on this machine that "best" is trained by; with one, this process does
+            it all, with a thread for each core. Several need the extra `batch`.
+        scheduler: address of a Dask cluster, in place of `workers`.
 
     Returns:
         The run, as `load_run` reads it.
@@ -101,11 +107,15 @@ def train(
         tensorboard=tensorboard,
         start_from=start_from,
         workers=bool(os.environ.get("TF_CONFIG")),
+        cluster=workers != 1 or scheduler is not None,
     )
     path = Path(run_dir or reports_dir() / f"{tables.name}-{settings.name}")
     if validation_fraction is None:
         validation_fraction = settings.validation_fraction
-    with alone(path) if settings.is_chief() else nullcontext():
+    with (
+        alone(path) if settings.is_chief() else nullcontext(),
+        spread_over(workers, scheduler) as spread,
+    ):
         began = time.perf_counter()
         check_target(path)
         tables = validate_tables(tables)
@@ -140,6 +150,7 @@ def train(
             checkpoint=checkpoint,
             tensorboard=Path(tensorboard) / path.name if tensorboard else None,
             start_from=earlier,
+            spread=spread,
         )
         if settings.is_chief():
             _begin(checkpoint, resume)
@@ -185,10 +196,10 @@ def _write(
     """
     began = time.perf_counter()
     model = complete(trained, job.features, job.learned, job.chosen, job.seed)
-    part = np.full(len(rows.rating), "train", dtype=object)
+    part = np.zeros(len(rows.rating), np.int8)
     metrics: dict[str, Any] = {}
     for name in ("validation", "test"):
-        part[parts[name]], held_out = name, rows.take(parts[name])
+        part[parts[name]], held_out = PARTS.index(name), rows.take(parts[name])
         stars = pair_scores(model.users, model.films, held_out.user_idx, held_out.movie_idx)
         stars = np.clip(stars, rows.rating.min(), rows.rating.max())
         metrics[name] = rating_metrics(held_out.rating, stars) if len(stars) else None
@@ -205,7 +216,7 @@ def _write(
             "seconds": {"prepare": prepared + build, **seconds, "finish": finish},
         },
         tables=tables,
-        part=pd.Categorical(part, PARTS),
+        part=pd.Categorical.from_codes(part, PARTS),
         features=job.features,
         trained=trained,
         model=model,

@@ -92,7 +92,7 @@ def check_within(path: Path, folder: Path, mend: str) -> None:
         raise InputError(f"{path} is a link that leads out of {folder}; {mend}")
 
 
-def read_parquet(content: bytes, columns: Sequence[str]) -> pd.DataFrame:
+def read_parquet(content: bytes, columns: Sequence[str], coded: Sequence[str] = ()) -> pd.DataFrame:
     """Some columns of a Parquet file that may be anybody's.
 
     A few bytes of such a file can stand for any number of equal rows, or of equal long texts; what
@@ -101,18 +101,19 @@ def read_parquet(content: bytes, columns: Sequence[str]) -> pd.DataFrame:
     Args:
         content: the file.
         columns: those wanted; of them come those that it has.
+        coded: of these, texts that come as categories.
 
     Raises:
         InputError: it is no Parquet file, claims to hold far more than it can, or holds something
             else than plain columns.
     """
     try:
-        return _parquet(content, columns)
+        return _parquet(content, columns, coded)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"it cannot be read ({one_line(error)})") from error
 
 
-def _parquet(content: bytes, columns: Sequence[str]) -> pd.DataFrame:
+def _parquet(content: bytes, columns: Sequence[str], coded: Sequence[str]) -> pd.DataFrame:
     kinds = {field.name: field.type for field in pq.read_schema(pa.BufferReader(content))}
     there = {name: kinds[name] for name in columns if name in kinds}
     for name, kind in there.items():
@@ -132,5 +133,6 @@ def _parquet(content: bytes, columns: Sequence[str]) -> pd.DataFrame:
         )
         if length > _TEXT_PER_BYTE * len(content) + _TEXT_ALWAYS:
             raise ValueError(f"{len(content):,} bytes claim to be {length:,} letters of {name}")
-        table = table.set_column(place, name, column.cast(pa.string()))
+        if name not in coded:
+            table = table.set_column(place, name, column.cast(pa.string()))
     return table.to_pandas(ignore_metadata=True)

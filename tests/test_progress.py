@@ -23,6 +23,20 @@ def test_a_line_tells_no_validation_loss_where_there_is_none(monkeypatch, capsys
     assert with_one.split()[4:6] == ["validation", "0.7500"]
 
 
+def test_lines_tell_now_and_then_how_much_time_is_left(monkeypatch, capsys):
+    monkeypatch.setenv("MOVIEREC_PROGRESS", "lines")
+    clock = iter([100.0, 130.0, 160.0, 170.0, 220.0])
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
+    with progress.progress() as (_, show_steps):
+        for done in (10, 11, 12, 13, 14):  # ten were done by a process before
+            show_steps(done, 20, 0.5)
+    said = [line.split("  ") for line in capsys.readouterr().err.splitlines()]
+    assert said == [
+        ["12 of 20 steps", "loss 0.5000", "4 min left"],
+        ["14 of 20 steps", "loss 0.5000", "3 min left"],
+    ]
+
+
 def test_a_bar_tells_how_far_it_is_and_the_losses_and_leaves_the_results_alone(monkeypatch, capsys):
     monkeypatch.setenv("MOVIEREC_PROGRESS", "bar")
     monkeypatch.setenv("COLUMNS", "120")

@@ -10,6 +10,8 @@ import click
 if TYPE_CHECKING:
     from movierec.runs import Run
 
+# set to 1 before NumPy is loaded, where the cores are shared out otherwise
+BLAS_THREADS = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 PATH = click.Path(path_type=Path)
 data_option = click.option("--data", metavar="NAME", default="sample", help="Data set; see `data`.")
 from_option = click.option(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from movierec.cli.options import (
+    BLAS_THREADS,
     PATH,
     RUN_TEXT,
     json_option,
@@ -96,7 +97,7 @@ def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
     reached from this machine only, unless --ip says otherwise: the page asks nobody who they are.
     """
     # before NumPy is loaded: the workers share the cores, and one person's list gains by no threads
-    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    os.environ |= dict.fromkeys(BLAS_THREADS, "1")
     # and no huge pages: the system goes on to make some for hours, each once for every worker
     os.environ |= {"NUMPY_MADVISE_HUGEPAGE": "0", "ARROW_DEFAULT_MEMORY_POOL": "system"}
     from movierec.page.serve import is_loopback, serve

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import click
 
 from movierec.cli import STARTED
 from movierec.cli.options import (
+    BLAS_THREADS,
     PATH,
     data_option,
     from_option,
@@ -91,6 +93,8 @@ def data_command(name: str, path: Path | None, as_json: bool) -> None:
     help="An earlier run, whose network the training starts at.",
 )
 @click.option("--resume", is_flag=True, help="Continue an interrupted training of these settings.")
+@click.option("--workers", default=1, help="Processes on this machine.")
+@click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster, in place of --workers.")
 @json_option
 def train_command(
     data: str, path: Path | None, run_dir: Path | None, as_json: bool, **settings: Any
@@ -99,18 +103,26 @@ def train_command(
 
     With --holdout none all rows are trained on, less the validation part that chooses the best
     state. While it trains, DIR.partial holds a checkpoint: after an interrupt of any kind, the same
-    command with --resume ends with the numbers of a training that was never interrupted. With
-    TF_CONFIG in the environment, several workers train together; see
+    command with --resume ends with the numbers of a training that was never interrupted.
+    --workers and --scheduler spread recipe best over processes, and need the extra `batch`. With
+    TF_CONFIG in the environment, several workers train a network together; see
     movierec/network/workers.py.
     """
+    # before NumPy is loaded: a training has threads of its own, and those of BLAS would fight them
+    os.environ |= dict.fromkeys(BLAS_THREADS, "1")
     from movierec.data.datasets import load_dataset, official_fold
     from movierec.models.recipe import resolve_recipe
+    from movierec.spread import check_workers
     from movierec.training import train
 
     asked = ("epochs", "batch_size", "learning_rate", "patience", "resume", "start_from")
     recipe = resolve_recipe(  # before anything that takes time
-        settings["recipe"], tensorboard=settings["tensorboard"], **{k: settings[k] for k in asked}
+        settings["recipe"],
+        tensorboard=settings["tensorboard"],
+        cluster=settings["workers"] != 1 or settings["scheduler"] is not None,
+        **{k: settings[k] for k in asked},
     )
+    check_workers(settings["workers"], settings["scheduler"], "a training by several workers")
 
     loading = time.perf_counter()
     tables = load_dataset(data, path)

@@ -23,13 +23,15 @@ from movierec.models.factors import FactorConfig, Factors, fit_factors, leverage
 from movierec.models.posterior import Side
 from movierec.models.recipe import Job, Recipe, Trained, check_above_zero
 from movierec.progress import OnEpoch, Progress, progress
+from movierec.spread import Spread
 from movierec.vectors import Indices, Rows, pair_scores
 
 log = logger(__name__)
 
 Array = npt.NDArray[np.float32]
 
-KEEP_EVERY = 30.0  # seconds, at least, between two states of a checkpoint
+MOST_SHOWN = 1_000_000  # training ratings whose error the history tells, evenly taken
+KEEP_EVERY = 30.0  # seconds, at least, between two states of a checkpoint, a second of writing it
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class BestRecipe(FactorConfig, Recipe):
 
     members: int = 3
 
-    supports: ClassVar[frozenset[str]] = frozenset({"resume"})
+    supports: ClassVar[frozenset[str]] = frozenset({"resume", "cluster"})
 
     def __post_init__(self) -> None:
         check_above_zero(self, "factors", "passes", "members")
@@ -64,6 +66,7 @@ class BestRecipe(FactorConfig, Recipe):
                 on_epoch=show_epoch,
                 on_pass=show_pass,
                 checkpoint=job.checkpoint,
+                spread=job.spread,
             )
         log.debug("fitted the stars in %.1f s", time.perf_counter() - began)
         users, movies = fitted.vectors(job.features)
@@ -78,7 +81,7 @@ class BestRecipe(FactorConfig, Recipe):
             users=users,
             movies=movies,
             history=pd.DataFrame(fitted.history),
-            best_epoch=self.passes,
+            best_epoch=len(fitted.history),
             seconds={"build": 0.0, "compile": 0.0, "train": time.perf_counter() - began},
             nearby=True,
             leverage=fitted.leverage(job.learned),
@@ -121,6 +124,7 @@ def fit_ratings(
     on_epoch: OnEpoch | None = None,
     on_pass: Progress | None = None,
     checkpoint: Checkpoint | None = None,
+    spread: Spread | None = None,
 ) -> Ratings:
     """Fit the factor models.
 
@@ -133,6 +137,7 @@ def fit_ratings(
         on_pass: called after each pass of any member with the passes done, those of all members,
             and the noise.
         checkpoint: gone on from, with the same bits at the end, and kept up to date.
+        spread: as in `fit_factors`.
 
     Raises:
         InputError: a checkpoint of another training, or a damaged one.
@@ -145,9 +150,12 @@ def fit_ratings(
     shown = chosen.take(
         np.flatnonzero(np.isin(chosen.user_idx, users) & np.isin(chosen.movie_idx, movies))
     )
+    # of many ratings some tell the error as well, and are read at every pass
+    every = -(-len(learned.rating) // MOST_SHOWN)
+    learned = learned.take(np.arange(0, len(learned.rating), every))
     done, history, models = _kept(checkpoint, recipe, rows, known) if checkpoint else (0, [], [])
     spent = history[-1]["seconds"] if history else 0.0
-    written = time.perf_counter()
+    due = time.perf_counter() + KEEP_EVERY
 
     def error(factors: Factors, part: Rows) -> float:
         if not len(part.rating):
@@ -157,18 +165,19 @@ def fit_ratings(
         return float(np.mean((scores - part.rating) ** 2, dtype=np.float64))
 
     def passed(member: int, number: int, factors: Factors) -> None:
-        nonlocal written
+        nonlocal due
         models[member:] = [factors]
         if member == 0:
             losses = {"train_loss": error(factors, learned), "val_loss": error(factors, shown)}
             seconds = spent + time.perf_counter() - began
-            history.append({"epoch": number, **losses, "seconds": seconds})
+            history.append({"epoch": len(history) + 1, **losses, "seconds": seconds})
             if on_epoch:
                 on_epoch(history[-1])
         done = member * recipe.passes + number
-        if checkpoint and time.perf_counter() - written >= KEEP_EVERY:
+        if checkpoint and (now := time.perf_counter()) >= due:
             checkpoint.write(State(steps=done, history=history), _arrays(models))
-            written = time.perf_counter()
+            after = time.perf_counter()
+            due = after + KEEP_EVERY * max(after - now, 1)
         if on_pass:
             on_pass(done, recipe.members * recipe.passes, factors.noise)
 
@@ -185,6 +194,7 @@ def fit_ratings(
                 noise_by_user=member % 2 == 1,
                 on_pass=partial(passed, member),
                 start=(number, models[member]) if number > 0 else None,
+                spread=spread,
             )
         ]
     return Ratings(models, users, movies, history)

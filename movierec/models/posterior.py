@@ -4,19 +4,21 @@ n vectors with covariances of (k + 1) x (k + 1) would take far more memory than 
 covariances of a side resemble each other, so that of each is kept what it has of `RANK` matrices,
 the strongest of a sample: memory is n * k, and what sums over many ratings is hardly moved by it.
 
-Rows are solved for in blocks, side by side in threads. Every product in them is small enough for
-BLAS to do it within the thread: threads of its own would fight with these. What is summed is summed
-in the order of the blocks, so that the bits do not depend on how many threads there are.
+Rows are solved for in blocks, some of them a call, and the calls are spread over threads or over
+the workers of a cluster. Every product in them is small enough for BLAS to do it within the thread:
+threads of its own would fight with these. What is summed is summed in the order of the blocks, so
+that the bits do not depend on how many threads there are.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+
+from movierec.spread import Held, Spread
 
 Array = npt.NDArray[np.float32]
 
@@ -25,6 +27,7 @@ BLOCK_RATINGS = 8192  # likewise their ratings, unless one vector has more
 CHUNK = 64  # ratings whose products are summed by one call; what is missing at the end is zeros
 RANK = 24  # matrices that stand for the covariances of a side
 SAMPLE = 72  # covariances that these are found from
+CALLS = 32  # in which all blocks of a side are solved
 LEAF = 6  # rows below which a matrix is inverted by LAPACK
 
 
@@ -49,13 +52,13 @@ class Grouped(NamedTuple):
     column: npt.NDArray[np.int32]  # (ratings,), the other side's row
     stars: Array  # (ratings,), less their mean
     columns: int  # how many rows the other side has
-    ones: Array  # (ratings,), the values of the matrix of what is rated
 
     def rated(self, a: int, b: int) -> sp.csr_array:
         """Ones where rows a to b have a rating; (b - a, columns)."""
-        own = slice(self.start[a], self.start[b])
+        column = self.column[self.start[a] : self.start[b]]
         index = (self.start[a : b + 1] - self.start[a]).astype(np.int32)
-        return sp.csr_array((self.ones[own], self.column[own], index), shape=(b - a, self.columns))
+        ones = np.ones(len(column), np.float32)
+        return sp.csr_array((ones, column, index), shape=(b - a, self.columns))
 
     def blocks(self, rows: int, ratings: int) -> list[tuple[int, int]]:
         """First and last + 1 of consecutive rows, which keep within both numbers if they can."""
@@ -70,8 +73,7 @@ class Grouped(NamedTuple):
 
 def grouped(stars: sp.csr_array) -> Grouped:
     """Ratings by the rows of a matrix of stars less their mean."""
-    ones = np.ones(stars.nnz, np.float32)
-    return Grouped(stars.indptr.astype(np.int64), stars.indices, stars.data, stars.shape[1], ones)
+    return Grouped(stars.indptr.astype(np.int64), stars.indices, stars.data, stars.shape[1])
 
 
 def drawn_rows(rng: np.random.Generator, ratings: Grouped) -> tuple[npt.NDArray[np.int64], Grouped]:
@@ -87,11 +89,11 @@ def drawn_rows(rng: np.random.Generator, ratings: Grouped) -> tuple[npt.NDArray[
 def posterior(
     own: Side,
     other: Side,
-    ratings: Grouped,
+    ratings: Held[Grouped],
     sample: tuple[npt.NDArray[np.int64], Grouped],
     row_weight: Array,
     column_weight: Array,
-    pool: ThreadPoolExecutor,
+    spread: Spread,
 ) -> tuple[Side, npt.NDArray[np.float64], Array]:
     """The vectors of one side, given the other's: for each a ridge regression on its ratings.
 
@@ -101,36 +103,60 @@ def posterior(
         sample: rows of the own side and their ratings, to find the basis of covariances from.
         row_weight: (n,) precision of the noise, 1 / stars squared.
         column_weight: (m,) relative precision of the noise.
-        pool: threads.
+        spread: what works on the blocks.
 
     Returns:
         The side; the sum of its covariances; and (n,) the expected squared errors of the ratings,
         summed by row, of which the weights are not taken into account.
     """
     solver = _Solver(own.precision, other, column_weight)
+    rows, drawn = sample
+    basis = basis_of(
+        np.concatenate(
+            [
+                solver.solve(drawn, a, b, own.expected[rows[a:b]], row_weight[rows[a:b]]).covariance
+                for a, b in drawn.blocks(BLOCK_ROWS, BLOCK_RATINGS)
+            ]
+        )
+    )
+    blocks = ratings.value.blocks(BLOCK_ROWS, BLOCK_RATINGS)
+    each = -(-len(blocks) // CALLS)
+    calls = []
+    for first in range(0, len(blocks), each):
+        part = blocks[first : first + each]
+        all_rows = slice(part[0][0], part[-1][1])
+        calls.append((part, own.expected[all_rows], row_weight[all_rows]))
+    solved = spread.map(_solve, (ratings, spread.hold((solver, basis))), calls)
+    means, doubts, errors, totals = zip(*solved, strict=True)
+    side = own._replace(mean=np.concatenate(means), doubt=np.concatenate(doubts), basis=basis)
+    return side, np.sum(totals, axis=0), np.concatenate(errors)
 
-    def drawn(block: tuple[int, int]) -> Array:
-        at = sample[0][slice(*block)]
-        return solver.solve(sample[1], *block, own.expected[at], row_weight[at]).covariance
 
-    blocks = sample[1].blocks(BLOCK_ROWS, BLOCK_RATINGS)
-    basis = basis_of(np.concatenate(list(pool.map(drawn, blocks))))
-    across = np.ascontiguousarray(basis.transpose(1, 2, 0))  # (k + 1, k + 1, r)
-    mean = np.empty_like(own.mean)
+def _solve(
+    ratings: Grouped,
+    shared: tuple[_Solver, Array],
+    blocks: list[tuple[int, int]],
+    expected: Array,
+    sure: Array,
+) -> tuple[Array, Array, Array, npt.NDArray[np.float64]]:
+    """Consecutive blocks of rows, given their tower's output (rows, k + 1) and weight (rows,).
+
+    Returns:
+        (rows, k + 1) vectors; (rows, r) what their covariances have of the basis; (rows,) expected
+        squared errors; (k + 1, k + 1), the sum of the covariances.
+    """
+    (solver, basis), first = shared, blocks[0][0]
+    mean, errors = np.empty_like(expected), np.empty_like(sure)
     doubt = np.empty((len(mean), len(basis)), np.float32)
-    errors = np.empty(len(mean), np.float32)
-
-    def solve(block: tuple[int, int]) -> Array:
-        part = slice(*block)
-        solved = solver.solve(ratings, *block, own.expected[part], row_weight[part])
+    across = np.ascontiguousarray(basis.transpose(1, 2, 0))  # (k + 1, k + 1, r)
+    total = np.zeros(basis.shape[1:])
+    for a, b in blocks:
+        part = slice(a - first, b - first)
+        solved = solver.solve(ratings, a, b, expected[part], sure[part])
         mean[part], errors[part] = solved.mean, solved.errors
         doubt[part] = (solved.covariance.transpose(1, 0, 2) @ across).sum(axis=0)
-        return solved.covariance.sum(axis=0)
-
-    total = np.zeros(basis.shape[1:])
-    for covariances in pool.map(solve, ratings.blocks(BLOCK_ROWS, BLOCK_RATINGS)):
-        total += covariances
-    return own._replace(mean=mean, doubt=doubt, basis=basis), total, errors
+        total += solved.covariance.sum(axis=0)
+    return mean, doubt, errors, total
 
 
 class _Solved(NamedTuple):

@@ -22,6 +22,7 @@ from movierec.data.features import Features
 from movierec.errors import InputError
 from movierec.models.checkpoints import Checkpoint
 from movierec.registry import offer, offered
+from movierec.spread import Spread
 from movierec.vectors import Rows
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ ABILITIES = {
     "start_from": "a run to start from",
     "tensorboard": "TensorBoard logs",
     "workers": "several workers (TF_CONFIG)",
+    "cluster": "several workers (--workers, --scheduler)",
 }
 
 
@@ -49,6 +51,7 @@ class Job:
             when the run is in its place.
         tensorboard: a folder for logs, or None.
         start_from: an earlier run to start at, or None.
+        spread: what works on blocks, for recipes that support `cluster`; None: this process.
     """
 
     features: Features
@@ -58,6 +61,7 @@ class Job:
     checkpoint: Checkpoint
     tensorboard: Path | None = None
     start_from: Run | None = None
+    spread: Spread | None = None
 
 
 class Trained(NamedTuple):

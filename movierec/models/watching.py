@@ -24,9 +24,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import scipy.linalg
 import scipy.sparse as sp
 
 from movierec.models.neighbours import DIRECTIONS, fit_neighbours
+from movierec.spread import product
 from movierec.vectors import Indices, Rows
 
 Array = npt.NDArray[np.float32]
@@ -135,11 +137,12 @@ def fit_watching(rows: Rows, users: int, attributes: Array, rank: int = RANK) ->
     own = (1 / left - (vectors**2).sum(axis=1)).astype(np.float32)
     likes = np.bincount(rows.movie_idx[rows.rating >= 4], minlength=movies)
     share = likes / max(likes.sum(), 1) * np.count_nonzero(likes)
-    profiles = np.column_stack([history @ vectors, np.where(np.diff(history.indptr), 0, POPULAR)])
+    popularity = np.where(np.diff(history.indptr), 0, POPULAR).astype(np.float32)
+    profiles = np.column_stack([product(history, vectors), popularity])
     watched = np.column_stack([vectors / own[:, None], share])
     alike = strongest_directions(history, DIRECTIONS)
     nearest = fit_neighbours(history, alike[1] * np.sqrt(alike[0]))
-    found = Watching(profiles.astype(np.float32), watched.astype(np.float32), own, *nearest)
+    found = Watching(profiles, watched.astype(np.float32), own, *nearest)
     rated = np.bincount(rows.movie_idx, minlength=movies) > 0
     if not rated.all():
         unrated = unwatched(found, rated, attributes, attributes[~rated])
@@ -169,8 +172,11 @@ def strongest_directions(matrix: sp.csr_array, rank: int) -> tuple[Array, Array]
     )
     block = start.astype(np.float32)
     for _ in range(ITERATIONS):
-        block = np.linalg.qr(flipped @ (matrix @ block)).Q
-    seen = matrix @ block
+        # NumPy's would go over to double precision, in three times the time
+        block, _ = scipy.linalg.qr(
+            product(flipped, product(matrix, block)), mode="economic", overwrite_a=True
+        )
+    seen = product(matrix, block)
     strength, within = np.linalg.eigh((seen.T @ seen).astype(np.float64))
     directions = block @ within[:, -rank:].astype(np.float32)
     return np.maximum(strength[-rank:], 0).astype(np.float32), directions

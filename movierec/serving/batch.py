@@ -16,12 +16,9 @@ Workers are processes of Dask: on one machine without a service to be set up, or
 from __future__ import annotations
 
 import hashlib
-import importlib
 import io
 import json
-import logging
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,12 +27,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from movierec.errors import InputError, needs
+from movierec.errors import InputError
 from movierec.files import alone, is_earlier, write_whole
 from movierec.logs import logger
 from movierec.recommend.choosing import check_choice
 from movierec.recommend.recommender import Recommender
 from movierec.runs import load_run
+from movierec.spread import check_workers, dask_client
 
 log = logger(__name__)
 
@@ -78,13 +76,10 @@ def recommend_all(
             a folder of something else, or workers without Dask (the extra `batch`).
     """
     check_choice(k)
-    for name, value in (("workers", workers), ("part size", part_size)):
-        if value < 1:
-            raise InputError(f"got {name} {value}; expected 1 or more")
+    if part_size < 1:
+        raise InputError(f"got part size {part_size}; expected 1 or more")
+    check_workers(workers, scheduler, "a list from several workers")
     several = workers > 1 or scheduler is not None
-    if several:  # before anything is written
-        with needs("batch", "a list from several workers"):
-            importlib.import_module("distributed")
     run_dir = load_run(run_dir).path.absolute()  # before a cluster is started
     files = sorted(users.glob("*.parquet")) if users.is_dir() else [users]
     if not files:
@@ -156,26 +151,9 @@ def _made_by_dask(
     run_dir: Path, run: str, parts: list[Part], k: int, workers: int, scheduler: str | None
 ) -> Iterator[Path]:
     """Make all parts on a cluster, in whatever order."""
-    from distributed import Client, LocalCluster, as_completed
+    from distributed import as_completed
 
-    with ExitStack() as stack:
-        cluster: Any = scheduler
-        if scheduler is None:
-            # Dask gives NumPy one thread a process, so that workers do not fight over the cores
-            local = LocalCluster(
-                n_workers=min(workers, len(parts)),
-                threads_per_worker=1,
-                dashboard_address=None,
-                silence_logs=logging.CRITICAL,  # what a worker raises, this process raises too
-            )
-            cluster = stack.enter_context(local)
-        try:
-            client = stack.enter_context(Client(cluster, timeout="20s"))
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"no Dask scheduler answers at {scheduler}: {error}; expected an address such as "
-                "tcp://host:8786"
-            ) from error
+    with dask_client(min(workers, len(parts)), scheduler) as client:
         calls = [client.submit(_make, run_dir, run, part, k, pure=False) for part in parts]
         for call in as_completed(calls):
             yield call.result()

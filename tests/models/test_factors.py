@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -26,7 +24,7 @@ from movierec.evaluation.metrics import rating_metrics
 from movierec.models import best
 from movierec.models.best import BestRecipe, fit_ratings
 from movierec.models.checkpoints import Checkpoint
-from movierec.models.factors import fit_factors, tower_inputs
+from movierec.models.factors import fit_factors, known_rows, tower_inputs
 from movierec.models.model import complete
 from movierec.models.posterior import (
     RANK,
@@ -40,6 +38,8 @@ from movierec.models.posterior import (
 )
 from movierec.models.recipe import Trained
 from movierec.models.ridge import matrix_inputs, ridge_regression
+from movierec.runs import encode_rows
+from movierec.spread import Threads
 from movierec.training import train
 from movierec.vectors import Rows, pair_scores
 
@@ -60,17 +60,11 @@ def tiny_rows() -> Rows:
     return rows_of(pairs)
 
 
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(2) as threads:
-        yield threads
-
-
-def test_tower_sees_the_history_the_attributes_and_how_many_ratings_there_are(pool):
+def test_tower_sees_the_history_the_attributes_and_how_many_ratings_there_are():
     rated = sp.csr_array(np.array([[1, 0, 1], [0, 0, 0]], np.float32))
     sides = grouped(rated), grouped(rated.T.tocsr())
     attributes = np.array([[7.0], [8.0]], np.float32)
-    inputs = tower_inputs(*sides, attributes, 2.0, pool)
+    inputs = tower_inputs(*sides, known_rows(sides[0], attributes), 2.0)
     matrix = inputs.forward(np.eye(inputs.size, dtype=np.float32))
     assert matrix[0] == pytest.approx([0.5, 0, 0.5, 7, 0.3, 0.3 * np.log(3)])
     assert matrix[1] == pytest.approx([0, 0, 0, 8, 0.3, 0])
@@ -99,7 +93,7 @@ def test_inverse_by_halves_is_the_inverse(size):
     )
 
 
-def test_half_a_pass_gives_each_vector_its_posterior(pool):
+def test_half_a_pass_gives_each_vector_its_posterior():
     """Means, covariances and errors given the other side, by the formulas, one user at a time.
 
     One user has more ratings than a chunk, and one a single one.
@@ -121,10 +115,12 @@ def test_half_a_pass_gives_each_vector_its_posterior(pool):
     own, other = side(n), side(m)
     at = rated.nonzero()
     by_row = grouped(sp.csr_array((stars[at], at), shape=(n, m)))
+    spread = Threads()
+    held = spread.hold(by_row)
     row_weight = np.full(n, 1 / noise, np.float32)
     column_weight = np.linspace(0.5, 1.5, m).astype(np.float32)
     sample = drawn_rows(rng, by_row)
-    found, total, _ = posterior(own, other, by_row, sample, row_weight, column_weight, pool)
+    found, total, _ = posterior(own, other, held, sample, row_weight, column_weight, spread)
     covariance = np.einsum("nr,rij->nij", found.doubt, found.basis)
     for u in range(n):
         precision = own.precision.astype(float)
@@ -142,7 +138,7 @@ def test_half_a_pass_gives_each_vector_its_posterior(pool):
     np.testing.assert_allclose(total, covariance.sum(axis=0), atol=1e-3)
 
     ones = np.ones(m, np.float32)
-    found, _, errors = posterior(own, other, by_row, sample, row_weight, ones, pool)
+    found, _, errors = posterior(own, other, held, sample, row_weight, ones, spread)
     doubt = np.einsum("nr,rij->nij", found.doubt, found.basis).diagonal(axis1=1, axis2=2)
     for u in range(n):
         films = np.flatnonzero(rated[u])
@@ -178,6 +174,40 @@ def test_bits_depend_neither_on_threads_nor_on_a_pause(tiny_rows, by_user, monke
         for array, again in zip(one, other, strict=True):
             np.testing.assert_array_equal(array, again)
     assert whole.noise == later.noise
+
+
+def test_a_member_that_has_settled_is_done_and_the_next_goes_on_from_a_checkpoint(
+    small_features, small_tables, tmp_path, monkeypatch
+):
+    rows = encode_rows(small_tables, small_features)
+    nothing = rows.take(np.zeros(0, np.int64))
+    monkeypatch.setattr("movierec.models.factors.SETTLED", 0.01)
+    patient = replace(TINY, passes=40)
+    told: list[int] = []
+    whole = fit_ratings(
+        *(small_features, rows, nothing, patient, 0), on_pass=lambda done, *_: told.append(done)
+    )
+    first = told.index(40) + 1  # passes of the first member
+    assert 8 <= first == len(whole.history) < 40
+    assert told[-1] == 80
+    assert [row["epoch"] for row in whole.history] == list(range(1, first + 1))
+
+    monkeypatch.setattr(best, "KEEP_EVERY", 0.0)
+    checkpoint = Checkpoint(tmp_path / "run.partial", {})
+
+    def stop(done: int, *_: float) -> None:
+        if done == told[first + 1]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_ratings(
+            *(small_features, rows, nothing, patient, 0), on_pass=stop, checkpoint=checkpoint
+        )
+    later = fit_ratings(small_features, rows, nothing, patient, 0, checkpoint=checkpoint)
+    for one, other in zip(
+        whole.vectors(small_features), later.vectors(small_features), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("by_user", [False, True])

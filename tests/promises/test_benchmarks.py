@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import click
+import numpy as np
 import pytest
 from rich.console import Console
 from worlds import PROJECT
 
+from benchmarks import curve
 from benchmarks.explorer import actions
 from benchmarks.measure import alternate, report, run_python
 
@@ -50,6 +53,26 @@ def test_every_action_of_the_explorer_is_timed(small_best):
     found = actions(small_best.recommender)
     assert len(found) > 12
     assert all(row["milliseconds"] >= 0 for rounds in found.values() for row in rounds)
+
+
+def test_curve_goes_down_pass_by_pass_and_is_drawn(small_tables, tmp_path, monkeypatch):
+    monkeypatch.setattr(curve, "load_dataset", lambda name, path: small_tables)
+    monkeypatch.setattr(curve, "BEST", replace(curve.BEST, factors=4, passes=6))
+    points = curve.best("small", "")
+    seconds, errors = zip(*points, strict=True)
+    assert len(points) == 6 + 2  # two averages at the end
+    assert list(seconds) == sorted(seconds)
+    assert errors[0] > errors[5] > 0.5
+    curve.write_rows("small", "", tmp_path / "rows.npz")
+    with np.load(tmp_path / "rows.npz") as rows:
+        assert len(rows["test_rating"]) == len(small_tables.ratings) // 10
+        assert len(rows["user_known"]) > rows["user"].max()
+    rows = {
+        "best": [{"seconds": s, "rmse": e} for s, e in points],
+        "peer": [{"seconds": 9, "rmse": 1}],
+    }
+    curve.draw(rows, "a title", tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").stat().st_size > 10_000
 
 
 def test_methods_take_turns():

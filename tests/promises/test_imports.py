@@ -30,14 +30,16 @@ CORE: dict[str, set[str]] = {
     "files": {"errors"},
     "trust": {"errors"},
     "logs": {"errors"},
+    "spread": {"errors", "logs"},
     "data": {"errors", "files", "logs", "paths", "progress", "registry", "trust"},
-    "models": {"data", "errors", "files", "logs", "progress", "registry", "trust", "vectors"},
+    "models": {"data", "errors", "files", "logs", "progress", "registry", "spread"}
+    | {"trust", "vectors"},
     "recommend": {"data", "errors", "models", "vectors"},
     "runs": {"data", "errors", "files", "logs", "models", "paths", "recommend", "trust"}
     | {"vectors"},
     "evaluation": {"data", "errors", "runs", "vectors"},
     "training": {"data", "errors", "evaluation", "files", "logs", "models", "paths", "progress"}
-    | {"registry", "runs", "vectors"},
+    | {"registry", "runs", "spread", "vectors"},
 }
 # The rooms in front of it: each may import from the core, and from these rooms.
 IN_FRONT: dict[str, set[str]] = {
@@ -63,10 +65,10 @@ NARROWER: dict[str, set[str]] = {
     "lessons.shapes": {"data.features", "network.settings"},
     "network.fitting": {"errors", "models.checkpoints", "network.settings", "network.towers"}
     | {"network.workers", "progress", "vectors"},  # knows nothing of films
-    "models.factors": {"models.posterior", "models.ridge", "vectors"},
-    "models.posterior": set(),
+    "models.factors": {"models.posterior", "models.ridge", "spread", "vectors"},
+    "models.posterior": {"spread"},
     "models.ridge": set(),
-    "models.watching": {"models.neighbours", "vectors"},
+    "models.watching": {"models.neighbours", "spread", "vectors"},
     "models.neighbours": set(),
     "models.newcomers": {"models.factors", "models.nearby", "models.ridge", "vectors"},
     "models.nearby": {"models.watching", "vectors"},
