@@ -32,6 +32,7 @@ from movierec.runs import encode_rows  # noqa: E402
 from movierec.vectors import Rows, pair_scores  # noqa: E402
 
 Points = list[tuple[float, float]]
+OURS = ("fast", "distilled", "best")
 ELSEWHERE = ("LensKit ALS", "myFM")  # need an environment of their own
 
 
@@ -101,11 +102,12 @@ def measured(
         run_python("-m", "benchmarks.curve", data, path, given)
         alone = Path(__file__).with_name("curve_peers.py")
         for method in methods:
-            if method in ("fast", "distilled"):
+            if method in OURS:
                 row = train(method)
                 found: dict[str, Any] = {"points": [(row["whole"], row["rmse"])], **row}
-            elif method == "best":
-                found = run_python("-m", "benchmarks.curve", data, path)
+                if method == "best":  # the way there, of the factors alone; then the whole run
+                    passes = run_python("-m", "benchmarks.curve", data, path)["points"]
+                    found["points"] = passes + found["points"]
             else:
                 python = str(peers) if method in ELSEWHERE else sys.executable
                 found = run_python(alone, method, given, str(draws), python=python)
@@ -124,9 +126,8 @@ def draw(rows: Mapping[str, Sequence[Row]], title: str, out: Path) -> None:
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
-    ours = ("fast", "distilled", "best")
     for name, points in rows.items():
-        line: dict[str, Any] = {"linewidth": 2.5, "zorder": 3} if name in ours else {"alpha": 0.8}
+        line: dict[str, Any] = {"linewidth": 2.5, "zorder": 3} if name in OURS else {"alpha": 0.8}
         seconds, errors = ([point[key] for point in points] for key in ("seconds", "rmse"))
         axes.plot(seconds, errors, marker="o", markersize=4, label=name, **line)
     axes.set(xscale="log", xlabel="seconds since the process began", ylabel="RMSE", title=title)

@@ -144,14 +144,14 @@ def product(matrix: sp.csr_array, array: Array) -> Array:
 
     Some columns at a time: what is read of them at random then stays in the cache.
     """
-    threads = Threads()
     found = np.empty((matrix.shape[0], array.shape[1]), np.float32)
 
     def strip(a: int) -> None:
         part = slice(a, a + STRIP)
         found[:, part] = matrix @ np.ascontiguousarray(array[:, part])
 
-    list(threads.map(strip, (), ((a,) for a in range(0, array.shape[1], STRIP))))
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        list(pool.map(strip, range(0, array.shape[1], STRIP)))
     return found
 
 
