@@ -64,13 +64,11 @@ class Interview(NamedTuple):
         known: share of the variance of their predicted stars that their ratings have taken away, of
             the films that they are likely to meet; 0 to 1.
         adds: (k,) what a rating of each of `ask` would add to `known`.
-        left: (d, d), covariance of what is not known yet of their vector.
     """
 
     ask: npt.NDArray[np.int64]
     known: float
     adds: npt.NDArray[np.float64]
-    left: Vectors
 
 
 def asking(rec: Recommender) -> Asking:
@@ -153,25 +151,7 @@ def interview(
         share = (odds[place] / (some[place] @ own + noise)) * (some @ own)
         spread -= np.outer(share, own).astype(np.float32)
         weighty -= np.outer(share, own @ weighed).astype(np.float32)
-    return Interview(candidates[chosen].astype(np.int64), known, np.array(adds), left)
-
-
-def spread_of(asking: Asking, left: Vectors, movie_idx: Indices) -> npt.NDArray[np.float64]:
-    """How far predicted stars may still move as more is known of somebody.
-
-    It is one standard deviation of the prediction, and not of the stars that they would give, which
-    scatter about it by the model's `noise`.
-
-    Args:
-        asking: from `asking`.
-        left: (d, d), from `interview` or `newcomers.left_to_learn`.
-        movie_idx: (n,) rows of films.
-
-    Returns:
-        (n,) in stars.
-    """
-    films = asking.films[movie_idx, : len(left)].astype(np.float64)
-    return np.sqrt(np.maximum(np.einsum("nd,nd->n", films @ left, films), 0))
+    return Interview(candidates[chosen].astype(np.int64), known, np.array(adds))
 
 
 def _as_if_answered(covariance: Vectors, film: Vectors, noise: float, chance: float) -> Vectors:

@@ -182,10 +182,9 @@ class Film(BaseModel):
     year: int | None
     genres: list[str]
     predicted: float | None = Field(default=None, description="stars")
-    spread: float | None = Field(
-        None, description="stars by which it may still move: one standard deviation"
+    std: float | None = Field(
+        None, description="stars by which ratings lie off that: one standard deviation"
     )
-    std: float | None = Field(None, description="stars by which a rating lies off the prediction")
     chance: float | None = Field(None, description="of 4 stars or more; 0 to 1")
     why: Why | None = None
     each: list[float] | None = Field(

@@ -18,17 +18,15 @@ from movierec.data.tables import AGE_BAND_NAMES, AGE_BANDS
 from movierec.data.titles import spoken_title
 from movierec.errors import InputError, one_line
 from movierec.explorer import questions as q
-from movierec.explorer.asking import Asking, asking, interview, spread_of
+from movierec.explorer.asking import Asking, asking, interview
 from movierec.explorer.filmmap import film_map
 from movierec.explorer.people import active_user, rated_films
 from movierec.explorer.profile import read_profile
-from movierec.models.newcomers import left_to_learn
 from movierec.recommend import people
 from movierec.recommend.reasons import named_of
 from movierec.recommend.recommender import Recommender
 from movierec.recommend.scorer import LIKING
 from movierec.trust import fault_of
-from movierec.vectors import Vectors
 
 if TYPE_CHECKING:
     from movierec.posters.metadata import Metadata
@@ -112,7 +110,7 @@ def for_new_user(service: Service, asked: q.ForNewUser) -> q.ForSomeone:
     films, loosen = _list(service, asked, lambda chosen: rec.for_user(person, **chosen))
     ids = rec.features.movies.decode(stands.ask)
     questions = _films(service, ids, adds=stands.adds)
-    found = _for_person(service, person, films, stands.left)
+    found = _for_person(service, person, films)
     return q.ForSomeone(films=found, loosen=loosen, ask=questions, known=stands.known)
 
 
@@ -128,7 +126,7 @@ def for_user(service: Service, asked: q.ForUser) -> q.ForPerson:
     )
     rated = rated_films(rec, user_id)
     return q.ForPerson(
-        films=_for_person(service, person, films, _left(service, person)),
+        films=_for_person(service, person, films),
         loosen=loosen,
         who=q.Person(**rec.describe_people(np.array([person.user_idx])).iloc[0].to_dict()),
         rated=len(rated),
@@ -198,7 +196,7 @@ def explain(service: Service, asked: q.Explain) -> q.Explained:
     one["predicted"] = rec.predict_for(person, one["movie_id"])
     own = dict(zip(rec.features.movies.decode(person.rated).tolist(), person.stars, strict=True))
     return q.Explained(
-        film=_for_person(service, person, one, _left(service, person))[0],
+        film=_for_person(service, person, one)[0],
         given=own.get(asked.movie_id),
         start=float(rest["stars"].iloc[0]),
         rest=float(rest["stars"].iloc[1:].sum()),
@@ -356,14 +354,6 @@ def _newcomer(service: Service, told: q.Someone) -> people.Person:
     return service.rec.new_user(told.ratings, told.gender, told.age, told.occupation)
 
 
-def _left(service: Service, person: people.Person) -> Vectors:
-    """What is not known yet of somebody's vector, (d, d)."""
-    rated = person.rated
-    if person.new is None:
-        rated, _ = service.rec.seen(person.user_idx, learned_only=True)
-    return left_to_learn(service.asking.newcomers, service.asking.films, rated)
-
-
 def _list(
     service: Service, asked: q.Conditions, mode: Callable[[dict[str, Any]], pd.DataFrame]
 ) -> tuple[pd.DataFrame, list[str]]:
@@ -406,19 +396,16 @@ def _given(service: Service, movie_id: int, stars: float) -> q.Given:
     return q.Given(movie_id=int(movie_id), title=title, stars=float(stars))
 
 
-def _for_person(
-    service: Service, person: people.Person, films: pd.DataFrame, left: Vectors
-) -> list[q.Film]:
+def _for_person(service: Service, person: people.Person, films: pd.DataFrame) -> list[q.Film]:
     """Films with the stars predicted for somebody, how sure these are, and why."""
     if not len(films):
         return []
     movie_idx = service.rec.features.movies.encode(films["movie_id"])
-    spread = [round(float(value), 2) for value in spread_of(service.asking, left, movie_idx)]
     stars, std = service.rec.predict_for(person, films["movie_id"], return_std=True)
     chance = service.rec.scorer.chance(stars, std)
     sure = {"std": std.astype(float).round(2), "chance": chance.astype(float).round(2)}
     why = _why(service, person, movie_idx)
-    return _films(service, films["movie_id"], films["predicted"], spread=spread, **sure, why=why)
+    return _films(service, films["movie_id"], films["predicted"], **sure, why=why)
 
 
 def _why(

@@ -10,7 +10,7 @@ import jinja2
 from movierec.explorer import questions as q
 from movierec.explorer.service import Service
 
-PROBABLE = 1.28  # spreads to each side that hold four of five, as in explorer.js
+PROBABLE = 1.28  # standard deviations to each side that hold four of five, as in explorer.js
 INKS = ("#1b6ca8", "#e07a10", "#2a8a43", "#c0397b", "#7a58c9", "#8a6d1d", "#19a3a3", "#8c8c94")
 TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("movierec.explorer"), autoescape=True, trim_blocks=True

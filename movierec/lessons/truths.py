@@ -9,7 +9,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from movierec.data.features import Features
-from movierec.models.newcomers import left_to_learn
 from movierec.recommend.recommender import Recommender
 from movierec.sample.simulate import Truth
 
@@ -89,34 +88,25 @@ def circles(truth: Truth | None, recommender: Recommender, movie_id: int, k: int
     )
 
 
-def covered(truth: Truth | None, recommender: Recommender, ratings: pd.DataFrame) -> str:
-    """How often what is expected of a person lies within four of five, by how much was told.
+def covered(recommender: Recommender, ratings: pd.DataFrame) -> str:
+    """How many of people's stars lie on the line that holds four of five, by how much was told.
 
     Args:
-        truth: of the data; None: it has none.
         recommender: whose newcomers are asked.
         ratings: of the data; people of it are taken for new ones who tell their first ratings.
     """
-    if truth is None:
-        return UNKNOWN
-    model, movies = recommender.model, recommender.features.movies
-    rows, said = movies.encode(truth.movie_ids), []
+    people, said = dict([*ratings.groupby("user_id")][::40]), []
     for told in (0, 5, 15):
         inside = []
-        for user in truth.user_ids[::40]:
-            first = ratings[ratings["user_id"] == user].head(told)
+        for own in people.values():
+            first, rest = own.head(told), own.iloc[told:]
             person = recommender.new_user(
                 dict(zip(first["movie_id"], first["rating"], strict=True))
             )
-            left = left_to_learn(model.newcomers, model.films, person.rated)
-            films = model.films[rows, :-2]
-            reach = FOUR_OF_FIVE * np.sqrt(np.sum((films @ left) * films, axis=1))
-            expected = truth.expected_rating(np.full(len(rows), user), truth.movie_ids)
-            inside.append(np.abs(model.films[rows] @ person.vector - expected) < reach)
-        said.append(f"{np.mean(inside):.0%} after {told} ratings")
+            stars, std = recommender.predict_for(person, rest["movie_id"], return_std=True)
+            inside.append(np.abs(stars - rest["rating"].to_numpy()) < FOUR_OF_FIVE * std)
+        said.append(f"{np.mean(np.concatenate(inside)):.0%} after {told} ratings")
     return (
-        "The line says how far a prediction may still move as the *person* becomes known; that the "
-        "film's own row is off, too, is not in it. Beside the truth: of what is expected of every "
-        f"fortieth person and each film, without the noise, {', '.join(said)} lies within the line "
-        "of somebody new who rates as they did. Did it hold all that is unknown, it would be 80%."
+        "For every fortieth person, as if they were new and rated as they did, the line holds "
+        f"{', '.join(said)} of the stars that they gave besides; it is meant to hold 80%."
     )

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pytest
 from scipy import sparse
 
-from movierec.explorer.asking import Asking, asking, interview, known_chance, spread_of
-from movierec.models.newcomers import SIZES, Newcomers, new_user
+from movierec.explorer.asking import Asking, asking, interview, known_chance
+from movierec.models.newcomers import SIZES, Newcomers, left_to_learn, new_user
 from movierec.recommend.recommender import Recommender
 from movierec.runs import Run
 
@@ -109,19 +109,20 @@ def test_people_mostly_know_what_they_are_asked_about(gaussian):
     assert rare not in asked[: asked.index(first) + 1]
 
 
-def test_the_spread_of_a_prediction_holds_as_many_people_as_it_says(gaussian):
-    """Four of five tastes lie within 1.28 spreads of what is predicted after a few answers."""
+def test_what_is_left_to_learn_holds_as_many_people_as_it_says(gaussian):
+    """Four of five tastes lie within 1.28 deviations of what is predicted after a few answers."""
     world, _, tastes = gaussian
     rated = [1, 20, 30]
-    left = interview(world, np.array(rated, np.int32)).left
+    left = left_to_learn(world.newcomers, world.films, np.array(rated, np.int32))
     others = np.arange(2, len(world.films))
-    spread = spread_of(world, left, others)
+    films = world.films[others, : len(left)]
+    std = np.sqrt(np.einsum("nd,nd->n", films @ left, films))
     rng = np.random.default_rng(0)
     within = []
     for taste in tastes:
         stars = [float(world.films[film, :-2] @ taste + rng.normal(0, 0.3)) for film in rated]
         off = world.films[others, :-2] @ (answered(world, rated, stars) - taste)
-        within.append(np.abs(off) < 1.2816 * spread)
+        within.append(np.abs(off) < 1.2816 * std)
     assert np.mean(within) == pytest.approx(0.8, abs=0.03)
 
 

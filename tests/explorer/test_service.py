@@ -35,7 +35,7 @@ def test_every_question_has_an_answer_that_the_caller_can_check(service: Service
         assert type(said).model_validate_json(said.model_dump_json()) == said
 
 
-def test_a_list_is_the_recommender_s_with_stars_spread_and_reasons(service: Service, five):
+def test_a_list_is_the_recommender_s_with_stars_deviations_and_reasons(service: Service, five):
     rec = service.rec
     said = answer(service, "for-new-user", {"ratings": five, "gender": "F", "k": 8, "ask": 3})
     person = rec.new_user(five, "F")
@@ -43,7 +43,7 @@ def test_a_list_is_the_recommender_s_with_stars_spread_and_reasons(service: Serv
     assert ids_of(said) == expected["movie_id"].tolist()
     stars = [film.predicted for film in said.films]
     np.testing.assert_allclose(stars, expected["predicted"], atol=0.006)
-    assert all(film.spread > 0 for film in said.films)
+    assert all(film.std > 0 for film in said.films)
     words = rec.because_each(person, expected["movie_id"])
     for film, because in zip(said.films, words, strict=True):
         named = [*film.why.speaks, *([film.why.though] if film.why.though else [])]
@@ -60,11 +60,11 @@ def test_who_is_better_known_has_narrower_predictions(service: Service):
     films = service.rec.tables.movies["movie_id"].tolist()
     few, many = (dict.fromkeys(films[:n], 4.0) for n in (2, 60))
     film = films[70]
-    spreads = [
-        answer(service, "explain", {"movie_id": film, "ratings": told}).film.spread
+    deviations = [
+        answer(service, "explain", {"movie_id": film, "ratings": told}).film.std
         for told in ({}, few, many)
     ]
-    assert spreads[0] >= spreads[1] > spreads[2] > 0
+    assert deviations[0] >= deviations[1] > deviations[2] > 0
 
 
 def test_conditions_hold_and_an_empty_list_says_which_to_drop(service: Service):

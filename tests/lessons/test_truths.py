@@ -32,12 +32,11 @@ def test_tastes_that_stand_in_the_vectors_are_told(small_world: Simulation, smal
     assert chance < 20
 
 
-@pytest.mark.parametrize("say", ["tastes", "circles", "covered"])
+@pytest.mark.parametrize("say", ["tastes", "circles"])
 def test_of_other_data_nothing_is_claimed(say: str, small_best: Run):
     given = {
         "tastes": (small_best.features, {}),
         "circles": (small_best.recommender, 1),
-        "covered": (small_best.recommender, small_best.tables.ratings),
     }
     assert getattr(truths, say)(None, *given[say]) == truths.UNKNOWN
 
@@ -51,8 +50,8 @@ def test_neighbours_share_circles_above_chance(small_world: Simulation, small_be
     assert shares > chance
 
 
-def test_lines_hold_less_the_more_is_known_of_a_person(small_world: Simulation, small_best: Run):
-    said = truths.covered(small_world.truth, small_best.recommender, small_best.tables.ratings)
+def test_lines_hold_about_four_of_five(small_best: Run):
+    said = truths.covered(small_best.recommender, small_best.tables.ratings)
     held = [int(share) for share in re.findall(r"(\d+)% after", said)]
     assert len(held) == 3
-    assert all(0 < share < 100 for share in held)
+    assert all(70 <= share <= 90 for share in held)

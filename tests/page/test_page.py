@@ -93,7 +93,7 @@ def test_other_programs_have_lists_and_a_description_of_all_questions(site: Serv
     status, _, body = asked(site, "/api/v1/for-new-user", question)
     assert status == 200
     film = json.loads(body)["films"][0]
-    assert {"movie_id", "title", "year", "genres", "predicted", "spread", "why"} <= set(film)
+    assert {"movie_id", "title", "year", "genres", "predicted", "std", "chance", "why"} <= set(film)
     status, _, body = asked(site, "/api/openapi.json")
     told = json.loads(body)
     assert set(told["paths"]) == {f"/api/v1/{name}" for name in QUESTIONS}

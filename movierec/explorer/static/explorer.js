@@ -8,13 +8,13 @@
 
 const EMPTY = {
   ratings: [], unknown: [], deny: [], gender: null, age: null, occupation: null,
-  k: 12, temperature: 0, seed: 0, variety: 0, liking: null, genres: [], first_year: null, last_year: null,
+  k: 12, temperature: 0, seed: 0, variety: 0, liking: null, daring: 0, genres: [], first_year: null, last_year: null,
   view: "for-you", film: null, person: null, group: [], least: 0, lang: null, theme: null,
 };
-const TUNING = ["k", "temperature", "seed", "variety", "liking", "genres", "first_year", "last_year"];
+const TUNING = ["k", "temperature", "seed", "variety", "liking", "daring", "genres", "first_year", "last_year"];
 const TOLD = ["ratings", "unknown", "deny", "gender", "age", "occupation"];
 const VIEWS = ["for-you", "together", "person", "map"];
-const PROBABLE = 1.28; // spreads to each side that hold four of five
+const PROBABLE = 1.28; // standard deviations to each side that hold four of five
 const SLOW = 400, GLIDE = 150; // milliseconds
 const LARGEST = 2 ** 21; // bytes of a file
 const SVG = "http://www.w3.org/2000/svg";
@@ -194,14 +194,14 @@ export function mount(root, transport, words) {
     if (film.predicted === undefined && !film.each) return null;
     const [low, high] = [about.stars[0], top()];
     const place = (value) => `${(100 * (Math.min(Math.max(value, low), high) - low) / (high - low)).toFixed(1)}%`;
-    const reach = PROBABLE * (film.spread ?? 0), from = Math.max(film.predicted - reach, low), to = Math.min(film.predicted + reach, high);
+    const reach = PROBABLE * (film.std ?? 0), from = Math.max(film.predicted - reach, low), to = Math.min(film.predicted + reach, high);
     const said = film.each ? t("each-gives", { list: film.each.map((value) => number(value, 1)).join(t("comma")) })
-      : film.spread === undefined ? t("predicted", { n: number(film.predicted, 1) })
+      : film.std === undefined ? t("predicted", { n: number(film.predicted, 1) })
         : t("predicted-between", { n: number(film.predicted, 1), low: number(from, 1), high: number(to, 1) });
     return h("span", { class: "mr-guess", title: said },
       h("b", { "aria-hidden": "true" }, number(film.each ? Math.min(...film.each) : film.predicted, 1)),
       h("span", { class: "mr-track", "aria-hidden": "true", "--steps": high - low },
-        film.spread !== undefined && h("i", { class: "mr-whisker", "--from": place(from), "--to": place(to) }),
+        film.std !== undefined && h("i", { class: "mr-whisker", "--from": place(from), "--to": place(to) }),
         (film.each ?? [film.predicted]).map((value, n) => h("i", { class: `mr-dot mr-dot-${film.each ? n : 0}`, "--at": place(value) }))),
       h("span", { class: "mr-unseen" }, said));
   }
@@ -336,7 +336,7 @@ export function mount(root, transport, words) {
       if (view === "map") mapped ??= await ask("map");
       if (view === "person") got = await ask("for-user", { ...tuned(), deny: [], user_id: state.person }, asking.signal);
       if (view === "together") {
-        const { temperature, seed, ...settings } = tuned();
+        const { temperature, seed, daring, ...settings } = tuned();
         got = await ask("for-group", { ...settings, least: state.least, people: [told(), ...state.group.map((one) => one.told ?? one.user_id)] }, asking.signal);
       }
       const stands = await ask("for-new-user", { ...told(), ...tuned(), ask: 3, shown: skipped }, asking.signal);
@@ -602,6 +602,7 @@ export function mount(root, transport, words) {
     return h("details", { class: "mr-tuning" }, h("summary", {}, t("tune"), !plain && h("span", { class: "mr-tuned" }, t("tuned"))),
       h("div", { class: "mr-knobs" },
         slider("liking", t("sure-bet"), t("true-love"), state.liking ?? about.liking, (value) => change({ liking: value }), [0, 1, 0.1]),
+        own && slider("daring", t("no-letdown"), t("may-surprise"), state.daring, (value) => change({ daring: value }), [-1, 1, 0.25]),
         slider("variety", t("alike"), t("varied"), state.variety, (value) => change({ variety: value }), [0, 1, 0.1]),
         own && slider("temperature", t("safe"), t("adventurous"), state.temperature, (value) => change({ temperature: value }), [0, 2, 0.1])),
       h("div", { class: "mr-chips" }, about.genres.map(genre)),
