@@ -68,8 +68,8 @@ class Watching(NamedTuple):
     neighbours: Indices
     correlation: Array
 
-    def vectors(self, movie_idx: Indices) -> Array:
-        """F of some films, (n, r)."""
+    def vectors(self, movie_idx: Indices | int) -> Array:
+        """F of some films, (n, r), or of one, (r,)."""
         return self.watched[movie_idx, :-1] * self.own[movie_idx, None]
 
 
