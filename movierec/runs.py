@@ -267,7 +267,7 @@ class Run:
             raise self._damaged(f"{name}.safetensors holds {sorted(arrays)}, not {sorted(fields)}")
         for field, array in arrays.items():
             kind = np.dtype(np.int32 if field == "neighbours" else np.float32)
-            if array.dtype != kind or not np.isfinite(array).all():
+            if array.dtype != kind or not array.ndim or not np.isfinite(array).all():
                 raise self._damaged(f"the array {field} is not all finite {kind} numbers")
         return arrays
 

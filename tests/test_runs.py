@@ -465,6 +465,7 @@ FOREIGN: dict[str, tuple[str, Callable[[Run], bytes]]] = {
             + content[44:]
         ),
     ),
+    "stars that are one number": ("stars.safetensors", lambda run: stars((), ())),
     "stars of one kind": (
         "stars.safetensors",
         lambda run: safetensors.numpy.save({"users": np.zeros((7, 6), np.float32)}),

@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
 
-from movierec.evaluation.metrics import LIKED
-from movierec.vectors import Indices, Rows, Vectors, pair_scores
+from movierec.vectors import LIKED, Indices, Rows, Vectors, pair_scores
 
 DAMPING = 5.0  # ratings at the overall mean that every mean starts with
 PASSES = 10

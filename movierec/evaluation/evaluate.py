@@ -20,7 +20,6 @@ from scipy import sparse
 from movierec.errors import InputError
 from movierec.evaluation.baselines import BASELINES, EASE_FILMS, Baseline
 from movierec.evaluation.metrics import (
-    LIKED,
     K,
     certainty_metrics,
     difference,
@@ -28,7 +27,7 @@ from movierec.evaluation.metrics import (
     list_metrics,
     list_traits,
 )
-from movierec.vectors import Indices, Rows, top_lists
+from movierec.vectors import LIKED, Indices, Rows, top_lists
 
 if TYPE_CHECKING:
     from movierec.runs import Run

@@ -13,13 +13,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from movierec.errors import InputError
-from movierec.vectors import LIKED as LIKED  # which is offered from here, too
-from movierec.vectors import Indices, Rows
+from movierec.vectors import LIKED, Indices, Rows
 
 K = 10
 LEVEL = 0.95  # of an interval
 RESAMPLES = 1000
-INTERVAL = 0.8  # share of the ratings that certainty is measured by
+INTERVAL = 0.8  # share of the ratings that certainty is measured by, and how many standard
+REACH = NormalDist().inv_cdf(0.5 + INTERVAL / 2)  # deviations it reaches to both sides
 BINS = 10  # of chances
 BLOCK_SCORES = 4_000_000  # scores of users by films held at once
 
@@ -78,7 +78,7 @@ def certainty_metrics(
         for part in np.array_split(np.argsort(likely), min(BINS, len(likely)))
     ]
     return {
-        "coverage": float(np.mean(error <= NormalDist().inv_cdf(0.5 + INTERVAL / 2) * spread)),
+        "coverage": float(np.mean(error <= REACH * spread)),
         "surest": float(square[0] ** 0.5),
         "least_sure": float(square[-1] ** 0.5),
         "chance_error": float(sum(off) / len(given)),

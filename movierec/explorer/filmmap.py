@@ -1,7 +1,7 @@
 """A map of films: their vectors in two dimensions, and which genre colours each.
 
 Films that the same people watch lie near each other as far as a plane allows: the coordinates are
-the two directions in which the vectors of who watches them differ most.
+the two directions in which their vectors (`nearby.near_vectors`) differ most.
 
 Reference:
     Jolliffe (2002), Principal Component Analysis, chapter 3.
@@ -15,6 +15,7 @@ from scipy.sparse.linalg import svds
 
 from movierec.data.titles import spoken_title
 from movierec.explorer.questions import MapOfFilms
+from movierec.models.nearby import near_vectors
 from movierec.recommend.recommender import Recommender
 
 WIDTH, HEIGHT = 1000, 640  # units of the picture
@@ -27,9 +28,8 @@ def film_map(recommender: Recommender) -> MapOfFilms:
     features, counts = recommender.features, recommender.rated_counts
     movie_idx = features.movies.used[np.argsort(-counts[features.movies.used], kind="stable")]
     movie_idx = movie_idx[counts[movie_idx] > 0]
-    x, y = (
-        np.round(_plane(recommender.model.watching.vectors(movie_idx))).astype(np.int64).T.tolist()
-    )
+    near = near_vectors(recommender.model.watching)
+    x, y = np.round(_plane(near[movie_idx])).astype(np.int64).T.tolist()
     slots = features.movie_fields["genres"][movie_idx]
     frequent = np.bincount(slots[slots > 0], minlength=len(features.genres))
     shown = [int(n) for n in np.argsort(-frequent, kind="stable")[:GENRES] if frequent[n]]

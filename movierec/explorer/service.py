@@ -110,7 +110,7 @@ def for_new_user(service: Service, asked: q.ForNewUser) -> q.ForSomeone:
     films, loosen = _list(service, asked, lambda chosen: rec.for_user(person, **chosen))
     ids = rec.features.movies.decode(stands.ask)
     questions = _films(service, ids, adds=stands.adds)
-    found = _for_person(service, person, films)
+    found = _for_person(service, person, films["movie_id"])
     return q.ForSomeone(films=found, loosen=loosen, ask=questions, known=stands.known)
 
 
@@ -126,7 +126,7 @@ def for_user(service: Service, asked: q.ForUser) -> q.ForPerson:
     )
     rated = rated_films(rec, user_id)
     return q.ForPerson(
-        films=_for_person(service, person, films),
+        films=_for_person(service, person, films["movie_id"]),
         loosen=loosen,
         who=q.Person(**rec.describe_people(np.array([person.user_idx])).iloc[0].to_dict()),
         rated=len(rated),
@@ -192,11 +192,9 @@ def explain(service: Service, asked: q.Explain) -> q.Explained:
     parts = rec.explain(person, asked.movie_id)
     rest, films = (parts[parts["movie_id"].isna() == kind] for kind in (True, False))
     share = films["watching"] / max(float(films["watching"].abs().sum()), 1e-12)
-    one = pd.DataFrame({"movie_id": [asked.movie_id]})
-    one["predicted"] = rec.predict_for(person, one["movie_id"])
     own = dict(zip(rec.features.movies.decode(person.rated).tolist(), person.stars, strict=True))
     return q.Explained(
-        film=_for_person(service, person, one)[0],
+        film=_for_person(service, person, [asked.movie_id])[0],
         given=own.get(asked.movie_id),
         start=float(rest["stars"].iloc[0]),
         rest=float(rest["stars"].iloc[1:].sum()),
@@ -396,16 +394,14 @@ def _given(service: Service, movie_id: int, stars: float) -> q.Given:
     return q.Given(movie_id=int(movie_id), title=title, stars=float(stars))
 
 
-def _for_person(service: Service, person: people.Person, films: pd.DataFrame) -> list[q.Film]:
+def _for_person(service: Service, person: people.Person, movie_ids: npt.ArrayLike) -> list[q.Film]:
     """Films with the stars predicted for somebody, how sure these are, and why."""
-    if not len(films):
-        return []
-    movie_idx = service.rec.features.movies.encode(films["movie_id"])
-    stars, std = service.rec.predict_for(person, films["movie_id"], return_std=True)
+    ids = np.asarray(movie_ids, np.int64)
+    movie_idx = service.rec.features.movies.encode(ids)
+    stars, std = service.rec.predict_for(person, ids, return_std=True)
     chance = service.rec.scorer.chance(stars, std)
     sure = {"std": std.astype(float).round(2), "chance": chance.astype(float).round(2)}
-    why = _why(service, person, movie_idx)
-    return _films(service, films["movie_id"], films["predicted"], **sure, why=why)
+    return _films(service, ids, stars, **sure, why=_why(service, person, movie_idx))
 
 
 def _why(

@@ -9,11 +9,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from movierec.data.features import Features
+from movierec.evaluation.metrics import REACH
 from movierec.recommend.recommender import Recommender
 from movierec.sample.simulate import Truth
 
 UNKNOWN = "This data has no known truth to look behind the ratings."
-FOUR_OF_FIVE = 1.2816  # standard deviations to both sides that hold 80 % of a normal distribution
 PENALTY = 10.0  # of the ridge, for vectors of unit variance
 
 
@@ -104,7 +104,7 @@ def covered(recommender: Recommender, ratings: pd.DataFrame) -> str:
                 dict(zip(first["movie_id"], first["rating"], strict=True))
             )
             stars, std = recommender.predict_for(person, rest["movie_id"], return_std=True)
-            inside.append(np.abs(stars - rest["rating"].to_numpy()) < FOUR_OF_FIVE * std)
+            inside.append(np.abs(stars - rest["rating"].to_numpy()) < REACH * std)
         said.append(f"{np.mean(np.concatenate(inside)):.0%} after {told} ratings")
     return (
         "For every fortieth person, as if they were new and rated as they did, the line holds "

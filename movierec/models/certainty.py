@@ -91,7 +91,8 @@ def learn_certainty(
     """Learn it from the ratings that the training was given.
 
     The errors of what was learned are too small. With the `leverage` of each rating they are those
-    that there would be without it; else they are all scaled to the errors of `chosen`.
+    that there would be without it; else they are all scaled to the errors of `chosen`, and without
+    these stay too small.
 
     Args:
         users, films: (user rows, d + q + 2) and (movie rows, d + q + 2), see `newcomers`.
@@ -149,10 +150,8 @@ def fit_certainty(stars: Array, error: Rows, users: int, movies: int) -> Certain
     square += LEAST * usual  # nobody is free of error, however few ratings say so
     knots = np.unique(np.quantile(stars, np.linspace(0.005, 0.995, KNOTS)))
     sides, terms = error[:2], [np.zeros(users), np.zeros(movies)]
-    by_stars = np.full(len(knots), np.log(square.mean()))
     for _ in range(ROUNDS):
-        level = np.exp(terms[0][sides[0]] + terms[1][sides[1]])
-        by_stars = _curve(stars, square / level, knots)
+        by_stars = _curve(stars, square / np.exp(terms[0][sides[0]] + terms[1][sides[1]]), knots)
         level = np.interp(stars, knots, by_stars)
         for side, rows in enumerate(sides):
             other = terms[1 - side][sides[1 - side]]

@@ -112,6 +112,7 @@ def check_model(model: Model, features: Features) -> None:
         "new films' variance": (model.certainty.new_film, (1,)),
         "usual variance": (model.certainty.usual, (1,)),
         "films met": (model.certainty.met, (d, d)),
+        "knots": (model.certainty.knots, (max(model.certainty.knots.size, 1),)),
         "variances by stars": (model.certainty.by_stars, model.certainty.knots.shape),
         "chances": (model.certainty.chance, (2,)),
     }

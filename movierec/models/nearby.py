@@ -1,16 +1,17 @@
-"""What a film's nearest neighbours know of its stars, beyond the leading factors.
+"""What the stars of near films know of a film's, beyond the leading factors.
 
-A factor model keeps the few directions that explain most ratings, and leaves what holds for a
-film and its nearest neighbours alone: somebody who gave the first part of a series a star more than
-expected will do so with the second. That is in the errors that the training leaves. The expected
-error of a film is here the sum of somebody's errors e of the films that they rated, each weighed by
-how near it is:
+A factor model keeps the few directions that explain most ratings, and leaves what holds for a few
+films alone: somebody who gave the first part of a series a star more than expected will do so with
+the second. That is in the errors that the training leaves. The expected error of a film is here the
+sum of somebody's errors e of the films that they rated, each weighed by how near it is:
 
-    share * sum over rated j of K_ij e_j,    K = max(near near', 0)^2
+    share * sum over rated j of K_ij e_j,    K_ij = max(n_i . n_j, 0)^2
 
-where the share is found from what errors say of each other: next to nothing in a world whose films
-have only leading factors. With the leading directions of share * K = F F' that is again a product
-of two vectors, w = F' e and F_i, which stand behind the trained ones as columns like all others.
+with n . n the correlation of who watches two films, by the directions of the watching half. It need
+not be as fine as that of `neighbours`, by which films are compared, but be a product of vectors.
+The share is found from what errors say of each other: next to nothing in a world whose films have
+only leading factors. With the leading directions of share * K = F F' that is again a product of two
+vectors, w = F' e and F_i, which stand behind the trained ones as columns like all others.
 
 Reference:
     Koren (2008), Factorization Meets the Neighborhood, section 3 (neighbours of errors); Williams
@@ -28,9 +29,7 @@ from movierec.vectors import Rows, pair_scores
 
 Array = npt.NDArray[np.float32]
 
-RESTORED = (
-    2.5  # of what errors say of each other: the training has taken most; from validation rows
-)
+RESTORED = 2.5  # times what errors say of each other, of which the training has taken most
 COLUMNS = 128  # directions of nearness that are kept
 SPARE = 64  # followed beside these while they are looked for,
 ITERATIONS = 8  # times
@@ -39,11 +38,11 @@ LANDMARKS = 4096  # films, those with most ratings, which the directions are fou
 BLOCK_FILMS = 8192
 
 
-def near_errors(near: Array, rows: Rows, error: Array, users: int) -> tuple[Array, Array]:
-    """How much neighbours have to say, and what they say of the films near to people's.
+def near_errors(features: Array, rows: Rows, error: Array, users: int) -> tuple[Array, Array]:
+    """How much near films have to say, and what they say of the films near to people's.
 
     Args:
-        near: (movie rows, q), F.
+        features: (movie rows, q), F.
         rows: (n,) ratings.
         error: (n,), stars less what the trained vectors predict.
         users: how many user rows there are.
@@ -51,12 +50,13 @@ def near_errors(near: Array, rows: Rows, error: Array, users: int) -> tuple[Arra
     Returns:
         F times the root of the share, and w; float32 (movie rows, q) and (users, q).
     """
-    errors = sp.csr_array((error, rows[:2]), shape=(users, len(near)))
-    felt = (errors @ near).astype(np.float32)
-    others = pair_scores(felt, near, *rows[:2]) - error * (near**2).sum(axis=1)[rows.movie_idx]
+    errors = sp.csr_array((error, rows[:2]), shape=(users, len(features)))
+    felt = (errors @ features).astype(np.float32)
+    itself = (features**2).sum(axis=1)[rows.movie_idx]
+    others = pair_scores(felt, features, *rows[:2]) - error * itself
     slope = float(others @ error) / max(float(others @ others), 1e-9)
     root = np.float32(np.sqrt(np.clip(RESTORED * slope, 0, 1)))
-    return root * near, root * felt
+    return root * features, root * felt
 
 
 def near_features(watching: Watching, count: npt.NDArray[np.integer]) -> Array:

@@ -1,4 +1,4 @@
-"""Which films are watched together, film by film: what `similar` goes by.
+"""Which films are watched together, film by film: what `similar` goes by (stars: see `nearby`).
 
 Two films belong together when the people who watch the one watch the other more than all else that
 they watch lets expect: by the partial correlation, -Q_ij / sqrt(Q_ii Q_jj) with Q the inverse of

@@ -45,6 +45,7 @@ SOLVER_STEPS = 20
 MOST_ASKED = 10_000  # users that the tower is learnt from; each takes a row for each of `SIZES`
 LEFT_OUT = 1e-5
 SPREAD = 1.35  # trained vectors are drawn to their tower's output: people differ more than these
+LEAST_NOISE = 1e-4  # stars squared, of data in which all is as predicted
 SCALE = 0.3  # of the entries that are no films, as of attributes
 CHOSEN = 12.0  # ratings after which being chosen counts half
 DAMPING = 5.0  # ratings at the overall mean that each mean starts with
@@ -126,7 +127,8 @@ def learn_newcomers(
     covariance = np.stack([SPREAD * way @ (each.T @ each) @ way.T / len(asked) for each in left])
     tower = tower @ way.T
     error = rows.rating - pair_scores(users, movies, rows.user_idx, rows.movie_idx)
-    noise = np.array([np.mean(error**2, dtype=np.float64)], np.float32)
+    # never none, or ratings that contradict each other could not be weighed
+    noise = np.array([max(np.mean(error**2, dtype=np.float64), LEAST_NOISE)], np.float32)
     near, felt = near_errors(near, rows, error, len(users))
 
     mean = float(rows.rating.mean(dtype=np.float64))
@@ -189,7 +191,7 @@ def new_user(
     error = rating - rated @ (base + parts.sum(axis=0))
     mean = newcomers.mean[0]
     chosen = CHOSEN / (n + CHOSEN)
-    whole = np.concatenate([base, 0 * near[:1].sum(axis=0), [chosen, mean]]).astype(np.float32)
+    whole = np.concatenate([base, np.zeros(near.shape[1]), [chosen, mean]]).astype(np.float32)
     shifts = (rating - mean) / (n + DAMPING)
     felt = error[:, None] * near
     added = np.column_stack([parts, felt, np.zeros(n), shifts]).astype(np.float32)
@@ -206,10 +208,8 @@ def left_to_learn(
     Returns:
         (d, d).
     """
-    covariance, rated = (
-        _covariance(newcomers, len(movie_idx)),
-        _split(newcomers, films, movie_idx)[0],
-    )
+    covariance = _covariance(newcomers, len(movie_idx))
+    rated, _ = _split(newcomers, films, movie_idx)
     return covariance - covariance @ rated.T @ _gain(covariance, rated, newcomers.noise)
 
 

@@ -68,8 +68,8 @@ class Watching(NamedTuple):
     neighbours: Indices
     correlation: Array
 
-    def vectors(self, movie_idx: Indices) -> Array:
-        """F of some films, (n, r)."""
+    def vectors(self, movie_idx: Indices | int) -> Array:
+        """F of some films, (n, r), or of one, (r,)."""
         return self.watched[movie_idx, :-1] * self.own[movie_idx, None]
 
 
@@ -93,9 +93,7 @@ def profile_of(watching: Watching, movie_idx: Indices, rating: Array) -> Array:
 def added_to_profile(
     watching: Watching, profile: Array, movie_idx: Indices, rating: Array
 ) -> Array:
-    """The profile of a user of the data after further ratings; as in `profile_of`."""
-    if profile[-1]:  # there was no history
-        return profile_of(watching, movie_idx, rating)
+    """The profile of somebody with a history after further ratings; as in `profile_of`."""
     grown = profile.copy()
     grown[:-1] += star_weights(rating) @ watching.vectors(movie_idx)
     return grown
@@ -146,7 +144,7 @@ def fit_watching(rows: Rows, users: int, attributes: Array, rank: int = RANK) ->
     rated = np.bincount(rows.movie_idx, minlength=movies) > 0
     if not rated.all():
         unrated = unwatched(found, rated, attributes, attributes[~rated])
-        found.watched[~rated], found.own[~rated] = unrated.watched, unrated.own
+        found.watched[~rated], found.own[~rated] = unrated
     return found
 
 
@@ -184,10 +182,8 @@ def strongest_directions(matrix: sp.csr_array, rank: int) -> tuple[Array, Array]
 
 def unwatched(
     watching: Watching, rated: npt.NDArray[np.bool_], known: Array, new: Array
-) -> Watching:
-    """What films that nobody rates are taken for, by ridge regressions on their attributes.
-
-    They are nobody's neighbours, whom no rating speaks of.
+) -> tuple[Array, np.float32]:
+    """What films that nobody rates are taken for, by a ridge regression on their attributes.
 
     Args:
         watching: the model.
@@ -196,21 +192,15 @@ def unwatched(
         new: (n, b), those of the films.
 
     Returns:
-        The model with the `n` films in place of its own.
+        Their rows of `watched`, (n, r + 1), and what each has as `own`.
     """
-    inputs, own = known[rated], np.median(watching.own[rated])
+    inputs = known[rated]
 
-    def taken(targets: Array, weight: Array) -> npt.NDArray[np.floating]:
-        weighed = inputs * (weight / weight.mean())[:, None]
-        square = inputs.T @ weighed + NEW_RIDGE * np.eye(inputs.shape[1])
-        return new @ np.linalg.solve(square, weighed.T @ targets)
-
-    watched, liked = watching.watched[rated, :-1], watching.watched[rated, -1]
     # a film that is rated and never liked counts a little, or nothing would where nobody likes any
-    vectors = NEW_SHARE * taken(watched, (liked + 0.01) ** NEW_WEIGHT)
-    return watching._replace(
-        watched=np.column_stack([vectors, np.zeros(len(new))]).astype(np.float32),
-        own=np.full(len(new), own, np.float32),
-        neighbours=np.zeros((len(new), watching.neighbours.shape[1]), np.int32),
-        correlation=np.zeros((len(new), watching.correlation.shape[1]), np.float32),
-    )
+    weight = (watching.watched[rated, -1] + 0.01) ** NEW_WEIGHT
+    weighed = inputs * (weight / weight.mean())[:, None]
+    square = inputs.T @ weighed + NEW_RIDGE * np.eye(inputs.shape[1])
+    tower = np.linalg.solve(square, weighed.T @ watching.watched[rated, :-1])
+    vectors = NEW_SHARE * (new @ tower)
+    watched = np.column_stack([vectors, np.zeros(len(new))]).astype(np.float32)
+    return watched, np.median(watching.own[rated])

@@ -43,7 +43,7 @@ def with_movies(catalogue: Catalogue, model: Model, movies: pd.DataFrame) -> Gro
     attributes = movie_attributes(features, new)
     rated = np.zeros(len(old.movies), np.bool_)
     rated[old.movies.encode(catalogue.tables.ratings["movie_id"][catalogue.learned])] = True
-    taken = unwatched(model.watching, rated, movie_attributes(old), attributes)
+    watched, own = unwatched(model.watching, rated, movie_attributes(old), attributes)
 
     def grown(array: npt.NDArray[Any], values: npt.ArrayLike) -> npt.NDArray[Any]:
         wider = _moved(array, old.movies, features.movies)
@@ -51,8 +51,8 @@ def with_movies(catalogue: Catalogue, model: Model, movies: pd.DataFrame) -> Gro
         return wider
 
     watching = model.watching._replace(
-        watched=grown(model.watching.watched, taken.watched),
-        own=grown(model.watching.own, taken.own),
+        watched=grown(model.watching.watched, watched),
+        own=grown(model.watching.own, own),
         neighbours=grown(_renamed(model.watching.neighbours, old.movies, features.movies), 0),
         correlation=grown(model.watching.correlation, 0.0),
     )
@@ -101,12 +101,13 @@ def with_ratings(
     people, starts = np.unique(user_idx[order], return_index=True)
     for row, rows in zip(people, np.split(order, starts[1:]), strict=True):
         given = movie_idx[rows], stars[rows]
-        user_id = here.decode(row)
+        user_id, seen = here.decode(row), movie_idx[:0]
         if user_id in old.ids:
             seen, _ = catalogue.seen(int(old.encode([user_id])[0]), learned_only=True)
+        if len(seen):
             vectors[row] = updated_user(model.newcomers, model.films, vectors[row], seen, *given)
             profiles[row] = added_to_profile(model.watching, profiles[row], *given)
-        else:
+        else:  # somebody new, or who had rated nothing
             vectors[row] = new_user(model.newcomers, model.films, attributes[row], *given).vector
             profiles[row] = profile_of(model.watching, *given)
             terms[row] = new_user_term(model, given[0])

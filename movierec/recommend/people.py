@@ -20,7 +20,7 @@ class Person:
     """Somebody to recommend to: a user of the data, or somebody new."""
 
     name: str  # for messages and headings
-    vector: Vectors  # (d + 2,), whose product with a film's is the predicted rating
+    vector: Vectors  # (d + q + 2,), whose product with a film's is the predicted rating
     profile: Vectors  # (r + 1,), whose product with a film's says how likely they watch it
     rated: npt.NDArray[np.int32]  # (n,) movie rows of the films that are not to be recommended
     stars: npt.NDArray[np.float32]  # (n,) given to them

@@ -23,7 +23,7 @@ from movierec.recommend.growing import with_movies, with_ratings
 from movierec.recommend.people import Person, told_attributes
 from movierec.recommend.reasons import because, explain, shared
 from movierec.recommend.resemblance import Resemblance
-from movierec.recommend.scorer import Scorer, join_scores
+from movierec.recommend.scorer import Scorer, Scores, join_scores
 from movierec.vectors import top_k
 
 FANS = 20  # people asked in `also_liked`
@@ -231,7 +231,7 @@ class Recommender(Catalogue):
         k: int = 10,
         exclude_seen: bool = True,
         liking: float | None = None,
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    ) -> tuple[npt.NDArray[np.int64], Scores]:
         """What `for_users` tells in words, by row numbers, as arrays; see `Scorer.top`."""
         left_out = (lambda user: self.seen(user)[0]) if exclude_seen else None
         return self.scorer.top(user_idx, k, left_out, liking)
@@ -248,15 +248,10 @@ class Recommender(Catalogue):
     ) -> pd.DataFrame:
         """The films most like a film, without the film itself.
 
-        Films are alike that are watched by the same people, all else that these watch considered,
-        the more so if they share genres and years; and a little those that share these, or words
-        of the title, alone.
-
-        Args and raises as in `for_user`.
+        See `resemblance.Resemblance` for what makes films alike. Args and raises as in `for_user`.
 
         Returns:
-            `movie_id`, `title`, `year`, `genres`, `score` (likeness, see `likeness`), as
-            in `for_user`.
+            As `for_user`, without stars; `score` is the `likeness`.
         """
         movie_idx = int(self.features.movies.encode([movie_id])[0])
         likeness = self.likeness(movie_idx)
@@ -291,9 +286,7 @@ class Recommender(Catalogue):
         stars = self.scorer.clipped(self.model.users[fans] @ self.model.films.T).mean(axis=0)
         watching = self.model.watching
         # popularity, the last column, says nothing of what goes with the film
-        watch = (
-            watching.watched[:, :-1] @ watching.watched[movie_idx, :-1] * watching.own[movie_idx]
-        )
+        watch = watching.watched[:, :-1] @ watching.vectors(movie_idx)
         scores = join_scores(watch, stars, FANS_LIKING)
         chosen = self._chosen(scores, movie_idx, k, temperature, seed, variety, among)
         return self.describe(chosen, scores[chosen], stars[chosen])
@@ -316,18 +309,16 @@ class Recommender(Catalogue):
         )
 
     @overload
-    def predict(
-        self, user_ids: npt.ArrayLike, movie_ids: npt.ArrayLike, return_std: Literal[False] = False
-    ) -> npt.NDArray[np.float32]: ...
+    def predict(self, user_ids: npt.ArrayLike, movie_ids: npt.ArrayLike) -> Scores: ...
 
     @overload
     def predict(
         self, user_ids: npt.ArrayLike, movie_ids: npt.ArrayLike, return_std: Literal[True]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]: ...
+    ) -> tuple[Scores, Scores]: ...
 
     def predict(
         self, user_ids: npt.ArrayLike, movie_ids: npt.ArrayLike, return_std: bool = False
-    ) -> npt.NDArray[np.float32] | tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    ) -> Scores | tuple[Scores, Scores]:
         """Predicted ratings of (n,) users and (n,) films; a single id is a list of one.
 
         Returns:
@@ -351,18 +342,16 @@ class Recommender(Catalogue):
         return stars, self.scorer.std(stars, movie_idx, self.model.certainty.users[user_idx])
 
     @overload
-    def predict_for(
-        self, person: Person, movie_ids: npt.ArrayLike, return_std: Literal[False] = False
-    ) -> npt.NDArray[np.float32]: ...
+    def predict_for(self, person: Person, movie_ids: npt.ArrayLike) -> Scores: ...
 
     @overload
     def predict_for(
         self, person: Person, movie_ids: npt.ArrayLike, return_std: Literal[True]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]: ...
+    ) -> tuple[Scores, Scores]: ...
 
     def predict_for(
         self, person: Person, movie_ids: npt.ArrayLike, return_std: bool = False
-    ) -> npt.NDArray[np.float32] | tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    ) -> Scores | tuple[Scores, Scores]:
         """Predicted ratings of (n,) films by one person, who may be new.
 
         Returns:
@@ -472,7 +461,7 @@ class Recommender(Catalogue):
         """
         return Recommender(*with_ratings(self, self.model, ratings, users))
 
-    def likeness(self, movie_idx: int, others: Which = ALL) -> npt.NDArray[np.float32]:
+    def likeness(self, movie_idx: int, others: Which = ALL) -> Scores:
         """How alike a film and others are, by row; see `Resemblance.likeness`."""
         return self._resemblance.likeness(movie_idx, others)
 
@@ -491,7 +480,7 @@ class Recommender(Catalogue):
 
     def _chosen(
         self,
-        scores: npt.NDArray[np.float32],
+        scores: Scores,
         left_out: int | npt.NDArray[np.integer],
         k: int,
         temperature: float = 0.0,

@@ -69,7 +69,7 @@ class Scorer(NamedTuple):
         """Predicted stars, not clipped, and scores of all films, for one person or several.
 
         Args:
-            vector: (d + 2,) or (n, d + 2).
+            vector: (d + q + 2,) or (n, d + q + 2).
             profile: (r + 1,) or (n, r + 1).
             liking: as in `join_scores`.
             daring: -1 to 1, how many standard deviations of the one person's ratings count for a

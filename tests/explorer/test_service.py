@@ -127,6 +127,13 @@ def test_films_are_found_and_the_map_has_all_that_are_rated(service: Service):
     assert np.mean(near) < 0.6 * apart[apart > 0].mean()
 
 
+def test_the_map_is_filled_and_not_stretched_by_a_few_films(service: Service):
+    drawn = answer(service, "map", {})
+    place = np.column_stack([drawn.x, drawn.y]) / [drawn.width, drawn.height]
+    away = np.linalg.norm(place - place.mean(axis=0), axis=1)
+    assert np.median(away) > 0.25 * away.max()
+
+
 def test_a_history_from_elsewhere_is_matched_and_what_is_not_sure_is_told(service: Service):
     films = service.rec.tables.movies.iloc[:3]
     lines = [f'"{spoken_title(f.title)}",{f.year},4' for f in films.itertuples()]

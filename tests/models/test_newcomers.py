@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -149,3 +151,15 @@ def test_long_histories_move_a_vector_as_short_ones_do(rec):
     spread = rated @ covariance
     expected = np.linalg.solve(spread @ rated.T + newcomers.noise * np.eye(n), spread)
     np.testing.assert_allclose(_gain(covariance, rated, newcomers.noise), expected, atol=1e-6)
+
+
+def test_data_in_which_all_ratings_are_the_same_has_newcomers(small_tables, tmp_path):
+    ratings = small_tables.ratings.assign(rating=np.float32(4))
+    tables = dataclasses.replace(small_tables, ratings=ratings)
+    rec = train(tables, TINY, run_dir=tmp_path / "run").recommender
+    films = rec.tables.movies["movie_id"].tolist()[:20]
+    for told in (films, films[:1], []):
+        person = rec.new_user(dict.fromkeys(told, 4.0))
+        stars, std = rec.predict_for(person, films, return_std=True)
+        assert stars == pytest.approx(4)
+        assert np.all((std > 0) & (std < 0.5))

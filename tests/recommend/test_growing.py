@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from worlds import drawn_model, drawn_tables
 
+from movierec.data.features import Features
 from movierec.errors import InputError
 from movierec.evaluation.metrics import rating_metrics
 from movierec.models.best import BestRecipe
+from movierec.recommend.recommender import Recommender
 from movierec.sample.simulate import simulate
 from movierec.training import train
 
@@ -124,6 +127,21 @@ def test_added_user_is_the_new_user_of_the_same_ratings(small_best):
     np.testing.assert_allclose(rec.person(user_id).vector, person.vector, atol=1e-5)
     np.testing.assert_allclose(rec.person(user_id).profile, person.profile, atol=1e-5)
     assert len(rec.for_user(user_id, k=3)) == 3
+
+
+def test_ratings_of_a_user_who_had_none_are_those_of_somebody_new():
+    tables = drawn_tables()
+    features = Features.fit(tables)
+    rec = Recommender(tables, features, drawn_model(features))
+    silent = int(tables.users["user_id"].iloc[-1])
+    films = tables.movies["movie_id"].tolist()[:3]
+    told = tables.users.iloc[-1][["gender", "age", "occupation"]].to_dict()
+    person = rec.new_user(dict.fromkeys(films, 4.0), **told)
+    rated = pd.DataFrame({"user_id": silent, "movie_id": films, "rating": 4.0})
+    found = rec.add_ratings(rated).person(silent)
+    np.testing.assert_allclose(found.vector, person.vector, atol=1e-5)
+    np.testing.assert_allclose(found.profile, person.profile, atol=1e-5)
+    assert found.user_term == pytest.approx(person.user_term, abs=1e-5)
 
 
 @pytest.mark.parametrize(

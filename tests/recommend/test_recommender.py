@@ -479,6 +479,8 @@ def test_groups_of_nobody_and_other_ways_to_join_are_refused(drawn_run):
         ("newcomers", "tower", "users' tower"),
         ("newcomers", "covariance", "covariances"),
         ("newcomers", "movie_tower", "films' tower"),
+        ("certainty", "knots", "variances by stars"),
+        ("certainty", "chance", "chances"),
     ],
 )
 @pytest.mark.parametrize("cut", [np.s_[1:], np.s_[..., None]])
@@ -493,6 +495,13 @@ def test_model_of_another_shape_is_refused(drawn_run, part, name, kind, cut):
         Recommender(rec.tables, rec.features, model)
     if cut == np.s_[1:]:
         assert f"the {kind} have shape" in str(refused.value)
+
+
+def test_certainty_without_knots_is_refused(drawn_run):
+    rec, none = drawn_run.recommender, np.zeros(0, np.float32)
+    certainty = rec.model.certainty._replace(knots=none, by_stars=none)
+    with pytest.raises(InputError, match=r"the knots have shape \(0,\); expected \(1,\)"):
+        Recommender(rec.tables, rec.features, rec.model._replace(certainty=certainty))
 
 
 @pytest.mark.parametrize("row", [-1, 49])

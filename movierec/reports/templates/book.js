@@ -9,7 +9,8 @@ const heads = [...document.querySelectorAll("main h2[id]")];
 function mark() {
   const above = heads.filter((head) => head.getBoundingClientRect().top < 120);
   const here = links.get((above.at(-1) || heads[0])?.id);
-  for (const a of links.values()) a.toggleAttribute("aria-current", a === here);
+  for (const a of links.values()) a.removeAttribute("aria-current");
+  here?.setAttribute("aria-current", "location"); // an empty value would mean: not here
   here?.scrollIntoView({ block: "nearest" });
 }
 addEventListener("scroll", () => requestAnimationFrame(mark), { passive: true });
