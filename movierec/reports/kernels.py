@@ -27,8 +27,14 @@ from movierec.reports.pages import read_notebook
 
 log = logger(__name__)
 
-# A line an epoch: a live bar leaves screens of control characters in an executed notebook.
-KERNEL_ENVIRONMENT = {"MOVIEREC_PROGRESS": "lines"}
+CORES = os.cpu_count() or 1
+AT_ONCE = min(2, CORES)  # notebooks under way; each may take a core and its memory
+KERNEL_ENVIRONMENT = {
+    # A line an epoch: a live bar leaves screens of control characters in an executed notebook.
+    "MOVIEREC_PROGRESS": "lines",
+    # Its share of the cores: threads of matrix products that get none wait for each other.
+    "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(CORES // AT_ONCE)),
+}
 RUNNING = ".running-"  # how the folder of a notebook under way is called
 START_TIMEOUT = 300  # seconds until a kernel answers; the first start after an install is slow
 SAMPLING = 0.1  # seconds between two looks at the memory

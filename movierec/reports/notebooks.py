@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import sys
 import time
@@ -17,7 +16,7 @@ from movierec.errors import InputError, NotebookError
 from movierec.files import alone, write_whole
 from movierec.logs import logger
 from movierec.reports.freshness import checksum, made_from, what_changed
-from movierec.reports.kernels import RUNNING, Execution, Kernel, execute
+from movierec.reports.kernels import AT_ONCE, RUNNING, Execution, Kernel, execute
 from movierec.reports.pages import (
     NUMBERED,
     index_page,
@@ -53,7 +52,6 @@ from movierec.trust import check_within
 log = logger(__name__)
 
 OF_NETWORKS = ("02_shapes", "03_training")  # have nothing to say of a run without a network
-AT_ONCE = min(2, os.cpu_count() or 1)  # notebooks under way; each may take a core and its memory
 MADE = ("run_dir", "best_dir")  # parameters that name a run, which the first notebook makes
 LOOKING = 0.2  # seconds between two looks at whether a run has come that a notebook waits for
 

@@ -125,7 +125,7 @@ def test_what_was_learned_stands_beside_the_truth(report: BatchResult) -> None:
         r"\*\*(\d+)%\*\*, and of any two films (\d+)%", said["06_recommend"]
     ).groups()
     assert int(same) > 3 * int(by_chance)
-    assert "lies within the line" in said["06_recommend"]
+    assert "of the stars that they gave besides" in said["06_recommend"]
 
 
 def test_report_and_run_agree(report: BatchResult) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
 import sys
@@ -61,8 +62,8 @@ FIRST = [
     "from IPython.display import Markdown\n"
     "Markdown('[next](02_second.ipynb), [absent](03_third.ipynb), $x^2$')",
     "os.write(2, b'remark of a C++ library')",
-    "progress = os.environ['MOVIEREC_PROGRESS']",
-    "record(python=sys.executable, progress=progress, rmse=0.75, ratings=1234)",
+    "progress, threads = os.environ['MOVIEREC_PROGRESS'], int(os.environ['OMP_NUM_THREADS'])",
+    "record(python=sys.executable, progress=progress, threads=threads, rmse=0.75, ratings=1234)",
 ]
 
 
@@ -114,6 +115,8 @@ def test_kernel_is_the_running_python_even_if_python3_is_registered_for_another(
 ):
     assert batch.notebooks[0].metrics["python"] == sys.executable
     assert batch.notebooks[0].metrics["progress"] == "lines"
+    share = (os.cpu_count() or 1) // notebooks.AT_ONCE
+    assert batch.notebooks[0].metrics["threads"] == int(os.environ.get("OMP_NUM_THREADS", share))
 
 
 def test_figures_are_saved_and_recorded_values_collected(batch: BatchResult):
