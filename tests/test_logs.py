@@ -15,7 +15,7 @@ from worlds import write_ml1m
 
 from movierec import logs
 from movierec.data.datasets import load_dataset
-from movierec.reports.kernels import execute
+from movierec.reports.kernels import Kernel, execute
 
 LINE = re.compile(
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR) movierec\S*: .*"
@@ -141,7 +141,7 @@ def test_a_notebook_logs_into_its_own_outputs(world, monkeypatch):
     monkeypatch.chdir(world)
 
     def logged() -> str:
-        (shown,) = execute(source, {}, world / "done.ipynb").notebook.cells
+        (shown,) = execute(source, {}, world / "done.ipynb", Kernel()).notebook.cells
         return "".join(output.text for output in shown.outputs if output.name == "stderr")
 
     assert logged() == ""

@@ -107,7 +107,7 @@ def drawn_model(features: Features, seed: int = 0, d: int = 3, r: int = 4) -> Mo
         profiles=np.column_stack([drawn(users, r), np.zeros(users, np.float32)]),
         watched=np.column_stack([drawn(movies, r), rng.uniform(0, 3, movies).astype(np.float32)]),
         own=rng.uniform(0.5, 2, movies).astype(np.float32),
-        neighbours=np.stack([rng.choice(features.movies.used, 5, False) for _ in range(movies)]),
+        neighbours=np.stack([rng.choice(features.movies.used, 5) for _ in range(movies)]),
         correlation=rng.uniform(0, 0.3, (movies, 5)).astype(np.float32),
     )
     stars = {
