@@ -88,6 +88,7 @@ def drawn_model(features: Features, seed: int = 0, d: int = 3, r: int = 4) -> Mo
     rng = np.random.default_rng(seed)
     users, movies = len(features.users), len(features.movies)
     people, traits = (each(features).shape[1] for each in (user_attributes, movie_attributes))
+    used, count = features.movies.used, min(5, len(features.movies.used))
 
     def drawn(*shape: int, scale: float = 1.0) -> np.ndarray:
         return rng.normal(0, scale, shape).astype(np.float32)
@@ -107,8 +108,8 @@ def drawn_model(features: Features, seed: int = 0, d: int = 3, r: int = 4) -> Mo
         profiles=np.column_stack([drawn(users, r), np.zeros(users, np.float32)]),
         watched=np.column_stack([drawn(movies, r), rng.uniform(0, 3, movies).astype(np.float32)]),
         own=rng.uniform(0.5, 2, movies).astype(np.float32),
-        neighbours=np.stack([rng.choice(features.movies.used, 5) for _ in range(movies)]),
-        correlation=rng.uniform(0, 0.3, (movies, 5)).astype(np.float32),
+        neighbours=np.stack([rng.choice(used, count, False) for _ in range(movies)]),
+        correlation=rng.uniform(0, 0.3, (movies, count)).astype(np.float32),
     )
     stars = {
         "users": np.column_stack([drawn(users, d), drawn(users), 3 + drawn(users, scale=0.3)]),
