@@ -80,7 +80,7 @@ def _train(settings: dict[str, Any], *options: str, level: float = 0.0) -> Row:
     heading = history[0].split(",")
     for line in history[1:]:
         record = dict(zip(heading, line.split(","), strict=True))
-        if float(record["val_loss"]) ** 0.5 <= level:
+        if record["val_loss"] and float(record["val_loss"]) ** 0.5 <= level:
             trained = float(record["seconds"])
             return row | {"reached": before + trained, "trained": trained}
     return row
