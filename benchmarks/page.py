@@ -81,6 +81,7 @@ def actions(run_dir: Path) -> dict[str, list[Row]]:
                 {"milliseconds": page.evaluate(TIMED, [star, ".mr-view"])}
             )
         for n in range(5):
+            page.wait_for_timeout(500)  # the list of the last star has come: its cards stay
             film = page.locator(f"{CARD} .mr-open").nth(n).element_handle()
             taken = page.evaluate(TIMED, [film, ".mr-sheet"])
             rows.setdefault("a film, to its sheet", []).append({"milliseconds": taken})
