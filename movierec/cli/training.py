@@ -110,9 +110,9 @@ def train_command(
     """
     # before NumPy is loaded: a training has threads of its own, and those of BLAS would fight them
     os.environ |= dict.fromkeys(BLAS_THREADS, "1")
+    from movierec.cluster import check_workers
     from movierec.data.datasets import load_dataset, official_fold
     from movierec.models.recipe import resolve_recipe
-    from movierec.spread import check_workers
     from movierec.training import train
 
     asked = ("epochs", "batch_size", "learning_rate", "patience", "resume", "start_from")

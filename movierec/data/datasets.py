@@ -1,4 +1,4 @@
-"""The data sets by name: found on disk, downloaded or simulated, and read into tables."""
+"""The data sets by name: found on disk, or offered by a room, and read into tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from movierec.data.download import ARCHIVES, download
 from movierec.data.readers import read, read_ratings
 from movierec.data.sources import opened
 from movierec.data.tables import Tables
@@ -25,8 +24,8 @@ FOLDS = ("u1", "u2", "u3", "u4", "u5")  # ML-100K's own splits, five disjoint fi
 
 
 def names() -> tuple[str, ...]:
-    """The data sets that need no path: those that rooms offer, and the archives of GroupLens."""
-    return (*offered("datasets"), *ARCHIVES)
+    """The data sets that need no path: those that rooms offer, and the archives that they fetch."""
+    return (*offered("datasets"), *offered("archives"))
 
 
 def load_dataset(name: str, path: str | os.PathLike[str] | None = None) -> Tables:
@@ -51,13 +50,13 @@ def load_dataset(name: str, path: str | os.PathLike[str] | None = None) -> Table
     if path is None and name in offered("datasets"):
         tables: Tables = offer("datasets", name)()
         return tables
-    if name not in ARCHIVES and path is None:
+    if name not in offered("archives") and path is None:
         raise InputError(
             f"unknown data set {name!r}; expected one of {', '.join(names())}, or your own data "
             "with --from PATH (in Python: path=...)"
         )
     began = time.perf_counter()
-    place = Path(path) if path is not None else find_archive(name) or download(name)
+    place = Path(path) if path is not None else find_archive(name) or offer("archives", name)(name)
     tables = read(place, name)
     read_here = "read %s from %s: %d users, %d movies, %d ratings, in %.1f s"
     sizes = len(tables.users), len(tables.movies), len(tables.ratings)

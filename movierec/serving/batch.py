@@ -27,13 +27,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from movierec.cluster import check_workers, dask_client
 from movierec.errors import InputError
 from movierec.files import alone, is_earlier, write_whole
 from movierec.logs import logger
 from movierec.recommend.choosing import check_choice
 from movierec.recommend.recommender import Recommender
 from movierec.runs import load_run
-from movierec.spread import check_workers, dask_client
 
 log = logger(__name__)
 

@@ -19,7 +19,8 @@ import pandas as pd
 import pytest
 from worlds import write_ml1m
 
-from movierec.data import datasets, download, sources
+from movierec import download
+from movierec.data import datasets, sources
 from movierec.data.datasets import load_dataset, official_fold
 from movierec.data.tables import Tables, validate_tables
 from movierec.errors import InputError
@@ -227,7 +228,7 @@ def test_sample_needs_no_path_and_no_files(monkeypatch, tmp_path):
 @pytest.mark.parametrize("place", ["ml-1m", "ml-1m.zip"])
 def test_data_folder_is_searched_before_the_network(tmp_path, monkeypatch, place):
     monkeypatch.setenv("MOVIEREC_DATA", str(tmp_path))
-    monkeypatch.setattr(datasets, "download", lambda name: pytest.fail("asked the network"))
+    monkeypatch.setattr(download, "download", lambda name: pytest.fail("asked the network"))
     write = write_zip if place.endswith("zip") else write_folder
     write(tmp_path / place, FORMS["ml-1m"])
     assert load_dataset("ml-1m").name == "ml-1m"

@@ -30,7 +30,7 @@ CORE: dict[str, set[str]] = {
     "files": {"errors"},
     "trust": {"errors"},
     "logs": {"errors"},
-    "spread": {"errors", "logs"},
+    "spread": {"errors", "registry"},
     "data": {"errors", "files", "logs", "paths", "progress", "registry", "trust"},
     "models": {"data", "errors", "files", "logs", "progress", "registry", "spread"}
     | {"trust", "vectors"},
@@ -45,14 +45,17 @@ CORE: dict[str, set[str]] = {
 IN_FRONT: dict[str, set[str]] = {
     "network": set(),
     "sample": set(),
+    "download": set(),
+    "histories": set(),
+    "cluster": set(),
     "posters": set(),
-    "serving": {"network"},  # a network's towers as graphs
-    "explorer": {"posters"},
+    "serving": {"cluster", "network"},  # a network's towers as graphs
+    "explorer": {"histories", "posters"},
     "lessons": {"network", "sample"},
     "reports": {"lessons"},
     "page": {"explorer", "posters"},
     "doctor": {"posters"},
-    "cli": {"doctor", "page", "posters", "reports", "serving"},
+    "cli": {"cluster", "doctor", "histories", "page", "posters", "reports", "serving"},
     "__main__": {"cli"},
 }
 MAY_IMPORT = CORE | {name: rooms | set(CORE) for name, rooms in IN_FRONT.items()}

@@ -1,4 +1,7 @@
-"""Download a MovieLens archive and verify its published checksum."""
+"""Download a MovieLens archive and verify its published checksum.
+
+`data.datasets` finds it by the entry points of `movierec.archives`.
+"""
 
 from __future__ import annotations
 
