@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 from rapidfuzz import fuzz
@@ -14,6 +14,19 @@ from movierec.data.titles import YEARS_APART, plain_title, title_forms
 
 LONGEST_TITLE, LONGEST_OVERVIEW = 200, 2_000  # characters that are kept
 LIKENESS = 90.0  # of titles, 0 to 100, below which two films are not the same
+
+
+class ProviderError(RuntimeError):
+    """A provider of posters gave no answer that can be used.
+
+    Attributes:
+        kind: "refused": it does not accept the key, and will not later; "silent": it may answer
+            later; "bad": it said something that is no answer, and would say it again.
+    """
+
+    def __init__(self, message: str, kind: Literal["refused", "silent", "bad"]) -> None:
+        self.kind = kind
+        super().__init__(message)
 
 
 @dataclass(frozen=True)

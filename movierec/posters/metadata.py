@@ -15,11 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from movierec.errors import ProviderError
 from movierec.logs import logger
 from movierec.paths import data_dir
 from movierec.posters.cache import Cache, Pace
-from movierec.posters.films import Details, Film, films_of
+from movierec.posters.films import Details, Film, ProviderError, films_of
 from movierec.posters.settings import KEY_VARIABLE, settings
 
 if TYPE_CHECKING:

@@ -19,8 +19,15 @@ from pydantic import Field
 
 from movierec import __version__
 from movierec.data.titles import title_forms
-from movierec.errors import InputError, ProviderError
-from movierec.posters.films import LONGEST_OVERVIEW, LONGEST_TITLE, Film, Found, best_match
+from movierec.errors import InputError
+from movierec.posters.films import (
+    LONGEST_OVERVIEW,
+    LONGEST_TITLE,
+    Film,
+    Found,
+    ProviderError,
+    best_match,
+)
 from movierec.posters.harmless import clean, redrawn
 from movierec.trust import Form, Some, read_json
 

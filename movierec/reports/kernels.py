@@ -22,6 +22,7 @@ from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
+from movierec.errors import StoppedError
 from movierec.logs import logger
 from movierec.reports.pages import read_notebook
 
@@ -41,11 +42,21 @@ SAMPLING = 0.1  # seconds between two looks at the memory
 
 
 class Failure(NamedTuple):
-    """What stopped a notebook; no cell if its kernel died."""
+    """What stopped a notebook."""
 
-    cell: int | None
+    cell: int | None  # the number that its `In [n]` shows; None if the kernel died
     ename: str
     evalue: str
+
+
+class NotebookError(StoppedError):
+    """A notebook, such as `03_training`, stopped; `page` shows where."""
+
+    def __init__(self, notebook: str, failure: Failure, page: Path) -> None:
+        self.notebook, self.failure = notebook, failure
+        where = "" if failure.cell is None else f" in cell {failure.cell}"
+        said = f"{failure.ename}: {failure.evalue}"
+        super().__init__(f"{notebook} stopped{where}: {said}; open {page} to see where")
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from movierec.errors import InputError, NotebookError
+from movierec.errors import InputError
 from movierec.files import alone, write_whole
 from movierec.logs import logger
 from movierec.reports.freshness import checksum, made_from, what_changed
-from movierec.reports.kernels import AT_ONCE, RUNNING, Execution, Kernel, execute
+from movierec.reports.kernels import AT_ONCE, RUNNING, Execution, Kernel, NotebookError, execute
 from movierec.reports.pages import (
     NUMBERED,
     index_page,
@@ -214,7 +214,7 @@ def _run(batch: _Batch, origin: Origin, progress: bool) -> BatchResult:
             took = f"{done.seconds:6.1f} s {done.peak_memory / 2**20:7,.0f} MiB"
             print(f"{source.stem:16} {took}", file=sys.stderr)
         if done.failure is not None:
-            failures[source] = NotebookError(source.stem, *done.failure, page)
+            failures[source] = NotebookError(source.stem, done.failure, page)
         found[source] = sections(done.notebook, source.stem)
         title, question = title_and_question(done.notebook)
         before, minutes = needs_and_minutes(done.notebook)

@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from movierec.errors import InputError, NotebookError
+from movierec.errors import InputError
 from movierec.files import alone, is_earlier, write_whole
+from movierec.reports.kernels import NotebookError
 from movierec.reports.notebooks import find_notebooks, run_notebooks
 from movierec.reports.pages import picture, rendered
 from movierec.reports.parameters import check_data, checked_parameters, declared_parameters
@@ -140,7 +141,7 @@ def sweep(
                 one.folder, given, source_dir, progress=False, only=[NOTEBOOK], force=force
             )
         except NotebookError as error:
-            return replace(one, failure=f"{error.ename}: {error.evalue}")
+            return replace(one, failure=f"{error.failure.ename}: {error.failure.evalue}")
         # a folder that another process writes to, a full disk, a kernel that does not answer
         except (InputError, OSError, RuntimeError) as error:
             return replace(one, failure=f"{type(error).__name__}: {error}")

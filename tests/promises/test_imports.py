@@ -83,7 +83,7 @@ NARROWER: dict[str, set[str]] = {
     "evaluation.baselines": {"evaluation.metrics", "vectors"},
     "explorer.questions": set(),
     "posters.films": {"data.titles"},
-    "posters.harmless": {"errors"},
+    "posters.harmless": {"posters.films"},
 }
 TENSORFLOW = {"tensorflow", "keras"}
 MAY_IMPORT_TENSORFLOW = {

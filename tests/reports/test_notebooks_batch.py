@@ -17,9 +17,10 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from movierec.errors import InputError, NotebookError
+from movierec.errors import InputError
 from movierec.lessons.record import record
 from movierec.reports import freshness, notebooks
+from movierec.reports.kernels import NotebookError
 from movierec.reports.notebooks import BatchResult, parameters_of, run_notebooks
 from movierec.reports.pages import (
     needs_and_minutes,
@@ -273,7 +274,7 @@ def test_failure_keeps_the_notebook_and_stops_the_batch(tmp_path: Path, capfd):
     with pytest.raises(NotebookError, match=r"01_fails stopped in cell 4: ValueError") as caught:
         run_notebooks(out, source_dir=source)
 
-    assert (caught.value.notebook, caught.value.cell) == ("01_fails", 4)
+    assert (caught.value.notebook, caught.value.failure.cell) == ("01_fails", 4)
     assert str(out / "01_fails.html") in str(caught.value)
     left = {path.name for path in out.iterdir()}
     assert left == {"01_fails.ipynb", "01_fails.html", "figures", "mine.html"}
