@@ -8,13 +8,13 @@ from __future__ import annotations
 import importlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 from movierec.errors import InputError, needs
 from movierec.logs import logger
-from movierec.spread import Held
+from movierec.spread import Blocks, Held, Shared
 
 log = logger(__name__)
 
@@ -37,12 +37,7 @@ class Cluster:
         """Send a value to all workers."""
         return Held(value, self._send(value))
 
-    def map(
-        self,
-        function: Callable[..., T],
-        held: Iterable[Held[Any]],
-        blocks: Iterable[tuple[Any, ...]],
-    ) -> Iterator[T]:
+    def map(self, function: Callable[..., T], held: Shared, blocks: Blocks) -> Iterator[T]:
         """As `Spread.map`."""
         from distributed import CancelledError, KilledWorker
 
@@ -80,24 +75,12 @@ class Cluster:
 def _gone(error: Exception) -> InputError:
     return InputError(
         f"the workers of the Dask cluster are lost ({type(error).__name__}: {error}); look whether "
-        "they have enough memory, and continue with --resume, on them or on this machine alone"
+        "they have enough memory, and go on (train with --resume), on them or on this machine alone"
     )
 
 
-@contextmanager
-def cluster(workers: int, scheduler: str | None) -> Iterator[Cluster]:
-    """The workers of new processes on this machine, or of the cluster whose address is given.
-
-    Raises:
-        InputError: as `check_workers` and `dask_client`.
-    """
-    check_workers(workers, scheduler, "a training on several workers")
-    with dask_client(workers, scheduler) as client:
-        yield Cluster(client)
-
-
-def check_workers(workers: int, scheduler: str | None, what: str) -> None:
-    """Refuse, before anything is done, a number of workers below 1, or several without Dask.
+def check_workers(workers: int, scheduler: str | None) -> None:
+    """Refuse, before anything is done, a number of workers below 1, or others without Dask.
 
     Raises:
         InputError: such a number, or the extra `batch` is not installed.
@@ -105,21 +88,22 @@ def check_workers(workers: int, scheduler: str | None, what: str) -> None:
     if workers < 1:
         raise InputError(f"got workers {workers}; expected 1 or more")
     if workers > 1 or scheduler is not None:
-        with needs("batch", what):
+        with needs("batch", "work on several workers"):
             importlib.import_module("distributed")
 
 
 @contextmanager
-def dask_client(workers: int, scheduler: str | None) -> Iterator[Any]:
-    """A client of new processes on this machine, or of the cluster whose address is given.
+def cluster(workers: int, scheduler: str | None) -> Iterator[Cluster]:
+    """The workers of new processes on this machine, or of the cluster whose address is given.
 
     Raises:
-        InputError: no scheduler answers there.
+        InputError: as `check_workers`, or no scheduler answers there.
     """
+    check_workers(workers, scheduler)
     from distributed import Client, LocalCluster
 
     with ExitStack() as stack:
-        cluster: Any = scheduler
+        there: Any = scheduler
         if scheduler is None:
             # Dask gives NumPy one thread a process, so that workers do not fight over the cores
             local = LocalCluster(
@@ -128,12 +112,12 @@ def dask_client(workers: int, scheduler: str | None) -> Iterator[Any]:
                 dashboard_address=None,
                 silence_logs=logging.CRITICAL,  # what a worker raises, this process raises too
             )
-            cluster = stack.enter_context(local)
+            there = stack.enter_context(local)
         try:
-            client = stack.enter_context(Client(cluster, timeout=TIMEOUT))
+            client = stack.enter_context(Client(there, timeout=TIMEOUT))
         except (OSError, ValueError) as error:
             raise InputError(
                 f"no Dask scheduler answers at {scheduler}: {error}; expected an address such as "
                 "tcp://host:8786"
             ) from error
-        yield client
+        yield Cluster(client)

@@ -34,6 +34,10 @@ class Held(Generic[T]):
     there: Any = None
 
 
+Shared = Iterable[Held[Any]]
+Blocks = Iterable[tuple[Any, ...]]  # of each what is its own
+
+
 class Spread(Protocol):
     """What works on blocks."""
 
@@ -42,12 +46,7 @@ class Spread(Protocol):
     def hold(self, value: T) -> Held[T]:
         """Give a value to all workers."""
 
-    def map(
-        self,
-        function: Callable[..., T],
-        held: Iterable[Held[Any]],
-        blocks: Iterable[tuple[Any, ...]],
-    ) -> Iterator[T]:
+    def map(self, function: Callable[..., T], held: Shared, blocks: Blocks) -> Iterator[T]:
         """The function's results for each block, in order: it gets what is held, then the block's.
 
         Raises:
@@ -66,12 +65,7 @@ class Threads:
         """Nothing is to be sent."""
         return Held(value)
 
-    def map(
-        self,
-        function: Callable[..., T],
-        held: Iterable[Held[Any]],
-        blocks: Iterable[tuple[Any, ...]],
-    ) -> Iterator[T]:
+    def map(self, function: Callable[..., T], held: Shared, blocks: Blocks) -> Iterator[T]:
         """As `Spread.map`."""
         shared = [each.value for each in held]
         return self._pool.map(lambda block: function(*shared, *block), blocks)

@@ -122,7 +122,7 @@ def train_command(
         cluster=settings["workers"] != 1 or settings["scheduler"] is not None,
         **{k: settings[k] for k in asked},
     )
-    check_workers(settings["workers"], settings["scheduler"], "a training by several workers")
+    check_workers(settings["workers"], settings["scheduler"])
 
     loading = time.perf_counter()
     tables = load_dataset(data, path)

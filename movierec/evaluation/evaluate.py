@@ -227,24 +227,20 @@ def compare(runs: Sequence[Run], part: str = "test", k: int = K, seed: int = 0) 
         result = {"run": str(run.path), "method": name, **summaries.pop(name)}
         if stars_alone := summaries.pop(name + BY_STARS, None):
             result["by_stars"] = stars_alone
-        if len(stars := run.rows(part).rating) >= 4:
-            result["certainty"] = certainty_metrics(stars, *_how_sure(run, part))
+        rows, rec = run.rows(part), run.recommender
+        if len(rows.rating) >= 4:
+            stars = rec.scorer.stars(*rows[:2])
+            std = rec.scorer.std(stars, rows.movie_idx, rec.model.certainty.users[rows.user_idx])
+            sure = stars, std, rec.scorer.chance(stars, std)
+            result["certainty"] = certainty_metrics(rows.rating, *sure)
         if results:
             pair = measured[name].by_user, measured[names[0]].by_user
             result["difference"] = difference(*pair, seed=seed).dropna().to_dict("index")
         result["rows_trained"] = run.info["rows"]["train"]
-        result["rows_tested"] = len(run.rows(part).rating)
+        result["rows_tested"] = len(rows.rating)
         result |= {f"{step}_seconds": t for step, t in run.seconds.items() if step != "train"}
         results.append(result | {"seconds": run.seconds["train"]})
     return {"runs": results, "baselines": summaries, "left_out": left_out}
-
-
-def _how_sure(run: Run, part: str) -> list[npt.NDArray[np.float32]]:
-    """Predicted stars of a part's rows, standard deviations and chances; (rows,) each."""
-    rec, rows = run.recommender, run.rows(part)
-    stars = rec.scorer.stars(*rows[:2])
-    std = rec.scorer.std(stars, rows.movie_idx, rec.model.certainty.users[rows.user_idx])
-    return [stars, std, rec.scorer.chance(stars, std)]
 
 
 def comparison_table(summaries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:

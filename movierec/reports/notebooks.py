@@ -259,10 +259,13 @@ def _executed(batch: _Batch, progress: bool) -> Iterator[tuple[Path, Execution]]
     under_way: dict[Future[Execution], tuple[Path, Kernel]] = {}
     finished: set[Path] = set()
 
+    def made_since(file: Path) -> bool:
+        return file.exists() and file.stat().st_mtime > began
+
     def ready(source: Path) -> bool:
         given = batch.given[source]
         return all(
-            maker in (source, *finished) or _is_newer(Path(given[name]) / "run.json", began)
+            maker in (source, *finished) or made_since(Path(given[name]) / "run.json")
             for name, maker in makers.items()
             if name in given
         )
@@ -299,10 +302,6 @@ def _makers(batch: _Batch) -> dict[str, Path]:
         for name in MADE[batch.run is not None :]
         if any(name in given for given in batch.given.values())
     }
-
-
-def _is_newer(file: Path, moment: float) -> bool:
-    return file.exists() and file.stat().st_mtime > moment
 
 
 def _files(out_dir: Path, reports: list[NotebookReport]) -> list[str]:
