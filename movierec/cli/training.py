@@ -24,7 +24,7 @@ from movierec.cli.printing import interruptible, print_facts, print_json, print_
 from movierec.registry import offered
 
 HOLDOUTS = ("random", "origin", "temporal", "last", "none")  # of splits, which loads pandas
-FOLDS = ("u1", "u2", "u3", "u4", "u5")  # of datasets
+FOLDS = ("u1", "u2", "u3", "u4", "u5")  # of grouplens
 
 
 @click.command("data")
@@ -111,7 +111,8 @@ def train_command(
     # before NumPy is loaded: a training has threads of its own, and those of BLAS would fight them
     os.environ |= dict.fromkeys(BLAS_THREADS, "1")
     from movierec.cluster import check_workers
-    from movierec.data.datasets import load_dataset, official_fold
+    from movierec.data.datasets import load_dataset
+    from movierec.grouplens import official_fold
     from movierec.models.recipe import resolve_recipe
     from movierec.training import train
 

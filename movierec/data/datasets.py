@@ -6,12 +6,7 @@ import os
 import time
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
-
-from movierec.data.readers import read, read_ratings
-from movierec.data.sources import opened
+from movierec.data.readers import read
 from movierec.data.tables import Tables
 from movierec.errors import InputError
 from movierec.logs import logger
@@ -19,8 +14,6 @@ from movierec.paths import data_dir
 from movierec.registry import offer, offered
 
 log = logger(__name__)
-
-FOLDS = ("u1", "u2", "u3", "u4", "u5")  # ML-100K's own splits, five disjoint fifths
 
 
 def names() -> tuple[str, ...]:
@@ -68,43 +61,3 @@ def find_archive(name: str) -> Path | None:
     """The folder or zip of a data set in `data_dir()`, or None."""
     candidates = data_dir() / name, data_dir() / f"{name}.zip"
     return next((path for path in candidates if path.exists()), None)
-
-
-def official_fold(
-    tables: Tables, path: str | os.PathLike[str] | None, fold: str
-) -> npt.NDArray[np.int64]:
-    """The test rows of one of ML-100K's five official folds.
-
-    Args:
-        tables: ML-100K, from `load_dataset`.
-        path: where they were read from, as in `load_dataset`.
-        fold: one of `FOLDS`.
-
-    Returns:
-        int64 (n,) row numbers of `tables.ratings`, in the order of `FOLD.test`.
-
-    Raises:
-        InputError: a data set that has no such fold, or a fold with a rating that the tables do
-            not have.
-    """
-    place = Path(path) if path is not None else find_archive(tables.name)
-    file = f"{fold}.test"
-    wanted = f"only ML-100K has the official folds {FOLDS[0]} to {FOLDS[-1]}, one {file} a fold"
-    if place is None:
-        raise InputError(f"{tables.name} has no {file}: {wanted}; choose another --holdout")
-    with opened(place, tables.name) as source:
-        if file not in source.names:
-            missing = source.where(file)
-            raise InputError(f"{missing} is missing: {wanted}; choose another --holdout")
-        test = read_ratings(source, file, "user id, movie id, rating, timestamp", "\t")
-    known, asked = (
-        pd.MultiIndex.from_frame(frame[["user_id", "movie_id"]]) for frame in (tables.ratings, test)
-    )
-    rows = known.get_indexer(asked)
-    if (rows < 0).any():
-        user_id, movie_id = asked[int(np.argmax(rows < 0))]
-        raise InputError(
-            f"{file} of {place} has a rating of movie {movie_id} by user {user_id} that the "
-            "ratings do not have; expected both from the same archive"
-        )
-    return rows.astype(np.int64)

@@ -46,7 +46,7 @@ IN_FRONT: dict[str, set[str]] = {
     "network": set(),
     "baselines": set(),
     "sample": set(),
-    "download": set(),
+    "grouplens": set(),
     "histories": set(),
     "cluster": set(),
     "posters": set(),
@@ -56,7 +56,7 @@ IN_FRONT: dict[str, set[str]] = {
     "reports": {"lessons"},
     "page": {"explorer", "posters"},
     "doctor": {"posters"},
-    "cli": {"cluster", "doctor", "histories", "page", "posters", "reports", "serving"},
+    "cli": {"cluster", "doctor", "grouplens", "histories", "page", "posters", "reports", "serving"},
     "__main__": {"cli"},
 }
 MAY_IMPORT = CORE | {name: rooms | set(CORE) for name, rooms in IN_FRONT.items()}
