@@ -39,15 +39,6 @@ class Film:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A film as a provider describes it, its picture not yet fetched; as in `Details`."""
-
-    title: str | None
-    overview: str | None
-    poster_url: str | None
-
-
-@dataclass(frozen=True)
 class Details:
     """What a page may show of a film; texts are plain."""
 
@@ -55,6 +46,7 @@ class Details:
     overview: str | None  # what it is about, in a few sentences
     poster: bytes | None  # a JPEG of at most 342 by 513 pixels, decoded and written anew here
     source: str  # the provider's name, such as "TMDB"
+    whole: bool = True  # False: it has a picture, which could not be had this time
 
 
 def films_of(movies: pd.DataFrame) -> Iterator[tuple[int, Film]]:
