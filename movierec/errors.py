@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Literal
 
 
 def printable(text: str) -> str:
@@ -52,32 +50,9 @@ class DivergedError(InputError):
     """A training whose loss grew out of hand: its learning rate is too high."""
 
 
-class WorkerLostError(RuntimeError):
+class StoppedError(RuntimeError):
+    """Work that came to no good end though nothing was wrong with what was asked: exit status 1."""
+
+
+class WorkerLostError(StoppedError):
     """One of several workers that train together ended or cannot be reached."""
-
-
-class ProviderError(RuntimeError):
-    """A provider of posters gave no answer that can be used.
-
-    Attributes:
-        kind: "refused": it does not accept the key, and will not later; "silent": it may answer
-            later; "bad": it said something that is no answer, and would say it again.
-    """
-
-    def __init__(self, message: str, kind: Literal["refused", "silent", "bad"]) -> None:
-        self.kind = kind
-        super().__init__(message)
-
-
-class NotebookError(RuntimeError):
-    """A notebook, such as `03_training`, stopped with an exception: its name and its message.
-
-    The cell is the number that its `In [n]` shows; None if the kernel died.
-    """
-
-    def __init__(
-        self, notebook: str, cell: int | None, ename: str, evalue: str, page: Path
-    ) -> None:
-        self.notebook, self.cell, self.ename, self.evalue = notebook, cell, ename, evalue
-        where = "" if cell is None else f" in cell {cell}"
-        super().__init__(f"{notebook} stopped{where}: {ename}: {evalue}; open {page} to see where")

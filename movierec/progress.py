@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Protocol, TextIO
+from typing import Protocol
 
 OnEpoch = Callable[[dict[str, float]], None]  # an epoch's row of the history
 Progress = Callable[[int, int, float], None]  # steps done, steps in all, last mean loss
@@ -41,14 +41,12 @@ def bar_wanted() -> bool:
 
 
 def say(text: str) -> None:
-    """A line beside the progress, unless that is off."""
+    """A line beside the progress, unless that is off.
+
+    It goes to the standard output in a notebook, elsewhere to the error: that leaves it to results.
+    """
     if not is_off():
-        print(text, file=_progress_stream(), flush=True)
-
-
-def _progress_stream() -> TextIO:
-    """The standard output in a notebook; elsewhere the error, which leaves it to results."""
-    return sys.stdout if _in_notebook() else sys.stderr
+        print(text, file=sys.stdout if _in_notebook() else sys.stderr, flush=True)
 
 
 def _in_notebook() -> bool:
@@ -67,11 +65,7 @@ def progress(silent: bool = False) -> Iterator[tuple[OnEpoch, Progress]]:
         losses = [f"train {record['train_loss']:.4f}"]
         if not math.isnan(record["val_loss"]):  # as it is without validation rows
             losses.append(f"validation {record['val_loss']:.4f}")
-        print(
-            f"epoch {record['epoch']:2.0f}  {'  '.join(losses)}  {record['seconds']:6.1f} s",
-            file=_progress_stream(),
-            flush=True,
-        )
+        say(f"epoch {record['epoch']:2.0f}  {'  '.join(losses)}  {record['seconds']:6.1f} s")
 
     if silent or is_off():
         yield lambda record: None, lambda *state: None
@@ -86,11 +80,7 @@ def progress(silent: bool = False) -> Iterator[tuple[OnEpoch, Progress]]:
             first, told = (done, now), now
         elif now - told >= TELL_EVERY and done > first[0]:
             told, left = now, (now - first[1]) / (done - first[0]) * (total - done)
-            print(
-                f"{done} of {total} steps  loss {loss:.4f}  {left / 60:.0f} min left",
-                file=_progress_stream(),
-                flush=True,
-            )
+            say(f"{done} of {total} steps  loss {loss:.4f}  {left / 60:.0f} min left")
 
     if not bar_wanted():
         yield show_line, show_time_left

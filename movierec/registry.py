@@ -7,6 +7,9 @@ data set of its own in the same way, with a line in its `pyproject.toml`:
 | --- | --- |
 | `movierec.recipes` | a `models.recipe.Recipe` |
 | `movierec.datasets` | a function without arguments that gives `data.tables.Tables` |
+| `movierec.baselines` | by name, functions that `evaluation.evaluate.measure` fits beside a run |
+| `movierec.archives` | a function of a data set's name that gives the path of its folder or zip |
+| `movierec.spreads` | a function of `workers` and `scheduler` around work with a `spread.Spread` |
 | `movierec.pictures` | a function of a training's history that gives a PNG file's bytes, or None |
 """
 

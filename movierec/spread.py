@@ -1,20 +1,15 @@
-"""Work in blocks, spread over the threads of this process or the workers of a Dask cluster.
+"""Work in blocks, spread over the threads of this process or over what the room `cluster` offers.
 
 What all blocks share is held by every worker, sent once; a block is a call with that and with what
 is its own. Results come in the order of the blocks, so that either way gives the same sums.
-
-A worker that dies is no loss: Dask gives its blocks to another, which has all that is shared.
 """
 
 from __future__ import annotations
 
-import importlib
-import logging
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -22,19 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from movierec.errors import InputError, needs
-from movierec.logs import logger
-
-log = logger(__name__)
+from movierec.errors import InputError
+from movierec.registry import offer, offered
 
 T = TypeVar("T")
 Array = npt.NDArray[np.float32]
 
-ATTEMPTS = 5  # at a block, or at what is to be held, while workers die
 STRIP = 64  # columns multiplied at once
-TIMEOUT = "20s"  # for a scheduler to answer
-PATIENCE = 30  # seconds that a new worker is waited for, at each
-PAUSE = 1.0  # seconds after which the scheduler knows who has died
 
 
 @dataclass
@@ -45,6 +34,10 @@ class Held(Generic[T]):
     there: Any = None
 
 
+Shared = Iterable[Held[Any]]
+Blocks = Iterable[tuple[Any, ...]]  # of each what is its own
+
+
 class Spread(Protocol):
     """What works on blocks."""
 
@@ -53,12 +46,7 @@ class Spread(Protocol):
     def hold(self, value: T) -> Held[T]:
         """Give a value to all workers."""
 
-    def map(
-        self,
-        function: Callable[..., T],
-        held: Iterable[Held[Any]],
-        blocks: Iterable[tuple[Any, ...]],
-    ) -> Iterator[T]:
+    def map(self, function: Callable[..., T], held: Shared, blocks: Blocks) -> Iterator[T]:
         """The function's results for each block, in order: it gets what is held, then the block's.
 
         Raises:
@@ -77,66 +65,10 @@ class Threads:
         """Nothing is to be sent."""
         return Held(value)
 
-    def map(
-        self,
-        function: Callable[..., T],
-        held: Iterable[Held[Any]],
-        blocks: Iterable[tuple[Any, ...]],
-    ) -> Iterator[T]:
+    def map(self, function: Callable[..., T], held: Shared, blocks: Blocks) -> Iterator[T]:
         """As `Spread.map`."""
         shared = [each.value for each in held]
         return self._pool.map(lambda block: function(*shared, *block), blocks)
-
-
-class Cluster:
-    """The workers of a Dask cluster."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self.size = max(sum(client.nthreads().values()), 1)
-
-    def hold(self, value: T) -> Held[T]:
-        """Send a value to all workers."""
-        return Held(value, self._send(value))
-
-    def map(
-        self,
-        function: Callable[..., T],
-        held: Iterable[Held[Any]],
-        blocks: Iterable[tuple[Any, ...]],
-    ) -> Iterator[T]:
-        """As `Spread.map`."""
-        from distributed import CancelledError, KilledWorker
-
-        shared, left = list(held), list(blocks)
-        attempts = 0
-        while left:
-            there = [each.there for each in shared]
-            calls = [self._client.submit(function, *there, *block, pure=False) for block in left]
-            try:
-                for call in calls:
-                    yield call.result()
-                    left.pop(0)
-                    attempts = 0
-            except (CancelledError, KilledWorker) as error:
-                # all workers that held something have died; others have come, or will
-                attempts += 1
-                if attempts == ATTEMPTS:
-                    raise _gone(error) from error
-                log.warning("workers were lost (%s); their blocks are sent again", error)
-                for each in shared:
-                    each.there = self._send(each.value)
-
-    def _send(self, value: Any) -> Any:
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                self._client.wait_for_workers(1, timeout=PATIENCE)
-                return self._client.scatter(value, broadcast=True, hash=False)
-            except (OSError, TimeoutError) as error:  # of a worker that dies meanwhile
-                if attempt == ATTEMPTS:
-                    raise _gone(error) from error
-                log.warning("a worker was lost (%s); what it was to hold is sent again", error)
-                time.sleep(PAUSE)
 
 
 def product(matrix: sp.csr_array, array: Array) -> Array:
@@ -155,66 +87,17 @@ def product(matrix: sp.csr_array, array: Array) -> Array:
     return found
 
 
-def _gone(error: Exception) -> InputError:
-    return InputError(
-        f"the workers of the Dask cluster are lost ({type(error).__name__}: {error}); look whether "
-        "they have enough memory, and continue with --resume, on them or on this machine alone"
-    )
-
-
 @contextmanager
 def spread_over(workers: int = 1, scheduler: str | None = None) -> Iterator[Spread]:
-    """Threads of this process, or the workers of a cluster where several are asked for.
+    """Threads of this process, or the workers of a cluster where others are asked for.
 
     Raises:
-        InputError: as `dask_client`.
+        InputError: a number of workers below 1, or such that cannot be had.
     """
-    check_workers(workers, scheduler, "a training on several workers")
     if workers == 1 and scheduler is None:
         yield Threads()
         return
-    with dask_client(workers, scheduler) as client:
-        yield Cluster(client)
-
-
-def check_workers(workers: int, scheduler: str | None, what: str) -> None:
-    """Refuse, before anything is done, a number of workers below 1, or several without Dask.
-
-    Raises:
-        InputError: such a number, or the extra `batch` is not installed.
-    """
-    if workers < 1:
-        raise InputError(f"got workers {workers}; expected 1 or more")
-    if workers > 1 or scheduler is not None:
-        with needs("batch", what):
-            importlib.import_module("distributed")
-
-
-@contextmanager
-def dask_client(workers: int, scheduler: str | None) -> Iterator[Any]:
-    """A client of new processes on this machine, or of the cluster whose address is given.
-
-    Raises:
-        InputError: no scheduler answers there.
-    """
-    from distributed import Client, LocalCluster
-
-    with ExitStack() as stack:
-        cluster: Any = scheduler
-        if scheduler is None:
-            # Dask gives NumPy one thread a process, so that workers do not fight over the cores
-            local = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                dashboard_address=None,
-                silence_logs=logging.CRITICAL,  # what a worker raises, this process raises too
-            )
-            cluster = stack.enter_context(local)
-        try:
-            client = stack.enter_context(Client(cluster, timeout=TIMEOUT))
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"no Dask scheduler answers at {scheduler}: {error}; expected an address such as "
-                "tcp://host:8786"
-            ) from error
-        yield client
+    if "dask" not in offered("spreads"):
+        raise InputError(f"got {workers} workers; this movierec trains on one alone")
+    with offer("spreads", "dask")(workers, scheduler) as spread:
+        yield spread

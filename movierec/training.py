@@ -144,7 +144,7 @@ def train(
         path.parent.mkdir(parents=True, exist_ok=True)
         job = Job(
             features=features,
-            learned=rows.mapped(learned, path.parent),
+            learned=rows.take(learned),
             chosen=rows.take(chosen),
             seed=seed,
             checkpoint=checkpoint,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,29 +29,6 @@ class Rows(NamedTuple):
     def take(self, rows: npt.NDArray[np.int64]) -> Rows:
         """The given rows, in the shape in which they are given."""
         return Rows(self.user_idx[rows], self.movie_idx[rows], self.rating[rows])
-
-    def mapped(self, rows: npt.NDArray[np.int64], folder: Path) -> Rows:
-        """The given rows as columns on disk, of which the system keeps in memory what it can.
-
-        The files have no names, so that nothing is left of them when the process ends, however it
-        ends.
-
-        Args:
-            rows: which; at least one.
-            folder: on whose disk; it must exist.
-
-        Raises:
-            OSError: the disk is full or read-only.
-        """
-
-        def on_disk(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
-            with tempfile.TemporaryFile(dir=folder) as file:
-                for a in range(0, len(rows), BLOCK):
-                    file.write(column[rows[a : a + BLOCK]].tobytes())
-                file.flush()
-                return np.memmap(file, dtype=column.dtype, mode="r")
-
-        return Rows(*map(on_disk, self))
 
 
 def pair_scores(

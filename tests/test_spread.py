@@ -84,7 +84,7 @@ def test_training_on_two_workers_is_that_of_one_process_and_leaves_no_trace(smal
 def test_cluster_that_cannot_be_had_is_refused_before_anything_is_written(
     small_tables, tmp_path, how, said, monkeypatch
 ):
-    monkeypatch.setattr("movierec.spread.TIMEOUT", "1s")
+    monkeypatch.setattr("movierec.cluster.TIMEOUT", "1s")
     with pytest.raises(InputError, match=said):
         train(small_tables, TINY, 0, tmp_path / "run", **how)
     assert not (tmp_path / "run").exists()

@@ -174,7 +174,7 @@ def new_user_command(
 
 def read_ratings(recommender: Recommender, path: Path) -> dict[int, float]:
     """The ratings of a file; what is doubtful or missing is told."""
-    from movierec.data.histories import read_history
+    from movierec.histories import read_history
 
     history = read_history(path, recommender.tables.movies, recommender.star_values)
     for line, films in history.doubtful:

@@ -15,7 +15,7 @@ import sys
 import click
 
 from movierec import __version__
-from movierec.errors import InputError, NotebookError, WorkerLostError, needs, printable
+from movierec.errors import InputError, StoppedError, needs, printable
 
 # each command: where it stands, and the extra that installs what it needs beside the core
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -47,7 +47,7 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
-    except (NotebookError, WorkerLostError) as error:
+    except StoppedError as error:
         print(f"movierec: {error}", file=sys.stderr)
         sys.exit(1)
 

@@ -24,7 +24,7 @@ from movierec.cli.printing import interruptible, print_facts, print_json, print_
 from movierec.registry import offered
 
 HOLDOUTS = ("random", "origin", "temporal", "last", "none")  # of splits, which loads pandas
-FOLDS = ("u1", "u2", "u3", "u4", "u5")  # of datasets
+FOLDS = ("u1", "u2", "u3", "u4", "u5")  # of grouplens
 
 
 @click.command("data")
@@ -110,9 +110,10 @@ def train_command(
     """
     # before NumPy is loaded: a training has threads of its own, and those of BLAS would fight them
     os.environ |= dict.fromkeys(BLAS_THREADS, "1")
-    from movierec.data.datasets import load_dataset, official_fold
+    from movierec.cluster import check_workers
+    from movierec.data.datasets import load_dataset
+    from movierec.grouplens import official_fold
     from movierec.models.recipe import resolve_recipe
-    from movierec.spread import check_workers
     from movierec.training import train
 
     asked = ("epochs", "batch_size", "learning_rate", "patience", "resume", "start_from")
@@ -122,7 +123,7 @@ def train_command(
         cluster=settings["workers"] != 1 or settings["scheduler"] is not None,
         **{k: settings[k] for k in asked},
     )
-    check_workers(settings["workers"], settings["scheduler"], "a training by several workers")
+    check_workers(settings["workers"], settings["scheduler"])
 
     loading = time.perf_counter()
     tables = load_dataset(data, path)

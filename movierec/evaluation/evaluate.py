@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,6 @@ import pandas as pd
 from scipy import sparse
 
 from movierec.errors import InputError
-from movierec.evaluation.baselines import BASELINES, EASE_FILMS, Baseline
 from movierec.evaluation.metrics import (
     K,
     certainty_metrics,
@@ -27,12 +26,30 @@ from movierec.evaluation.metrics import (
     list_metrics,
     list_traits,
 )
+from movierec.registry import offer, offered
 from movierec.vectors import LIKED, Indices, Rows, top_lists
 
 if TYPE_CHECKING:
     from movierec.runs import Run
 
 BY_STARS = ", by stars alone"  # behind a run's name: its films in the order of predicted stars
+
+
+class Baseline(NamedTuple):
+    """A fitted method: stars, or what films are ordered by, or both.
+
+    Attributes:
+        predict: user and movie rows, (n,) each, to stars, (n,), not clipped; None where the method
+            predicts no ratings.
+        scores: user rows, (n,), to what films are ordered by, float32 (n, movie rows); None where
+            all films are alike to the method.
+    """
+
+    predict: Callable[[Indices, Indices], npt.NDArray[np.floating]] | None = None
+    scores: Callable[[Indices], npt.NDArray[np.float32]] | None = None
+
+
+Fit = Callable[[Rows, int, int], Baseline]  # from training rows, user rows and movie rows
 
 
 @dataclass(frozen=True)
@@ -101,7 +118,7 @@ def measure(
     runs: Sequence[Run],
     part: str = "test",
     k: int = K,
-    baselines: Mapping[str, Callable[[Rows, int, int], Baseline]] = BASELINES,
+    baselines: Mapping[str, Fit] | None = None,
 ) -> tuple[dict[str, Measured], dict[str, str]]:
     """Put runs and baselines to the same held-out rows.
 
@@ -114,7 +131,7 @@ def measure(
             "train", which is what was learned. The last two get no lists: what is watched was
             learned from both.
         k: length of a list.
-        baselines: to be fitted and measured beside the runs, by name.
+        baselines: to be fitted and measured beside the runs, by name; None: those that rooms offer.
 
     Returns:
         What was measured by method: runs by recipe, or where two have the same by folder, each
@@ -135,14 +152,14 @@ def measure(
         methods[name] = Baseline(scorer.stars, scorer.scores)
         methods[name + BY_STARS] = Baseline(scores=partial(scorer.scores, liking=1.0))
     users, movies = runs[0].features.users, runs[0].features.movies
+    if baselines is None:
+        rooms = offered("baselines")
+        baselines = {k: fit for room in rooms for k, fit in offer("baselines", room).items()}
     for name, fit in baselines.items():
-        if name == "EASE" and len(movies.used) > EASE_FILMS:
-            left_out[name] = (
-                f"needs a dense matrix of films by films, made up to {EASE_FILMS:,} films; this "
-                f"catalogue has {len(movies.used):,}"
-            )
-        else:
+        try:
             methods[name] = fit(train, len(users), len(movies))
+        except InputError as error:  # it refuses this data
+            left_out[name] = str(error)
     return measure_methods(runs[0], methods, part, k), left_out
 
 
@@ -227,24 +244,20 @@ def compare(runs: Sequence[Run], part: str = "test", k: int = K, seed: int = 0) 
         result = {"run": str(run.path), "method": name, **summaries.pop(name)}
         if stars_alone := summaries.pop(name + BY_STARS, None):
             result["by_stars"] = stars_alone
-        if len(stars := run.rows(part).rating) >= 4:
-            result["certainty"] = certainty_metrics(stars, *_how_sure(run, part))
+        rows, rec = run.rows(part), run.recommender
+        if len(rows.rating) >= 4:
+            stars = rec.scorer.stars(*rows[:2])
+            std = rec.scorer.std(stars, rows.movie_idx, rec.model.certainty.users[rows.user_idx])
+            sure = stars, std, rec.scorer.chance(stars, std)
+            result["certainty"] = certainty_metrics(rows.rating, *sure)
         if results:
             pair = measured[name].by_user, measured[names[0]].by_user
             result["difference"] = difference(*pair, seed=seed).dropna().to_dict("index")
         result["rows_trained"] = run.info["rows"]["train"]
-        result["rows_tested"] = len(run.rows(part).rating)
+        result["rows_tested"] = len(rows.rating)
         result |= {f"{step}_seconds": t for step, t in run.seconds.items() if step != "train"}
         results.append(result | {"seconds": run.seconds["train"]})
     return {"runs": results, "baselines": summaries, "left_out": left_out}
-
-
-def _how_sure(run: Run, part: str) -> list[npt.NDArray[np.float32]]:
-    """Predicted stars of a part's rows, standard deviations and chances; (rows,) each."""
-    rec, rows = run.recommender, run.rows(part)
-    stars = rec.scorer.stars(*rows[:2])
-    std = rec.scorer.std(stars, rows.movie_idx, rec.model.certainty.users[rows.user_idx])
-    return [stars, std, rec.scorer.chance(stars, std)]
 
 
 def comparison_table(summaries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:

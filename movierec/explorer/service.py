@@ -13,7 +13,6 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ValidationError
 
-from movierec.data.histories import read_history
 from movierec.data.tables import AGE_BAND_NAMES, AGE_BANDS
 from movierec.data.titles import spoken_title
 from movierec.errors import InputError, one_line
@@ -22,6 +21,7 @@ from movierec.explorer.asking import Asking, asking, interview
 from movierec.explorer.filmmap import film_map
 from movierec.explorer.people import active_user, rated_films
 from movierec.explorer.profile import read_profile
+from movierec.histories import read_history
 from movierec.recommend import people
 from movierec.recommend.reasons import named_of
 from movierec.recommend.recommender import Recommender

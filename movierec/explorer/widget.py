@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anywidget
+import jinja2
 import traitlets
 
 from movierec.errors import InputError
 from movierec.explorer import questions as q
 from movierec.explorer.service import Service, answer, checked, picture, service_of
-from movierec.explorer.static_page import page_of
 from movierec.recommend.recommender import Recommender
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).with_name("static")
 VIEWS = ("for-you", "together", "person", "map")
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("movierec.explorer"), autoescape=True, trim_blocks=True
+)
+PROBABLE = 1.28  # standard deviations to each side that hold four of five, as in explorer.js
+INKS = ("#1b6ca8", "#e07a10", "#2a8a43", "#c0397b", "#7a58c9", "#8a6d1d", "#19a3a3", "#8c8c94")
 
 
 def explorer(
@@ -156,7 +162,13 @@ class Explorer(anywidget.AnyWidget):
             who = self._told(q.Someone) if person is None else {"user_id": person}
             shown["explain"] = self.ask("explain", movie_id=film, **who)
             shown["similar"] = self.ask("similar", movie_id=film, k=6)
-        return page_of(self.service, shown)
+        genres = list(self.service.rec.features.genres)
+
+        def hue(film: q.Film) -> int:  # as in explorer.js
+            return round((genres.index(film.genres[0]) if film.genres else 0) * 137.508 + 200) % 360
+
+        page = TEMPLATES.get_template("static.html.j2")
+        return page.render(shown=shown, hue=hue, layers=_layers, most=_most, probable=PROBABLE)
 
     # --- how ---------------------------------------------------------------------------------
 
@@ -209,3 +221,14 @@ class Explorer(anywidget.AnyWidget):
                 else:
                     told = said.model_dump(mode="json", exclude_none=True)
                     self.send({"id": number, "answer": told})
+
+
+def _most(reasons: list[q.Reason]) -> list[q.Reason]:
+    return sorted(reasons, key=lambda one: -abs(one.adds))[:7]
+
+
+def _layers(drawn: q.MapOfFilms) -> Iterator[tuple[str, str]]:
+    """The dots of each colour as a path."""
+    points = list(zip(drawn.x, drawn.y, drawn.group, strict=True))
+    for place in range(-1, len(drawn.groups)):
+        yield INKS[place], "".join(f"M{x} {y}h0" for x, y, group in points if group == place)

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from movierec.errors import ProviderError
 from movierec.logs import logger
-from movierec.posters.films import Details, Film
+from movierec.posters.films import Details, Film, ProviderError
 
 if TYPE_CHECKING:
     from movierec.posters.tmdb import Tmdb

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 from rapidfuzz import fuzz
@@ -14,6 +14,19 @@ from movierec.data.titles import YEARS_APART, plain_title, title_forms
 
 LONGEST_TITLE, LONGEST_OVERVIEW = 200, 2_000  # characters that are kept
 LIKENESS = 90.0  # of titles, 0 to 100, below which two films are not the same
+
+
+class ProviderError(RuntimeError):
+    """A provider of posters gave no answer that can be used.
+
+    Attributes:
+        kind: "refused": it does not accept the key, and will not later; "silent": it may answer
+            later; "bad": it said something that is no answer, and would say it again.
+    """
+
+    def __init__(self, message: str, kind: Literal["refused", "silent", "bad"]) -> None:
+        self.kind = kind
+        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -26,15 +39,6 @@ class Film:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A film as a provider describes it, its picture not yet fetched; as in `Details`."""
-
-    title: str | None
-    overview: str | None
-    poster_url: str | None
-
-
-@dataclass(frozen=True)
 class Details:
     """What a page may show of a film; texts are plain."""
 
@@ -42,6 +46,7 @@ class Details:
     overview: str | None  # what it is about, in a few sentences
     poster: bytes | None  # a JPEG of at most 342 by 513 pixels, decoded and written anew here
     source: str  # the provider's name, such as "TMDB"
+    whole: bool = True  # False: it has a picture, which could not be had this time
 
 
 def films_of(movies: pd.DataFrame) -> Iterator[tuple[int, Film]]:

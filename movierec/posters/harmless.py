@@ -7,7 +7,7 @@ import unicodedata
 
 from PIL import Image
 
-from movierec.errors import ProviderError
+from movierec.posters.films import ProviderError
 
 MOST_PIXELS = 2**22
 MOST_SCANS = 100  # of a JPEG, each a pass over all its pixels; a progressive one has about ten

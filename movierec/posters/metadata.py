@@ -15,11 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from movierec.errors import ProviderError
 from movierec.logs import logger
 from movierec.paths import data_dir
 from movierec.posters.cache import Cache, Pace
-from movierec.posters.films import Details, Film, films_of
+from movierec.posters.films import Details, Film, ProviderError, films_of
 from movierec.posters.settings import KEY_VARIABLE, settings
 
 if TYPE_CHECKING:
@@ -97,22 +96,12 @@ class Metadata:
         if kept := self._cache.get(film):
             return kept.details
         try:
-            found = self.provider.look_up(film)
+            details = self.provider.look_up(film)
         except ProviderError as error:
             if error.kind == "bad":
                 self._cache.put(film, None, SPARED)
             raise
-        if found is None:
-            self._cache.put(film, None, KEPT_NOTHING)
-            return None
-        poster, seconds = None, KEPT
-        if found.poster_url:
-            try:
-                poster = self.provider.poster(found.poster_url)
-            except ProviderError as error:
-                log.warning("poster of %s: %s", film.title, error)
-                seconds = KEPT_PARTLY
-        details = Details(found.title, found.overview, poster, self.provider.label)
+        seconds = KEPT_NOTHING if details is None else KEPT if details.whole else KEPT_PARTLY
         self._cache.put(film, details, seconds)
         return details
 

@@ -19,8 +19,16 @@ from pydantic import Field
 
 from movierec import __version__
 from movierec.data.titles import title_forms
-from movierec.errors import InputError, ProviderError
-from movierec.posters.films import LONGEST_OVERVIEW, LONGEST_TITLE, Film, Found, best_match
+from movierec.errors import InputError
+from movierec.logs import logger
+from movierec.posters.films import (
+    LONGEST_OVERVIEW,
+    LONGEST_TITLE,
+    Details,
+    Film,
+    ProviderError,
+    best_match,
+)
 from movierec.posters.harmless import clean, redrawn
 from movierec.trust import Form, Some, read_json
 
@@ -32,6 +40,9 @@ TRIES = 3
 JSON = "application/json"
 LEFT_ALONE = 3_600.0  # seconds for a provider that says that it is asked too often
 LARGEST = 2**20  # bytes; a poster has some 30,000, a page of search results some 20,000
+
+
+log = logger(__name__)
 
 
 class _TmdbFilm(Form):
@@ -74,7 +85,7 @@ class Tmdb:
         # a login for "any host" in ~/.netrc would go in place of the token
         self._session.auth = lambda request: request
 
-    def look_up(self, film: Film) -> Found | None:
+    def look_up(self, film: Film) -> Details | None:
         """The film by its number, else by its title and year; None where no film is surely it.
 
         Raises:
@@ -88,11 +99,24 @@ class Tmdb:
             found = same if self.language == "en-US" else self._film(same.id)
         if found is None:
             return None
-        return Found(
-            clean(found.title, LONGEST_TITLE),
-            clean(found.overview or "", LONGEST_OVERVIEW),
-            self._poster_url(found.poster_path),
-        )
+        poster, whole = None, True
+        try:
+            poster = self._poster(found.poster_path or "")
+        except ProviderError as error:
+            log.warning("poster of %s: %s", film.title, error)
+            whole = False
+        title = clean(found.title, LONGEST_TITLE)
+        overview = clean(found.overview or "", LONGEST_OVERVIEW)
+        return Details(title, overview, poster, self.label, whole)
+
+    def _poster(self, path: str) -> bytes | None:
+        """A picture as a JPEG; None where it has none."""
+        if not re.fullmatch(r"/[A-Za-z0-9_-]{1,100}\.(jpg|png|webp)", path):
+            return None
+        content = self._fetch(f"{self.images}/t/p/w342{path}", "image/", {}, {})
+        if content is None:
+            raise ProviderError("there is no such picture", "bad")
+        return redrawn(content)
 
     def _film(self, tmdb_id: int) -> _TmdbFilm | None:
         film = self._ask(_TmdbFilm, f"/3/movie/{tmdb_id}", {"language": self.language})
@@ -129,22 +153,6 @@ class Tmdb:
             return read_json(content, form)
         except InputError as error:
             raise self._bad(f"answered in another form: {error}") from None
-
-    def _poster_url(self, path: str | None) -> str | None:
-        if path is None or not re.fullmatch(r"/[A-Za-z0-9_-]{1,100}\.(jpg|png|webp)", path):
-            return None
-        return f"{self.images}/t/p/w342{path}"
-
-    def poster(self, url: str) -> bytes:
-        """A picture of the provider as a JPEG.
-
-        Raises:
-            ProviderError: there is none, or none that can be used.
-        """
-        content = self._fetch(url, "image/", {}, {})
-        if content is None:
-            raise ProviderError("there is no such picture", "bad")
-        return redrawn(content)
 
     def close(self) -> None:
         """Let connections go."""

@@ -31,10 +31,7 @@ def choose(
     Args:
         scores: (films,), higher is better; -inf marks what may not be chosen.
         k: how many; fewer come back where fewer may be chosen.
-        temperature: 0 gives the plain best; above, films are drawn without repeats from a pool of
-            the best, the more adventurously the higher (1 is lively).
-        seed: makes a draw repeatable.
-        variety: 0 to 1: how much it counts against a film that it resembles those chosen before.
+        temperature, seed, variety: as in `Recommender.for_user`.
         likeness: how alike a film and each of others are, by row numbers, (n,); needed for variety.
 
     Raises:

@@ -281,7 +281,7 @@ class Recommender(Catalogue):
             As `for_user`; `predicted` is the mean of their predicted stars.
         """
         movie_idx = int(self.features.movies.encode([movie_id])[0])
-        fans = self._fans(movie_idx, FANS)
+        fans, _, _ = self._fans(movie_idx, FANS)
         # clipped before the mean, or one person's 5.9 stars would outweigh another's opinion
         stars = self.scorer.clipped(self.model.users[fans] @ self.model.films.T).mean(axis=0)
         watching = self.model.watching
@@ -302,8 +302,7 @@ class Recommender(Catalogue):
         """
         check_choice(k)
         movie_idx = int(self.features.movies.encode([movie_id])[0])
-        fans = self._fans(movie_idx, k)
-        stars, scores = self.scorer.of_film(movie_idx)
+        fans, stars, scores = self._fans(movie_idx, k)
         return self.describe_people(fans).assign(
             score=scores[fans], predicted=self.scorer.clipped(stars[fans])
         )
@@ -472,11 +471,12 @@ class Recommender(Catalogue):
     def _someone(self, user: int | Person) -> Person:
         return user if isinstance(user, Person) else self.person(user)
 
-    def _fans(self, movie_idx: int, k: int) -> npt.NDArray[np.int64]:
-        _, scores = self.scorer.of_film(movie_idx)
+    def _fans(self, movie_idx: int, k: int) -> tuple[npt.NDArray[np.int64], Scores, Scores]:
+        """Rows of the k people of `people_who_like`, and everybody's stars and scores of a film."""
+        stars, scores = self.scorer.of_film(movie_idx)
         scores[self.features.users.ids < 0] = -np.inf
         best = top_k(scores[None], k)[0]
-        return best[best >= 0]
+        return best[best >= 0], stars, scores
 
     def _chosen(
         self,

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from movierec.errors import InputError, NotebookError
+from movierec.errors import InputError
 from movierec.files import alone, write_whole
 from movierec.logs import logger
 from movierec.reports.freshness import checksum, made_from, what_changed
-from movierec.reports.kernels import AT_ONCE, RUNNING, Execution, Kernel, execute
+from movierec.reports.kernels import AT_ONCE, RUNNING, Execution, Kernel, NotebookError, execute
 from movierec.reports.pages import (
     NUMBERED,
     index_page,
@@ -211,10 +211,9 @@ def _run(batch: _Batch, origin: Origin, progress: bool) -> BatchResult:
         page = out_dir / f"{source.stem}.html"
         write_whole(page, notebook_page(done.notebook, source, titles))
         if progress:
-            took = f"{done.seconds:6.1f} s {done.peak_memory / 2**20:7,.0f} MiB"
-            print(f"{source.stem:16} {took}", file=sys.stderr)
+            print(f"{source.stem:16} {done.seconds:6.1f} s", file=sys.stderr)
         if done.failure is not None:
-            failures[source] = NotebookError(source.stem, *done.failure, page)
+            failures[source] = NotebookError(source.stem, done.failure, page)
         found[source] = sections(done.notebook, source.stem)
         title, question = title_and_question(done.notebook)
         before, minutes = needs_and_minutes(done.notebook)
@@ -226,7 +225,6 @@ def _run(batch: _Batch, origin: Origin, progress: bool) -> BatchResult:
             before=before,
             minutes=minutes,
             seconds=round(done.seconds, 1),
-            peak_memory_bytes=done.peak_memory,
             metrics=recorded(done.notebook),
             figures=figures,
             cover=cover,
@@ -261,10 +259,13 @@ def _executed(batch: _Batch, progress: bool) -> Iterator[tuple[Path, Execution]]
     under_way: dict[Future[Execution], tuple[Path, Kernel]] = {}
     finished: set[Path] = set()
 
+    def made_since(file: Path) -> bool:
+        return file.exists() and file.stat().st_mtime > began
+
     def ready(source: Path) -> bool:
         given = batch.given[source]
         return all(
-            maker in (source, *finished) or _is_newer(Path(given[name]) / "run.json", began)
+            maker in (source, *finished) or made_since(Path(given[name]) / "run.json")
             for name, maker in makers.items()
             if name in given
         )
@@ -301,10 +302,6 @@ def _makers(batch: _Batch) -> dict[str, Path]:
         for name in MADE[batch.run is not None :]
         if any(name in given for given in batch.given.values())
     }
-
-
-def _is_newer(file: Path, moment: float) -> bool:
-    return file.exists() and file.stat().st_mtime > moment
 
 
 def _files(out_dir: Path, reports: list[NotebookReport]) -> list[str]:

@@ -231,7 +231,8 @@ def _films(
     moods = np.array(list(mood_of.values()))
     by_word[moods >= 0] = 0.6 * by_mood[moods[moods >= 0]] + 0.8 * by_word[moods >= 0]
     word_rows = {word: row for row, word in enumerate(mood_of)}
-    words = [[word_rows[w] for w in _plain_words(title) if w in word_rows] for title in titles]
+    plain = [title.replace(",", "").replace("'s", "").split() for title in titles]
+    words = [[word_rows[w] for w in title if w in word_rows] for title in plain]
     genre_rows = [[GENRES_1M.index(name) for name in names] for names in genres]
     drawn = _unit(
         0.45 * _unit(_summed(genre_rows, by_genre))
@@ -247,10 +248,6 @@ def _films(
     popularity = np.exp(1.5 * _unit(renown[:, None])[:, 0] - 14.0 * unseen)
     habits = rng.standard_normal((n_circles, _HABITS))[circle]
     return table, drawn[:, :-1], quality, circle, popularity / popularity.sum(), habits
-
-
-def _plain_words(title: str) -> list[str]:
-    return title.replace(",", "").replace("'s", "").split()
 
 
 def _summed(rows: list[list[int]], vectors: np.ndarray) -> np.ndarray:

@@ -27,13 +27,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from movierec.cluster import check_workers, cluster
 from movierec.errors import InputError
 from movierec.files import alone, is_earlier, write_whole
 from movierec.logs import logger
 from movierec.recommend.choosing import check_choice
 from movierec.recommend.recommender import Recommender
 from movierec.runs import load_run
-from movierec.spread import check_workers, dask_client
 
 log = logger(__name__)
 
@@ -78,8 +78,7 @@ def recommend_all(
     check_choice(k)
     if part_size < 1:
         raise InputError(f"got part size {part_size}; expected 1 or more")
-    check_workers(workers, scheduler, "a list from several workers")
-    several = workers > 1 or scheduler is not None
+    check_workers(workers, scheduler)
     run_dir = load_run(run_dir).path.absolute()  # before a cluster is started
     files = sorted(users.glob("*.parquet")) if users.is_dir() else [users]
     if not files:
@@ -99,7 +98,7 @@ def recommend_all(
         missing = [part for part in parts if not part.out.exists()]
         if missing:
             (out / DONE).unlink(missing_ok=True)  # somebody has removed parts since
-        if several and missing:
+        if missing and (workers > 1 or scheduler is not None):
             made = _made_by_dask(run_dir, run, missing, k, workers, scheduler)
         else:
             made = (_make(run_dir, run, part, k) for part in missing)
@@ -150,13 +149,8 @@ def _begin(out: Path, job: dict[str, Any]) -> None:
 def _made_by_dask(
     run_dir: Path, run: str, parts: list[Part], k: int, workers: int, scheduler: str | None
 ) -> Iterator[Path]:
-    """Make all parts on a cluster, in whatever order."""
-    from distributed import as_completed
-
-    with dask_client(min(workers, len(parts)), scheduler) as client:
-        calls = [client.submit(_make, run_dir, run, part, k, pure=False) for part in parts]
-        for call in as_completed(calls):
-            yield call.result()
+    with cluster(min(workers, len(parts)), scheduler) as dask:
+        yield from dask.map(_make, [], [(run_dir, run, part, k) for part in parts])
 
 
 def _make(run_dir: Path, run: str, part: Part, k: int) -> Path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,8 @@ class Graphs(tf.Module):
             "k": tf.TensorSpec((), tf.int32, name="k"),
         }
         self.functions = {
-            "top_k": _function(self.of_rows, row | asked),
-            "top_k_for_vector": _function(self.of_vectors, person | asked),
+            "top_k": tf.function(self.of_rows, [row | asked]),
+            "top_k_for_vector": tf.function(self.of_vectors, [person | asked]),
         }
         if "network" in run.config:
             network = load_network(run)
@@ -62,7 +62,8 @@ class Graphs(tf.Module):
                     field.name: tf.TensorSpec((None, *field.shape[1:]), tf.int32, name=field.name)
                     for field in tower.inputs
                 }
-                self.functions[tower.name] = _function(_vector(tower), fields)
+                vector = partial(_vector, tower)
+                self.functions[tower.name] = tf.function(vector, [fields])
 
     def of_rows(self, given: Tensors) -> Tensors:
         """The best films of users of the data: `user_idx` (B,), `exclude` (B, E), `k` ()."""
@@ -138,12 +139,8 @@ def save_onnx(graphs: Graphs, folder: Path) -> None:
         )
 
 
-def _function(function: Callable[[Tensors], Tensors], takes: dict[str, tf.TensorSpec]) -> Any:
-    return tf.function(function, input_signature=[takes])
-
-
-def _vector(tower: keras.Model) -> Callable[[Tensors], Tensors]:
-    return lambda fields: {"vector": tower(fields, training=False)}
+def _vector(tower: keras.Model, fields: Tensors) -> Tensors:
+    return {"vector": tower(fields, training=False)}
 
 
 def _kept(array: np.ndarray) -> tf.Variable:

@@ -20,10 +20,10 @@ import pytest
 from commands import movierec
 from worlds import write_ml1m
 
-from movierec import doctor
+from movierec import doctor, grouplens
 from movierec.cli import training
 from movierec.cli.main import COMMANDS
-from movierec.data import datasets, splits
+from movierec.data import splits
 from movierec.errors import needs
 from movierec.runs import Run, load_run
 from movierec.sample.simulate import Simulation
@@ -239,7 +239,7 @@ def test_train_on_an_official_fold_holds_out_its_rows(home: Path, small_world: S
 
 def test_the_command_line_offers_every_holdout() -> None:
     assert training.HOLDOUTS == splits.HOLDOUTS
-    assert training.FOLDS == datasets.FOLDS
+    assert training.FOLDS == grouplens.FOLDS
 
 
 def test_train_without_holdout_has_no_test_figures(home: Path) -> None:

@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from worlds import write_drawn_run
 
+from movierec import baselines
 from movierec.errors import InputError
-from movierec.evaluation import baselines
-from movierec.evaluation.baselines import Baseline
 from movierec.evaluation.evaluate import (
     BY_STARS,
+    Baseline,
     Measured,
     compare,
     comparison_table,
@@ -289,8 +289,8 @@ def test_film_with_id_0_is_a_film(tmp_path, monkeypatch):
     for user, films in zip(found.users.tolist(), found.lists.tolist(), strict=True):
         assert (films[0] == 1) == (user not in known)
     assert not known.issuperset(found.users.tolist())
-    monkeypatch.setattr("movierec.evaluation.evaluate.EASE_FILMS", 23)
-    assert "this catalogue has 24" in measure([run], k=LENGTH)[1]["EASE"]
+    monkeypatch.setattr("movierec.baselines.EASE_FILMS", 23)
+    assert "this catalogue has 25" in measure([run], k=LENGTH)[1]["EASE"]
 
 
 def test_where_nobody_likes_what_is_held_out_there_are_no_lists(drawn_run, tmp_path):
@@ -310,13 +310,13 @@ def test_where_nobody_likes_what_is_held_out_there_are_no_lists(drawn_run, tmp_p
 
 
 def test_ease_is_left_out_of_more_films_than_it_can_hold(drawn_run, monkeypatch):
-    monkeypatch.setattr("movierec.evaluation.evaluate.EASE_FILMS", 24)
+    monkeypatch.setattr("movierec.baselines.EASE_FILMS", 49)
     assert "EASE" in measure([drawn_run], k=LENGTH)[0]
-    monkeypatch.setattr("movierec.evaluation.evaluate.EASE_FILMS", 23)
+    monkeypatch.setattr("movierec.baselines.EASE_FILMS", 48)
     measured, left_out = measure([drawn_run], k=LENGTH)
     assert set(baselines.BASELINES) - set(measured) == {"EASE"}
     assert list(left_out) == ["EASE"]
-    assert "up to 23 films; this catalogue has 24" in left_out["EASE"]
+    assert "up to 48 rows; this catalogue has 49" in left_out["EASE"]
     assert evaluate(drawn_run, k=LENGTH)["left_out"] == left_out
 
 

@@ -9,10 +9,10 @@ import keras
 import numpy as np
 import pytest
 
+from movierec import baselines
 from movierec.data.splits import split
 from movierec.data.tables import Tables
 from movierec.errors import InputError
-from movierec.evaluation import baselines
 from movierec.evaluation.metrics import rating_metrics
 from movierec.models.recipe import resolve_recipe
 from movierec.network.fitting import fit, loss

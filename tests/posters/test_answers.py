@@ -24,7 +24,7 @@ from asking import (
 )
 from film_server import FilmServer, tmdb_film
 
-from movierec.errors import ProviderError
+from movierec.posters.films import ProviderError
 from movierec.posters.tmdb import TRIES
 
 

@@ -11,8 +11,7 @@ from collections.abc import Callable
 import pytest
 from asking import HEAT, HTML, MATRIX, MOVIES, NOBODY, SVG, say, tmdb, until
 
-from movierec.errors import ProviderError
-from movierec.posters.films import Details, Film
+from movierec.posters.films import Details, Film, ProviderError
 from movierec.posters.metadata import KEPT, KEPT_NOTHING, Metadata
 
 

@@ -12,8 +12,7 @@ from asking import HTML, MATRIX, SVG, endless, redirect, say, shown, tmdb
 from film_server import picture
 from PIL import Image
 
-from movierec.errors import ProviderError
-from movierec.posters.films import Details
+from movierec.posters.films import Details, ProviderError
 from movierec.posters.harmless import clean, redrawn
 from movierec.posters.metadata import KEPT_PARTLY
 

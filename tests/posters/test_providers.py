@@ -8,8 +8,7 @@ from asking import HTML, MATRIX, MOVIES, redirect, say, shown, tmdb
 from film_server import FilmServer, tmdb_film
 
 from movierec.data.titles import title_forms
-from movierec.errors import ProviderError
-from movierec.posters.films import Film, best_match
+from movierec.posters.films import Film, ProviderError, best_match
 
 
 def test_titles_come_in_the_language_that_is_asked_for(server, open_metadata):

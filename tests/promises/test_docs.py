@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shlex
@@ -75,6 +76,7 @@ def club(between: str, scale: int) -> list[str]:
 def parsed(monkeypatch, drawn_run):
     """Calls of commands that were understood; what they do is left out."""
     calls: list[click.Context] = []
+    importlib.import_module("movierec.cli.training")  # first imported now, it would keep the lambda
     monkeypatch.setattr("movierec.cli.options.open_run", lambda path: drawn_run)
     monkeypatch.setattr(click.Command, "invoke", lambda self, context: calls.append(context))
     return calls

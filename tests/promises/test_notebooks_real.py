@@ -11,9 +11,9 @@ import pytest
 from verdict_checks import CHECKS, OF_THE_SAMPLE, check
 from worlds import write_ml1m
 
+from movierec.baselines import factor_model
 from movierec.data.datasets import load_dataset
 from movierec.data.tables import Tables
-from movierec.evaluation.baselines import factor_model
 from movierec.evaluation.evaluate import known_and_held_out, measure_methods
 from movierec.models.best import BestRecipe
 from movierec.reports.notebooks import BatchResult, run_notebooks

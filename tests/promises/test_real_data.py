@@ -9,10 +9,11 @@ import pytest
 from sklearn.model_selection import train_test_split
 from worlds import write_ml1m
 
-from movierec.data.datasets import FOLDS, load_dataset, official_fold
+from movierec.data.datasets import load_dataset
 from movierec.data.features import Features, title_words
 from movierec.data.splits import split
 from movierec.data.tables import GENRES_1M, Tables, validate_tables
+from movierec.grouplens import FOLDS, official_fold
 from movierec.lessons.describe import joined_table
 from movierec.lessons.shapes import compare, derive
 from movierec.network.settings import NetworkConfig

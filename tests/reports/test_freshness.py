@@ -36,7 +36,6 @@ def report(folder: Path, **files: Any) -> Path:
         before="",
         minutes=1,
         seconds=1.0,
-        peak_memory_bytes=1,
         metrics={},
         figures=(),
         cover="",

@@ -7,7 +7,6 @@ end, whose result must be that of a job that was never disturbed.
 | job | what is killed | what must hold after each kill |
 | --- | --- | --- |
 | download | downloading an archive, again and again | whole, or not there |
-| preparation | reading, encoding and mapping the rows of a world | nothing left beside the world |
 | run | writing one or another run folder | one of the two whole |
 | checkpoint | writing checkpoints | one of them whole |
 | train | a training with checkpoints in each block, in place of an earlier run | the earlier run |
@@ -52,12 +51,11 @@ from movierec.models.checkpoints import Checkpoint, State
 from movierec.models.model import complete
 from movierec.models.recipe import Trained
 from movierec.posters.cache import JPEG, Cache
-from movierec.posters.films import Details, Film, Found
+from movierec.posters.films import Details, Film
 from movierec.posters.metadata import Metadata
 from movierec.reports.notebooks import run_notebooks
 from movierec.runs import Run, encode_rows, load_run, write_run
 from movierec.sample.simulate import simulate
-from movierec.vectors import Rows
 
 WORLDS = [simulate(n_users=30, n_movies=40, n_ratings=700, seed=seed).tables for seed in (0, 1)]
 
@@ -156,29 +154,6 @@ def download(folder: Path) -> Job:
         server.stdout.close()
 
     return Job(lambda: forever(step), check, end, over=over)
-
-
-def preparation(folder: Path) -> Job:
-    source, work = folder / "world", folder / "work"
-    work.mkdir()
-
-    def step(_: int) -> Rows:
-        tables = load_dataset("mine", source)
-        rows = encode_rows(tables, Features.fit(tables))
-        return rows.mapped(np.arange(len(rows.rating)), work)
-
-    def check() -> str:
-        assert os.listdir(work) == []
-        assert of_worlds(load_dataset("mine", source)) == "world 0"
-        return "nothing left"
-
-    def end() -> None:
-        check()
-        undisturbed = encode_rows(WORLDS[0], Features.fit(WORLDS[0]))
-        for one, other in zip(step(0), undisturbed, strict=True):
-            assert np.array_equal(one, other)
-
-    return Job(lambda: forever(step), check, end, begin=lambda: write_csv(WORLDS[0], source))
 
 
 def forever(step: Callable[[int], object]) -> None:
@@ -378,11 +353,9 @@ class Knowing:
 
     label, language, attribution, interval = "Sure", "en-US", "", 0.0
 
-    def look_up(self, film: Film) -> Found:
-        return Found(film.title, film.title * 50, f"poster of {film.title}")
-
-    def poster(self, url: str) -> bytes:
-        return JPEG + url.encode() * 500
+    def look_up(self, film: Film) -> Details:
+        poster = JPEG + film.title.encode() * 500
+        return Details(film.title, film.title * 50, poster, self.label)
 
     def close(self) -> None:
         pass
@@ -392,15 +365,11 @@ def posters(folder: Path) -> Job:
     films = [Film(f"Film {number} (1999)", 1999) for number in range(400)]
     provider = Knowing()
 
-    def expected(film: Film) -> Details:
-        url = f"poster of {film.title}"
-        return Details(film.title, film.title * 50, provider.poster(url), provider.label)
-
     def kept() -> int:
         cache, known = Cache(folder, provider), 0
         for film in films:
             if (entry := cache.get(film)) is not None:
-                assert entry.details == expected(film)
+                assert entry.details == provider.look_up(film)
                 known += 1
         cache.close()
         return known
@@ -488,7 +457,7 @@ def lists(folder: Path) -> Job:
     return Job(work, check, end, begin)
 
 
-KINDS = (download, preparation, run, checkpoint, train, notebooks, sweep, export, lists)
+KINDS = (download, run, checkpoint, train, notebooks, sweep, export, lists)
 JOBS = {job.__name__: job for job in (*KINDS, posters)}
 
 
@@ -546,7 +515,7 @@ def loop(name: str, kills: int, seed: int, longest: float) -> dict[str, int]:
 
 # seconds within which a job is killed: its undisturbed life or, if it has no end, several rounds
 LONGEST = {"run": 0.4, "checkpoint": 0.2, "train": 12.0, "notebooks": 16.0}
-LONGEST |= {"export": 5.0, "lists": 3.0, "download": 2.0, "preparation": 0.5, "sweep": 12.0}
+LONGEST |= {"export": 5.0, "lists": 3.0, "download": 2.0, "sweep": 12.0}
 LONGEST |= {"posters": 0.5}
 
 

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from movierec import baselines
 from movierec.data.features import Features
 from movierec.data.splits import split
-from movierec.evaluation import baselines
 from movierec.evaluation.metrics import rating_metrics
 from movierec.runs import encode_rows
 from movierec.sample.simulate import Simulation

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from movierec.data import histories
-from movierec.data.histories import LARGEST, MOST_LINES, read_history
+from movierec import histories
 from movierec.errors import InputError
+from movierec.histories import LARGEST, MOST_LINES, read_history
 
 STARS = [1.0, 2.0, 3.0, 4.0, 5.0]
 MOVIES = pd.DataFrame(

@@ -1,4 +1,7 @@
-"""Download a MovieLens archive and verify its published checksum."""
+"""MovieLens' archives: downloaded, their published checksums verified, and ML-100K's own folds.
+
+`data.datasets` finds `download` by the entry points of `movierec.archives`.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from movierec.data.datasets import find_archive
+from movierec.data.readers import read_ratings
+from movierec.data.sources import opened
+from movierec.data.tables import Tables
 from movierec.errors import InputError
 from movierec.files import alone, replacing
 from movierec.paths import DATA_VARIABLE, data_dir
 from movierec.progress import counted, say
 
+FOLDS = ("u1", "u2", "u3", "u4", "u5")  # ML-100K's own splits, five disjoint fifths
 MIRROR_VARIABLE = "MOVIEREC_MIRROR"
 GROUPLENS = "https://files.grouplens.org/datasets/movielens"
 # MD5 sums as GroupLens publishes them; "" where the set changes in place and its .md5 file is asked
@@ -139,3 +151,43 @@ def _received(url: str, most: int, same_host: bool = False) -> Iterator[tuple[by
                 yield chunk, announced
         except urllib3.exceptions.HTTPError as error:
             raise requests.ConnectionError(f"the connection was cut: {error}") from error
+
+
+def official_fold(
+    tables: Tables, path: str | os.PathLike[str] | None, fold: str
+) -> npt.NDArray[np.int64]:
+    """The test rows of one of ML-100K's five official folds.
+
+    Args:
+        tables: ML-100K, from `load_dataset`.
+        path: where they were read from, as in `load_dataset`.
+        fold: one of `FOLDS`.
+
+    Returns:
+        int64 (n,) row numbers of `tables.ratings`, in the order of `FOLD.test`.
+
+    Raises:
+        InputError: a data set that has no such fold, or a fold with a rating that the tables do
+            not have.
+    """
+    place = Path(path) if path is not None else find_archive(tables.name)
+    file = f"{fold}.test"
+    wanted = f"only ML-100K has the official folds {FOLDS[0]} to {FOLDS[-1]}, one {file} a fold"
+    if place is None:
+        raise InputError(f"{tables.name} has no {file}: {wanted}; choose another --holdout")
+    with opened(place, tables.name) as source:
+        if file not in source.names:
+            missing = source.where(file)
+            raise InputError(f"{missing} is missing: {wanted}; choose another --holdout")
+        test = read_ratings(source, file, "user id, movie id, rating, timestamp", "\t")
+    known, asked = (
+        pd.MultiIndex.from_frame(frame[["user_id", "movie_id"]]) for frame in (tables.ratings, test)
+    )
+    rows = known.get_indexer(asked)
+    if (rows < 0).any():
+        user_id, movie_id = asked[int(np.argmax(rows < 0))]
+        raise InputError(
+            f"{file} of {place} has a rating of movie {movie_id} by user {user_id} that the "
+            "ratings do not have; expected both from the same archive"
+        )
+    return rows.astype(np.int64)

@@ -1,18 +1,19 @@
 """What else a user could pick: means, biases, popularity, a factor model and a linear item model.
 
-A baseline is a function that is fitted on rows and gives a `Baseline`: predicted stars, or scores
-to order films by, or both. Each stands here in full, in NumPy.
+A baseline is a function that is fitted on rows and gives an `evaluate.Baseline`. Each stands here
+in full, in NumPy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
 
+from movierec.errors import InputError
+from movierec.evaluation.evaluate import Baseline, Fit
 from movierec.vectors import LIKED, Indices, Rows, Vectors, pair_scores
 
 DAMPING = 5.0  # ratings at the overall mean that every mean starts with
@@ -25,20 +26,6 @@ FACTOR_PASSES = 8
 
 EASE_DAMPING = 500.0
 EASE_FILMS = 15_000  # a matrix of films by films then takes 0.9 GB
-
-
-class Baseline(NamedTuple):
-    """A fitted method.
-
-    Attributes:
-        predict: user and movie rows, (n,) each, to stars, (n,), not clipped; None where the method
-            predicts no ratings.
-        scores: user rows, (n,), to what films are ordered by, float32 (n, movie rows); None where
-            all films are alike to the method.
-    """
-
-    predict: Callable[[Indices, Indices], npt.NDArray[np.floating]] | None = None
-    scores: Callable[[Indices], npt.NDArray[np.float32]] | None = None
 
 
 def global_mean(train: Rows, users: int, movies: int) -> Baseline:
@@ -130,11 +117,19 @@ def ease(train: Rows, users: int, movies: int) -> Baseline:
     """A film's score is a weighted sum over the films that the user liked.
 
     The weights are the ridge regression of each film's likes on those of all other films, in
-    closed form. Needs a dense matrix of films by films: see `EASE_FILMS`.
+    closed form.
+
+    Raises:
+        InputError: more rows of films than `EASE_FILMS`.
 
     Reference:
         Steck (2019), Embarrassingly shallow autoencoders for sparse data.
     """
+    if movies > EASE_FILMS:
+        raise InputError(
+            f"needs a dense matrix of films by films, made up to {EASE_FILMS:,} rows; this "
+            f"catalogue has {movies:,}"
+        )
     likes = train.rating >= LIKED
     ones = np.ones(likes.sum(), dtype=np.float32)
     pairs = (train.user_idx[likes], train.movie_idx[likes])
@@ -148,7 +143,7 @@ def ease(train: Rows, users: int, movies: int) -> Baseline:
 
 
 # in the order in which they are shown
-BASELINES: dict[str, Callable[[Rows, int, int], Baseline]] = {
+BASELINES: dict[str, Fit] = {
     "global mean": global_mean,
     "user mean": user_mean,
     "movie mean": movie_mean,

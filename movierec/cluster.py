@@ -1,0 +1,123 @@
+"""Work in blocks, spread over the workers of a Dask cluster, as `spread` asks for it.
+
+A worker that dies is no loss: Dask gives its blocks to another, which has all that is shared.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar
+
+from movierec.errors import InputError, needs
+from movierec.logs import logger
+from movierec.spread import Blocks, Held, Shared
+
+log = logger(__name__)
+
+T = TypeVar("T")
+
+ATTEMPTS = 5  # at a block, or at what is to be held, while workers die
+TIMEOUT = "20s"  # for a scheduler to answer
+PATIENCE = 30  # seconds that a new worker is waited for, at each
+PAUSE = 1.0  # seconds after which the scheduler knows who has died
+
+
+class Cluster:
+    """The workers of a Dask cluster."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.size = max(sum(client.nthreads().values()), 1)
+
+    def hold(self, value: T) -> Held[T]:
+        """Send a value to all workers."""
+        return Held(value, self._send(value))
+
+    def map(self, function: Callable[..., T], held: Shared, blocks: Blocks) -> Iterator[T]:
+        """As `Spread.map`."""
+        from distributed import CancelledError, KilledWorker
+
+        shared, left = list(held), list(blocks)
+        attempts = 0
+        while left:
+            there = [each.there for each in shared]
+            calls = [self._client.submit(function, *there, *block, pure=False) for block in left]
+            try:
+                for call in calls:
+                    yield call.result()
+                    left.pop(0)
+                    attempts = 0
+            except (CancelledError, KilledWorker) as error:
+                # all workers that held something have died; others have come, or will
+                attempts += 1
+                if attempts == ATTEMPTS:
+                    raise _gone(error) from error
+                log.warning("workers were lost (%s); their blocks are sent again", error)
+                for each in shared:
+                    each.there = self._send(each.value)
+
+    def _send(self, value: Any) -> Any:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._client.wait_for_workers(1, timeout=PATIENCE)
+                return self._client.scatter(value, broadcast=True, hash=False)
+            except (OSError, TimeoutError) as error:  # of a worker that dies meanwhile
+                if attempt == ATTEMPTS:
+                    raise _gone(error) from error
+                log.warning("a worker was lost (%s); what it was to hold is sent again", error)
+                time.sleep(PAUSE)
+
+
+def _gone(error: Exception) -> InputError:
+    return InputError(
+        f"the workers of the Dask cluster are lost ({type(error).__name__}: {error}); look whether "
+        "they have enough memory, and go on (train with --resume), on them or on this machine alone"
+    )
+
+
+def check_workers(workers: int, scheduler: str | None) -> None:
+    """Refuse, before anything is done, a number of workers below 1, or others without Dask.
+
+    Raises:
+        InputError: such a number, or the extra `batch` is not installed.
+    """
+    if workers < 1:
+        raise InputError(f"got workers {workers}; expected 1 or more")
+    if workers > 1 or scheduler is not None:
+        with needs("batch", "work on several workers"):
+            importlib.import_module("distributed")
+
+
+@contextmanager
+def cluster(workers: int, scheduler: str | None) -> Iterator[Cluster]:
+    """The workers of new processes on this machine, or of the cluster whose address is given.
+
+    Raises:
+        InputError: as `check_workers`, or no scheduler answers there.
+    """
+    check_workers(workers, scheduler)
+    from distributed import Client, LocalCluster
+
+    with ExitStack() as stack:
+        there: Any = scheduler
+        if scheduler is None:
+            # Dask gives NumPy one thread a process, so that workers do not fight over the cores
+            local = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,  # what a worker raises, this process raises too
+            )
+            there = stack.enter_context(local)
+        try:
+            client = stack.enter_context(Client(there, timeout=TIMEOUT))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"no Dask scheduler answers at {scheduler}: {error}; expected an address such as "
+                "tcp://host:8786"
+            ) from error
+        yield Cluster(client)
