@@ -1,9 +1,11 @@
-"""Runs one notebook in a kernel of its own."""
+"""Runs one notebook in a kernel of its own, and measures what that takes."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import nbformat
 import papermill
+import psutil
 from ipykernel.kernelspec import RESOURCES, get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
@@ -35,6 +38,7 @@ KERNEL_ENVIRONMENT = {
 }
 RUNNING = ".running-"  # how the folder of a notebook under way is called
 START_TIMEOUT = 300  # seconds until a kernel answers; the first start after an install is slow
+SAMPLING = 0.1  # seconds between two looks at the memory
 
 
 class Failure(NamedTuple):
@@ -61,14 +65,15 @@ class Execution:
 
     notebook: Any  # with its outputs, as far as it came
     seconds: float  # from the start of its kernel to its end
+    peak_memory: int  # bytes, of its kernel and what that started, seen ten times a second
     failure: Failure | None  # None if it came to its end
 
 
-def _running_python(printed: BinaryIO, started: Callable[[Any], None]) -> type:
+def _running_python(printed: BinaryIO, started: Callable[[int], None]) -> type:
     """The kernel of this interpreter, whatever kernelspec is registered as `python3`.
 
     A class, as papermill makes the manager itself. What libraries in C++ print, such as
-    TensorFlow's remarks on the processor, goes to `printed`; `started` is given the process.
+    TensorFlow's remarks on the processor, goes to `printed`; `started` is told the process id.
     """
     quiet = ["--IPKernelApp.capture_fd_output=False", "--IPKernelApp.log_level=ERROR"]
     spec = KernelSpec(resource_dir=RESOURCES, env=KERNEL_ENVIRONMENT, **get_kernel_dict(quiet))
@@ -80,7 +85,7 @@ def _running_python(printed: BinaryIO, started: Callable[[Any], None]) -> type:
 
         async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
             await super().start_kernel(stderr=printed, **options)
-            started(self.provisioner.process)  # type: ignore[union-attr]  # it was just started
+            started(self.provisioner.pid)  # type: ignore[union-attr]  # it was just started
 
     return RunningPython
 
@@ -104,7 +109,7 @@ def execute(source: Path, values: dict[str, Any], target: Path, kernel: Kernel) 
                     parameters=values,
                     kernel_name="python3",
                     language="python",
-                    kernel_manager_class=_running_python(printed, kernel.begun),
+                    kernel_manager_class=_running_python(printed, kernel.watch),
                     start_timeout=START_TIMEOUT,
                     progress_bar=False,
                     log_output=False,
@@ -123,25 +128,43 @@ def execute(source: Path, values: dict[str, Any], target: Path, kernel: Kernel) 
         os.replace(partial, target)
     seconds = time.perf_counter() - began
     ended = f"stopped by {failure.ename}" if failure else "whole"
-    log.info("%s: %s, %.1f s", target, ended, seconds)
-    return Execution(notebook, seconds, failure)
+    log.info("%s: %s, %.1f s, at most %d MiB", target, ended, seconds, kernel.peak >> 20)
+    return Execution(notebook, seconds, kernel.peak, failure)
 
 
 class Kernel:
-    """The process of a notebook, and how to end it."""
+    """The process of a notebook: its memory, with that of its children, and how to end it.
+
+    Attributes:
+        peak: bytes that they held at most.
+    """
 
     def __init__(self) -> None:
-        self._process: Any = None
-        self._ended = False
+        self.peak = 0
+        self._ended = threading.Event()
 
-    def begun(self, process: Any) -> None:
-        """The process, which has just been started."""
-        self._process = process
-        if self._ended:
-            process.kill()
+    def watch(self, pid: int) -> None:
+        """Look at a process that has just been started, until it ends."""
+        threading.Thread(target=self._look, args=(pid,), daemon=True).start()
 
     def end(self) -> None:
         """Kill the process, at the latest when it has been started."""
-        self._ended = True
-        if self._process:
-            self._process.kill()
+        self._ended.set()
+
+    def _look(self, pid: int) -> None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            kernel = psutil.Process(pid)
+            while kernel.is_running() and kernel.status() != psutil.STATUS_ZOMBIE:
+                family = [kernel, *kernel.children(recursive=True)]
+                self.peak = max(self.peak, sum(map(_held, family)))
+                if self._ended.wait(SAMPLING):
+                    kernel.kill()
+                    return
+
+
+def _held(process: psutil.Process) -> int:
+    """Bytes of memory that a process holds."""
+    try:
+        return process.memory_info().rss
+    except psutil.NoSuchProcess:  # a child that ended meanwhile
+        return 0

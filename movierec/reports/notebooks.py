@@ -211,7 +211,8 @@ def _run(batch: _Batch, origin: Origin, progress: bool) -> BatchResult:
         page = out_dir / f"{source.stem}.html"
         write_whole(page, notebook_page(done.notebook, source, titles))
         if progress:
-            print(f"{source.stem:16} {done.seconds:6.1f} s", file=sys.stderr)
+            took = f"{done.seconds:6.1f} s {done.peak_memory / 2**20:7,.0f} MiB"
+            print(f"{source.stem:16} {took}", file=sys.stderr)
         if done.failure is not None:
             failures[source] = NotebookError(source.stem, done.failure, page)
         found[source] = sections(done.notebook, source.stem)
@@ -225,6 +226,7 @@ def _run(batch: _Batch, origin: Origin, progress: bool) -> BatchResult:
             before=before,
             minutes=minutes,
             seconds=round(done.seconds, 1),
+            peak_memory_bytes=done.peak_memory,
             metrics=recorded(done.notebook),
             figures=figures,
             cover=cover,

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import base64
 import copy
+import io
 import json
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from movierec.files import write_whole
 from movierec.lessons.record import METRICS_MIME
 from movierec.reports.report import NotebookReport
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # what the first page shows of all that the notebooks record, in this order: its name and its form
 KEY_FIGURES = {
@@ -346,3 +350,18 @@ def shown(value: Any) -> str:
     if value == int(value):
         return format(int(value), ",")
     return format(value, ",.0f" if abs(value) >= 1000 else ".4g")
+
+
+def picture(draw: Callable[[Figure], object], size: tuple[float, float]) -> bytes:
+    """What is drawn on a figure of so many inches, in the style of the notebooks, as PNG."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    from movierec.lessons import plots
+
+    sink, style = io.BytesIO(), cast(Any, plots.STYLE)
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=size)
+        draw(figure)
+        figure.savefig(sink, format="png")
+    return sink.getvalue()

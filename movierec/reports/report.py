@@ -38,6 +38,7 @@ class NotebookReport(Form):
     before: str  # the paragraph that says what it needs, in Markdown
     minutes: Annotated[int, AfterValidator(_measurable)]  # to read it, about
     seconds: FiniteFloat
+    peak_memory_bytes: Annotated[int, AfterValidator(_measurable)]
     metrics: dict[str, Figure]  # what it handed to `record`
     figures: tuple[str, ...]  # relative to the report's folder
     cover: str  # the one that stands for it; "" if it has none
@@ -47,6 +48,12 @@ class NotebookReport(Form):
         """Of the metrics, those that are numbers."""
         found = self.metrics.items()
         return {k: v for k, v in found if isinstance(v, int | float) and not isinstance(v, bool)}
+
+    @property
+    def took(self) -> dict[str, float]:
+        """Seconds, and the most memory that its kernel and what that started held."""
+        memory = round(self.peak_memory_bytes / 2**20)
+        return {"seconds": self.seconds, "peak memory (MiB)": memory}
 
 
 class Origin(Form):

@@ -21,26 +21,28 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from matplotlib.axes import Axes
 
 from movierec.errors import InputError
 from movierec.files import alone, is_earlier, write_whole
-from movierec.lessons.pictures import picture
-from movierec.lessons.plots import grouped_lines
 from movierec.reports.kernels import NotebookError
 from movierec.reports.notebooks import find_notebooks, run_notebooks
-from movierec.reports.pages import rendered
+from movierec.reports.pages import picture, rendered
 from movierec.reports.parameters import check_data, checked_parameters, declared_parameters
 from movierec.reports.report import NotebookReport
 from movierec.trust import check_within
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PICTURE = "figures/sweep.png"
 TABLE = "sweep.json"
 NOTEBOOK = "03_training"
 MEASURES = ("validation_loss", "training_loss")  # the first that is recorded is compared; less is
+TOOK = ("seconds", "peak memory (MiB)")  # of `NotebookReport.took`
+TOLD = ("seconds", "peak_memory_bytes", "metrics")  # of a `NotebookReport`, in `sweep.json`
 MOST = 500  # combinations; more is a slip of the keyboard
 
 
@@ -66,8 +68,8 @@ class Combination:
 
     @property
     def numbers(self) -> dict[str, float]:
-        """What was recorded in numbers, and the seconds; empty if it failed."""
-        return self.report.numbers | {"seconds": self.report.seconds} if self.report else {}
+        """What was recorded in numbers, and what it took; empty if it failed."""
+        return self.report.numbers | self.report.took if self.report else {}
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,7 @@ def _line(finished: Combination, number: int, of: int) -> str:
     if finished.fresh:
         told = "done before"
     elif not told:
-        told = f"{finished.numbers['seconds']:.1f} s"
+        told = "{:.1f} s, {:,.0f} MiB".format(*(finished.numbers[name] for name in TOOK))
     if measure := _measure([finished]):
         told += f", {measure.replace('_', ' ')} {finished.numbers[measure]:.4g}"
     return f"{number}/{of} {finished.name}: {told}"
@@ -221,11 +223,11 @@ def _report(out_dir: Path, combinations: tuple[Combination, ...]) -> SweepResult
     if measure:
         (out_dir / "figures").mkdir(exist_ok=True)
         write_whole(out_dir / PICTURE, _picture(done, list(grid), measure))
-    numbers = dict.fromkeys(name for one in done for name in one.numbers if name != "seconds")
+    numbers = dict.fromkeys(name for one in done for name in one.numbers if name not in TOOK)
     page = rendered(
         "sweep.html.j2",
         grid=grid,
-        numbers=[*sorted(numbers, key=lambda name: name != measure), "seconds"],
+        numbers=[*sorted(numbers, key=lambda name: name != measure), *TOOK],
         combinations=combinations,
         out_dir=out_dir,
         notebook=NOTEBOOK,
@@ -239,7 +241,7 @@ def _report(out_dir: Path, combinations: tuple[Combination, ...]) -> SweepResult
         {
             "settings": one.settings,
             "folder": one.folder.relative_to(out_dir).as_posix(),
-            **{name: getattr(one.report, name, None) for name in ("seconds", "metrics")},
+            **{name: getattr(one.report, name, None) for name in TOLD},
             "failure": one.failure,
         }
         for one in combinations
@@ -259,9 +261,11 @@ def _picture(done: Sequence[Combination], settings: list[str], measure: str) -> 
     told = table.pivot(index=first, columns="line", values=measure)
     told = told.reindex(index=table[first].unique(), columns=table["line"].unique())
 
-    def draw(axes: Axes) -> None:
-        grouped_lines(told, axes, first, measure.replace("_", " "))
-        if not others:
-            axes.legend().remove()
+    def draw(figure: Figure) -> None:
+        from movierec.lessons.plots import grouped_lines
 
-    return picture(draw)
+        ax = grouped_lines(told, figure.subplots(), first, measure.replace("_", " "))
+        if not others:
+            ax.legend().remove()
+
+    return picture(draw, (7, 4))

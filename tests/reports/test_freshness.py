@@ -36,6 +36,7 @@ def report(folder: Path, **files: Any) -> Path:
         before="",
         minutes=1,
         seconds=1.0,
+        peak_memory_bytes=1,
         metrics={},
         figures=(),
         cover="",

@@ -379,10 +379,22 @@ def test_wrong_parameters_are_refused_before_anything_starts(
 # ---- what is measured, and what is not run again ----
 
 
-def test_seconds_of_each_notebook_are_recorded(batch: BatchResult):
+def test_seconds_and_memory_of_each_notebook_are_recorded(batch: BatchResult):
     told = metrics(batch)["notebooks"]
-    assert [entry["seconds"] for entry in told.values()] == [n.seconds for n in batch.notebooks]
-    assert f"{batch.notebooks[0].seconds:.0f} s to run" in batch.index.read_text()
+    assert [entry["peak_memory_bytes"] for entry in told.values()] == [
+        report.peak_memory_bytes for report in batch.notebooks
+    ]
+    first, second = (report.peak_memory_bytes for report in batch.notebooks)
+    assert 2**24 < second < first < 2**31  # the first loads matplotlib, the second nothing
+    assert f"{first / 2**20:,.0f} MiB at most" in batch.index.read_text()
+
+
+def test_memory_of_processes_that_a_notebook_starts_counts(tmp_path: Path):
+    child = "import time; held = b'x' * 2**28; time.sleep(0.5)"
+    held = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}])"
+    write_notebook(tmp_path / "source" / "01_parent.ipynb", held)
+    done = run_notebooks(tmp_path / "out", source_dir=tmp_path / "source", progress=False)
+    assert done.notebooks[0].peak_memory_bytes > 2**28
 
 
 @pytest.fixture(scope="module")

@@ -58,6 +58,7 @@ def report_of(metrics: dict[str, float]) -> NotebookReport:
         before="",
         minutes=1,
         seconds=1.0,
+        peak_memory_bytes=2**20,
         metrics=metrics,
         figures=(),
         cover="",
@@ -78,6 +79,7 @@ def test_every_combination_is_run_with_its_settings(swept: SweepResult):
         assert one.numbers["validation_loss"] == one.settings["rate"] * one.settings["size"]
         report = json.loads((one.folder / "metrics.json").read_text())
         assert report["notebooks"]["03_training"]["seconds"] == one.numbers["seconds"]
+        assert one.report.peak_memory_bytes > 2**20
 
 
 def test_combination_that_fails_is_told_and_keeps_no_other_from_being_run(swept: SweepResult):
@@ -98,8 +100,9 @@ def test_table_and_json_hold_what_the_reports_recorded(swept: SweepResult):
     rows = re.findall(r"<tr.*?</tr>", page, re.DOTALL)
     cells = re.findall(r"<td[^>]*>(.*?)</td>", rows[2], re.DOTALL)
     one = swept.combinations[1]
-    # rate, size, validation loss, epochs, seconds
-    assert cells[:-1] == ["0.5", "4", "2", "4", f"{one.numbers['seconds']:g}"]
+    memory = f"{one.numbers['peak memory (MiB)']}"
+    # rate, size, validation loss, epochs, seconds, peak memory in MiB
+    assert cells[:-1] == ["0.5", "4", "2", "4", f"{one.numbers['seconds']:g}", memory]
     assert "4 runs of 03_training" in page
     assert 'class="best"' in rows[1]
     assert "came from <strong>rate=0.5, size=1</strong>" in page

@@ -110,7 +110,7 @@ def whole(name: str) -> bytes:
         kept = Profile(ratings=rated, unknown=films[2:3], gender="F", age=25, occupation=3)
         return kept.model_dump_json().encode()
     if name == "metrics.json":
-        entry = {"seconds": 1.5, "figures": ["figures/03_1.png"]}
+        entry = {"seconds": 1.5, "peak_memory_bytes": 2**20, "figures": ["figures/03_1.png"]}
         entry |= {"metrics": {"validation_loss": 0.5, "rows": 10, "words": ["a"], "none": None}}
         entry |= {"name": "03_training", "title": "Training", "question": "How?"}
         entry |= {"before": "", "minutes": 30, "cover": "figures/03_1.png"}
@@ -202,7 +202,7 @@ def use_report(place: Path, content: bytes) -> None:
     freshness.what_changed(report, ORIGIN)
     left = read_report(report)
     assert left is not None
-    json.dumps([one.numbers for one in left.notebooks.values()])
+    json.dumps([[one.numbers, one.took] for one in left.notebooks.values()])
 
 
 def use_checkpoint(place: Path, content: bytes) -> None:
