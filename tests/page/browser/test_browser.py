@@ -106,7 +106,7 @@ def test_every_view_is_clean_for_a_screen_reader(visit, settings):
     views = (
         ["为你推荐", "一起看", "某个人", "地图"]
         if chinese
-        else ["For you", "Together", "Somebody", "Map"]
+        else ["For you", "Together", "Others", "Map"]
     )
     if chinese:
         assert me.page.locator("html").get_attribute("lang") == "zh-CN"
@@ -194,7 +194,7 @@ def test_a_history_from_elsewhere_is_brought_in_and_a_broken_one_is_told(visit, 
     expect(box).to_contain_text("Films found: 4.")
     expect(box).to_contain_text("Not in this data: 1")
     me.picture("history")
-    box.get_by_role("button", name="Add these films").click()
+    box.get_by_role("button", name="Add 4 to your films").click()
     expect(me.page.get_by_text("Your films (4)")).to_be_visible()
     choose.set_input_files(good | {"buffer": b"title,year,stars\nHeat,1995,loved"})
     expect(box).to_contain_text("line 2 gives 'Heat' the stars 'loved'")
