@@ -147,6 +147,20 @@ def test_nothing_is_cut_on_a_narrow_screen_or_at_200_percent(visit, width):
     me.picture("me")
 
 
+def test_what_is_left_out_goes_at_once_and_comes_back_by_undo_where_it_was_said(visit):
+    me = visit(viewport={"width": 390, "height": 780}, is_mobile=True, has_touch=True)
+    me.page.locator(".mr-bar").get_by_role("button", name="For you").click()
+    first = me.page.locator(".mr-grid .mr-card").first
+    film = me.page.locator(f".mr-card[data-film='{first.get_attribute('data-film')}']")
+    first.locator(".mr-open").click()
+    me.page.locator(".mr-sheet").get_by_role("button", name="Not for me").click()
+    expect(film).to_have_count(0)
+    me.picture("left-out")
+    me.page.locator(".mr-toast").get_by_role("button", name="Undo").click()
+    expect(film).to_have_count(1)
+    expect(me.page.locator(".mr-toast")).to_be_empty()
+
+
 def test_conditions_that_nothing_meets_are_loosened_by_a_button(visit):
     me = visit()
     me.page.locator(".mr-tuning summary").click()
