@@ -142,9 +142,8 @@ def for_group(service: Service, asked: q.ForGroup) -> q.Films:
     ]
     every = rec.tables.movies["movie_id"].to_numpy()
 
-    def stars(movie_ids: npt.ArrayLike) -> npt.NDArray[np.float64]:  # (people, films)
-        each = [rec.predict_for(person, movie_ids).astype(float) for person in group]
-        return np.stack(each)
+    def stars(movie_ids: npt.ArrayLike) -> npt.NDArray[np.float32]:  # (people, films)
+        return np.stack([rec.predict_for(person, movie_ids) for person in group])
 
     def listed(chosen: dict[str, Any]) -> pd.DataFrame:
         if asked.least:
@@ -155,7 +154,7 @@ def for_group(service: Service, asked: q.ForGroup) -> q.Films:
         return rec.for_group(group, how=asked.how, **chosen)
 
     films, loosen = _list(service, asked, listed)
-    each = stars(films["movie_id"]).T.round(2).tolist()
+    each = stars(films["movie_id"]).T.astype(float).round(2).tolist()
     loosen += ["least"] * (not len(films) and asked.least > 0)
     return q.Films(
         films=_films(service, films["movie_id"], films["predicted"], each=each), loosen=loosen
