@@ -637,7 +637,7 @@ export function mount(root, transport, words) {
     const file = h("input", { type: "file", class: "mr-unseen", accept: ".json,.csv", "aria-label": t("add-file"), onchange: (event) => { const chosen = event.target.files[0]; if (chosen) load(chosen, (got) => change({ group: [...state.group, { name: chosen.name.replace(/\.\w+$/, "").slice(0, 40), told: { ratings: Object.fromEntries(got.ratings.map((one) => [one.movie_id, one.stars])) } }].slice(0, 4) })); } });
     return h("section", { class: "mr-company" },
       h("ul", { class: "mr-chips" }, people.map((name, n) => h("li", {}, h("span", { class: "mr-chip" }, h("i", { class: `mr-dot mr-dot-${n} mr-still` }), " ", name), n > 0 && h("button", { type: "button", class: "mr-chip-gone", "aria-label": t("remove", { name }), onclick: () => gone(n - 1) }, "×")))),
-      state.group.length < 4 && h("div", { class: "mr-line mr-left" }, input, h("button", { type: "button", class: "mr-button", onclick: add }, t("add-person")), h("label", { class: "mr-button" }, t("add-file"), file)),
+      state.group.length < 4 && h("div", { class: "mr-line mr-left" }, h("label", { class: "mr-button" }, t("add-file"), file), input, h("button", { type: "button", class: "mr-button", onclick: add }, t("add-person"))),
       slider("least", state.least ? t("least", { n: starred(state.least) }) : t("least-any"), "", state.least, (value) => change({ least: value }), [0, top() - 0.5, 0.5]));
   }
 
