@@ -131,7 +131,7 @@ export function mount(root, transport, words) {
 
   function cover(film, large = false) {
     const places = film.genres.map((name) => about.genres.indexOf(name) + 1);
-    const [first, second] = [places[0] ?? 0, places[1] ?? (places[0] ?? 0) + 3].map(hue);
+    const [first, second] = [places[0] ?? 0, places[1] ?? (places[0] ?? 0) + 3].map((place) => Math.round(hue(place) + 56 * (seeded(film.movie_id + 3)() - 0.5))); // a list of one genre is no wall of one colour
     const grey = places.length ? "" : " mr-grey";
     const paper = seeded(film.movie_id + 7)() < 0.3; // some are printed on light paper
     const colours = [`oklch(.72 .15 ${second})`, `oklch(.58 .14 ${first})`, `oklch(${paper ? ".82 .09" : ".44 .1"} ${second})`]; // alike in lightness, whatever the hue
