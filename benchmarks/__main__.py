@@ -431,7 +431,7 @@ def soak(
     """Visitors who act at random for a while: time of actions, memory, errors."""
     from benchmarks import soak as soaking
 
-    account = soaking.soak(run_dir, visitors, minutes, pause)
+    account = soaking.soak(run_dir, visitors, minutes, pause, CONSOLE.print)
     seconds, stars = sorted(account.seconds), sorted(account.stars)
     row: Row = {
         "actions": len(seconds),
@@ -440,8 +440,8 @@ def soak(
         "star": stars[int(0.95 * len(stars))],
         "cpu": 1000 * sum(account.server) / len(seconds),
         "own": 1000 * account.visitors / len(seconds),
-        "first": account.memory[1][1],
-        "last": account.memory[-1][1],
+        "first": account.memory[1][2],
+        "last": account.memory[-1][2],
         "wrong": len(account.wrong),
     }
     columns = {"actions": "actions", "median": "median, s", "p95": "95 % within, s"}
@@ -450,8 +450,6 @@ def soak(
     title = f"{visitors} visitors for {minutes:g} minutes, {run_dir}"
     report("soak", title, columns, {"the page": [row]}, settings["out"], CONSOLE)
     CONSOLE.print("each process, s:", ", ".join(f"{each:.1f}" for each in account.server))
-    for since, whole, own, load in account.memory:
-        CONSOLE.print(f"{since:5.0f} s: {whole:.0f} MiB, {own:.0f} of no file, load {load:.1f}")
     if account.wrong:
         raise click.ClickException("\n".join(account.wrong[:5]))
 

@@ -10,6 +10,7 @@ import json
 import os
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,8 @@ class Account:
         stars: seconds until the list that came of a star, of each.
         seconds: of each action.
         wrong: what went wrong.
-        memory: after so many seconds, MiB of the server and all its processes, see `memory`, and
-            the machine's load.
+        memory: after so many seconds and actions, MiB of the server and all its processes, see
+            `memory`, and the machine's load.
         server: seconds of the processor that each process of the server took.
         visitors: what the visitors took themselves.
     """
@@ -39,7 +40,7 @@ class Account:
     stars: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
-    memory: list[tuple[float, float, float, float]] = field(default_factory=list)
+    memory: list[tuple[float, int, float, float, float]] = field(default_factory=list)
     server: list[float] = field(default_factory=list)
     visitors: float = 0.0
 
@@ -123,7 +124,13 @@ def taken(page: Served) -> dict[int, float]:
     return {process.pid: sum(process.cpu_times()[:2]) for process in page.family()}
 
 
-def soak(run_dir: Path, visitors: int, minutes: float, pause: float = 2.0) -> Account:
+def soak(
+    run_dir: Path,
+    visitors: int,
+    minutes: float,
+    pause: float = 2.0,
+    tell: Callable[[str], None] = print,
+) -> Account:
     """Let visitors use a page.
 
     Args:
@@ -131,17 +138,23 @@ def soak(run_dir: Path, visitors: int, minutes: float, pause: float = 2.0) -> Ac
         visitors: how many at once.
         minutes: for how long.
         pause: mean seconds between a visitor's actions.
+        tell: what is done with each line of `Account.memory`, as it comes.
     """
     account = Account()
     with served(run_dir) as page:
-        asyncio.run(_visits(page, account, visitors, 60 * minutes, pause))
+        asyncio.run(_visits(page, account, visitors, 60 * minutes, pause, tell))
         if "Traceback" in page.said():
             account.wrong.append(page.said())
     return account
 
 
 async def _visits(
-    page: Served, account: Account, visitors: int, seconds: float, pause: float
+    page: Served,
+    account: Account,
+    visitors: int,
+    seconds: float,
+    pause: float,
+    tell: Callable[[str], None],
 ) -> None:
     began, own, theirs = time.monotonic(), time.process_time(), taken(page)
 
@@ -160,12 +173,21 @@ async def _visits(
         except Exception as error:  # told at the end, with the others'
             account.wrong.append(f"{type(error).__name__}: {error}")
 
+    def look() -> None:
+        passed, done = time.monotonic() - began, len(account.seconds)
+        account.memory.append((passed, done, *memory(page), os.getloadavg()[0]))
+        tell(
+            "{:5.0f} s, {:,} actions: {:.0f} MiB, {:.0f} of no file, load {:.1f}".format(
+                *account.memory[-1]
+            )
+        )
+
     async def watch() -> None:
-        while (passed := time.monotonic() - began) < seconds:
-            account.memory.append((passed, *memory(page), os.getloadavg()[0]))
+        while time.monotonic() - began < seconds:
+            look()
             await asyncio.sleep(min(60.0, seconds / 20))
 
     await asyncio.gather(watch(), *map(visit, range(visitors)))
-    account.memory.append((time.monotonic() - began, *memory(page), os.getloadavg()[0]))
+    look()
     account.visitors = time.process_time() - own
     account.server = sorted(now - theirs.get(pid, 0) for pid, now in taken(page).items())

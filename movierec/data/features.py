@@ -57,6 +57,12 @@ class IdVocabulary:
         """The row numbers that belong to an id, ascending; so are their ids."""
         return np.flatnonzero(self.ids >= 0).astype(np.int32)
 
+    @cached_property
+    def _known(self) -> tuple[npt.NDArray[np.int64], bool]:
+        """The ids that are used, ascending, and whether each is its own row number."""
+        known = self.ids[self.used]
+        return known, np.array_equal(known, self.used)
+
     def encode(self, ids: npt.ArrayLike) -> npt.NDArray[np.int32]:
         """Row numbers of raw ids, same shape.
 
@@ -66,9 +72,8 @@ class IdVocabulary:
         wanted = np.asarray(ids)
         if wanted.size and wanted.dtype.kind not in "iuf":
             raise InputError(f"got {self.kind} ids of type {wanted.dtype}; expected whole numbers")
-        known = self.ids[self.used]
-        if wanted.dtype.kind in "iu" and np.array_equal(known, self.used):
-            # an id is its own row number: nothing to search for
+        known, own = self._known
+        if wanted.dtype.kind in "iu" and own:  # nothing to search for
             rows = np.clip(wanted, known[0], known[-1]).astype(np.int32)
         else:
             rows = self.used[np.minimum(np.searchsorted(known, wanted), len(known) - 1)]

@@ -101,12 +101,13 @@ def find_movies(movies: pd.DataFrame, text: str, k: int = 10) -> pd.DataFrame:
     # "empire strikes" is a part of a long title, and all words of "wars star" stand in some
     part = np.maximum(part, np.where(words == 100, 95, 0))
     scores = np.maximum(whole, 0.9 * part * longer)
-    found = movies[["movie_id", "title", "year", "genres"]].assign(score=scores, whole=whole)
-    found["score"] += 5.0 * pd.Series(titles, index=movies.index).eq(wanted)  # before its sequels
+    scores = scores + 5.0 * np.array([title == wanted for title in titles])  # before its sequels
     if year:
-        found["score"] += 5.0 * movies["year"].eq(int(year[1])).fillna(False)
-    least = found["score"].nlargest(k).min()  # before all are sorted by their titles
-    found = found[found["score"] >= least]
+        scores += 5.0 * movies["year"].eq(int(year[1])).fillna(False).to_numpy(float)
+    # in NumPy, and before all are sorted by their titles: of whole tables pandas makes slow work
+    place = np.flatnonzero(scores >= np.sort(scores)[-k:][0])
+    found = movies.iloc[place][["movie_id", "title", "year", "genres"]]
+    found = found.assign(score=scores[place], whole=whole[place])
     # "matrix" is a part of "The Matrix" and of its sequels, but nearest to the first as a whole
     found = found.sort_values(["score", "whole", "title"], ascending=[False, False, True]).head(k)
     found = found.drop(columns="whole").reset_index(drop=True)

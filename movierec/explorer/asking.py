@@ -31,7 +31,7 @@ from scipy import sparse
 
 from movierec.models.newcomers import Newcomers, left_to_learn
 from movierec.recommend.recommender import Recommender
-from movierec.vectors import Vectors
+from movierec.vectors import Vectors, top_k
 
 AGREE = 0.7  # chance that somebody like the person knows what they know, and not what not
 MOST_COMPARED = 2_000  # people of the data that somebody is compared with
@@ -117,8 +117,9 @@ def interview(
     """
     noise = float(asking.newcomers.noise[0])
     chance = known_chance(asking, rated, unknown)
-    likely = np.argsort(np.where(asking.is_film, -chance, np.inf), kind="stable")
-    likely = likely[: int(asking.is_film.sum())]
+    told = np.concatenate([rated, unknown, shown]).astype(np.int64)
+    likely = top_k(np.where(asking.is_film, chance, -np.inf)[None], MET + len(told))[0]
+    likely = likely[likely >= 0]
     vectors = asking.films[:, : len(asking.newcomers.center)]  # (movie rows, d)
     met = vectors[likely[:MET]]  # (m, d)
     weight = (chance[likely[:MET]] / max(chance[likely[:MET]].sum(), 1e-12)).astype(np.float32)
@@ -128,7 +129,7 @@ def interview(
     known = min(max(1 - float(np.sum(left * weighed)) / before, 0.0), 1.0)
 
     free = np.ones(len(chance), np.bool_)
-    free[np.concatenate([rated, unknown, shown]).astype(np.int64)] = False
+    free[told] = False
     candidates = likely[free[likely]][:MET]
     some, odds = vectors[candidates], chance[candidates]  # (c, d), (c,)
     covariance = left
@@ -146,11 +147,13 @@ def interview(
         place = int(np.argmax(worth))
         chosen.append(place)
         adds.append(min(float(taught[place]) / before, 1 - known))
+        if len(chosen) == k:
+            break
         # as `_as_if_answered` has it, for the products alone
         own = spread[place].copy()
-        share = (odds[place] / (some[place] @ own + noise)) * (some @ own)
-        spread -= np.outer(share, own).astype(np.float32)
-        weighty -= np.outer(share, own @ weighed).astype(np.float32)
+        share = np.float32(odds[place] / (some[place] @ own + noise)) * (some @ own)
+        spread -= np.outer(share, own)
+        weighty -= np.outer(share, own @ weighed)
     return Interview(candidates[chosen].astype(np.int64), known, np.array(adds))
 
 

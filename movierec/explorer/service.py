@@ -23,7 +23,7 @@ from movierec.explorer.people import active_user, rated_films
 from movierec.explorer.profile import read_profile
 from movierec.histories import read_history
 from movierec.recommend import people
-from movierec.recommend.reasons import named_of
+from movierec.recommend.reasons import named_of, parts_of
 from movierec.recommend.recommender import Recommender
 from movierec.recommend.scorer import LIKING
 from movierec.trust import fault_of
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 LIKENESS = 60.0  # a title less like the text than this (0 to 100) is no answer to a search
 BEST = 12  # films of a person's history that are told
 Form = TypeVar("Form", bound=q.Question)
+Rows = npt.NDArray[Any]  # row numbers of films
+Listed = TypeVar("Listed", Rows, pd.DataFrame)
 CONDITIONS = {"genres": ["genres"], "without": ["without"], "years": ["first_year", "last_year"]}
 
 
@@ -107,10 +109,9 @@ def for_new_user(service: Service, asked: q.ForNewUser) -> q.ForSomeone:
         rec.features.movies.encode(np.array(ids, np.int64)) for ids in (asked.unknown, asked.shown)
     )
     stands = interview(service.asking, person.rated, unknown, asked.ask, shown)
-    films, loosen = _list(service, asked, lambda chosen: rec.for_user(person, **chosen))
-    ids = rec.features.movies.decode(stands.ask)
-    questions = _films(service, ids, adds=stands.adds)
-    found = _for_person(service, person, films["movie_id"])
+    films, loosen = _list(service, asked, _listing(rec, person))
+    questions = _films(service, rec.features.movies.decode(stands.ask), adds=stands.adds)
+    found = _for_person(service, person, films)
     return q.ForSomeone(films=found, loosen=loosen, ask=questions, known=stands.known)
 
 
@@ -119,14 +120,10 @@ def for_user(service: Service, asked: q.ForUser) -> q.ForPerson:
     rec = service.rec
     user_id = service.active if asked.user_id is None else asked.user_id
     person = rec.person(user_id)
-    films, loosen = _list(
-        service,
-        asked,
-        lambda chosen: rec.for_user(person, exclude_seen=asked.exclude_seen, **chosen),
-    )
+    films, loosen = _list(service, asked, _listing(rec, person, asked.exclude_seen))
     rated = rated_films(rec, user_id)
     return q.ForPerson(
-        films=_for_person(service, person, films["movie_id"]),
+        films=_for_person(service, person, films),
         loosen=loosen,
         who=q.Person(**rec.describe_people(np.array([person.user_idx])).iloc[0].to_dict()),
         rated=len(rated),
@@ -144,19 +141,20 @@ def for_group(service: Service, asked: q.ForGroup) -> q.Films:
         rec.person(one) if isinstance(one, int) else _newcomer(service, one) for one in asked.people
     ]
     every = rec.tables.movies["movie_id"].to_numpy()
-    stars = np.stack([rec.predict_for(person, every) for person in group])  # (people, films)
+
+    def stars(movie_ids: npt.ArrayLike) -> npt.NDArray[np.float32]:  # (people, films)
+        return np.stack([rec.predict_for(person, movie_ids) for person in group])
 
     def listed(chosen: dict[str, Any]) -> pd.DataFrame:
         if asked.least:
             among = chosen.get("among", every)
-            chosen["among"] = np.intersect1d(every[stars.min(axis=0) >= asked.least], among)
+            chosen["among"] = np.intersect1d(every[stars(every).min(axis=0) >= asked.least], among)
         if not len(chosen.get("among", every)):
-            return pd.DataFrame({"movie_id": [], "predicted": []})
+            return pd.DataFrame({"movie_id": np.zeros(0, np.int64), "predicted": []})
         return rec.for_group(group, how=asked.how, **chosen)
 
     films, loosen = _list(service, asked, listed)
-    places = np.searchsorted(every, films["movie_id"].to_numpy(np.int64))
-    each = [[round(float(x), 2) for x in column] for column in stars[:, places].T]
+    each = stars(films["movie_id"]).T.astype(float).round(2).tolist()
     loosen += ["least"] * (not len(films) and asked.least > 0)
     return q.Films(
         films=_films(service, films["movie_id"], films["predicted"], each=each), loosen=loosen
@@ -189,20 +187,24 @@ def explain(service: Service, asked: q.Explain) -> q.Explained:
     """Why a film: what each rated film adds to its stars, and to its being watched."""
     rec, new = service.rec, asked.user_id is None
     person = _newcomer(service, asked) if new else rec.person(asked.user_id or 0)
-    parts = rec.explain(person, asked.movie_id)
-    rest, films = (parts[parts["movie_id"].isna() == kind] for kind in (True, False))
-    share = films["watching"] / max(float(films["watching"].abs().sum()), 1e-12)
-    own = dict(zip(rec.features.movies.decode(person.rated).tolist(), person.stars, strict=True))
+    movie_idx = rec.features.movies.encode([asked.movie_id])
+    parts = parts_of(rec, rec.model, person, movie_idx)
+    ids, adds = rec.features.movies.decode(parts.rated), parts.stars[:, 0]
+    share = parts.watching[:, 0] / max(float(np.abs(parts.watching).sum()), 1e-12)
+    start, *rest = (float(stars[0]) for stars, _ in parts.rest.values())
+    own = dict(zip(person.rated.tolist(), person.stars.tolist(), strict=True))
     return q.Explained(
-        film=_for_person(service, person, [asked.movie_id])[0],
-        given=own.get(asked.movie_id),
-        start=float(rest["stars"].iloc[0]),
-        rest=float(rest["stars"].iloc[1:].sum()),
+        film=_for_person(service, person, movie_idx)[0],
+        given=own.get(int(movie_idx[0])),
+        start=start,
+        rest=sum(rest),
         reasons=[
-            q.Reason(**_given(service, film, stars).model_dump(), adds=adds, share=part)
-            for film, stars, adds, part in zip(
-                films["movie_id"], films["rating"], films["stars"], share, strict=True
+            q.Reason(
+                **_given(service, ids[row], parts.given[row]).model_dump(),
+                adds=adds[row],
+                share=share[row],
             )
+            for row in np.argsort(-np.abs(adds), kind="stable")
         ],
     )
 
@@ -352,9 +354,24 @@ def _newcomer(service: Service, told: q.Someone) -> people.Person:
     return service.rec.new_user(told.ratings, told.gender, told.age, told.occupation)
 
 
+def _listing(
+    rec: Recommender, person: people.Person, exclude_seen: bool = True
+) -> Callable[[dict[str, Any]], Rows]:
+    """What `Recommender.for_user` lists, as rows: a table in words takes as long as the choice."""
+
+    def rows(chosen: dict[str, Any]) -> Rows:
+        liking, daring = chosen.pop("liking"), chosen.pop("daring")
+        _, scores = rec.scorer.score(
+            person.vector, person.profile, liking, daring, person.user_term
+        )
+        return rec.chosen(scores, person.rated if exclude_seen else person.rated[:0], **chosen)
+
+    return rows
+
+
 def _list(
-    service: Service, asked: q.Conditions, mode: Callable[[dict[str, Any]], pd.DataFrame]
-) -> tuple[pd.DataFrame, list[str]]:
+    service: Service, asked: q.Conditions, mode: Callable[[dict[str, Any]], Listed]
+) -> tuple[Listed, list[str]]:
     """A list, and if it is empty, which conditions to drop for one that is not."""
     films = mode(_chosen(service, asked))
     if len(films):
@@ -394,25 +411,22 @@ def _given(service: Service, movie_id: int, stars: float) -> q.Given:
     return q.Given(movie_id=int(movie_id), title=title, stars=float(stars))
 
 
-def _for_person(service: Service, person: people.Person, movie_ids: npt.ArrayLike) -> list[q.Film]:
+def _for_person(service: Service, person: people.Person, movie_idx: Rows) -> list[q.Film]:
     """Films with the stars predicted for somebody, how sure these are, and why."""
-    ids = np.asarray(movie_ids, np.int64)
-    movie_idx = service.rec.features.movies.encode(ids)
+    ids = service.rec.features.movies.decode(movie_idx)
     stars, std = service.rec.predict_for(person, ids, return_std=True)
     chance = service.rec.scorer.chance(stars, std)
     sure = {"std": std.astype(float).round(2), "chance": chance.astype(float).round(2)}
     return _films(service, ids, stars, **sure, why=_why(service, person, movie_idx))
 
 
-def _why(
-    service: Service, person: people.Person, movie_idx: npt.NDArray[np.integer]
-) -> list[q.Why]:
+def _why(service: Service, person: people.Person, movie_idx: Rows) -> list[q.Why]:
     """The rated films that speak most for each film, and the one most against it."""
     rec = service.rec
-    parts, named = named_of(rec, rec.model, person, movie_idx.astype(np.int32))
+    parts, named = named_of(rec, rec.model, person, movie_idx)
     ids = rec.features.movies.decode(parts.rated)
 
-    def told(rows: npt.NDArray[np.integer]) -> list[q.Given]:
+    def told(rows: Rows) -> list[q.Given]:
         return [_given(service, ids[row], parts.given[row]) for row in rows]
 
     return [q.Why(speaks=told(most), though=next(iter(told(least)), None)) for most, least in named]

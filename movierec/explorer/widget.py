@@ -165,7 +165,7 @@ class Explorer(anywidget.AnyWidget):
         genres = list(self.service.rec.features.genres)
 
         def hue(film: q.Film) -> int:  # as in explorer.js
-            return round((genres.index(film.genres[0]) if film.genres else 0) * 137.508 + 200) % 360
+            return round((genres.index(film.genres[0]) if film.genres else 0) * 137.508 + 252) % 360
 
         page = TEMPLATES.get_template("static.html.j2")
         return page.render(shown=shown, hue=hue, layers=_layers, most=_most, probable=PROBABLE)

@@ -178,9 +178,7 @@ def _check(request: Request, hosts: set[str], anywhere: bool) -> None:
     follows_link = request.method == "GET" and headers.get("sec-fetch-mode") == "navigate"
     if not own:
         raise HTTPException(403, "this page is not asked for under this name; see --host")
-    if other:
-        raise HTTPException(403, "this page answers to no other site")
-    if site not in ("same-origin", "none") and not follows_link:
+    if other or (site not in ("same-origin", "none") and not follows_link):
         raise HTTPException(403, "this page answers to no other site")
 
 

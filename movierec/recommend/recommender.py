@@ -153,7 +153,7 @@ class Recommender(Catalogue):
             someone.vector, someone.profile, liking, daring, someone.user_term
         )
         left_out = someone.rated if exclude_seen else someone.rated[:0]
-        chosen = self._chosen(scores, left_out, k, temperature, seed, variety, among)
+        chosen = self.chosen(scores, left_out, k, temperature, seed, variety, among)
         std = self.scorer.std(stars[chosen], chosen, someone.user_term)
         films = self.describe(chosen, scores[chosen], stars[chosen])
         return films.assign(std=std, chance=self.scorer.chance(stars[chosen], std))
@@ -198,7 +198,7 @@ class Recommender(Catalogue):
         stars, scores = self.scorer.score(vectors, profiles, liking)
         joined = join(scores / scores[:, self.is_film].max(axis=1, keepdims=True), axis=0)
         rated = np.concatenate([person.rated for person in people])
-        chosen = self._chosen(joined, rated, k, variety=variety, among=among)
+        chosen = self.chosen(joined, rated, k, variety=variety, among=among)
         predicted = join(self.scorer.clipped(stars), axis=0)
         return self.describe(chosen, joined[chosen], predicted[chosen])
 
@@ -255,7 +255,7 @@ class Recommender(Catalogue):
         """
         movie_idx = int(self.features.movies.encode([movie_id])[0])
         likeness = self.likeness(movie_idx)
-        chosen = self._chosen(likeness, movie_idx, k, temperature, seed, variety, among)
+        chosen = self.chosen(likeness, movie_idx, k, temperature, seed, variety, among)
         return self.describe(chosen, likeness[chosen])
 
     def also_liked(
@@ -288,7 +288,7 @@ class Recommender(Catalogue):
         # popularity, the last column, says nothing of what goes with the film
         watch = watching.watched[:, :-1] @ watching.vectors(movie_idx)
         scores = join_scores(watch, stars, FANS_LIKING)
-        chosen = self._chosen(scores, movie_idx, k, temperature, seed, variety, among)
+        chosen = self.chosen(scores, movie_idx, k, temperature, seed, variety, among)
         return self.describe(chosen, scores[chosen], stars[chosen])
 
     def people_who_like(self, movie_id: int, k: int = FANS) -> pd.DataFrame:
@@ -478,7 +478,7 @@ class Recommender(Catalogue):
         best = top_k(scores[None], k)[0]
         return best[best >= 0], stars, scores
 
-    def _chosen(
+    def chosen(
         self,
         scores: Scores,
         left_out: int | npt.NDArray[np.integer],

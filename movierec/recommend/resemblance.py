@@ -43,8 +43,8 @@ class Resemblance:
         watched = np.zeros(len(self.known), np.float32)
         watched[self.watching.neighbours[movie_idx]] = self.watching.correlation[movie_idx]
         known = self.known[others] @ self.known[movie_idx]
-        titles = self.titles[others] @ self.titles[movie_idx].toarray()
-        return watched[others] * (1 + known) + KNOWN * known + TITLE * titles
+        titles = self.titles @ self.titles[movie_idx].toarray()  # of all: quicker than some rows
+        return watched[others] * (1 + known) + KNOWN * known + TITLE * titles[others]
 
 
 def known_vectors(features: Features) -> npt.NDArray[np.float32]:

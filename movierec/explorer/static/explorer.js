@@ -15,7 +15,7 @@ const TUNING = ["k", "temperature", "seed", "variety", "liking", "daring", "genr
 const TOLD = ["ratings", "unknown", "deny", "gender", "age", "occupation"];
 const VIEWS = ["for-you", "together", "person", "map"];
 const PROBABLE = 1.28; // standard deviations to each side that hold four of five
-const SLOW = 400, GLIDE = 150; // milliseconds
+const SLOW = 400, GLIDE = 150, PASSING = 8000; // milliseconds
 const LARGEST = 2 ** 21; // bytes of a file
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -51,7 +51,7 @@ function seeded(seed) { // mulberry32: the same cover for the same film everywhe
 
 // --- covers --------------------------------------------------------------------------------------
 
-const hue = (number) => Math.round(number * 137.508 + 200) % 360; // neighbours in the list are far apart
+const hue = (number) => Math.round(number * 137.508 + 252) % 360; // neighbours in the list are far apart
 
 // The lower half of a cover: its pattern, by the film's id.
 function pattern(random, colours) {
@@ -131,7 +131,7 @@ export function mount(root, transport, words) {
 
   function cover(film, large = false) {
     const places = film.genres.map((name) => about.genres.indexOf(name) + 1);
-    const [first, second] = [places[0] ?? 0, places[1] ?? (places[0] ?? 0) + 3].map(hue);
+    const [first, second] = [places[0] ?? 0, places[1] ?? (places[0] ?? 0) + 3].map((place) => Math.round(hue(place) + 56 * (seeded(film.movie_id + 3)() - 0.5))); // a list of one genre is no wall of one colour
     const grey = places.length ? "" : " mr-grey";
     const paper = seeded(film.movie_id + 7)() < 0.3; // some are printed on light paper
     const colours = [`oklch(.72 .15 ${second})`, `oklch(.58 .14 ${first})`, `oklch(${paper ? ".82 .09" : ".44 .1"} ${second})`]; // alike in lightness, whatever the hue
@@ -199,7 +199,7 @@ export function mount(root, transport, words) {
       : film.std === undefined ? t("predicted", { n: number(film.predicted, 1) })
         : t("predicted-between", { n: number(film.predicted, 1), low: number(from, 1), high: number(to, 1) });
     return h("span", { class: "mr-guess", title: said },
-      h("b", { "aria-hidden": "true" }, number(film.each ? Math.min(...film.each) : film.predicted, 1)),
+      h("b", { "aria-hidden": "true" }, h("span", {}, "★"), number(film.each ? Math.min(...film.each) : film.predicted, 1)),
       h("span", { class: "mr-track", "aria-hidden": "true", "--steps": high - low },
         film.std !== undefined && h("i", { class: "mr-whisker", "--from": place(from), "--to": place(to) }),
         (film.each ?? [film.predicted]).map((value, n) => h("i", { class: `mr-dot mr-dot-${film.each ? n : 0}`, "--at": place(value) }))),
@@ -238,9 +238,9 @@ export function mount(root, transport, words) {
 
   const view = h("section", { class: "mr-view" }), me = h("aside", { class: "mr-me" });
   const bar = h("nav", { class: "mr-bar" }), head = h("header", { class: "mr-head" }), alarm = h("p", { class: "mr-alarm", role: "alert" });
-  const said = h("p", { class: "mr-unseen", role: "status" });
+  const said = h("p", { class: "mr-unseen", role: "status" }), toast = h("p", { class: "mr-toast" });
   const sheet = h("dialog", { class: "mr-sheet" }), box = h("dialog", { class: "mr-box" });
-  const frame = h("div", { class: "mr-explorer", "data-lm-suppress-shortcuts": "true", tabindex: "-1" }, head, alarm, said, h("div", { class: "mr-main" }, me, view), bar, sheet, box);
+  const frame = h("div", { class: "mr-explorer", "data-lm-suppress-shortcuts": "true", tabindex: "-1" }, head, alarm, said, h("div", { class: "mr-main" }, me, view), toast, bar, sheet, box);
   root.replaceChildren(frame);
   sheet.addEventListener("close", () => { if (!closing) change({ film: null }, false); });
   for (const dialog of [sheet, box]) dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
@@ -271,14 +271,27 @@ export function mount(root, transport, words) {
   // --- what the visitor tells
 
   function remember() {
+    toast.replaceChildren(); // what it could undo is no longer the last
     undone.push(copy(Object.fromEntries(TOLD.map((key) => [key, state[key]]))));
     if (undone.length > 50) undone.shift();
   }
 
+  let passing = null;
+  function tell(text) { // what a card that is gone by then cannot show; it can be undone here
+    said.textContent = text;
+    toast.replaceChildren(h("span", { "aria-hidden": "true" }, text), h("button", { type: "button", class: "mr-button", onclick: undo }, t("undo")));
+    clearTimeout(passing);
+    passing = setTimeout(quiet, PASSING);
+  }
+
+  const quiet = () => { if (toast.matches(":hover, :focus-within")) passing = setTimeout(quiet, PASSING); else toast.replaceChildren(); };
+
   function give(id, stars) {
+    const asked = queue[0]?.movie_id === id; // its place shows what comes of it
     remember();
     change({ ratings: [...state.ratings.filter(([film]) => film !== id), [id, stars]], unknown: without(state.unknown, id), deny: without(state.deny, id) });
-    said.textContent = t("given", { film: titled(films.get(id)), n: starred(stars) });
+    const text = t("given", { film: titled(films.get(id)), n: starred(stars) });
+    if (asked) said.textContent = text; else tell(text);
   }
 
   function unseen(id) {
@@ -289,7 +302,7 @@ export function mount(root, transport, words) {
   function deny(id) {
     remember();
     change({ deny: [...without(state.deny, id), id] });
-    said.textContent = t("denied", { film: titled(films.get(id)) });
+    tell(t("denied", { film: titled(films.get(id)) }));
   }
 
   function takeBack(id) {
@@ -298,6 +311,7 @@ export function mount(root, transport, words) {
   }
 
   function undo() {
+    toast.replaceChildren();
     if (undone.length) change(undone.pop());
   }
 
@@ -360,7 +374,7 @@ export function mount(root, transport, words) {
       if (error.status === undefined) throw error; // a mistake of ours
       const offline = error.status === 0;
       alarm.replaceChildren(offline ? t("offline") : error.status === 429 ? t("too-often") : error.status >= 500 ? t("fault") : t("refused", { why: error.message }), " ",
-        h("button", { type: "button", class: "mr-small", onclick: refresh }, t("again")));
+        h("button", { type: "button", class: "mr-button", onclick: refresh }, t("again")));
       if (offline || error.status === 429) later();
     } finally {
       clearTimeout(slow);
@@ -449,7 +463,8 @@ export function mount(root, transport, words) {
         h("p", { class: "mr-deck-facts" }, film.genres.map(named).join(t("comma"))), starsOf(film, (value) => give(film.movie_id, value)),
         h("div", { class: "mr-line" },
           h("button", { type: "button", class: "mr-button", "data-key": "unseen", onclick: () => unseen(film.movie_id) }, t("not-seen")),
-          h("button", { type: "button", class: "mr-button", "data-key": "skip", onclick: skip }, t("skip")), back));
+          h("button", { type: "button", class: "mr-button", "data-key": "skip", onclick: skip }, t("skip")), back),
+        h("p", { class: "mr-quiet mr-keys" }, t("keys", { n: top() })));
     } else deck.append(h("p", { class: "mr-ask" }, t(answer ? "asked-all" : "loading")), back);
     const known = answer?.known ?? 0, adds = answer?.adds ?? 0;
     const meter = h("div", { class: "mr-known" },
@@ -459,7 +474,7 @@ export function mount(root, transport, words) {
       adds > 0.001 && h("small", {}, t("adds", { n: number(100 * adds, adds < 0.01 ? 1 : 0) })));
     const input = h("input", { type: "search", class: "mr-search mr-input", "data-key": "search", placeholder: t("search"), "aria-label": t("search"), maxlength: "200", value: found?.text ?? "", oninput: (event) => search(event.target.value) });
     const list = found && h("ul", { class: "mr-rows", "aria-label": t("found") }, found.films.map((one) => row(one, starsOf(one, (value) => give(one.movie_id, value)))));
-    const searching = h("section", { class: "mr-searching" }, input, found && !found.films.length && found.text.trim() && h("p", { role: "status" }, t("no-title", { text: found.text.trim() })), list);
+    const searching = h("section", { class: "mr-searching" }, input, !found && h("p", { class: "mr-quiet mr-search-says" }, t("search-says", { n: number(about.films) })), found && !found.films.length && found.text.trim() && h("p", { role: "status" }, t("no-title", { text: found.text.trim() })), list);
     const rated = [...state.ratings].reverse().map(([id, stars]) => films.get(id) && h("li", {},
       h("button", { type: "button", class: "mr-chip", onclick: () => look(id) }, titled(films.get(id)), " ", h("b", {}, `★ ${starred(stars)}`)),
       h("button", { type: "button", class: "mr-chip-gone", "aria-label": t("take-back", { film: titled(films.get(id)) }), onclick: () => takeBack(id) }, "×")));
@@ -524,7 +539,7 @@ export function mount(root, transport, words) {
       return;
     }
     if (into) { into(got); return; }
-    const chosen = got.unsure.map(() => null), unsure = got.unsure.filter((one) => one.films.length), missing = got.unsure.filter((one) => !one.films.length);
+    const unsure = got.unsure.filter((one) => one.films.length), chosen = unsure.map(({ year, films: [first] }) => (year && first.year === year ? first.movie_id : null)), missing = got.unsure.filter((one) => !one.films.length);
     const add = () => {
       remember();
       const pairs = [...got.ratings.map((one) => [one.movie_id, one.stars]), ...unsure.flatMap((one, n) => (chosen[n] ? [[chosen[n], one.stars]] : []))];
@@ -533,11 +548,14 @@ export function mount(root, transport, words) {
       change({ ...more, ratings: [...state.ratings.filter(([id]) => !ids.has(id)), ...pairs].slice(-2000), unknown: (more.unknown ?? state.unknown).filter((id) => !ids.has(id)) });
       box.close();
     };
+    const button = h("button", { type: "button", class: "mr-button mr-strong", autofocus: true, onclick: add });
+    const count = () => { button.textContent = t("add", { n: number(got.ratings.length + chosen.filter(Boolean).length) }); };
+    count();
     dialog(t("read", { name: file.name }), h("p", {}, t("n-found", { n: number(got.ratings.length) }), got.skipped ? ` ${t("n-skipped", { n: number(got.skipped) })}` : ""),
       unsure.length && h("section", {}, h("h3", {}, t("unsure")), h("ul", { class: "mr-mend" }, unsure.map((one, n) => h("li", {}, h("label", { class: "mr-field" }, h("span", {}, `${one.title}${one.year ? ` (${one.year})` : ""} ★ ${starred(one.stars)}`),
-        h("select", { class: "mr-input", onchange: (event) => { chosen[n] = Number(event.target.value) || null; } }, h("option", { value: "" }, t("none-of-these")), one.films.map((film) => h("option", { value: film.movie_id }, `${film.title}${film.year ? ` (${film.year})` : ""}`)))))))),
+        h("select", { class: "mr-input", onchange: (event) => { chosen[n] = Number(event.target.value) || null; count(); } }, h("option", { value: "" }, t("none-of-these")), one.films.map((film) => h("option", { value: film.movie_id, selected: film.movie_id === chosen[n] }, `${film.title}${film.year ? ` (${film.year})` : ""}`)))))))),
       missing.length && h("details", {}, h("summary", {}, t("n-missing", { n: number(missing.length) })), h("ul", { class: "mr-quiet" }, missing.slice(0, 500).map((one) => h("li", {}, `${t("line", { n: one.line })}: ${one.title}${one.year ? ` (${one.year})` : ""}`)))),
-      h("div", { class: "mr-line" }, h("button", { type: "button", class: "mr-button mr-strong", autofocus: true, onclick: add }, t("add")), h("button", { type: "button", class: "mr-button", onclick: () => box.close() }, t("cancel"))));
+      h("div", { class: "mr-line" }, button, h("button", { type: "button", class: "mr-button", onclick: () => box.close() }, t("cancel"))));
   }
 
   function dialog(title, ...content) {
@@ -619,8 +637,8 @@ export function mount(root, transport, words) {
     const file = h("input", { type: "file", class: "mr-unseen", accept: ".json,.csv", "aria-label": t("add-file"), onchange: (event) => { const chosen = event.target.files[0]; if (chosen) load(chosen, (got) => change({ group: [...state.group, { name: chosen.name.replace(/\.\w+$/, "").slice(0, 40), told: { ratings: Object.fromEntries(got.ratings.map((one) => [one.movie_id, one.stars])) } }].slice(0, 4) })); } });
     return h("section", { class: "mr-company" },
       h("ul", { class: "mr-chips" }, people.map((name, n) => h("li", {}, h("span", { class: "mr-chip" }, h("i", { class: `mr-dot mr-dot-${n} mr-still` }), " ", name), n > 0 && h("button", { type: "button", class: "mr-chip-gone", "aria-label": t("remove", { name }), onclick: () => gone(n - 1) }, "×")))),
-      state.group.length < 4 && h("div", { class: "mr-line mr-left" }, input, h("button", { type: "button", class: "mr-button", onclick: add }, t("add-person")), h("label", { class: "mr-button" }, t("add-file"), file)),
-      slider("least", t("least", { n: number(state.least, 1) }), "", state.least, (value) => change({ least: value }), [0, top() - 0.5, 0.5]));
+      state.group.length < 4 && h("div", { class: "mr-line mr-left" }, h("label", { class: "mr-button" }, t("add-file"), file), input, h("button", { type: "button", class: "mr-button", onclick: add }, t("add-person"))),
+      slider("least", state.least ? t("least", { n: starred(state.least) }) : t("least-any"), "", state.least, (value) => change({ least: value }), [0, top() - 0.5, 0.5]));
   }
 
   function whose() {
@@ -655,7 +673,7 @@ export function mount(root, transport, words) {
         h("div", { class: "mr-sheet-top" }, cover(film, true), h("div", {}, h("p", {}, facts(film)), guess(film),
           h("p", { class: "mr-why" }, rich(reason(film))), film.why?.though && film.why.speaks.length > 0 && h("p", { class: "mr-why" }, rich(but(film.why.though, they ? "they" : "you"))),
           they ? h("p", {}, own ? t("they-gave", { n: starred(own) }) : t("they-not")) : [h("p", { class: "mr-quiet" }, t(own === null ? "seen-it" : "your-stars-are")), starsOf(film, (value) => give(id, value)), own !== null && h("button", { type: "button", class: "mr-small", onclick: () => takeBack(id) }, t("take-it-back"))])),
-        h("div", { class: "mr-line mr-left" }, h("button", { type: "button", class: "mr-small", onclick: () => { change({ film: null, view: "map" }); spot = id; } }, t("on-the-map")), transport.page && h("button", { type: "button", class: "mr-small", onclick: (event) => { navigator.clipboard?.writeText(location.href); event.target.textContent = t("copied"); } }, t("copy-link"))),
+        h("div", { class: "mr-line mr-left" }, !they && own === null && h("button", { type: "button", class: "mr-small", onclick: () => { change({ film: null }, false); deny(id); } }, t("not-for-me")), h("button", { type: "button", class: "mr-small", onclick: () => { change({ film: null, view: "map" }); spot = id; } }, t("on-the-map")), transport.page && h("button", { type: "button", class: "mr-small", onclick: (event) => { navigator.clipboard?.writeText(location.href); event.target.textContent = t("copied"); } }, t("copy-link"))),
         more?.overview && h("p", {}, more.overview, " ", h("small", { class: "mr-quiet" }, `(${more.source})`)),
         why.reasons.length > 0 && h("details", { class: "mr-charts" }, h("summary", {}, t("why-title")), charts(why, they)),
         rows("similar", similar.films, (one) => h("small", { class: "mr-quiet" }, reason(one))), rows("also", also.films, (one) => guess(one)),
@@ -794,7 +812,7 @@ export function mount(root, transport, words) {
     new ResizeObserver(paint).observe(canvas);
     return [h("div", { class: "mr-line mr-left" }, input, button("+", 1.5, "closer"), button("−", 1 / 1.5, "farther"), h("button", { type: "button", class: "mr-button", onclick: () => { eye = { x: 0, y: 0, zoom: 1 }; spot = null; paint(); } }, t("whole"))),
       h("div", { class: "mr-map" }, canvas, tip),
-      h("ul", { class: "mr-legend", "aria-label": t("colours") }, [...mapped.groups.map(named), t("other")].map((name, n) => h("li", {}, h("i", { "--colour": PALETTE[n === mapped.groups.length ? 7 : n] }), name))),
+      h("ul", { class: "mr-legend", "aria-label": t("colours") }, h("li", {}, `★ ${t("map-yours")}`), h("li", {}, `○ ${t("map-listed")}`), [...mapped.groups.map(named), t("other")].map((name, n) => h("li", {}, h("i", { "--colour": PALETTE[n === mapped.groups.length ? 7 : n] }), name))),
       h("h3", {}, t("near-here")), near];
   }
 
@@ -825,7 +843,7 @@ export function mount(root, transport, words) {
   setTimeout(() => { if (!answer) draw(); }); // where the first answer came with the page, it is drawn by now
   return {
     set: (next) => { const view = state.view; state = { ...copy(EMPTY), lang: state.lang, theme: state.theme, ...next }; if (state.view !== view) answer = null; draw(); refresh(); },
-    end: () => { live.abort(); asking?.abort(); clearTimeout(retry); clearTimeout(gathering); },
+    end: () => { live.abort(); asking?.abort(); for (const timer of [retry, gathering, passing]) clearTimeout(timer); },
   };
 }
 

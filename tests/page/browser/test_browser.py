@@ -106,7 +106,7 @@ def test_every_view_is_clean_for_a_screen_reader(visit, settings):
     views = (
         ["为你推荐", "一起看", "某个人", "地图"]
         if chinese
-        else ["For you", "Together", "Somebody", "Map"]
+        else ["For you", "Together", "Others", "Map"]
     )
     if chinese:
         assert me.page.locator("html").get_attribute("lang") == "zh-CN"
@@ -145,6 +145,20 @@ def test_nothing_is_cut_on_a_narrow_screen_or_at_200_percent(visit, width):
             assert box["x"] >= 0
             assert box["x"] + box["width"] <= width
     me.picture("me")
+
+
+def test_what_is_left_out_goes_at_once_and_comes_back_by_undo_where_it_was_said(visit):
+    me = visit(viewport={"width": 390, "height": 780}, is_mobile=True, has_touch=True)
+    me.page.locator(".mr-bar").get_by_role("button", name="For you").click()
+    first = me.page.locator(".mr-grid .mr-card").first
+    film = me.page.locator(f".mr-card[data-film='{first.get_attribute('data-film')}']")
+    first.locator(".mr-open").click()
+    me.page.locator(".mr-sheet").get_by_role("button", name="Not for me").click()
+    expect(film).to_have_count(0)
+    me.picture("left-out")
+    me.page.locator(".mr-toast").get_by_role("button", name="Undo").click()
+    expect(film).to_have_count(1)
+    expect(me.page.locator(".mr-toast")).to_be_empty()
 
 
 def test_conditions_that_nothing_meets_are_loosened_by_a_button(visit):
@@ -194,7 +208,7 @@ def test_a_history_from_elsewhere_is_brought_in_and_a_broken_one_is_told(visit, 
     expect(box).to_contain_text("Films found: 4.")
     expect(box).to_contain_text("Not in this data: 1")
     me.picture("history")
-    box.get_by_role("button", name="Add these films").click()
+    box.get_by_role("button", name="Add 4 to your films").click()
     expect(me.page.get_by_text("Your films (4)")).to_be_visible()
     choose.set_input_files(good | {"buffer": b"title,year,stars\nHeat,1995,loved"})
     expect(box).to_contain_text("line 2 gives 'Heat' the stars 'loved'")
