@@ -46,7 +46,7 @@ NEW_WEIGHT = 0.25  # a film counts there by its likes to this power
 NEW_SHARE = 0.7  # of its scores: about as many new films are then shown as will be liked
 POPULAR = 0.003  # weight of a film's popularity where there is no history
 SHORT = 20.0  # ratings at which that weight has halved, and those at which the factors count half
-FACTORS = 64  # of the factor model beside the linear one,
+FACTORS = 8  # directions for each factor of the model beside the linear one,
 SHARE = 0.4  # and what it counts where a history is long
 USUAL_HISTORY = 150.0  # ratings; heavy raters weigh less than in proportion to their pairs of films
 
@@ -149,7 +149,8 @@ def fit_watching(rows: Rows, users: int, attributes: Array, rank: int = RANK) ->
     likes = np.bincount(rows.movie_idx[rows.rating >= 4], minlength=movies)
     share = likes / max(likes.sum(), 1) * np.count_nonzero(likes)
     popularity = np.where(np.diff(history.indptr), 0, POPULAR).astype(np.float32)
-    people, films = fit_factors(history, directions[:, -FACTORS:], strength[-FACTORS:])
+    k = max(rank // FACTORS, 1)  # a small data set bears few
+    people, films = fit_factors(history, directions[:, -k:], strength[-k:])
     unseen = seen_or_not(films)
     people *= _counting(np.diff(history.indptr))[:, None]
     profiles = np.column_stack([product(history, vectors), people, popularity])

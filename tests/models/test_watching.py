@@ -101,7 +101,7 @@ def test_a_person_is_the_weighted_sum_of_their_films(rows):
     expected = np.append(linear, SHARE * len(films) / (len(films) + SHORT) * factors)
     np.testing.assert_allclose(model.profiles[7, :-1], expected, atol=1e-5)
     assert not model.profiles[:USERS, -1].any()  # people of the data are their films
-    nothing = [0] * 2 * RANK + [POPULAR]
+    nothing = [0] * (RANK + 1) + [POPULAR]
     assert model.profiles[USERS].tolist() == pytest.approx(nothing)  # rates nothing
     new = profile_of(model, films, stars)
     np.testing.assert_allclose(new[:-1], expected, atol=1e-5)
