@@ -101,7 +101,7 @@ def wide(users: int, films: int) -> Results:
     catalogue = Catalogue(tables, Features.fit(tables))
     user, movie = (rng.standard_normal((rows + 1, 100), np.float32) for rows in (users, films))
     nothing = np.zeros(0, np.float32)
-    watching = Watching(user, movie, nothing, nothing.astype(np.int32), nothing)
+    watching = Watching(user, movie, nothing, nothing, nothing.astype(np.int32), nothing)
     model = Model(user, movie, watching, Newcomers(*[nothing] * 8), Certainty(*[nothing] * 8))
     scorer = Scorer(model, catalogue.is_film, 1.0, 5.0)
 

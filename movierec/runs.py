@@ -57,7 +57,7 @@ from movierec.vectors import Rows
 
 log = logger(__name__)
 
-FORMAT = 4
+FORMAT = 5
 PARTS = ("train", "validation", "test")
 PACKAGES = ("movierec", "numpy", "pandas", "pyarrow", "safetensors")  # and the recipe's
 _COLUMNS = {

@@ -356,11 +356,11 @@ def test_links_to_another_database_come_back(tmp_path, plain_tables):
     pd.testing.assert_frame_equal(load_run(run.path).tables.movies, movies)
 
 
-@pytest.mark.parametrize("found", [0, 3, "4", 4.0, True, None])
+@pytest.mark.parametrize("found", [0, 4, "5", 5.0, True, None])
 def test_other_format_is_told_apart(run, found):
     change_info(run.path, lambda info: info.update(format=found))
     message = complaint(run.path)
-    assert f"has run-folder format {found!r}; this movierec reads 4" in message
+    assert f"has run-folder format {found!r}; this movierec reads 5" in message
     assert "Train it again" in message
 
 

@@ -83,7 +83,7 @@ def drawn_tables(ids_from: int | None = None) -> Tables:
     )
 
 
-def drawn_model(features: Features, seed: int = 0, d: int = 3, r: int = 4) -> Model:
+def drawn_model(features: Features, seed: int = 0, d: int = 3, r: int = 4, k: int = 2) -> Model:
     """Both halves and what newcomers come from, drawn: nothing is trained."""
     rng = np.random.default_rng(seed)
     users, movies = len(features.users), len(features.movies)
@@ -105,9 +105,12 @@ def drawn_model(features: Features, seed: int = 0, d: int = 3, r: int = 4) -> Mo
         movie_tower=drawn(traits, d),
     )
     watching = Watching(
-        profiles=np.column_stack([drawn(users, r), np.zeros(users, np.float32)]),
-        watched=np.column_stack([drawn(movies, r), rng.uniform(0, 3, movies).astype(np.float32)]),
+        profiles=np.column_stack([drawn(users, r + k), np.zeros(users, np.float32)]),
+        watched=np.column_stack(
+            [drawn(movies, r + k), rng.uniform(0, 3, movies).astype(np.float32)]
+        ),
         own=rng.uniform(0.5, 2, movies).astype(np.float32),
+        unseen=np.eye(k, dtype=np.float32),
         neighbours=np.stack([rng.choice(used, count, False) for _ in range(movies)]),
         correlation=rng.uniform(0, 0.3, (movies, count)).astype(np.float32),
     )

@@ -7,7 +7,7 @@ are learned here, the same for every recipe.
 | half | a person's row | a film's row | their product |
 | --- | --- | --- | --- |
 | stars | `users`, d + q + 2 | `films`, d + q + 2 | the predicted stars, before they are clipped |
-| watching | `watching.profiles`, r + 1 | `watching.watched`, r + 1 | how likely it is watched |
+| watching | `profiles` there, r + k + 1 | `watched` there, r + k + 1 | how likely it is watched |
 """
 
 from __future__ import annotations
@@ -87,6 +87,7 @@ def check_model(model: Model, features: Features) -> None:
     """
     users, films = len(features.users), len(features.movies)
     d, r = model.newcomers.center.shape[-1], model.watching.watched.shape[-1] - 1
+    k = min(model.watching.unseen.shape[-1], r)
     width = max(model.films.shape[-1], d + 2)
     near = films, model.watching.neighbours.shape[-1]
     people = user_attributes(features, slice(0)).shape[1]
@@ -97,6 +98,7 @@ def check_model(model: Model, features: Features) -> None:
         "users' profiles": (model.watching.profiles, (users, r + 1)),
         "films' profiles": (model.watching.watched, (films, r + 1)),
         "films' own weights": (model.watching.own, (films,)),
+        "films' factors": (model.watching.unseen, (k, k)),
         "films' neighbours": (model.watching.neighbours, near),
         "neighbours' correlations": (model.watching.correlation, near),
         "users' center": (model.newcomers.center, (d,)),

@@ -86,7 +86,7 @@ def near_vectors(watching: Watching) -> Array:
     A film whose vector is short, since hardly anybody watches it, is damped, for its direction is
     chance.
     """
-    vectors = watching.watched[:, :-1] * watching.own[:, None]  # F there, and 1 / d:
+    vectors = watching.vectors(slice(None))  # F there, and 1 / d:
     diagonal = watching.own + (vectors**2).sum(axis=1)
     vectors /= np.sqrt(diagonal)[:, None]
     length = np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -11,8 +11,9 @@ its inverse then needs no films x films matrix:
 so that the weights are F_j . F_i / P_ii. A film has a vector F_i, which knows what is watched with
 it, and a person is the sum of the vectors of their films. It is the same for every recipe.
 
-Of somebody with few ratings that says little, so that a film's popularity counts beside it: the
-last column of both matrices.
+Beside it counts what another kind of model says, which errs elsewhere: the factors of `implicit`,
+the next columns of both matrices. Of somebody with few ratings both say little, so that a film's
+popularity counts too: the last column.
 
 Reference:
     Steck (2019), Embarrassingly Shallow Autoencoders for Sparse Data, section 3.
@@ -27,6 +28,7 @@ import numpy.typing as npt
 import scipy.linalg
 import scipy.sparse as sp
 
+from movierec.models.implicit import fit_factors, person_parts, seen_or_not
 from movierec.models.neighbours import DIRECTIONS, fit_neighbours
 from movierec.spread import product
 from movierec.vectors import Indices, Rows
@@ -43,7 +45,9 @@ NEW_RIDGE = 3.0  # of the regression for films that nobody rates
 NEW_WEIGHT = 0.25  # a film counts there by its likes to this power
 NEW_SHARE = 0.7  # of its scores: about as many new films are then shown as will be liked
 POPULAR = 0.003  # weight of a film's popularity where there is no history
-SHORT = 20.0  # ratings at which that weight has halved
+SHORT = 20.0  # ratings at which that weight has halved, and those at which the factors count half
+FACTORS = 8  # directions for each factor of the model beside the linear one,
+SHARE = 0.4  # and what it counts where a history is long
 USUAL_HISTORY = 150.0  # ratings; heavy raters weigh less than in proportion to their pairs of films
 
 
@@ -53,11 +57,12 @@ class Watching(NamedTuple):
     The product of a profile and a film's row of `watched` says how likely the film is watched.
 
     Attributes:
-        profiles: (user rows, r + 1), the weighted sum of the vectors F of the films they rated,
-            and the weight of popularity, see `popular_weight`.
-        watched: (movie rows, r + 1), F_i / P_ii, and the share of the likes that a film has, times
-            the number of films rated.
+        profiles: (user rows, r + k + 1), the weighted sum of the vectors F of the films they rated,
+            what counts of their factors, and the weight of popularity.
+        watched: (movie rows, r + k + 1), F_i / P_ii, its factors, and the share of the likes that a
+            film has, times the number of films rated.
         own: (movie rows,) P_ii, positive.
+        unseen: (k, k), see `implicit.seen_or_not`.
         neighbours: (movie rows, n), rows of the films that most go with each,
         correlation: (movie rows, n), and how much; see `neighbours.fit_neighbours`.
     """
@@ -65,12 +70,17 @@ class Watching(NamedTuple):
     profiles: Array
     watched: Array
     own: Array
+    unseen: Array
     neighbours: Indices
     correlation: Array
 
-    def vectors(self, movie_idx: Indices | int) -> Array:
+    def vectors(self, movie_idx: Indices | int | slice) -> Array:
         """F of some films, (n, r), or of one, (r,)."""
-        return self.watched[movie_idx, :-1] * self.own[movie_idx, None]
+        return self.linear(movie_idx) * self.own[movie_idx, None]
+
+    def linear(self, movie_idx: Indices | int | slice = slice(None)) -> Array:
+        """F_i / P_ii of some films, (n, r), or of one, (r,)."""
+        return self.watched[movie_idx, : self.watched.shape[1] - 1 - len(self.unseen)]
 
 
 def star_weights(rating: Array) -> Array:
@@ -79,30 +89,33 @@ def star_weights(rating: Array) -> Array:
 
 
 def profile_of(watching: Watching, movie_idx: Indices, rating: Array) -> Array:
-    """The profile of somebody with these ratings, float32 (r + 1,).
+    """The profile of somebody with these ratings, float32 (r + k + 1,).
 
     Args:
         watching: the model.
         movie_idx, rating: (n,) rows of the films, and their stars; may be empty.
     """
-    profile = star_weights(rating) @ watching.vectors(movie_idx)
     weight = POPULAR * SHORT / (SHORT + len(rating))
-    return np.append(profile, np.float32(weight))
-
-
-def added_to_profile(
-    watching: Watching, profile: Array, movie_idx: Indices, rating: Array
-) -> Array:
-    """The profile of somebody with a history after further ratings; as in `profile_of`."""
-    grown = profile.copy()
-    grown[:-1] += star_weights(rating) @ watching.vectors(movie_idx)
-    return grown
+    return np.append(_parts(watching, movie_idx, rating).sum(axis=0), np.float32(weight))
 
 
 def shares(watching: Watching, movie_idx: Indices, rating: Array, films: Indices) -> Array:
     """What each of n ratings, as in `profile_of`, adds to m films' being watched; (n, m)."""
-    vectors = watching.vectors(movie_idx) @ watching.watched[films, :-1].T
-    return star_weights(rating)[:, None] * vectors
+    return _parts(watching, movie_idx, rating) @ watching.watched[films, :-1].T
+
+
+def _parts(watching: Watching, movie_idx: Indices, rating: Array) -> Array:
+    """What each of n ratings adds to a profile, (n, r + k)."""
+    weight = star_weights(rating)
+    linear = weight[:, None] * watching.vectors(movie_idx)
+    factors = watching.watched[movie_idx, linear.shape[1] : -1]
+    parts = person_parts(factors, weight, watching.unseen)
+    return np.hstack([linear, _counting(len(parts)) * parts])
+
+
+def _counting(n: npt.ArrayLike) -> Array:
+    """What factors found from n ratings count: of few they say less than the linear model."""
+    return np.float32(SHARE) * (n / np.add(n, SHORT)).astype(np.float32)
 
 
 def fit_watching(rows: Rows, users: int, attributes: Array, rank: int = RANK) -> Watching:
@@ -136,11 +149,15 @@ def fit_watching(rows: Rows, users: int, attributes: Array, rank: int = RANK) ->
     likes = np.bincount(rows.movie_idx[rows.rating >= 4], minlength=movies)
     share = likes / max(likes.sum(), 1) * np.count_nonzero(likes)
     popularity = np.where(np.diff(history.indptr), 0, POPULAR).astype(np.float32)
-    profiles = np.column_stack([product(history, vectors), popularity])
-    watched = np.column_stack([vectors / own[:, None], share])
+    k = max(rank // FACTORS, 1)  # a small data set bears few
+    people, films = fit_factors(history, directions[:, -k:], strength[-k:])
+    unseen = seen_or_not(films)
+    people *= _counting(np.diff(history.indptr))[:, None]
+    profiles = np.column_stack([product(history, vectors), people, popularity])
+    watched = np.column_stack([vectors / own[:, None], films, share])
     alike = strongest_directions(history, DIRECTIONS)
     nearest = fit_neighbours(history, alike[1] * np.sqrt(alike[0]))
-    found = Watching(profiles, watched.astype(np.float32), own, *nearest)
+    found = Watching(profiles, watched.astype(np.float32), own, unseen, *nearest)
     rated = np.bincount(rows.movie_idx, minlength=movies) > 0
     if not rated.all():
         unrated = unwatched(found, rated, attributes, attributes[~rated])
@@ -192,7 +209,7 @@ def unwatched(
         new: (n, b), those of the films.
 
     Returns:
-        Their rows of `watched`, (n, r + 1), and what each has as `own`.
+        Their rows of `watched`, (n, r + k + 1), and what each has as `own`.
     """
     inputs = known[rated]
 

@@ -15,7 +15,7 @@ from movierec.data.tables import YEAR, Tables, validate_tables
 from movierec.errors import InputError
 from movierec.models.model import Model, new_user_term
 from movierec.models.newcomers import new_movies, new_user, updated_user
-from movierec.models.watching import added_to_profile, profile_of, unwatched
+from movierec.models.watching import profile_of, unwatched
 from movierec.recommend.catalogue import Catalogue
 from movierec.vectors import Indices
 
@@ -101,12 +101,13 @@ def with_ratings(
     people, starts = np.unique(user_idx[order], return_index=True)
     for row, rows in zip(people, np.split(order, starts[1:]), strict=True):
         given = movie_idx[rows], stars[rows]
-        user_id, seen = here.decode(row), movie_idx[:0]
+        user_id, seen, before_stars = here.decode(row), movie_idx[:0], stars[:0]
         if user_id in old.ids:
-            seen, _ = catalogue.seen(int(old.encode([user_id])[0]), learned_only=True)
+            seen, before_stars = catalogue.seen(int(old.encode([user_id])[0]), learned_only=True)
         if len(seen):
             vectors[row] = updated_user(model.newcomers, model.films, vectors[row], seen, *given)
-            profiles[row] = added_to_profile(model.watching, profiles[row], *given)
+            whole = np.append(seen, given[0]), np.append(before_stars, given[1])
+            profiles[row, :-1] = profile_of(model.watching, *whole)[:-1]
         else:  # somebody new, or who had rated nothing
             vectors[row] = new_user(model.newcomers, model.films, attributes[row], *given).vector
             profiles[row] = profile_of(model.watching, *given)

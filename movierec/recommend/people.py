@@ -21,7 +21,7 @@ class Person:
 
     name: str  # for messages and headings
     vector: Vectors  # (d + q + 2,), whose product with a film's is the predicted rating
-    profile: Vectors  # (r + 1,), whose product with a film's says how likely they watch it
+    profile: Vectors  # (r + k + 1,), whose product with a film's says how likely they watch it
     rated: npt.NDArray[np.int32]  # (n,) movie rows of the films that are not to be recommended
     stars: npt.NDArray[np.float32]  # (n,) given to them
     user_term: float = 0.0  # how uncertain their ratings are, see `certainty.Certainty`

@@ -285,8 +285,8 @@ class Recommender(Catalogue):
         # clipped before the mean, or one person's 5.9 stars would outweigh another's opinion
         stars = self.scorer.clipped(self.model.users[fans] @ self.model.films.T).mean(axis=0)
         watching = self.model.watching
-        # popularity, the last column, says nothing of what goes with the film
-        watch = watching.watched[:, :-1] @ watching.vectors(movie_idx)
+        # popularity and the factors of one film say little of what goes with it
+        watch = watching.linear() @ watching.vectors(movie_idx)
         scores = join_scores(watch, stars, FANS_LIKING)
         chosen = self.chosen(scores, movie_idx, k, temperature, seed, variety, among)
         return self.describe(chosen, scores[chosen], stars[chosen])

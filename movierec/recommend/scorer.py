@@ -70,7 +70,7 @@ class Scorer(NamedTuple):
 
         Args:
             vector: (d + q + 2,) or (n, d + q + 2).
-            profile: (r + 1,) or (n, r + 1).
+            profile: (r + k + 1,) or (n, r + k + 1).
             liking: as in `join_scores`.
             daring: -1 to 1, how many standard deviations of the one person's ratings count for a
                 film.

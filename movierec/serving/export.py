@@ -15,7 +15,7 @@ files translate. They are:
 | function | takes | gives |
 | --- | --- | --- |
 | `top_k` | `user_idx` (B,), `exclude` (B, E), `k` () | the best films |
-| `top_k_for_vector` | `vector` (B, d + 2), `profile` (B, r + 1), `exclude`, `k` | the same |
+| `top_k_for_vector` | `vector` (B, d + 2), `profile` (B, r + k + 1), `exclude`, `k` | the same |
 | `user_tower`, `movie_tower` (networks only) | the fields of `model`'s towers | `vector` (B, d) |
 
 Whole numbers are int32, vectors float32. `exclude` holds the rows of films that are left out,

@@ -26,7 +26,7 @@ def test_kernel_is_kept_where_directions_are_enough():
     watched = rng.normal(size=(12, 5)).astype(np.float32)
     own = rng.uniform(0.5, 2, 12).astype(np.float32)
     none = np.zeros((0, 5), np.float32), np.zeros((12, 1), np.int32), np.zeros((12, 1), np.float32)
-    watching = Watching(none[0], watched, own, *none[1:])
+    watching = Watching(none[0], watched, own, np.zeros((0, 0), np.float32), *none[1:])
     near = near_vectors(watching)
     assert (np.linalg.norm(near, axis=1) < 1).all()
     films = near_features(watching, np.arange(1, 13))

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from movierec.models.implicit import person_parts
 from movierec.models.watching import (
     POPULAR,
+    SHARE,
+    SHORT,
     USUAL_HISTORY,
     Watching,
-    added_to_profile,
     fit_watching,
     profile_of,
+    shares,
     star_weights,
     strongest_directions,
     unwatched,
@@ -31,7 +34,7 @@ def small_ridge(monkeypatch):
 
 def vectors(model: Watching) -> np.ndarray:
     """F, of the films."""
-    return model.watched[:, :-1] * model.own[:, None]
+    return model.vectors(slice(None))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +65,7 @@ def test_weights_are_those_of_the_linear_item_model(rows):
     model = fit_watching(rows, USERS, PLAIN, RANK)
     inverse = exact(rows, RIDGE)
     expected = -inverse / np.diag(inverse)
-    found = vectors(model) @ model.watched[:, :-1].T
+    found = vectors(model) @ model.linear().T
     off = ~np.eye(FILMS, dtype=bool)
     assert np.corrcoef(found[off], expected[off])[0, 1] > 0.7
     np.testing.assert_allclose(model.own, np.diag(inverse), rtol=0.15)
@@ -92,22 +95,29 @@ def test_a_person_is_the_weighted_sum_of_their_films(rows):
     model = fit_watching(rows, USERS + 1, PLAIN, RANK)
     mine = rows.user_idx == 7
     films, stars = rows.movie_idx[mine], rows.rating[mine]
-    expected = star_weights(stars) @ vectors(model)[films]
-    np.testing.assert_allclose(model.profiles[7, :-1], expected, atol=1e-6)
+    weight = star_weights(stars)
+    linear = weight @ vectors(model)[films]
+    factors = person_parts(model.watched[films, RANK:-1], weight, model.unseen).sum(axis=0)
+    expected = np.append(linear, SHARE * len(films) / (len(films) + SHORT) * factors)
+    np.testing.assert_allclose(model.profiles[7, :-1], expected, atol=1e-5)
     assert not model.profiles[:USERS, -1].any()  # people of the data are their films
-    assert model.profiles[USERS].tolist() == pytest.approx([0, 0, 0, POPULAR])  # rates nothing
+    nothing = [0] * (RANK + 1) + [POPULAR]
+    assert model.profiles[USERS].tolist() == pytest.approx(nothing)  # rates nothing
     new = profile_of(model, films, stars)
-    np.testing.assert_allclose(new[:-1], expected, atol=1e-6)
+    np.testing.assert_allclose(new[:-1], expected, atol=1e-5)
     assert new[-1] == pytest.approx(POPULAR * 20 / (20 + len(films)))
-    assert profile_of(model, films[:0], stars[:0]).tolist() == pytest.approx([0, 0, 0, POPULAR])
+    assert profile_of(model, films[:0], stars[:0]).tolist() == pytest.approx(nothing)
 
 
-def test_further_ratings_add_to_a_profile(rows):
-    model = fit_watching(rows, USERS + 1, PLAIN, RANK)
+def test_shares_add_up_to_what_a_profile_says(rows):
+    model = fit_watching(rows, USERS, PLAIN, RANK)
     films, stars = np.array([2, 9]), np.array([5, 1], np.float32)
-    more = star_weights(stars) @ vectors(model)[films]
-    grown = added_to_profile(model, model.profiles[7], films, stars)
-    np.testing.assert_allclose(grown, model.profiles[7] + np.append(more, 0), atol=1e-6)
+    asked = np.array([0, 4, 7])
+    profile = profile_of(model, films, stars)
+    whole = profile[:-1] @ model.watched[asked, :-1].T
+    found = shares(model, films, stars, asked)
+    assert found.shape == (2, 3)
+    np.testing.assert_allclose(found.sum(axis=0), whole, atol=1e-6)
 
 
 def test_popularity_is_a_films_share_of_the_likes(rows):

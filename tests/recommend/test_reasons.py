@@ -7,7 +7,9 @@ import pytest
 
 from movierec.data.attributes import user_attributes
 from movierec.errors import InputError
+from movierec.models.implicit import RIDGE, UNRATED
 from movierec.models.newcomers import new_user
+from movierec.models.watching import SHARE, SHORT
 from movierec.recommend.people import Person
 from movierec.recommend.reasons import Parts, parts_of
 from movierec.recommend.recommender import Recommender
@@ -63,9 +65,15 @@ def test_every_part_is_what_the_film_makes_of_it(drawn_run, user_id, movie_id):
 
     watching = rec.model.watching
     meets = watching.watched[movie_id]
-    for other, stars in rated.items():
-        vector = watching.watched[other, :-1] * watching.own[other]
-        part = WEIGHT[int(stars)] * float(vector @ meets[:-1])
+    weight = {other: WEIGHT[int(stars)] for other, stars in rated.items()}
+    factors = {other: watching.watched[other, -3:-1] for other in rated}
+    square = watching.unseen + RIDGE * len(rated) * np.eye(2)
+    square += sum(weight[other] * np.outer(factors[other], factors[other]) for other in rated)
+    for other in rated:
+        vector = watching.watched[other, :-3] * watching.own[other]
+        found = np.linalg.solve(square, (weight[other] + UNRATED) * factors[other])
+        part = weight[other] * float(vector @ meets[:-3])
+        part += SHARE * len(rated) / (len(rated) + SHORT) * float(found @ meets[-3:-1])
         assert own.loc[other, "watching"] == pytest.approx(part, abs=1e-5)
     profile = watching.profiles[user]
     assert frame["watching"][0] == pytest.approx(profile[-1] * meets[-1])
