@@ -6,8 +6,8 @@ histories cut to n films at random. Each rating then moves the vector by Bayes' 
 Gaussian noise that is one small linear system, the order of the ratings does not matter, and the
 result is a sum of one part for each rating, which is what an explanation shows.
 
-**Films.** A ridge regression from genres and year to the trained films' vectors, blended with the
-mean of each user's ratings.
+**Films.** What their genres and year say, by a ridge regression to the trained films' vectors, at
+the level of each user: of what they give a usual film the larger part is the mean of their ratings.
 
 Both need more columns than the d of trained vectors, so that the vectors of a run have d + q + 2:
 
