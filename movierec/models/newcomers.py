@@ -329,11 +329,13 @@ def _user_regression(
         movies: (movie rows, d).
         weight: (n,), of each user.
     """
-    root = np.tile(np.sqrt(weight / weight.mean()), len(inputs)).astype(np.float32)[:, None]
-    plain = matrix_inputs(sp.vstack(inputs, format="csr").multiply(root).tocsr())
+    root = np.tile(np.sqrt(weight / weight.mean()), len(inputs)).astype(np.float32)
+    weighed = sp.vstack(inputs, format="csr")
+    weighed.data *= np.repeat(root, np.diff(weighed.indptr))
+    plain = matrix_inputs(weighed)
     films, size = len(movies), plain.size
-    # of a usual film's length, rows of films without ratings being 0
-    traits = ALIKE * movies / np.sqrt((movies**2).sum() / np.count_nonzero(movies.any(axis=1)))
+    length = np.sqrt((movies**2).sum() / np.count_nonzero(movies.any(axis=1)))  # of a rated film's
+    traits = (ALIKE / length * movies).astype(np.float32)
 
     def whole(weights: Array) -> Array:
         own = weights[:size].copy()
@@ -345,7 +347,7 @@ def _user_regression(
         return np.concatenate([own, traits.T @ own[:films]])
 
     every = Inputs(lambda weights: plain.forward(whole(weights)), backward, size + traits.shape[1])
-    wanted = root * np.tile(targets, (len(inputs), 1))
+    wanted = root[:, None] * np.tile(targets, (len(inputs), 1))
     return whole(ridge_regression(every, wanted, RIDGE, SOLVER_STEPS)[0])
 
 
