@@ -344,10 +344,7 @@ def newcomers(settings: dict[str, Any], recipe: str) -> None:
     from movierec.data.datasets import load_dataset
 
     tables = load_dataset(settings["data"], settings["path"] or None)
-    rows: dict[str, list[Row]] = {}
-    for told in (False, True):
-        for name, row in new_users(tables, recipe, told):
-            rows[f"{name}{', with gender, age and job' * told}"] = [row]
+    rows = {name: [row] for name, row in new_users(tables, recipe)}
     columns = {"rmse": "RMSE", "ndcg": "NDCG@10", "milliseconds": "milliseconds a person"}
     report("new-users", "New users", columns, rows, settings["out"], CONSOLE)
     found = {name: [row] for name, row in new_films(tables, recipe).items()}
