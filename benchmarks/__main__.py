@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
-from benchmarks.measure import Row, alternate, finish, report, run_python, start_python
+from benchmarks.measure import (
+    Row,
+    alternate,
+    finish,
+    folder_or_new,
+    free_ports,
+    report,
+    run_python,
+    start_python,
+    turns_within,
+)
 
 CONSOLE = Console(width=None if sys.stdout.isatty() else 120)
 ORIGIN_MSE = 0.7995  # of the origin notebook on `origin`, after five epochs: documented, not rerun
@@ -189,7 +196,7 @@ def workers(settings: dict[str, Any], recipe: str, count: int) -> None:
     """Several workers on one machine against one: what their agreement costs."""
 
     def several() -> Row:
-        hosts = [f"localhost:{port}" for port in _free_ports(count)]
+        hosts = [f"localhost:{port}" for port in free_ports(count)]
         with tempfile.TemporaryDirectory() as folder:
             command = ("train", *_data(settings), "--recipe", recipe, "--epochs", "1", "--json")
             processes = [
@@ -273,7 +280,7 @@ def scale(
     settings: dict[str, Any], sizes: tuple[int, ...], recipe: str, worlds: Path | None
 ) -> None:
     """Seconds and memory as simulated ratings, users and films grow; one epoch, or all of best."""
-    with _folder(worlds) as folder:
+    with folder_or_new(worlds) as folder:
         for size in sizes:
             if not (folder / f"{size}m" / "ratings.csv").exists():
                 with CONSOLE.status(f"simulating {size} million ratings"):
@@ -337,15 +344,32 @@ def newcomers(settings: dict[str, Any], recipe: str) -> None:
     from movierec.data.datasets import load_dataset
 
     tables = load_dataset(settings["data"], settings["path"] or None)
-    rows: dict[str, list[Row]] = {}
-    for told in (False, True):
-        for name, row in new_users(tables, recipe, told):
-            rows[f"{name}{', with gender, age and job' * told}"] = [row]
+    rows = {name: [row] for name, row in new_users(tables, recipe)}
     columns = {"rmse": "RMSE", "ndcg": "NDCG@10", "milliseconds": "milliseconds a person"}
     report("new-users", "New users", columns, rows, settings["out"], CONSOLE)
     found = {name: [row] for name, row in new_films(tables, recipe).items()}
     columns = {"rmse": "RMSE", "mae": "MAE", "listed": "share of lists"}
     report("new-films", "New films", columns, found, settings["out"], CONSOLE)
+
+
+@cli.command()
+@click.pass_obj
+def similar(settings: dict[str, Any]) -> None:
+    """Similar films by the series that they find, beside the full weights of EASE."""
+    from benchmarks.similar import compared, series
+    from movierec import train
+    from movierec.data.datasets import load_dataset
+    from movierec.models.best import BestRecipe
+
+    tables = load_dataset(settings["data"], settings["path"] or None)
+    quick = BestRecipe("quick", members=1, passes=1)  # films are as similar after any training
+    with tempfile.TemporaryDirectory() as folder:
+        run = train(tables, quick, run_dir=Path(folder, "run"), holdout="none")
+        rows = compared(run.recommender)
+    groups = series(tables.movies.set_index("movie_id")["title"])
+    title = f"Other films of {len(groups)} series ({sum(map(len, groups.values()))} films)"
+    columns = {"found": "among the ten nearest"}
+    report("similar", title, columns, rows, settings["out"], CONSOLE)
 
 
 @cli.command()
@@ -380,13 +404,13 @@ def lists(settings: dict[str, Any], recipes: tuple[str, ...]) -> None:
             command = ("train", *_data(settings), "--recipe", recipe, "--json")
             with CONSOLE.status(f"a run of {recipe}"):
                 run_python("-m", "movierec", *command, "--run", run)
-            rounds = _turns_within(settings["repeat"], "benchmarks.lists", "run", run)
+            rounds = turns_within(settings["repeat"], CONSOLE, "benchmarks.lists", "run", run)
             title = f"Lists of {settings['data']}, vectors of `{recipe}`"
             report(f"lists-{recipe}", title, columns, rounds, settings["out"], CONSOLE)
     sizes = ((2_000, 87_000), (200_000, 87_000), (2_000, 500_000))
     rounds = {
-        f"{users:,} users, {films:,} films": _turns_within(
-            1, "benchmarks.lists", "wide", str(users), str(films)
+        f"{users:,} users, {films:,} films": turns_within(
+            1, CONSOLE, "benchmarks.lists", "wide", str(users), str(films)
         )["movierec"]
         for users, films in sizes
     }
@@ -463,38 +487,6 @@ def pictures(run_dir: Path, folder: Path) -> None:
 
     for path in take(run_dir, folder):
         CONSOLE.print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
-
-
-def _turns_within(repeat: int, module: str, *given: str | Path) -> dict[str, list[Row]]:
-    """Rounds of a process whose methods take turns within it."""
-    rounds: dict[str, list[Row]] = {}
-    for number in range(repeat):
-        with CONSOLE.status(f"round {number + 1} of {repeat}: {' '.join(map(str, given))}"):
-            found = run_python("-m", module, *given)
-        for name, row in found.items():
-            if isinstance(row, dict):  # beside them stand the time and memory of the process
-                rounds.setdefault(name, []).append(row | {"peak": found["peak"]})
-    return rounds
-
-
-@contextmanager
-def _folder(kept: Path | None) -> Iterator[Path]:
-    if kept is not None:
-        kept.mkdir(parents=True, exist_ok=True)
-        yield kept
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("localhost", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -58,16 +59,16 @@ def strangers(tables: Tables, recipe: str) -> tuple[npt.NDArray[np.int64], Recom
         return ids, run.recommender
 
 
-def new_users(tables: Tables, recipe: str, demographics: bool) -> Iterator[tuple[str, Row]]:
+def new_users(tables: Tables, recipe: str) -> Iterator[tuple[str, Row]]:
     """The protocol's new users: wholly absent from training, served from k ratings.
 
     Args:
         tables: MovieLens-1M.
         recipe: how to train.
-        demographics: whether gender, age and occupation are told too.
 
     Yields:
-        For each k of `GIVEN` its name, and `rmse`, `ndcg` and `milliseconds` (a person's list).
+        For each k of `GIVEN`, without demographics and with them, its name, and `rmse`, `ndcg` and
+        `milliseconds` (a person's list).
     """
     ids, rec = strangers(tables, recipe)
     people = tables.users.set_index("user_id")
@@ -78,7 +79,7 @@ def new_users(tables: Tables, recipe: str, demographics: bool) -> Iterator[tuple
         if len(rows) > GIVEN[-1]:
             order = np.random.default_rng(user_id).permutation(len(rows))
             shuffled.append((user_id, rows.iloc[order]))
-    for k in GIVEN:
+    for demographics, k in product((False, True), GIVEN):
         persons, began = [], pd.Timestamp.now()
         for user_id, rows in shuffled:
             told = people.loc[user_id, ["gender", "age", "occupation"]] if demographics else {}
@@ -86,7 +87,8 @@ def new_users(tables: Tables, recipe: str, demographics: bool) -> Iterator[tuple
             persons.append(rec.new_user(given, **dict(told)))
         row = served(rec, persons, [rows.iloc[GIVEN[-1] :] for _, rows in shuffled])
         spent = (pd.Timestamp.now() - began).total_seconds()
-        yield f"{k} given", row | {"milliseconds": 1000 * spent / len(persons)}
+        name = f"{k} given{', with gender, age and job' * demographics}"
+        yield name, row | {"milliseconds": 1000 * spent / len(persons)}
 
 
 def served(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import platform
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
@@ -98,6 +100,42 @@ def alternate(
             with console.status(f"round {number + 1} of {repeat}: {name}"):
                 rounds[name].append(measure())
     return rounds
+
+
+def turns_within(
+    repeat: int, console: Console, module: str, *given: str | Path
+) -> dict[str, list[Row]]:
+    """Rounds of a process whose methods take turns within it."""
+    rounds: dict[str, list[Row]] = {}
+    for number in range(repeat):
+        with console.status(f"round {number + 1} of {repeat}: {' '.join(map(str, given))}"):
+            found = run_python("-m", module, *given)
+        for name, row in found.items():
+            if isinstance(row, dict):  # beside them stand the time and memory of the process
+                rounds.setdefault(name, []).append(row | {"peak": found["peak"]})
+    return rounds
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens at."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("localhost", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+@contextmanager
+def folder_or_new(kept: Path | None) -> Iterator[Path]:
+    """A folder to keep, made if need be; None: one that goes when it is done with."""
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 def report(

@@ -29,7 +29,8 @@ from movierec.vectors import Rows, pair_scores
 
 Array = npt.NDArray[np.float32]
 
-RESTORED = 2.5  # times what errors say of each other, of which the training has taken most
+RESTORED = 2.5  # times what errors say of each other, of which the training has taken most,
+MOST = 0.6  # and no larger share: in small data errors that were learned say too much
 COLUMNS = 128  # directions of nearness that are kept
 SPARE = 64  # followed beside these while they are looked for,
 ITERATIONS = 8  # times
@@ -55,7 +56,7 @@ def near_errors(features: Array, rows: Rows, error: Array, users: int) -> tuple[
     itself = (features**2).sum(axis=1)[rows.movie_idx]
     others = pair_scores(felt, features, *rows[:2]) - error * itself
     slope = float(others @ error) / max(float(others @ others), 1e-9)
-    root = np.float32(np.sqrt(np.clip(RESTORED * slope, 0, 1)))
+    root = np.float32(np.sqrt(np.clip(RESTORED * slope, 0, MOST)))
     return root * features, root * felt
 
 

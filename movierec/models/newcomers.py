@@ -6,8 +6,8 @@ histories cut to n films at random. Each rating then moves the vector by Bayes' 
 Gaussian noise that is one small linear system, the order of the ratings does not matter, and the
 result is a sum of one part for each rating, which is what an explanation shows.
 
-**Films.** A ridge regression from genres and year to the trained films' vectors, blended with the
-mean of each user's ratings.
+**Films.** What their genres and year say, by a ridge regression to the trained films' vectors, at
+the level of each user: of what they give a usual film the larger part is the mean of their ratings.
 
 Both need more columns than the d of trained vectors, so that the vectors of a run have d + q + 2:
 
@@ -33,7 +33,7 @@ import scipy.sparse as sp
 
 from movierec.models.factors import USER_SHRINK
 from movierec.models.nearby import near_errors
-from movierec.models.ridge import matrix_inputs, ridge_regression
+from movierec.models.ridge import Inputs, matrix_inputs, ridge_regression
 from movierec.vectors import Rows, pair_scores
 
 Array = npt.NDArray[np.float32]
@@ -41,6 +41,10 @@ Indices = npt.NDArray[np.integer]
 
 SIZES = np.array([0, 1, 2, 3, 5, 8, 13, 20, 40, 80, 160])  # films in the cut histories
 RIDGE = 30.0  # of the tower of new users
+ALIKE = (
+    2.0  # length of films' vectors there, by which what is learned of a film is that of its like
+)
+USER_WEIGHT = 0.5  # a user with n ratings counts n to this power there
 SOLVER_STEPS = 20
 MOST_ASKED = 10_000  # users that the tower is learnt from; each takes a row for each of `SIZES`
 LEFT_OUT = 1e-5
@@ -50,8 +54,9 @@ SCALE = 0.3  # of the entries that are no films, as of attributes
 CHOSEN = 12.0  # ratings after which being chosen counts half
 DAMPING = 5.0  # ratings at the overall mean that each mean starts with
 MOVIE_RIDGE = 0.3  # of the regression of films
-MOVIE_WEIGHT = 0.85  # a film with n ratings counts n to this power there
-MEAN_SHARE = 0.4  # of a user's mean in the rating of a new film
+MOVIE_WEIGHT = 0.5  # a film with n ratings counts n to this power there
+MOVIE_SHARE = 0.8  # of what attributes say of a new film
+MEAN_SHARE = 0.65  # of a user's mean in what they give a usual film
 
 
 class Newcomers(NamedTuple):
@@ -120,11 +125,11 @@ def learn_newcomers(
     way = _directions(users[asked] - center)
     targets = (users[asked] - center) @ way  # (n, q)
     inputs = _cut_histories(heard, asked, len(movies), user_attributes[asked], seed)
-    every = matrix_inputs(sp.vstack(inputs, format="csr"))
-    wanted = np.tile(targets, (len(SIZES), 1))
-    tower, _ = ridge_regression(every, wanted, RIDGE, SOLVER_STEPS)
+    weight = np.bincount(heard.user_idx, minlength=len(users))[asked] ** USER_WEIGHT
+    tower = _user_regression(inputs, targets, movies, weight)
     left = [targets - part @ tower for part in inputs]
-    covariance = np.stack([SPREAD * way @ (each.T @ each) @ way.T / len(asked) for each in left])
+    share = (SPREAD * weight / weight.sum())[:, None]
+    covariance = np.stack([way @ (each.T @ (share * each)) @ way.T for each in left])
     tower = tower @ way.T
     error = rows.rating - pair_scores(users, movies, rows.user_idx, rows.movie_idx)
     # never none, or ratings that contradict each other could not be weighed
@@ -281,10 +286,11 @@ def new_movies(newcomers: Newcomers, attributes: Array, near: int) -> Array:
         attributes: (n, b), as `attributes.movie_attributes` gives.
         near: q.
     """
-    vectors = newcomers.movie_center + attributes @ newcomers.movie_tower
+    vectors = (1 - MEAN_SHARE) * newcomers.movie_center
+    vectors = vectors + MOVIE_SHARE * (attributes @ newcomers.movie_tower)
     rest = np.zeros((len(vectors), near + 2), np.float32)
     rest[:, -1] = MEAN_SHARE
-    return np.concatenate([(1 - MEAN_SHARE) * vectors, rest], axis=1).astype(np.float32)
+    return np.concatenate([vectors, rest], axis=1).astype(np.float32)
 
 
 def _cut_histories(
@@ -306,6 +312,43 @@ def _cut_histories(
         extra = np.concatenate([attributes, SCALE * sized], axis=1).astype(np.float32)
         inputs.append(sp.hstack([history, sp.csr_array(extra)], format="csr"))
     return inputs
+
+
+def _user_regression(
+    inputs: list[sp.csr_array], targets: Array, movies: Array, weight: npt.NDArray[np.floating]
+) -> Array:
+    """The tower of new users, (movie rows + attributes + 2, q).
+
+    What is learned of a film is the sum of its own weights and those of the entries of its vector:
+    films that are alike say alike things of whoever chooses them, and most are too rare to learn
+    each by itself.
+
+    Args:
+        inputs: of `_cut_histories`.
+        targets: (n, q).
+        movies: (movie rows, d).
+        weight: (n,), of each user.
+    """
+    root = np.tile(np.sqrt(weight / weight.mean()), len(inputs)).astype(np.float32)
+    weighed = sp.vstack(inputs, format="csr")
+    weighed.data *= np.repeat(root, np.diff(weighed.indptr))
+    plain = matrix_inputs(weighed)
+    films, size = len(movies), plain.size
+    length = np.sqrt((movies**2).sum() / np.count_nonzero(movies.any(axis=1)))  # of a rated film's
+    traits = (ALIKE / length * movies).astype(np.float32)
+
+    def whole(weights: Array) -> Array:
+        own = weights[:size].copy()
+        own[:films] += traits @ weights[size:]
+        return own
+
+    def backward(vectors: Array) -> Array:
+        own = plain.backward(vectors)
+        return np.concatenate([own, traits.T @ own[:films]])
+
+    every = Inputs(lambda weights: plain.forward(whole(weights)), backward, size + traits.shape[1])
+    wanted = root[:, None] * np.tile(targets, (len(inputs), 1))
+    return whole(ridge_regression(every, wanted, RIDGE, SOLVER_STEPS)[0])
 
 
 def _film_regression(movies: Array, attributes: Array, rows: Rows) -> tuple[Array, Array]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from movierec.models.nearby import near_errors, near_features, near_vectors
+from movierec.models.nearby import MOST, near_errors, near_features, near_vectors
 from movierec.models.watching import Watching
 from movierec.vectors import Rows
 
@@ -36,7 +37,7 @@ def test_kernel_is_kept_where_directions_are_enough():
 
 def test_errors_that_near_films_share_are_passed_on_and_others_hardly():
     sums = {}
-    for share in (0.0, 0.6):
+    for share in (0.0, 0.6, 3.0):
         near, rows, error = world(share)
         films, people = near_errors(near, rows, error, 300)
         each = near_errors(near, rows, error, 300)[0][0, 0] ** 2 / near[0, 0] ** 2
@@ -46,6 +47,7 @@ def test_errors_that_near_films_share_are_passed_on_and_others_hardly():
         )
         assert films.shape == near.shape
     assert sums[0.0] < 0.15 < 0.5 < sums[0.6]
+    assert sums[3.0] == pytest.approx(MOST)  # whatever errors say
 
 
 def test_nothing_is_said_without_ratings_or_features():

@@ -6,12 +6,23 @@ import dataclasses
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from movierec.data.attributes import encode_people, movie_attributes, user_attributes
 from movierec.evaluation.metrics import rating_metrics
 from movierec.models.best import BestRecipe
 from movierec.models.nearby import near_vectors
-from movierec.models.newcomers import SIZES, _gain, learn_newcomers, new_movies, new_user
+from movierec.models.newcomers import (
+    MEAN_SHARE,
+    MOVIE_SHARE,
+    RIDGE,
+    SIZES,
+    _gain,
+    _user_regression,
+    learn_newcomers,
+    new_movies,
+    new_user,
+)
 from movierec.recommend.recommender import Recommender
 from movierec.training import train
 
@@ -99,6 +110,33 @@ def test_film_that_resembles_a_trained_one_gets_a_vector_like_it(rec):
     by_mean = trained - trained.mean(axis=0)
     described = vectors - vectors.mean(axis=0)
     assert (by_mean * described).sum() > 0
+
+
+def test_new_film_is_a_usual_film_at_the_level_of_who_rates_it_and_what_it_is(rec):
+    newcomers, user = rec.model.newcomers, rec.model.users[rec.features.users.used[3]]
+    attributes = movie_attributes(rec.features)[rec.features.movies.used][:4]
+    known = user[: len(newcomers.center)]
+    vectors = new_movies(newcomers, attributes, len(user) - len(known) - 2)
+    usual = (1 - MEAN_SHARE) * known @ newcomers.movie_center + MEAN_SHARE * user[-1]
+    special = MOVIE_SHARE * attributes @ newcomers.movie_tower @ known
+    np.testing.assert_allclose(vectors @ user, usual + special, atol=1e-4)
+
+
+def test_tower_of_new_users_is_the_ridge_regression_on_films_and_their_traits():
+    """Against the normal equations; the weight of a film is its own and that of its like."""
+    rng = np.random.default_rng(0)
+    films = rng.normal(size=(9, 3)).astype(np.float32)
+    inputs = [sp.csr_array(rng.random((40, 9 + 2)).astype(np.float32)) for _ in range(2)]
+    targets = rng.normal(size=(40, 2)).astype(np.float32)
+    weight = rng.uniform(1, 9, 40)
+    found = _user_regression(inputs, targets, films, weight)
+    traits = 2 * films / np.sqrt((films**2).sum(axis=1).mean())
+    join = np.hstack([np.eye(11), np.vstack([traits, np.zeros((2, 3))])])  # (11, 11 + 3)
+    known = np.vstack([each.toarray() for each in inputs]) @ join
+    heavy = np.tile(weight / weight.mean(), 2)[:, None]
+    square = known.T @ (heavy * known) + RIDGE * np.eye(14)
+    expected = join @ np.linalg.solve(square, known.T @ (heavy * np.tile(targets, (2, 1))))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_learning_again_gives_the_same_bits(rec, small_best):

@@ -9,11 +9,12 @@ from dataclasses import replace
 
 import click
 import numpy as np
+import pandas as pd
 import pytest
 from rich.console import Console
 from worlds import PROJECT
 
-from benchmarks import curve
+from benchmarks import curve, similar
 from benchmarks.explorer import actions
 from benchmarks.measure import alternate, report, run_python
 
@@ -73,6 +74,40 @@ def test_curve_goes_down_pass_by_pass_and_is_drawn(small_tables, tmp_path, monke
     }
     curve.draw(rows, "a title", tmp_path / "curve.png")
     assert (tmp_path / "curve.png").stat().st_size > 10_000
+
+
+def test_films_of_a_series_are_found_by_their_titles():
+    titles = {
+        9: "Long Road, The (1980)",
+        2: "Long Road Part II, The (1984)",
+        5: "Long Road: The End, The (1990)",
+        11: "Harbour (1950)",
+        12: "Harbour (1990)",  # a remake
+        20: "Sea 2: Waves (1991)",
+        21: "Sea (1989)",
+        22: "Sea '79 (1979)",
+        23: "Sea Ivy (1992)",
+        30: "1999: A Journey (1970)",
+        31: "1999: Another (1970)",
+        40: "You and I (1980)",
+        41: "You and (1981)",
+    }
+    assert similar.series(pd.Series(titles)) == {"long road": [2, 5, 9], "sea": [20, 21, 22]}
+
+
+def test_films_that_are_near_are_counted_as_found(small_best, monkeypatch):
+    rec = small_best.recommender
+    film = int(rec.tables.ratings["movie_id"].value_counts().index[0])
+    found = rec.similar(film, k=30)["movie_id"]
+    shares = []
+    for other in (found[0], found[29]):
+        monkeypatch.setattr(similar, "series", lambda titles, other=int(other): {"": [film, other]})
+        rows = similar.compared(rec)
+        assert set(rows) == {"similar", "similar, without titles", "EASE"}
+        assert all(0 <= row["found"] <= 1 for (row,) in rows.values())
+        shares.append(rows["similar"][0]["found"])
+    assert shares[0] >= 0.5 >= shares[1]
+    assert shares[0] > shares[1]
 
 
 def test_methods_take_turns():
