@@ -158,7 +158,7 @@ def places(table: pd.DataFrame, ax: Axes, xlabel: str) -> Axes:
         ax.plot(steps, row.to_numpy(dtype=np.float64), "o-", color=colour)
         end = (steps[-1], row.iloc[-1])
         beside = 1.04, 1 - (number + 0.5) / len(table)
-        line = {"arrowstyle": "-", "color": colour, "alpha": 0.6}
+        line = {"arrowstyle": "-", "color": colour, "alpha": 0.6, "relpos": (0, 0.5)}
         ax.annotate(
             str(name), end, beside, textcoords="axes fraction", va="center", size=8, arrowprops=line
         )
