@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from movierec.evaluation.metrics import K
 from movierec.sample.simulate import Truth
 
 
@@ -287,22 +288,22 @@ def ordered(ndcg: pd.Series, first: int = 3) -> str:
     )
 
 
-def added(gap: pd.Series, what: str, base: str) -> str:
+def added(change: pd.DataFrame, what: str, base: str) -> str:
     """What adding something to an order of films changes of its lists.
 
     Args:
-        gap: `difference`, `low` and `high` of NDCG@10, with it minus without; missing where there
-            are no lists.
+        change: with it minus without, see `metrics.difference`; no NDCG where there are no lists.
         what, base: what is added, and to what.
     """
-    if gap.isna().any():
+    if (ndcg := f"ndcg@{K}") not in change.index:
         return "What it adds cannot be measured here."
+    gap = change.loc[ndcg]
     does = "luck could make as much, so **nothing is seen to be added**"
     if not gap["low"] <= 0 <= gap["high"]:
         does = "it makes lists better" if gap["low"] > 0 else "it makes lists **worse**"
         does += " by more than luck"
-    change = "{difference:+.4f} ({low:+.4f} to {high:+.4f})".format(**gap)
-    return f"Adding {what} to {base} changes NDCG@10 by {change}: {does}."
+    by = "{difference:+.4f} ({low:+.4f} to {high:+.4f})".format(**gap)
+    return f"Adding {what} to {base} changes NDCG@{K} by {by}: {does}."
 
 
 def taught(errors: pd.Series, pupil: str, teacher: str, other: str) -> str:

@@ -167,11 +167,12 @@ def test_the_best_and_the_worst_order_are_named_and_none_where_there_is_none():
     ],
 )
 def test_what_is_added_to_an_order_helps_harms_or_is_not_seen(low, high, verdict):
-    gap = pd.Series({"difference": (low + high) / 2, "low": low, "high": high})
-    said = verdicts.added(gap, "the stars", "the watching alone")
+    gap = {"difference": (low + high) / 2, "low": low, "high": high}
+    change = pd.DataFrame({"rmse": gap, "ndcg@10": gap}).T
+    said = verdicts.added(change, "the stars", "the watching alone")
     assert said.startswith("Adding the stars to the watching alone changes NDCG@10 by ")
     assert verdict in said
-    assert "cannot be measured" in verdicts.added(gap * np.nan, "the stars", "the watching alone")
+    assert "cannot be measured" in verdicts.added(change[:1], "the stars", "the item model")
 
 
 def test_a_network_has_gone_so_much_of_the_way_to_its_teacher():
