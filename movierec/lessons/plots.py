@@ -149,15 +149,19 @@ def places(table: pd.DataFrame, ax: Axes, xlabel: str) -> Axes:
     """How the places of some things in a list change, the first place on top.
 
     Args:
-        table: things by steps; places from 1, on a logarithmic axis. Names are written beside the
-            last step; at most seven things have colours of their own.
+        table: things by steps, in the order of the last one; places from 1, on a logarithmic axis.
+            Names stand beside it, evenly; at most seven things have colours of their own.
     """
     steps = [str(step) for step in table.columns]
     for number, (name, row) in enumerate(table.iterrows()):
         colour = COLOURS[number % len(COLOURS)]
         ax.plot(steps, row.to_numpy(dtype=np.float64), "o-", color=colour)
         end = (steps[-1], row.iloc[-1])
-        ax.annotate(str(name), end, (8, 0), textcoords="offset points", va="center", size=8)
+        beside = 1.04, 1 - (number + 0.5) / len(table)
+        line = {"arrowstyle": "-", "color": colour, "alpha": 0.6, "relpos": (0, 0.5)}
+        ax.annotate(
+            str(name), end, beside, textcoords="axes fraction", va="center", size=8, arrowprops=line
+        )
     _logarithmic(ax)
     ax.invert_yaxis()
     ax.set(xlabel=xlabel, ylabel="place in the list")

@@ -13,7 +13,7 @@ from movierec.evaluation.metrics import REACH
 from movierec.recommend.recommender import Recommender
 from movierec.sample.simulate import Truth
 
-UNKNOWN = "This data has no known truth to look behind the ratings."
+UNKNOWN = "Of this data no truth is known; of the sample it is (`movierec notebooks`)."
 PENALTY = 10.0  # of the ridge, for vectors of unit variance
 
 

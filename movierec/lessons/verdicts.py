@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from movierec.evaluation.metrics import K
 from movierec.sample.simulate import Truth
 
 
@@ -34,25 +35,32 @@ def jumps(losses: Mapping[int, npt.NDArray[np.floating]]) -> str:
     jump.
 
     Args:
-        losses: the loss of each step (stars²), by rows a step; of each the second half counts.
+        losses: the loss of each step (stars²), by rows a step; of each the first steps count, until
+            it is below what another never comes below: further on they are not comparable.
     """
-    jump = {}
+    level, jump = max(float(found.min()) for found in losses.values()), {}
     for batch, found in losses.items():
-        late = found[len(found) // 2 :]
-        middle = (late[:-2] + late[2:]) / 2
-        jump[batch] = float(np.abs(late[1:-1] / middle - 1).mean())
+        early = found[: max(int(np.argmax(found < level)) or len(found), 3)]
+        middle = (early[:-2] + early[2:]) / 2
+        jump[batch] = float(np.abs(early[1:-1] / middle - 1).mean())
     small, large = min(jump), max(jump)
     said = ", ".join(f"{jump[batch]:.1%} with {batch:,} rows" for batch in sorted(jump))
     verdict = "does **not** bear the remark out: the mean of more rows is steadier"
     if jump[large] > jump[small]:
         verdict = "bears the remark out"
-    return f"The loss of a step jumps by so much of its size on average: {said}. This {verdict}."
+    return (
+        "As long as the losses are of one size, that of a step jumps by so much of it on average: "
+        f"{said}. This {verdict}."
+    )
 
 
 def floor(truth: Truth | None, ratings: pd.DataFrame) -> str:
     """The least error that a model can have, as far as it is known, and what can be learned."""
     if truth is None:
-        return "These are not the simulated ratings: nobody knows their noise floor."
+        return (
+            "These are not the simulated ratings: nobody knows their noise floor. It lies below "
+            "the least error that was ever measured on them."
+        )
     expected = truth.expected_rating(ratings["user_id"], ratings["movie_id"])
     reached = float(np.sqrt(np.mean((ratings["rating"] - expected) ** 2)))
     deviation = float(ratings["rating"].std(ddof=0))
@@ -80,10 +88,15 @@ def beaten(kept: float, levels: Mapping[str, float], when: str, kind: str) -> st
     )
 
 
-def ahead(losses: pd.Series) -> str:
-    """In which order losses (stars²) stand, the lowest first."""
-    told = [f"*{name}* ({value:.3f})" for name, value in losses.sort_values().items()]
-    return f"From the lowest loss to the highest: {', '.join(told)}."
+def ahead(last: pd.Series, lowest: pd.Series) -> str:
+    """In which order the losses (stars²) of the last pass stand, and who is ahead by the best."""
+    told = [f"*{name}* ({value:.3f})" for name, value in last.sort_values().items()]
+    first = lowest.idxmin()
+    ahead = "is ahead, too" if first == last.idxmin() else "is ahead"
+    return (
+        f"After the last pass, from the lowest loss to the highest: {', '.join(told)}. With the "
+        f"best pass of each, *{first}* {ahead} ({lowest[first]:.3f})."
+    )
 
 
 def measured_on(part: str, rows: Mapping[str, int], data: str, recipe: str) -> str:
@@ -174,7 +187,7 @@ def along(errors: pd.Series, what: str) -> str:
         return f"All {what} here have {first} training ratings."
     way = "falls" if errors.iloc[-1] < errors.iloc[0] else "**rises**"
     return (
-        f"From {what} with {first} training ratings to those with {last} it {way}, from "
+        f"From {what} with {first} training ratings to those with {last} the RMSE {way}, from "
         f"{errors.iloc[0]:.3f} to {errors.iloc[-1]:.3f}."
     )
 
@@ -264,15 +277,33 @@ def misread(rightly: int, wrongly: int) -> str:
     return f"Title words: {rightly:,} rows when read rightly, {wrongly:,} when misread: {said}."
 
 
-def ordered(ndcg: pd.Series) -> str:
-    """Which orders of films make the best lists and the worst, by their NDCG@10; may be empty."""
+def ordered(ndcg: pd.Series, first: int = 3) -> str:
+    """Which of the first orders of films makes the best lists, and which of all; may be empty."""
     if ndcg.empty:
         return "Lists cannot be measured here: no film of these rows is both new and liked."
-    best, worst = ndcg.idxmax(), ndcg.idxmin()
+    early, best, worst = ndcg[:first].idxmax(), ndcg.idxmax(), ndcg.idxmin()
     return (
-        f"The best lists come from *{best}* ({ndcg[best]:.3f}), the worst from *{worst}* "
-        f"({ndcg[worst]:.3f})."
+        f"Of the first {first} orders *{early}* makes the best lists ({ndcg[early]:.3f}); of all, "
+        f"*{best}* makes the best ({ndcg[best]:.3f}) and *{worst}* the worst ({ndcg[worst]:.3f})."
     )
+
+
+def added(change: pd.DataFrame, what: str, base: str) -> str:
+    """What adding something to an order of films changes of its lists.
+
+    Args:
+        change: with it minus without, see `metrics.difference`; no NDCG where there are no lists.
+        what, base: what is added, and to what.
+    """
+    if (ndcg := f"ndcg@{K}") not in change.index:
+        return "What it adds cannot be measured here."
+    gap = change.loc[ndcg]
+    does = "luck could make as much, so **nothing is seen to be added**"
+    if not gap["low"] <= 0 <= gap["high"]:
+        does = "it makes lists better" if gap["low"] > 0 else "it makes lists **worse**"
+        does += " by more than luck"
+    by = "{difference:+.4f} ({low:+.4f} to {high:+.4f})".format(**gap)
+    return f"Adding {what} to {base} changes NDCG@{K} by {by}: {does}."
 
 
 def taught(errors: pd.Series, pupil: str, teacher: str, other: str) -> str:

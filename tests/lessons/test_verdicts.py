@@ -21,9 +21,9 @@ def test_who_lost_most_need_not_be_worst_with_the_best_epoch_kept():
 
 
 @pytest.mark.parametrize(("steady", "verdict"), [(2048, "does **not** bear"), (256, "bears the")])
-def test_jumps_compare_the_second_halves_of_the_losses_and_a_fall_is_none(steady, verdict):
-    wild = np.array([9.0, 1.0, 9.0, 1.0, 2.0, 1.0, 2.0, 1.0])
-    calm = np.array([1.0, 9.0, 1.0, 9.0, 4.0, 3.0, 2.0, 1.0])  # falls steadily
+def test_jumps_compare_losses_of_one_size_and_a_fall_is_none(steady, verdict):
+    wild = np.array([2.0, 1.0, 2.0, 1.0])
+    calm = np.array([4.0, 3.0, 2.0, 1.0, 0.1, 0.9, 0.1])  # falls steadily, then below the other
     losses = {256: wild, 2048: calm} if steady == 2048 else {256: calm, 2048: wild}
     said = verdicts.jumps(losses)
     assert verdict in said
@@ -39,9 +39,15 @@ def test_what_a_loss_is_below_is_named_and_what_it_is_not_below():
     assert verdicts.beaten(0.5, levels, "", "training").endswith("below global mean, biases.")
 
 
-def test_losses_stand_in_their_order():
-    said = verdicts.ahead(pd.Series({"classic": 1.1, "fast": 0.8}))
-    assert said == "From the lowest loss to the highest: *fast* (0.800), *classic* (1.100)."
+def test_losses_stand_in_their_order_and_the_best_pass_may_have_another_winner():
+    last, lowest = (
+        pd.Series({"classic": 1.1, "fast": 1.2}),
+        pd.Series({"classic": 1.0, "fast": 0.8}),
+    )
+    said = verdicts.ahead(last, lowest)
+    assert "from the lowest loss to the highest: *classic* (1.100), *fast* (1.200)." in said
+    assert said.endswith("With the best pass of each, *fast* is ahead (0.800).")
+    assert "*classic* is ahead, too (0.700)" in verdicts.ahead(last, lowest.replace(1.0, 0.7))
 
 
 def test_who_knows_pairs_best_need_not_have_the_better_lists():
@@ -115,8 +121,9 @@ def test_the_better_of_two_errs_less(low, high, verdict):
 
 def test_an_error_that_rises_with_what_is_known_is_said_to_rise():
     errors = pd.Series({"0": np.nan, "1–10": 0.8, "11–50": 0.95, "over 1000": 0.9})
-    assert "with 1–10 training ratings to those with over 1000 it **rises**" in verdicts.along(
-        errors, "users"
+    assert (
+        "with 1–10 training ratings to those with over 1000 the RMSE **rises**"
+        in verdicts.along(errors, "users")
     )
     assert "falls, from 1.000 to 0.900" in verdicts.along(pd.Series({"a": 1.0, "b": 0.9}), "films")
     assert verdicts.along(errors.iloc[:2], "users") == "All users here have 1–10 training ratings."
@@ -144,9 +151,28 @@ def test_a_misreading_that_loses_nothing_is_said_to_lose_nothing():
 
 
 def test_the_best_and_the_worst_order_are_named_and_none_where_there_is_none():
-    said = verdicts.ordered(pd.Series({"popularity": 0.1, "items": 0.3, "stars": 0.05}))
-    assert "*items* (0.300), the worst from *stars* (0.050)" in said
+    ndcg = pd.Series({"popularity": 0.1, "items": 0.3, "stars": 0.05, "both": 0.4})
+    said = verdicts.ordered(ndcg)
+    assert "Of the first 3 orders *items* makes the best lists (0.300)" in said
+    assert "of all, *both* makes the best (0.400) and *stars* the worst (0.050)" in said
     assert "cannot be measured" in verdicts.ordered(pd.Series(dtype=float))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (-0.02, -0.01, "**worse** by more"),
+        (0.01, 0.02, "better by more"),
+        (-0.1, 0.1, "nothing is"),
+    ],
+)
+def test_what_is_added_to_an_order_helps_harms_or_is_not_seen(low, high, verdict):
+    gap = {"difference": (low + high) / 2, "low": low, "high": high}
+    change = pd.DataFrame({"rmse": gap, "ndcg@10": gap}).T
+    said = verdicts.added(change, "the stars", "the watching alone")
+    assert said.startswith("Adding the stars to the watching alone changes NDCG@10 by ")
+    assert verdict in said
+    assert "cannot be measured" in verdicts.added(change[:1], "the stars", "the item model")
 
 
 def test_a_network_has_gone_so_much_of_the_way_to_its_teacher():

@@ -88,10 +88,20 @@ def misread(said: re.Match[str], tables: Tables) -> None:
 
 
 def ordered(said: re.Match[str], tables: Tables) -> None:
-    best, high, worst, low = said.groups()
+    first, early, top, best, high, worst, low = said.groups()
     ndcg = tables["both-lists"][0]["ndcg"]
+    assert ndcg[early] == ndcg[: int(first)].max() == number(top)
     assert ndcg[best] == ndcg.max() == number(high)
     assert ndcg[worst] == ndcg.min() == number(low)
+
+
+def added(said: re.Match[str], tables: Tables) -> None:
+    _, change, low, high, verdict = said.groups()
+    assert number(low) <= number(change) <= number(high)
+    if number(low) <= 0 <= number(high):
+        assert "nothing is seen" in verdict
+    else:
+        assert ("better by" in verdict) == (number(low) > 0)
 
 
 def taught(said: re.Match[str], tables: Tables) -> None:
@@ -112,8 +122,11 @@ def ahead(said: re.Match[str], tables: Tables) -> None:
     told = re.findall(rf"\*(.+?)\* \({NUMBER}\)", said[1])
     values = [number(value) for _, value in told]
     assert values == sorted(values)
-    lowest = tables["classic-plot"][0]["lowest validation loss"]
-    assert all(abs(lowest[name] - number(value)) < 0.001 for name, value in told)
+    shown = tables["classic-plot"][0]
+    assert all(abs(shown["after the last"][name] - number(value)) < 0.001 for name, value in told)
+    best = shown["best pass"]
+    assert best[said[2]] == best.min()
+    assert (said[3] is not None) == (said[2] == told[0][0])
 
 
 def later(said: re.Match[str], tables: Tables) -> None:
@@ -169,7 +182,7 @@ CHECKS: dict[str, tuple[str, Callable[[re.Match[str], Tables], None]]] = {
         rf"\({NUMBER} to {NUMBER}\): (.+)",
         better,
     ),
-    "along": (rf"it (falls|\*\*rises\*\*), from {NUMBER} to {NUMBER}\.", along),
+    "along": (rf"the RMSE (falls|\*\*rises\*\*), from {NUMBER} to {NUMBER}\.", along),
     "concentrated": (
         rf"squared error have {NUMBER}% of it and {NUMBER}% of the rows. A row of theirs has "
         rf"{NUMBER} times the mean squared error, (so that .+?)\.",
@@ -181,9 +194,14 @@ CHECKS: dict[str, tuple[str, Callable[[re.Match[str], Tables], None]]] = {
     ),
     "misread": (rf"{NUMBER} rows when read rightly, {NUMBER} when misread: (.+?)\.", misread),
     "ordered": (
-        rf"The best lists come from \*(.+?)\* \({NUMBER}\), the worst from \*(.+?)\* "
-        rf"\({NUMBER}\)",
+        rf"Of the first (\d) orders \*(.+?)\* makes the best lists \({NUMBER}\); of all, \*(.+?)\* "
+        rf"makes the best \({NUMBER}\) and \*(.+?)\* the worst \({NUMBER}\)",
         ordered,
+    ),
+    "added": (
+        rf"Adding the (stars) to (?:the watching alone|the item model) changes NDCG@10 by {NUMBER} "
+        rf"\({NUMBER} to {NUMBER}\): (.+?)\.",
+        added,
     ),
     "taught": (
         rf"has {NUMBER}, the teacher `best` {NUMBER}, and the network taught by it {NUMBER}: it "
@@ -194,7 +212,11 @@ CHECKS: dict[str, tuple[str, Callable[[re.Match[str], Tables], None]]] = {
         rf"(lower|\*\*raise\*\*|change) the error.*? {NUMBER} stars \({NUMBER} to {NUMBER}\)",
         worth,
     ),
-    "ahead": (r"From the lowest loss to the highest: (.+?)\.(?: |$)", ahead),
+    "ahead": (
+        r"from the lowest loss to the highest: (.+?)\. With the best pass of each, \*(.+?)\* is "
+        rf"ahead(, too)? \({NUMBER}\)",
+        ahead,
+    ),
     "later": (
         rf"\*([^*]+)\* errs (more|\*\*no more\*\*) on the latest: by {NUMBER} stars, the most of "
         rf"these. \*(.+?)\* has the least error there, {NUMBER}\.",
