@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pandas as pd
 
 import movierec
 from benchmarks.measure import Row, run_python
+from movierec.data.datasets import load_dataset
 from movierec.data.tables import Tables
 from movierec.evaluation.metrics import list_metrics, rating_metrics
 from movierec.recommend.people import Person
@@ -26,25 +27,39 @@ NEW_FILMS = 304
 LEAST_RATINGS = 20  # of a film that is taken for new
 
 
-def measured(data: str, path: str, recipe: str, *options: str) -> dict[str, Row]:
-    """Train with a holdout and evaluate, each in a process; a row a method of `evaluate`."""
+def measured(data: str, path: str, recipes: Sequence[str], *options: str) -> dict[str, Row]:
+    """Train recipes with one holdout, each in a process, and evaluate them together.
+
+    Returns:
+        A row a recipe and a row a baseline of `evaluate`.
+    """
     where = ("--data", data, *(("--from", path) if path else ()))
     with tempfile.TemporaryDirectory() as folder:
-        run = Path(folder, "run")
-        train = ("-m", "movierec", "train", *where, "--recipe", recipe, *options, "--json")
-        trained = run_python(*train, "--run", run)
-        found = run_python("-m", "movierec", "evaluate", "--run", run, "--json")
+        runs = {recipe: Path(folder, recipe) for recipe in recipes}
+        trained = {
+            recipe: run_python(
+                *("-m", "movierec", "train", *where, "--recipe", recipe, *options, "--json"),
+                *("--run", run),
+            )
+            for recipe, run in runs.items()
+        }
+        named = [part for run in runs.values() for part in ("--run", run)]
+        found = run_python("-m", "movierec", "evaluate", *named, "--json")
     rows = {}
-    for method, summary in {recipe: found, **found["baselines"]}.items():
+    own = dict(zip(recipes, found.get("runs", [found]), strict=True))
+    for method, summary in {**own, **found["baselines"]}.items():
         row = {name: summary[name] for name in ("rmse", "mae") if name in summary}
         ranking = summary.get("ranking", {})
         row |= {name: ranking[f"{name}@10"] for name in ("ndcg", "recall", "shown") if ranking}
+        if stars_alone := summary.get("by_stars"):
+            row["by_stars"] = stars_alone["ranking"]["ndcg@10"]
         for name, (low, high) in summary["intervals"].items():
             if name in ("rmse", "ndcg@10"):
                 row |= {f"{name.removesuffix('@10')}_low": low}
                 row |= {f"{name.removesuffix('@10')}_high": high}
         rows[method] = row
-    rows[recipe] |= {"whole": trained["whole"], "peak": trained["peak"]}
+        if method in trained:
+            rows[method] |= {key: trained[method][key] for key in ("whole", "peak")}
     return rows
 
 
@@ -144,3 +159,12 @@ def new_films(tables: Tables, recipe: str) -> dict[str, Row]:
         },
         "mean of the user": rating_metrics(asked["rating"], mean),
     }
+
+
+def newcomer_errors(data: str, path: str, recipe: str) -> Row:
+    """The RMSE for new people of whom 0 and 5 ratings are given, and for new films."""
+    tables = load_dataset(data, path or None)
+    people = dict(new_users(tables, recipe))
+    film, _ = new_films(tables, recipe).values()
+    row = {f"given_{k}": people[f"{k} given"]["rmse"] for k in (0, 5)}
+    return row | {"new_film": film["rmse"]}

@@ -121,9 +121,11 @@ class DistilledRecipe(NetworkRecipe):
         trained = train_network(self, taught, None if job.start_from else teacher)
         for side in ("users", "movies"):
             getattr(trained, side)[np.isnan(getattr(teacher, side)).all(axis=1)] = np.nan
-        seconds = trained.seconds["train"] + sum(teacher.seconds.values())
+        taught_after = sum(teacher.seconds.values())
         return trained._replace(
-            seconds=trained.seconds | {"train": seconds}, leverage=teacher.leverage
+            history=trained.history.assign(seconds=trained.history["seconds"] + taught_after),
+            seconds=trained.seconds | {"train": trained.seconds["train"] + taught_after},
+            leverage=teacher.leverage,
         )
 
 

@@ -26,6 +26,7 @@ Float = npt.NDArray[np.float64]
 DAMPING = 10.0  # ratings of the mean that each user and film is thought to have besides its own
 ROUNDING = 1e-6  # stars; a column that is smaller says nothing
 PASSES = 3  # over the ratings, for the deviations and for the singular vectors
+SCALE = 0.1  # of embeddings
 ROOM = 4.0  # root mean squares of an embedding that pass a ReLU below zero
 SPARE = 10  # singular vectors computed beyond those wanted, which makes the last ones exact enough
 
@@ -184,11 +185,11 @@ def start_at(model: Any, teacher: Trained, rows: Rows, seed: int) -> None:
     ):
         spread = np.vstack([np.full(size, bias / (size * entry)), directions])  # (width, size)
         kernel = weights[f"{combined}_combine_fc_layer/kernel"].numpy()
-        kernel[:width] = spread
+        kernel[:width] = spread / SCALE
         values = {
-            f"{field}_embed_layer/embeddings": factors,
+            f"{field}_embed_layer/embeddings": SCALE * factors,
             f"{field}_fc_layer/kernel": np.eye(width),
-            f"{field}_fc_layer/bias": np.full(width, ROOM),
+            f"{field}_fc_layer/bias": np.full(width, SCALE * ROOM),
             f"{combined}_combine_fc_layer/kernel": kernel,
             f"{combined}_combine_fc_layer/bias": np.arctanh(entry) - ROOM * spread.sum(axis=0),
         }
