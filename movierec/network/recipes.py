@@ -24,7 +24,7 @@ from movierec.vectors import pair_scores
 class NetworkRecipe(Training, Recipe):
     """A network and how to train it; see `settings.Training`."""
 
-    validation_fraction: ClassVar[float] = 0.05
+    validation_fraction: ClassVar[float] = 0.02
     supports: ClassVar[frozenset[str]] = frozenset(
         {"epochs", "batch_size", "learning_rate", "patience"}
         | {"resume", "start_from", "tensorboard", "workers"}
@@ -136,7 +136,8 @@ FAST = NetworkRecipe(
     batch_size=4096,
     least_steps=100,
     most_steps=250,
-    learning_rate=3e-3,
+    learning_rate=5e-3,
+    epsilon=3e-4,
     average=0.1,
     start_at_mean=True,
     start_at_factors=0.1,
