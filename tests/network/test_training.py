@@ -279,7 +279,7 @@ def test_same_seed_gives_the_same_run_to_the_bit(small_run, small_tables, tmp_pa
 
 def test_validation_rows_choose_and_test_rows_do_not(small_run):
     """Parts share no row, and the kept epoch is the one with the lowest validation loss."""
-    assert (small_run.part == "validation").sum() == int(0.05 * 10_800)
+    assert (small_run.part == "validation").sum() == int(FAST.validation_fraction * 10_800)
     assert np.array_equal(
         np.flatnonzero(small_run.part == "test"), np.sort(split(small_run.tables.ratings)[1])
     )
