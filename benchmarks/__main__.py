@@ -27,7 +27,6 @@ CONSOLE = Console(width=None if sys.stdout.isatty() else 120)
 ORIGIN_MSE = 0.7995  # of the origin notebook on `origin`, after five epochs: documented, not rerun
 ORIGIN_SECONDS = 690  # of training that it needed for that, on two cores of the same kind
 ORIGIN_STEPS = 22  # of 256 ratings, a second, in the same run
-FOLDS = ("u1", "u2", "u3", "u4", "u5")  # of ML-100K
 PEER_NAMES = ("Surprise SVD", "Cornac MF 50", "Cornac MF 100")
 
 CURVE_METHODS = ("best", "fast", "distilled", *PEER_NAMES, "LensKit ALS")
@@ -353,15 +352,9 @@ def accuracy(
     newcomers: bool,
 ) -> None:
     """Errors and lists on ninety-ten, the temporal split, and ML-100K's official folds."""
-    from benchmarks.accuracy import measured, newcomer_errors
+    from benchmarks.accuracy import newcomer_errors, on_splits
 
-    splits: list[tuple[str, str, str, tuple[str, ...]]] = [
-        (f"ninety-ten {seed}", settings["data"], settings["path"], ("--holdout-seed", str(seed)))
-        for seed in range(seeds)
-    ]
-    if latest:
-        splits += [("temporal", settings["data"], settings["path"], ("--holdout", "temporal"))]
-    splits += [(fold, "ml-100k", small, ("--holdout", fold)) for fold in FOLDS if small]
+    data = settings["data"], settings["path"]
     columns = {
         **{"rmse": "RMSE", "rmse_low": "95 % from", "rmse_high": "to", "mae": "MAE"},
         **{"ndcg": "NDCG@10", "ndcg_low": "95 % from", "ndcg_high": "to", "shown": "films shown"},
@@ -369,9 +362,7 @@ def accuracy(
     }
     rows: dict[str, list[Row]] = {}
     seen: dict[str, list[Row]] = {}  # of a method, a row a seed
-    for name, data, path, options in splits:
-        with CONSOLE.status(f"{', '.join(recipes)}, {name}"):
-            found = measured(data, path, recipes, *options)
+    for name, found in on_splits(*data, recipes, seeds, latest, small):
         for method in (*recipes, "factor model", "EASE", "most often liked"):
             rows[f"{name}: {method}"] = [found[method]]
             if name.startswith("ninety-ten"):
@@ -382,9 +373,7 @@ def accuracy(
     if newcomers:
         columns |= {"given_0": "new person", "given_5": "5 given", "new_film": "new film"}
         for recipe in recipes:
-            with CONSOLE.status(f"{recipe}, newcomers"):
-                new = newcomer_errors(settings["data"], settings["path"], recipe)
-            seen.setdefault(recipe, []).append(new)
+            seen.setdefault(recipe, []).append(newcomer_errors(*data, recipe))
     title = f"Recipes on ninety-ten, {seeds} seeds"
     report("recipes", title, columns, seen, settings["out"], CONSOLE)
 

@@ -21,10 +21,32 @@ from movierec.recommend.people import Person
 from movierec.recommend.recommender import Recommender
 from movierec.vectors import Rows
 
+FOLDS = ("u1", "u2", "u3", "u4", "u5")  # of ML-100K
 NEW_USERS = 604
 GIVEN = (0, 1, 3, 5, 10, 20)  # ratings given; those after the first 20 are predicted
 NEW_FILMS = 304
 LEAST_RATINGS = 20  # of a film that is taken for new
+
+
+def on_splits(
+    data: str, path: str, recipes: Sequence[str], seeds: int, latest: bool, small: str
+) -> Iterator[tuple[str, dict[str, Row]]]:
+    """What `measured` finds on each split, by its name.
+
+    Args:
+        data, path: of the ratings.
+        recipes: to train.
+        seeds: of ninety-ten, from 0.
+        latest: whether the temporal split is one.
+        small: MovieLens-100K, for its official folds; empty: without them.
+    """
+    splits = {f"ninety-ten {n}": (data, path, "--holdout-seed", str(n)) for n in range(seeds)}
+    if latest:
+        splits["temporal"] = (data, path, "--holdout", "temporal")
+    if small:
+        splits |= {fold: ("ml-100k", small, "--holdout", fold) for fold in FOLDS}
+    for name, (source, place, *options) in splits.items():
+        yield name, measured(source, place, recipes, *options)
 
 
 def measured(data: str, path: str, recipes: Sequence[str], *options: str) -> dict[str, Row]:
