@@ -145,7 +145,7 @@ FAST = NetworkRecipe(
 )
 DISTILLED = DistilledRecipe(
     name="distilled",
-    epochs=3,
+    epochs=2,
     batch_size=8192,
     least_steps=100,
     most_steps=250,
