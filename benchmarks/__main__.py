@@ -27,7 +27,6 @@ CONSOLE = Console(width=None if sys.stdout.isatty() else 120)
 ORIGIN_MSE = 0.7995  # of the origin notebook on `origin`, after five epochs: documented, not rerun
 ORIGIN_SECONDS = 690  # of training that it needed for that, on two cores of the same kind
 ORIGIN_STEPS = 22  # of 256 ratings, a second, in the same run
-FOLDS = ("u1", "u2", "u3", "u4", "u5")  # of ML-100K
 PEER_NAMES = ("Surprise SVD", "Cornac MF 50", "Cornac MF 100")
 
 CURVE_METHODS = ("best", "fast", "distilled", *PEER_NAMES, "LensKit ALS")
@@ -269,6 +268,38 @@ def curve(
 
 @cli.command()
 @click.option(
+    "--recipe", "recipes", multiple=True, default=("best", "distilled", "fast", "classic")
+)
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path),
+    default=Path("docs/learning.png"),
+    show_default=True,
+)
+@click.pass_obj
+def learning(settings: dict[str, Any], recipes: tuple[str, ...], picture: Path) -> None:
+    """Validation error of recipes against seconds of training, epoch by epoch: a picture, too."""
+    from benchmarks.curve import draw
+
+    rows: dict[str, list[Row]] = {}
+    for recipe in recipes:
+        with CONSOLE.status(recipe):
+            asked = ("-m", "benchmarks.curve", settings["data"], settings["path"], recipe)
+            points = run_python(*asked)["points"]
+        rows[recipe] = [{"seconds": seconds, "rmse": rmse} for seconds, rmse in points]
+    columns = {"seconds": "seconds", "rmse": "validation RMSE"}
+    numbered = {
+        f"{recipe} {number}": [point]
+        for recipe, points in rows.items()
+        for number, point in enumerate(points, start=1)
+    }
+    title = f"Validation RMSE of {settings['data']}, epoch by epoch"
+    report("learning", title, columns, numbered, settings["out"], CONSOLE)
+    draw(rows, title, picture, "seconds of training")
+
+
+@cli.command()
+@click.option(
     "--millions", "sizes", multiple=True, type=int, default=(1, 2, 4, 8, 16, 32), show_default=True
 )
 @click.option("--recipe", default="fast", show_default=True)
@@ -308,31 +339,43 @@ def scale(
 @cli.command()
 @click.option("--recipe", "recipes", multiple=True, default=("best",), show_default=True)
 @click.option("--seeds", default=5, show_default=True, help="Of ninety-ten, from 0.")
+@click.option("--latest/--no-latest", default=True, show_default=True, help="The temporal split.")
 @click.option("--ml-100k", "small", default="", help="MovieLens-100K, for its official folds.")
+@click.option("--newcomers", is_flag=True, help="New people and films, too: two more trainings.")
 @click.pass_obj
-def accuracy(settings: dict[str, Any], recipes: tuple[str, ...], seeds: int, small: str) -> None:
+def accuracy(
+    settings: dict[str, Any],
+    recipes: tuple[str, ...],
+    seeds: int,
+    latest: bool,
+    small: str,
+    newcomers: bool,
+) -> None:
     """Errors and lists on ninety-ten, the temporal split, and ML-100K's official folds."""
-    from benchmarks.accuracy import measured
+    from benchmarks.accuracy import newcomer_errors, on_splits
 
-    splits: list[tuple[str, str, str, tuple[str, ...]]] = [
-        (f"ninety-ten {seed}", settings["data"], settings["path"], ("--holdout-seed", str(seed)))
-        for seed in range(seeds)
-    ]
-    splits += [("temporal", settings["data"], settings["path"], ("--holdout", "temporal"))]
-    splits += [(fold, "ml-100k", small, ("--holdout", fold)) for fold in FOLDS if small]
-    rows: dict[str, list[Row]] = {}
-    for recipe in recipes:
-        for name, data, path, options in splits:
-            with CONSOLE.status(f"{recipe}, {name}"):
-                found = measured(data, path, recipe, *options)
-            for method in (recipe, "factor model", "EASE", "most often liked"):
-                rows[f"{name}: {method}"] = [found[method]]
+    data = settings["data"], settings["path"]
     columns = {
         **{"rmse": "RMSE", "rmse_low": "95 % from", "rmse_high": "to", "mae": "MAE"},
         **{"ndcg": "NDCG@10", "ndcg_low": "95 % from", "ndcg_high": "to", "shown": "films shown"},
-        **{"whole": "process", "peak": "peak GiB"},
+        **{"by_stars": "by stars alone", "whole": "process", "peak": "peak GiB"},
     }
-    report("accuracy", "Held-out rows", columns, rows, settings["out"], CONSOLE)
+    rows: dict[str, list[Row]] = {}
+    seen: dict[str, list[Row]] = {}  # of a method, a row a seed
+    for name, found in on_splits(*data, recipes, seeds, latest, small):
+        for method in (*recipes, "factor model", "EASE", "most often liked"):
+            rows[f"{name}: {method}"] = [found[method]]
+            if name.startswith("ninety-ten"):
+                seen.setdefault(method, []).append(found[method])
+        # after each split, since all of them take an hour and more
+        report("accuracy", "Held-out rows", columns, rows, settings["out"], CONSOLE)
+    columns = {key: columns[key] for key in ("rmse", "ndcg", "by_stars", "whole", "peak")}
+    if newcomers:
+        columns |= {"given_0": "new person", "given_5": "5 given", "new_film": "new film"}
+        for recipe in recipes:
+            seen.setdefault(recipe, []).append(newcomer_errors(*data, recipe))
+    title = f"Recipes on ninety-ten, {seeds} seeds"
+    report("recipes", title, columns, seen, settings["out"], CONSOLE)
 
 
 @cli.command()

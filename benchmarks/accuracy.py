@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,37 +14,74 @@ import pandas as pd
 
 import movierec
 from benchmarks.measure import Row, run_python
+from movierec.data.datasets import load_dataset
 from movierec.data.tables import Tables
 from movierec.evaluation.metrics import list_metrics, rating_metrics
 from movierec.recommend.people import Person
 from movierec.recommend.recommender import Recommender
 from movierec.vectors import Rows
 
+FOLDS = ("u1", "u2", "u3", "u4", "u5")  # of ML-100K
 NEW_USERS = 604
 GIVEN = (0, 1, 3, 5, 10, 20)  # ratings given; those after the first 20 are predicted
 NEW_FILMS = 304
 LEAST_RATINGS = 20  # of a film that is taken for new
 
 
-def measured(data: str, path: str, recipe: str, *options: str) -> dict[str, Row]:
-    """Train with a holdout and evaluate, each in a process; a row a method of `evaluate`."""
+def on_splits(
+    data: str, path: str, recipes: Sequence[str], seeds: int, latest: bool, small: str
+) -> Iterator[tuple[str, dict[str, Row]]]:
+    """What `measured` finds on each split, by its name.
+
+    Args:
+        data, path: of the ratings.
+        recipes: to train.
+        seeds: of ninety-ten, from 0.
+        latest: whether the temporal split is one.
+        small: MovieLens-100K, for its official folds; empty: without them.
+    """
+    splits = {f"ninety-ten {n}": (data, path, "--holdout-seed", str(n)) for n in range(seeds)}
+    if latest:
+        splits["temporal"] = (data, path, "--holdout", "temporal")
+    if small:
+        splits |= {fold: ("ml-100k", small, "--holdout", fold) for fold in FOLDS}
+    for name, (source, place, *options) in splits.items():
+        yield name, measured(source, place, recipes, *options)
+
+
+def measured(data: str, path: str, recipes: Sequence[str], *options: str) -> dict[str, Row]:
+    """Train recipes with one holdout, each in a process, and evaluate them together.
+
+    Returns:
+        A row a recipe and a row a baseline of `evaluate`.
+    """
     where = ("--data", data, *(("--from", path) if path else ()))
     with tempfile.TemporaryDirectory() as folder:
-        run = Path(folder, "run")
-        train = ("-m", "movierec", "train", *where, "--recipe", recipe, *options, "--json")
-        trained = run_python(*train, "--run", run)
-        found = run_python("-m", "movierec", "evaluate", "--run", run, "--json")
+        runs = {recipe: Path(folder, recipe) for recipe in recipes}
+        trained = {
+            recipe: run_python(
+                *("-m", "movierec", "train", *where, "--recipe", recipe, *options, "--json"),
+                *("--run", run),
+            )
+            for recipe, run in runs.items()
+        }
+        named = [part for run in runs.values() for part in ("--run", run)]
+        found = run_python("-m", "movierec", "evaluate", *named, "--json")
     rows = {}
-    for method, summary in {recipe: found, **found["baselines"]}.items():
+    own = dict(zip(recipes, found.get("runs", [found]), strict=True))
+    for method, summary in {**own, **found["baselines"]}.items():
         row = {name: summary[name] for name in ("rmse", "mae") if name in summary}
         ranking = summary.get("ranking", {})
         row |= {name: ranking[f"{name}@10"] for name in ("ndcg", "recall", "shown") if ranking}
+        if stars_alone := summary.get("by_stars"):
+            row["by_stars"] = stars_alone["ranking"]["ndcg@10"]
         for name, (low, high) in summary["intervals"].items():
             if name in ("rmse", "ndcg@10"):
                 row |= {f"{name.removesuffix('@10')}_low": low}
                 row |= {f"{name.removesuffix('@10')}_high": high}
         rows[method] = row
-    rows[recipe] |= {"whole": trained["whole"], "peak": trained["peak"]}
+        if method in trained:
+            rows[method] |= {key: trained[method][key] for key in ("whole", "peak")}
     return rows
 
 
@@ -144,3 +181,12 @@ def new_films(tables: Tables, recipe: str) -> dict[str, Row]:
         },
         "mean of the user": rating_metrics(asked["rating"], mean),
     }
+
+
+def newcomer_errors(data: str, path: str, recipe: str) -> Row:
+    """The RMSE for new people of whom 0 and 5 ratings are given, and for new films."""
+    tables = load_dataset(data, path or None)
+    people = dict(new_users(tables, recipe))
+    film, _ = new_films(tables, recipe).values()
+    row = {f"given_{k}": people[f"{k} given"]["rmse"] for k in (0, 5)}
+    return row | {"new_film": film["rmse"]}

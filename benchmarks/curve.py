@@ -1,9 +1,10 @@
-"""Error against seconds: `best` pass by pass, in a process of its own, and the picture of all.
+"""Error against seconds: pass by pass, in a process of its own, and the picture of all.
 
 `python -m benchmarks.curve NAME PATH` prints one JSON object: `points`, each the seconds since the
 process began and the RMSE on the test rows of ninety-ten. They are shown as validation rows, on
 which `best` chooses nothing; films that nobody rates in training, a few, are left out there. With a
-third argument, ROWS.npz, it writes the rows for the peers instead.
+third argument, ROWS.npz, it writes the rows for the peers instead; with a recipe's name, the points
+are those of its epochs on validation rows.
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ from movierec.data.splits import split  # noqa: E402
 from movierec.evaluation.metrics import rating_metrics  # noqa: E402
 from movierec.models.best import BEST, Ratings, fit_ratings  # noqa: E402
 from movierec.runs import encode_rows  # noqa: E402
+from movierec.training import train  # noqa: E402
 from movierec.vectors import Rows, pair_scores  # noqa: E402
 
 Points = list[tuple[float, float]]
-OURS = ("fast", "distilled", "best")
+OURS = ("classic", "fast", "distilled", "best")
 ELSEWHERE = ("LensKit ALS", "myFM")  # need an environment of their own
 
 
@@ -78,13 +80,26 @@ def best(data: str, path: str) -> Points:
     return points
 
 
+def learning(data: str, path: str, recipe: str) -> Points:
+    """After each epoch, or pass of the first member, on a twentieth of the training rows."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = train(
+            load_dataset(data, path or None),
+            recipe,
+            run_dir=Path(folder, "run"),
+            validation_fraction=0.05,
+        )
+    errors = run.history["val_loss"] ** 0.5
+    return list(zip(run.history["seconds"], errors, strict=True))
+
+
 def measured(
     data: str,
     path: str,
     methods: Sequence[str],
     draws: int,
     peers: Path,
-    train: Callable[[str], Row],
+    whole: Callable[[str], Row],
 ) -> dict[str, list[Row]]:
     """Of each method a row a point: seconds, RMSE, and the peak memory of its process.
 
@@ -93,7 +108,7 @@ def measured(
         methods: names of recipes and of `curve_peers.METHODS`.
         draws: of myFM.
         peers: the interpreter of those that need an environment of their own.
-        train: measures a whole training by a recipe.
+        whole: measures a whole training by a recipe.
     """
     rows: dict[str, list[Row]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -103,7 +118,7 @@ def measured(
         alone = Path(__file__).with_name("curve_peers.py")
         for method in methods:
             if method in OURS:
-                row = train(method)
+                row = whole(method)
                 found: dict[str, Any] = {"points": [(row["whole"], row["rmse"])], **row}
                 if method == "best":  # the way there, of the factors alone; then the whole run
                     passes = run_python("-m", "benchmarks.curve", data, path)["points"]
@@ -118,7 +133,12 @@ def measured(
     return rows
 
 
-def draw(rows: Mapping[str, Sequence[Row]], title: str, out: Path) -> None:
+def draw(
+    rows: Mapping[str, Sequence[Row]],
+    title: str,
+    out: Path,
+    seconds_of: str = "seconds since the process began",
+) -> None:
     """Seconds, in powers of ten, against RMSE; a method of one point is a mark."""
     import matplotlib
 
@@ -130,7 +150,7 @@ def draw(rows: Mapping[str, Sequence[Row]], title: str, out: Path) -> None:
         line: dict[str, Any] = {"linewidth": 2.5, "zorder": 3} if name in OURS else {"alpha": 0.8}
         seconds, errors = ([point[key] for point in points] for key in ("seconds", "rmse"))
         axes.plot(seconds, errors, marker="o", markersize=4, label=name, **line)
-    axes.set(xscale="log", xlabel="seconds since the process began", ylabel="RMSE", title=title)
+    axes.set(xscale="log", xlabel=seconds_of, ylabel="RMSE", title=title)
     # the first passes are far above everything else
     ends = [points[-1]["rmse"] for points in rows.values()]
     axes.set_ylim(min(ends) - 0.005, max(ends) + 0.02)
@@ -143,7 +163,8 @@ def draw(rows: Mapping[str, Sequence[Row]], title: str, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 3:
+    if sys.argv[-1].endswith(".npz"):
         write_rows(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
     else:
-        print(json.dumps({"points": best(sys.argv[1], sys.argv[2])}))
+        points = learning(*sys.argv[1:]) if len(sys.argv) > 3 else best(*sys.argv[1:])
+        print(json.dumps({"points": points}))

@@ -229,4 +229,4 @@ def _cell(values: Sequence[float]) -> str:
 def _number(value: float) -> str:
     if value >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.3f}" if value < 1 else f"{value:.2f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.4f}" if value < 1 else f"{value:.2f}"

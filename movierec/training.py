@@ -73,7 +73,7 @@ def train(
         holdout, holdout_fraction, holdout_seed: which rows are held out for the test; see
             `splits.split`.
         validation_fraction: part of the training rows that chooses the best state; the recipe's
-            when not given: 0.05 for a network, 0 for "best", which chooses nothing.
+            when not given: 0.02 for most networks, 0 for those that choose nothing.
         epochs, batch_size, learning_rate, patience: in place of the recipe's, if it has them.
         resume: continue an interrupted training of the same settings and data. Where there is
             none, train from the beginning; where the run is complete, return it. Otherwise the

@@ -65,7 +65,8 @@ def study(
         recipe = recipe.starting_at(float(learned.rating.mean(dtype=np.float64)))
         steps = recipe.epochs * -(-len(learned.rating) // rows_a_step(recipe, len(learned.rating)))
         average = momentum(recipe, steps)
-        kind = recipe.network, recipe.start_at_factors, recipe.share_towers, average
+        step = recipe.share_towers, recipe.epsilon, average
+        kind = recipe.network, recipe.start_at_factors, step
         if kind not in benches:
             started = started_network(features, learned, recipe, seed)
             benches[kind] = _Bench(started, recipe, average)
@@ -82,7 +83,7 @@ class _Bench:
         knobs = {name: keras.Variable(1.0, trainable=False) for name in cosine(recipe, 2)}
         self.knobs = {**knobs, "alpha": keras.Variable(0.0, trainable=False)}
         schedule = keras.optimizers.schedules.CosineDecay(**self.knobs)
-        self.compiled = compile_steps(model, recipe.share_towers, schedule, average)
+        self.compiled = compile_steps(model, recipe, schedule, average)
 
     def train(self, learned: Rows, measured: Rows, recipe: NetworkRecipe, seed: int) -> Tried:
         batch, losses = rows_a_step(recipe, len(learned.rating)), []

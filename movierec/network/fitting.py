@@ -104,7 +104,7 @@ def fit(
     total = recipe.epochs * -(-rows // batch)
     began = time.perf_counter()
     optimizer, train_steps = compiled or compile_steps(
-        model, recipe.share_towers, _schedule(recipe, total), momentum(recipe, total)
+        model, recipe, _schedule(recipe, total), momentum(recipe, total)
     )
     variables = [*model.variables, *optimizer.variables]  # the dropout's random state is one
     at = (checkpoint.load(variables) if checkpoint else None) or State()
@@ -191,13 +191,13 @@ def loss(model: TwoTower, rows: Rows) -> float:
 
 
 def compile_steps(
-    model: TwoTower, share: bool, learning_rate: Any, average: float = 0.0
+    model: TwoTower, recipe: Training, learning_rate: Any, average: float = 0.0
 ) -> Compiled:
     """Trace the step of a training.
 
     Args:
         model: the network.
-        share: as `share_towers`.
+        recipe: of which `share_towers` and `epsilon` count here.
         learning_rate: Adam's, a number or a schedule.
         average: momentum of the moving average of the weights; 0: none.
 
@@ -207,13 +207,13 @@ def compile_steps(
     """
     variables = model.trainable_variables
     averaging = {"use_ema": True, "ema_momentum": average} if average else {}
-    optimizer = keras.optimizers.Adam(learning_rate, **averaging)
+    optimizer = keras.optimizers.Adam(learning_rate, epsilon=recipe.epsilon, **averaging)
     optimizer.build(variables)
     strategy = tf.distribute.get_strategy()
     replicas = strategy.num_replicas_in_sync
 
     def vectors(of: Callable[[Any], Any], idx: Any) -> Any:
-        if not share:
+        if not recipe.share_towers:
             return of(idx)
         unique, place = tf.unique(idx)
         return tf.gather(of(unique), place)  # (B,) -> (unique, 200) -> (B, 200)

@@ -24,7 +24,7 @@ from movierec.vectors import pair_scores
 class NetworkRecipe(Training, Recipe):
     """A network and how to train it; see `settings.Training`."""
 
-    validation_fraction: ClassVar[float] = 0.05
+    validation_fraction: ClassVar[float] = 0.02
     supports: ClassVar[frozenset[str]] = frozenset(
         {"epochs", "batch_size", "learning_rate", "patience"}
         | {"resume", "start_from", "tensorboard", "workers"}
@@ -121,9 +121,11 @@ class DistilledRecipe(NetworkRecipe):
         trained = train_network(self, taught, None if job.start_from else teacher)
         for side in ("users", "movies"):
             getattr(trained, side)[np.isnan(getattr(teacher, side)).all(axis=1)] = np.nan
-        seconds = trained.seconds["train"] + sum(teacher.seconds.values())
+        taught_after = sum(teacher.seconds.values())
         return trained._replace(
-            seconds=trained.seconds | {"train": seconds}, leverage=teacher.leverage
+            history=trained.history.assign(seconds=trained.history["seconds"] + taught_after),
+            seconds=trained.seconds | {"train": trained.seconds["train"] + taught_after},
+            leverage=teacher.leverage,
         )
 
 
@@ -134,7 +136,8 @@ FAST = NetworkRecipe(
     batch_size=4096,
     least_steps=100,
     most_steps=250,
-    learning_rate=3e-3,
+    learning_rate=5e-3,
+    epsilon=3e-4,
     average=0.1,
     start_at_mean=True,
     start_at_factors=0.1,
@@ -142,7 +145,7 @@ FAST = NetworkRecipe(
 )
 DISTILLED = DistilledRecipe(
     name="distilled",
-    epochs=3,
+    epochs=2,
     batch_size=8192,
     least_steps=100,
     most_steps=250,

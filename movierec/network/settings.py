@@ -52,6 +52,9 @@ class Training:
         learning_rate: Adam's, at its highest.
         schedule: "constant", or "cosine": warmed up over a twentieth of the steps, then down to
             zero along a half cosine.
+        epsilon: Adam's, which it adds to the root of a gradient's mean square. Where it is about as
+            large as that, a weight with small gradients moves less: the embeddings of those who
+            rate or are rated seldom, which Adam otherwise moves as far as any.
         average: share of all steps that the moving average of the weights reaches back; 0: none.
         start_at_mean: whether the network starts at the mean of the training ratings.
         start_at_factors: the leading factors of the training ratings (see `spectral`) times this
@@ -70,6 +73,7 @@ class Training:
     most_steps: int = 0
     learning_rate: float = 1e-4
     schedule: Literal["constant", "cosine"] = "constant"
+    epsilon: float = 1e-7
     average: float = 0.0
     start_at_mean: bool = False
     start_at_factors: float = 0.0

@@ -26,6 +26,7 @@ Float = npt.NDArray[np.float64]
 DAMPING = 10.0  # ratings of the mean that each user and film is thought to have besides its own
 ROUNDING = 1e-6  # stars; a column that is smaller says nothing
 PASSES = 3  # over the ratings, for the deviations and for the singular vectors
+SCALE = 0.05  # of the embeddings: a step moves vectors as far as what stands below them is large
 ROOM = 4.0  # root mean squares of an embedding that pass a ReLU below zero
 SPARE = 10  # singular vectors computed beyond those wanted, which makes the last ones exact enough
 
@@ -167,8 +168,8 @@ def start_at(model: Any, teacher: Trained, rows: Rows, seed: int) -> None:
 
     The embeddings of ids become the factors; the layer above adds `ROOM`, so that its ReLU lets
     them through; the last one lays them along directions at right angles, about the entry at
-    which the dot product of two equal vectors is the mean. What reads age, genres or title keeps
-    its random values. The seed draws the directions.
+    which the dot product of two equal vectors is the mean. What is read of age, genres or title
+    keeps its random values, but has no weight yet in a vector. The seed draws the directions.
     """
     weights = {variable.path: variable for variable in model.trainable_variables}
     size = weights["user_combine_fc_layer/bias"].shape[0]
@@ -183,12 +184,12 @@ def start_at(model: Any, teacher: Trained, rows: Rows, seed: int) -> None:
         ("movie_id", "movie", part.movies, part.bias[1]),
     ):
         spread = np.vstack([np.full(size, bias / (size * entry)), directions])  # (width, size)
-        kernel = weights[f"{combined}_combine_fc_layer/kernel"].numpy()
-        kernel[:width] = spread
+        kernel = np.zeros(weights[f"{combined}_combine_fc_layer/kernel"].shape)
+        kernel[:width] = spread / SCALE
         values = {
-            f"{field}_embed_layer/embeddings": factors,
+            f"{field}_embed_layer/embeddings": SCALE * factors,
             f"{field}_fc_layer/kernel": np.eye(width),
-            f"{field}_fc_layer/bias": np.full(width, ROOM),
+            f"{field}_fc_layer/bias": np.full(width, SCALE * ROOM),
             f"{combined}_combine_fc_layer/kernel": kernel,
             f"{combined}_combine_fc_layer/bias": np.arctanh(entry) - ROOM * spread.sum(axis=0),
         }

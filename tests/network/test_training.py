@@ -279,7 +279,7 @@ def test_same_seed_gives_the_same_run_to_the_bit(small_run, small_tables, tmp_pa
 
 def test_validation_rows_choose_and_test_rows_do_not(small_run):
     """Parts share no row, and the kept epoch is the one with the lowest validation loss."""
-    assert (small_run.part == "validation").sum() == int(0.05 * 10_800)
+    assert (small_run.part == "validation").sum() == int(FAST.validation_fraction * 10_800)
     assert np.array_equal(
         np.flatnonzero(small_run.part == "test"), np.sort(split(small_run.tables.ratings)[1])
     )
@@ -365,3 +365,16 @@ def test_averaged_weights_are_kept_and_change_nothing_in_the_steps() -> None:
     fit(averaged := Factors(), rows, none, dataclasses.replace(single, epochs=3, average=2 / 3))
     for found, first, second, third in zip(state(averaged), *ends, strict=True):
         assert found == pytest.approx(first / 4 + second / 4 + third / 2, abs=1e-6)
+
+
+def test_epsilon_above_the_gradients_moves_those_less_who_rate_seldom() -> None:
+    ten, none = np.zeros(10, np.int32), some_rows(0)
+    rows = Rows(np.append(ten, np.int32(1)), np.append(ten, np.int32(0)), np.ones(11, np.float32))
+    moved = []
+    for epsilon in (1e-7, 1.0):
+        recipe = NetworkRecipe("x", epochs=1, batch_size=11, learning_rate=0.01, epsilon=epsilon)
+        before = state(model := Factors())[0]
+        fit(model, rows, none, recipe)
+        moved.append(np.abs(state(model)[0] - before)[:2].max(axis=1))
+    assert moved[0] == pytest.approx([0.01, 0.01], rel=1e-2)
+    assert moved[1][1] < 0.5 * moved[1][0] < 0.005

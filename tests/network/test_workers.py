@@ -17,8 +17,9 @@ import safetensors.numpy
 from worlds import PROJECT
 
 from movierec.errors import InputError
+from movierec.models.best import BestRecipe
 from movierec.network import workers
-from movierec.network.recipes import FAST
+from movierec.network.recipes import DISTILLED, FAST
 from movierec.network.settings import NetworkConfig
 from movierec.runs import load_run
 from movierec.sample.simulate import simulate
@@ -32,19 +33,17 @@ pytestmark = [
 # Workers are forked from a process in which TensorFlow is loaded, which takes seconds, but has not
 # started. A batch of 2137 leaves a single row of the 4275 for the last step: fewer than workers.
 SCRIPT = """
-import dataclasses, json, os, signal, socket, sys
+import json, os, signal, socket, sys
 from pathlib import Path
 import safetensors.numpy
 import tensorflow as tf
 from movierec import training
 from movierec.network import fitting, network, workers
 from movierec.errors import WorkerLostError
-from movierec.network.recipes import FAST
-from movierec.network.settings import NetworkConfig
 from movierec.sample.simulate import simulate
+from network.test_workers import RECIPE as recipe
 
 folder = Path(sys.argv[1])
-recipe = dataclasses.replace(FAST, network=NetworkConfig(title_dropout=0.0))
 tables = simulate(n_users=90, n_movies=80, n_ratings=4500, seed=1).tables
 
 
@@ -120,7 +119,19 @@ print(two_workers("killed", second_dies=True), (folder / "killed.partial").exist
 print(two_workers("killed", resume=True), (folder / "killed.partial").exists())
 print(alone("alone", seconds=5))
 """
-SETTINGS: dict[str, Any] = {"epochs": 4, "batch_size": 2137, "holdout": "none"}
+SETTINGS: dict[str, Any] = {
+    "epochs": 4,
+    "batch_size": 2137,
+    "holdout": "none",
+    "validation_fraction": 0.05,
+}
+# all that networks do: with a teacher, as `distilled`, and an average of the weights, as `fast`
+RECIPE = dataclasses.replace(
+    DISTILLED,
+    teacher=BestRecipe("best", factors=5, passes=6, members=2),
+    average=FAST.average,
+    network=NetworkConfig(title_dropout=0.0),
+)
 
 
 @pytest.fixture(scope="module")
@@ -131,13 +142,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     `workers-1.safetensors`, what was printed in `told`, and `alone.log` is of a worker alone.
     """
     folder = tmp_path_factory.mktemp("distribution")
-    recipe = dataclasses.replace(FAST, network=NetworkConfig(title_dropout=0.0))
     tables = simulate(n_users=90, n_movies=80, n_ratings=4500, seed=1).tables
-    one = train(tables, recipe, run_dir=folder / "one", **SETTINGS)
+    one = train(tables, RECIPE, run_dir=folder / "one", **SETTINGS)
     assert one.info["rows"]["train"] % SETTINGS["batch_size"] == 1
+    path = os.pathsep.join([str(PROJECT), str(PROJECT / "tests")])
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(folder), json.dumps(SETTINGS)],
-        env=os.environ | {"PYTHONPATH": str(PROJECT), "MOVIEREC_PROGRESS": "lines"},
+        env=os.environ | {"PYTHONPATH": path, "MOVIEREC_PROGRESS": "lines"},
         capture_output=True,
         text=True,
         timeout=300,
