@@ -83,7 +83,7 @@ def check_model(model: Model, features: Features) -> None:
     """Refuse a model that does not fit the encodings, or itself.
 
     Raises:
-        InputError: an array of another shape than it must have, or neighbours that are no films.
+        InputError: an array of another shape than it must have.
     """
     users, films = len(features.users), len(features.movies)
     d, r = model.newcomers.center.shape[-1], model.watching.watched.shape[-1] - 1
@@ -121,6 +121,3 @@ def check_model(model: Model, features: Features) -> None:
     for kind, (array, shape) in expected.items():
         if array.shape != shape:
             raise InputError(f"the {kind} have shape {array.shape}; expected {shape}")
-    stray = (model.watching.neighbours < 0) | (model.watching.neighbours >= films)
-    if stray.any():
-        raise InputError(f"the films' neighbours name rows that are none of the {films} of films")
