@@ -51,7 +51,7 @@ from movierec.models.recipe import Trained
 from movierec.models.watching import Watching
 from movierec.paths import reports_dir
 from movierec.recommend.recommender import Recommender
-from movierec.stored import PIECE, Checked, Stored, arrays, checksums
+from movierec.stored import Checked, Stored, arrays, checksums
 from movierec.trust import Form, Shown, check_within, leads_out, read_json, read_parquet
 from movierec.vectors import Rows
 
@@ -308,7 +308,7 @@ class Run:
         try:
             return read_parquet(file, _COLUMNS[name], coded=["part"], only=only)
         except InputError as error:
-            raise self._damaged(f"tables/{name}.parquet: {error}") from error
+            raise file.damage or self._damaged(f"tables/{name}.parquet: {error}") from error
 
     def _arrays(self, name: str, fields: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
         """The arrays of a file, if they are these; that they hold numbers is looked at by piece."""
@@ -329,9 +329,7 @@ class Run:
 
             if array.dtype != kind or not array.ndim:
                 raise self._damaged(f"the array {field} is not all finite {kind} numbers")
-            array = array.where(sound)
-            # what is small is read at once, of what is large the rows that are asked for
-            return np.asarray(array) if array.nbytes <= PIECE else array
+            return array.opened(sound)
 
         return {field: opened(field, array) for field, array in held.items()}
 

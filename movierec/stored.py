@@ -45,6 +45,7 @@ class Checked(io.RawIOBase):
     def __init__(self, path: Path, sums: str, fault: Callable[[str], InputError]) -> None:
         super().__init__()
         self.path, self.fault = path, fault
+        self.damage: InputError | None = None  # what was found
         self._sums = sums.split(" ")
         size = path.stat().st_size
         # an empty file cannot be mapped
@@ -52,6 +53,8 @@ class Checked(io.RawIOBase):
         self._place = 0
         if len(self._sums) != -(-max(size, 1) // PIECE):
             raise fault("is not as it was written (its length differs)")
+        if not size:
+            self.check(0, 0)
 
     def check(self, start: int, stop: int) -> None:
         """Make sure that the bytes from start to stop are those that were written."""
@@ -59,7 +62,8 @@ class Checked(io.RawIOBase):
             if self._sums[number]:
                 piece = self.bytes[number * PIECE : (number + 1) * PIECE]
                 if hashlib.sha256(piece.data).hexdigest() != self._sums[number]:
-                    raise self.fault("is not as it was written (its checksum differs)")
+                    self.damage = self.fault("is not as it was written (its checksum differs)")
+                    raise self.damage
                 self._sums[number] = ""  # so it is not looked at again
 
     def content(self) -> bytes:
@@ -101,8 +105,6 @@ class Stored:
         file: where it is.
         start: its first byte there.
         shape, dtype: as an array's.
-        sound: what else must hold of its numbers, (n,), piece by piece.
-        fault: what is wrong where it does not.
     """
 
     def __init__(self, file: Checked, start: int, shape: tuple[int, ...], dtype: str) -> None:
@@ -113,10 +115,10 @@ class Stored:
         self.shape, self.ndim = self._array.shape, self._array.ndim
         self.dtype, self.nbytes = self._array.dtype, self._array.nbytes
 
-    def where(self, sound: Callable[[npt.NDArray[Any]], None]) -> Stored:
-        """The array, of whose numbers, (n,), something else must hold, or `sound` raises."""
+    def opened(self, sound: Callable[[npt.NDArray[Any]], None]) -> Any:
+        """This, or the array itself if it is short; `sound` raises if numbers, (n,), are not."""
         self._sound = sound
-        return self
+        return np.asarray(self) if self.nbytes <= PIECE else self
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -145,9 +145,9 @@ class Features:
         Raises:
             InputError: more than `MOST_GENRES` different genres.
         """
-        titles = [title_words(title) for title in tables.movies["title"]]
+        titles = [title_words(title) for title in tables.movies["title"].tolist()]
         listed = {text: split_genres(text) for text in tables.movies["genres"].unique()}
-        genre_lists = [listed[text] for text in tables.movies["genres"]]
+        genre_lists = [listed[text] for text in tables.movies["genres"].tolist()]
         genres = ["", *sorted({genre for row in listed.values() for genre in row})]
         if len(genres) - 1 > MOST_GENRES:
             raise InputError(
