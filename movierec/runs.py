@@ -16,6 +16,12 @@
 Nothing in it can execute: no pickles, and the network is rebuilt from its settings. A folder is
 written beside its place and moved there when it is complete. Which recipe made it, nothing that
 reads it has to know.
+
+Opening a folder reads `run.json` and looks whether all files are there, none longer or shorter in
+pieces than it was; the rest is read when it is used, large files only as far as they are. Nothing
+is given that was not checked before: each piece by its checksum, its numbers for being some, users
+and movies as tables of the schema, ratings of one person or all by the same rules. So what is
+damaged is told when it is used; what nobody uses may be damaged.
 """
 
 from __future__ import annotations
@@ -25,7 +31,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,7 +46,7 @@ import safetensors.numpy
 from pydantic import Field
 
 from movierec.data.features import Features
-from movierec.data.tables import RATING_RANGE, Tables, validate_ratings, validate_sides
+from movierec.data.tables import RATING_RANGE, LateTables, Tables, validate_ratings, validate_sides
 from movierec.errors import InputError, one_line
 from movierec.files import is_earlier, recover, recovered, replacing
 from movierec.logs import logger
@@ -126,26 +132,6 @@ class _Vocabularies(Form):
     title_length: Annotated[int, Field(gt=0, le=_LONGEST_TITLE)]
 
 
-class _Tables(Tables):
-    """Tables whose ratings are read when they are first asked for."""
-
-    def __init__(
-        self,
-        users: pd.DataFrame,
-        movies: pd.DataFrame,
-        ratings: Callable[[Tables], pd.DataFrame],
-        name: str,
-        occupations: tuple[str, ...],
-    ) -> None:
-        vars(self).update(
-            users=users, movies=movies, name=name, occupations=occupations, _read=ratings
-        )
-
-    @cached_property
-    def ratings(self) -> pd.DataFrame:
-        return vars(self)["_read"](self)
-
-
 @dataclass(frozen=True)
 class Run:
     """A finished training, read from its folder; parts are read when first asked for.
@@ -199,19 +185,19 @@ class Run:
         The ratings, which may be millions, are read and checked when they are first asked for.
         """
         users, movies = self._table("users"), self._table("movies")
-        named = self.info["dataset"], tuple(self.info["occupations"])
         with self._schema():
             # whole numbers with missing ones among them come back from Parquet as floats
             numbers = ["year", *({"tmdb_id"} & set(movies.columns))]
             movies = movies.astype(dict.fromkeys(numbers, "Int64"))
-            users, movies = validate_sides(users, movies, len(named[1]))
-        return _Tables(users, movies, self._valid, *named)
+            users, movies = validate_sides(users, movies, len(self.info["occupations"]))
+        named = self.info["dataset"], tuple(self.info["occupations"])
+        return LateTables(users, movies, lambda: self._valid(self._ratings), *named)
 
-    def _valid(self, tables: Tables, ratings: pd.DataFrame | None = None) -> pd.DataFrame:
-        """The ratings, or some of them, if they go with the other tables."""
+    def _valid(self, ratings: pd.DataFrame) -> pd.DataFrame:
+        """All ratings, or some of them, if they go with the other tables; without their part."""
         with self._schema():
-            ratings = (self._ratings if ratings is None else ratings).drop(columns="part")
-            return validate_ratings(ratings, tables.users, tables.movies)
+            beside = self.tables.users, self.tables.movies
+            return validate_ratings(ratings.drop(columns="part"), *beside)
 
     @contextmanager
     def _schema(self) -> Iterator[None]:
@@ -223,7 +209,7 @@ class Run:
     def _rated_by(self, user_id: int) -> pd.DataFrame:
         """The ratings of one user, and whether each was `learned`, without the others."""
         rows = self._table("ratings", ("user_id", user_id))
-        return self._valid(self.tables, rows).assign(learned=self._part_of(rows) != "test")
+        return self._valid(rows).assign(learned=self._part_of(rows) != "test")
 
     @cached_property
     def features(self) -> Features:
@@ -260,10 +246,8 @@ class Run:
     @cached_property
     def weights(self) -> dict[str, npt.NDArray[np.float32]]:
         """All that the recipe has learned, by name."""
-        return {
-            name: np.asarray(held)
-            for name, held in arrays(self._open("weights.safetensors")).items()
-        }
+        held = arrays(self._open("weights.safetensors"))
+        return {name: np.asarray(array) for name, array in held.items()}
 
     @cached_property
     def part(self) -> pd.Categorical:
@@ -319,16 +303,17 @@ class Run:
 
         def opened(field: str, array: Stored) -> Any:
             rows = field == "neighbours"
-            kind, highest = np.dtype(np.int32 if rows else np.float32), len(array) if rows else 0
+            kind = np.dtype(np.int32 if rows else np.float32)
+            fault = self._damaged(f"the array {field} is not all finite {kind} numbers")
 
             def sound(numbers: npt.NDArray[Any]) -> None:
                 if not np.isfinite(numbers).all():
-                    raise self._damaged(f"the array {field} is not all finite {kind} numbers")
-                if rows and len(numbers) and not 0 <= numbers.min() <= numbers.max() < highest:
-                    raise self._damaged(f"the films' {field} name rows that are none of films")
+                    raise fault
+                if rows and np.any((numbers < 0) | (numbers >= len(array))):
+                    raise self._damaged(f"the films' {field} are rows that are no film's")
 
             if array.dtype != kind or not array.ndim:
-                raise self._damaged(f"the array {field} is not all finite {kind} numbers")
+                raise fault
             return array.opened(sound)
 
         return {field: opened(field, array) for field, array in held.items()}
@@ -378,6 +363,8 @@ def load_run(path: str | os.PathLike[str]) -> Run:
             raise run._damaged(f"{name} is a link that leads out of it")
         if not (folder / name).is_file():
             raise run._damaged(f"{name} is missing")
+    for name in _FILES:
+        run._open(name)
     log.debug("opened %s", folder)
     return run
 

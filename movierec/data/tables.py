@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -59,6 +61,26 @@ class Tables:
     def has_demographics(self) -> bool:
         """Whether the users have gender, age and occupation."""
         return "gender" in self.users.columns
+
+
+class LateTables(Tables):
+    """Tables whose ratings are read when they are first asked for."""
+
+    def __init__(
+        self,
+        users: pd.DataFrame,
+        movies: pd.DataFrame,
+        read: Callable[[], pd.DataFrame],
+        name: str,
+        occupations: tuple[str, ...],
+    ) -> None:
+        vars(self).update(users=users, movies=movies, name=name, occupations=occupations)
+        vars(self)["_read"] = read  # set so, since the class is frozen
+
+    @cached_property
+    def ratings(self) -> pd.DataFrame:
+        """As in `Tables`."""
+        return vars(self)["_read"]()
 
 
 class RowError(InputError):
