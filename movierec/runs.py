@@ -209,7 +209,8 @@ class Run:
     def _rated_by(self, user_id: int) -> pd.DataFrame:
         """The ratings of one user, and whether each was `learned`, without the others."""
         rows = self._table("ratings", ("user_id", user_id))
-        return self._valid(rows).assign(learned=self._part_of(rows) != "test")
+        found = self._valid(rows) if len(rows) else rows
+        return found.assign(learned=self._part_of(rows) != "test")
 
     @cached_property
     def features(self) -> Features:

@@ -83,7 +83,7 @@ def check_model(model: Model, features: Features) -> None:
     """Refuse a model that does not fit the encodings, or itself.
 
     Raises:
-        InputError: an array of another shape than it must have.
+        InputError: an array of another shape than it must have, or neighbours that are no films.
     """
     users, films = len(features.users), len(features.movies)
     d, r = model.newcomers.center.shape[-1], model.watching.watched.shape[-1] - 1
@@ -121,3 +121,7 @@ def check_model(model: Model, features: Features) -> None:
     for kind, (array, shape) in expected.items():
         if array.shape != shape:
             raise InputError(f"the {kind} have shape {array.shape}; expected {shape}")
+    rows = model.watching.neighbours
+    # those that are not in memory are looked at when they are read
+    if isinstance(rows, np.ndarray) and ((rows < 0) | (rows >= films)).any():
+        raise InputError(f"the films' neighbours name rows that are none of the {films} of films")
