@@ -233,14 +233,8 @@ class Run:
         certainty = Certainty(**self._arrays("certainty", Certainty._fields))
         model = Model(**stars, watching=watching, newcomers=newcomers, certainty=certainty)
         try:
-            return Recommender(
-                self.tables,
-                self.features,
-                model,
-                learned=lambda: self.part != "test",
-                stars=self.info["stars"],
-                rated_by=self._rated_by,
-            )
+            given = lambda: self.part != "test", self.info["stars"], self._rated_by
+            return Recommender(self.tables, self.features, model, *given)
         except InputError as error:
             raise self._damaged(str(error)) from error
 
@@ -275,14 +269,11 @@ class Run:
 
     def _open(self, name: str) -> Checked:
         """A file, of which no byte is given but those that were written."""
-
-        def fault(what: str) -> InputError:
-            return self._damaged(f"{name} {what}")
-
+        sums = self.info["files"][name]
         try:
-            return Checked(self.path / name, self.info["files"][name], fault)
+            return Checked(self.path / name, sums, lambda what: self._damaged(f"{name} {what}"))
         except OSError as error:
-            raise fault(f"cannot be read ({error.strerror})") from error
+            raise self._damaged(f"{name} cannot be read ({error.strerror})") from error
 
     @cached_property
     def _ratings(self) -> pd.DataFrame:
