@@ -16,17 +16,23 @@
 Nothing in it can execute: no pickles, and the network is rebuilt from its settings. A folder is
 written beside its place and moved there when it is complete. Which recipe made it, nothing that
 reads it has to know.
+
+Opening a folder reads `run.json` and looks whether all files are there, none longer or shorter in
+pieces than it was; the rest is read when it is used, large files only as far as they are. Nothing
+is given that was not checked before: each piece by its checksum, its numbers for being some, users
+and movies as tables of the schema, ratings of one person or all by the same rules. So what is
+damaged is told when it is used; what nobody uses may be damaged.
 """
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import io
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -38,10 +44,9 @@ import numpy.typing as npt
 import pandas as pd
 import safetensors.numpy
 from pydantic import Field
-from safetensors import SafetensorError
 
 from movierec.data.features import Features
-from movierec.data.tables import Tables, validate_tables
+from movierec.data.tables import RATING_RANGE, LateTables, Tables, validate_ratings, validate_sides
 from movierec.errors import InputError, one_line
 from movierec.files import is_earlier, recover, recovered, replacing
 from movierec.logs import logger
@@ -52,6 +57,7 @@ from movierec.models.recipe import Trained
 from movierec.models.watching import Watching
 from movierec.paths import reports_dir
 from movierec.recommend.recommender import Recommender
+from movierec.stored import Checked, Stored, arrays, checksums
 from movierec.trust import Form, Shown, check_within, leads_out, read_json, read_parquet
 from movierec.vectors import Rows
 
@@ -103,6 +109,9 @@ class _Seconds(Form):
     finish: float
 
 
+_Stars = Annotated[float, Field(ge=RATING_RANGE[0], le=RATING_RANGE[1])]
+
+
 class _Info(Form, extra="allow"):
     """What `run.json` holds, as far as it is used here; what else it holds is kept."""
 
@@ -113,7 +122,8 @@ class _Info(Form, extra="allow"):
     seconds: _Seconds
     best_epoch: int
     occupations: list[Shown]
-    files: dict[str, str]
+    stars: tuple[_Stars, _Stars]  # lowest and highest that were given
+    files: dict[str, str]  # checksums, see `stored`
 
 
 class _Vocabularies(Form):
@@ -157,7 +167,7 @@ class Run:
     @cached_property
     def history(self) -> pd.DataFrame:
         """A row an epoch, as `models.recipe.Trained.history`."""
-        content = self._read("history.csv")
+        content = self._open("history.csv").content()
         try:
             history = pd.read_csv(io.BytesIO(content))
         except ValueError as error:
@@ -170,23 +180,43 @@ class Run:
 
     @cached_property
     def tables(self) -> Tables:
-        """The users, movies and ratings that the run was made from."""
+        """The users, movies and ratings that the run was made from.
+
+        The ratings, which may be millions, are read and checked when they are first asked for.
+        """
         users, movies = self._table("users"), self._table("movies")
-        named = self.info["dataset"], tuple(self.info["occupations"])
-        try:
+        with self._schema():
             # whole numbers with missing ones among them come back from Parquet as floats
             numbers = ["year", *({"tmdb_id"} & set(movies.columns))]
             movies = movies.astype(dict.fromkeys(numbers, "Int64"))
-            ratings = self._ratings.drop(columns="part")
-            return validate_tables(Tables(users, movies, ratings, *named))
+            users, movies = validate_sides(users, movies, len(self.info["occupations"]))
+        named = self.info["dataset"], tuple(self.info["occupations"])
+        return LateTables(users, movies, lambda: self._valid(self._ratings), *named)
+
+    def _valid(self, ratings: pd.DataFrame) -> pd.DataFrame:
+        """All ratings, or some of them, if they go with the other tables; without their part."""
+        with self._schema():
+            beside = self.tables.users, self.tables.movies
+            return validate_ratings(ratings.drop(columns="part"), *beside)
+
+    @contextmanager
+    def _schema(self) -> Iterator[None]:
+        try:
+            yield
         except (KeyError, TypeError, ValueError) as error:
             raise self._damaged(f"its tables do not fit the schema: {error}") from error
+
+    def _rated_by(self, user_id: int) -> pd.DataFrame:
+        """The ratings of one user, and whether each was `learned`, without the others."""
+        rows = self._table("ratings", ("user_id", user_id))
+        found = self._valid(rows) if len(rows) else rows
+        return found.assign(learned=self._part_of(rows) != "test")
 
     @cached_property
     def features(self) -> Features:
         """The encodings, by the vocabularies of the run."""
         try:
-            stored = read_json(self._read("vocabularies.json"), _Vocabularies)
+            stored = read_json(self._open("vocabularies.json").content(), _Vocabularies)
         except InputError as error:
             raise self._damaged(f"vocabularies.json: {error}") from error
         features = Features.fit(self.tables, title_length=stored.title_length)
@@ -197,25 +227,29 @@ class Run:
     @cached_property
     def recommender(self) -> Recommender:
         """The run's recommender."""
-        stars = self._arrays("stars", ("users", "films"))
+        stars: dict[str, Any] = self._arrays("stars", ("users", "films"))
         watching = Watching(**self._arrays("watching", Watching._fields))
         newcomers = Newcomers(**self._arrays("newcomers", Newcomers._fields))
         certainty = Certainty(**self._arrays("certainty", Certainty._fields))
         model = Model(**stars, watching=watching, newcomers=newcomers, certainty=certainty)
         try:
-            return Recommender(self.tables, self.features, model, self.part != "test")
+            given = lambda: self.part != "test", self.info["stars"], self._rated_by
+            return Recommender(self.tables, self.features, model, *given)
         except InputError as error:
             raise self._damaged(str(error)) from error
 
     @cached_property
     def weights(self) -> dict[str, npt.NDArray[np.float32]]:
         """All that the recipe has learned, by name."""
-        return self._tensors("weights.safetensors")
+        held = arrays(self._open("weights.safetensors"))
+        return {name: np.asarray(array) for name, array in held.items()}
 
     @cached_property
     def part(self) -> pd.Categorical:
         """The part of each row of `tables.ratings`: "train", "validation" or "test"."""
-        ratings = self._ratings
+        return self._part_of(self._ratings)
+
+    def _part_of(self, ratings: pd.DataFrame) -> pd.Categorical:
         if "part" not in ratings.columns or not ratings["part"].isin(PARTS).all():
             raise self._damaged(f"its ratings are not all marked as {', '.join(PARTS)}")
         return pd.Categorical(ratings["part"], PARTS)
@@ -233,43 +267,48 @@ class Run:
             among |= self.part == part
         return encode_rows(self.tables, self.features).take(np.flatnonzero(among))
 
-    def _read(self, name: str) -> bytes:
-        """A file's bytes, if they are those that were written."""
+    def _open(self, name: str) -> Checked:
+        """A file, of which no byte is given but those that were written."""
+        sums = self.info["files"][name]
         try:
-            content = (self.path / name).read_bytes()
+            return Checked(self.path / name, sums, lambda what: self._damaged(f"{name} {what}"))
         except OSError as error:
             raise self._damaged(f"{name} cannot be read ({error.strerror})") from error
-        if hashlib.sha256(content).hexdigest() != self.info["files"][name]:
-            raise self._damaged(f"{name} is not as it was written (its checksum differs)")
-        return content
 
     @cached_property
     def _ratings(self) -> pd.DataFrame:
         return self._table("ratings")
 
-    def _table(self, name: str) -> pd.DataFrame:
-        content = self._read(f"tables/{name}.parquet")
+    def _table(self, name: str, only: tuple[str, int] | None = None) -> pd.DataFrame:
+        file = self._open(f"tables/{name}.parquet")
         try:
-            return read_parquet(content, _COLUMNS[name], coded=["part"])
+            return read_parquet(file, _COLUMNS[name], coded=["part"], only=only)
         except InputError as error:
-            raise self._damaged(f"tables/{name}.parquet: {error}") from error
-
-    def _tensors(self, name: str) -> dict[str, npt.NDArray[np.float32]]:
-        try:
-            return safetensors.numpy.load(self._read(name))
-        except (SafetensorError, KeyError) as error:  # a KeyError: a type that NumPy lacks
-            raise self._damaged(f"{name} is no safetensors file ({error})") from error
+            raise file.damage or self._damaged(f"tables/{name}.parquet: {error}") from error
 
     def _arrays(self, name: str, fields: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
-        """The arrays of a file, if they are these and hold numbers."""
-        arrays = self._tensors(f"{name}.safetensors")
-        if set(arrays) != set(fields):
-            raise self._damaged(f"{name}.safetensors holds {sorted(arrays)}, not {sorted(fields)}")
-        for field, array in arrays.items():
-            kind = np.dtype(np.int32 if field == "neighbours" else np.float32)
-            if array.dtype != kind or not array.ndim or not np.isfinite(array).all():
-                raise self._damaged(f"the array {field} is not all finite {kind} numbers")
-        return arrays
+        """The arrays of a file, if they are these; that they hold numbers is looked at by piece."""
+        file = self._open(f"{name}.safetensors")
+        held = arrays(file)
+        if set(held) != set(fields):
+            raise self._damaged(f"{name}.safetensors holds {sorted(held)}, not {sorted(fields)}")
+
+        def opened(field: str, array: Stored) -> Any:
+            rows = field == "neighbours"
+            kind = np.dtype(np.int32 if rows else np.float32)
+            fault = self._damaged(f"the array {field} is not all finite {kind} numbers")
+
+            def sound(numbers: npt.NDArray[Any]) -> None:
+                if not np.isfinite(numbers).all():
+                    raise fault
+                if rows and np.any((numbers < 0) | (numbers >= len(array))):
+                    raise self._damaged(f"the films' {field} are rows that are no film's")
+
+            if array.dtype != kind or not array.ndim:
+                raise fault
+            return array.opened(sound)
+
+        return {field: opened(field, array) for field, array in held.items()}
 
     def _damaged(self, what: str) -> InputError:
         return InputError(f"{self.path} is a damaged run folder: {one_line(what)}. Train it again")
@@ -316,6 +355,8 @@ def load_run(path: str | os.PathLike[str]) -> Run:
             raise run._damaged(f"{name} is a link that leads out of it")
         if not (folder / name).is_file():
             raise run._damaged(f"{name} is missing")
+    for name in _FILES:
+        run._open(name)
     log.debug("opened %s", folder)
     return run
 
@@ -411,37 +452,41 @@ def write_run(
         "movies": tables.movies,
         "ratings": tables.ratings.assign(part=part),
     }
-    arrays = {
+    matrices = {
         "weights": trained.weights,
         "stars": {"users": model.users, "films": model.films},
         "watching": model.watching._asdict(),
         "newcomers": model.newcomers._asdict(),
         "certainty": model.certainty._asdict(),
     }
-    files = {
-        **{
-            f"tables/{name}.parquet": frame.to_parquet(index=False)
-            for name, frame in frames.items()
-        },
-        **{f"{name}.safetensors": safetensors.numpy.save(held) for name, held in arrays.items()},
-        "vocabularies.json": json.dumps(vocabularies, ensure_ascii=False).encode(),
-        "history.csv": trained.history.to_csv(index=False).encode(),
-        **{f"plots/{name}": picture for name, picture in plots.items()},
-    }
+
+    def contents() -> Iterator[tuple[str, bytes]]:
+        """The files, one after the other, since each may fill much of the memory."""
+        for name, frame in frames.items():
+            yield f"tables/{name}.parquet", frame.to_parquet(index=False)
+        for name, held in matrices.items():
+            yield f"{name}.safetensors", safetensors.numpy.save(held)
+        yield "vocabularies.json", json.dumps(vocabularies, ensure_ascii=False).encode()
+        yield "history.csv", trained.history.to_csv(index=False).encode()
+        yield from ((f"plots/{name}", picture) for name, picture in plots.items())
+
     full = {
         "format": FORMAT,
         **info,
         "dataset": tables.name,
         "occupations": list(tables.occupations),
+        "stars": [float(tables.ratings["rating"].min()), float(tables.ratings["rating"].max())],
         "versions": info.get("versions", {}) | {name: version(name) for name in PACKAGES},
-        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+        "files": {},
     }
-    files["run.json"] = json.dumps(full, indent=2, ensure_ascii=False).encode()
     try:
         with replacing(path) as folder:
-            for name, content in files.items():
+            for name, content in contents():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(content)
+                full["files"][name] = checksums(content)
+            told = json.dumps(full, indent=2, ensure_ascii=False)
+            (folder / "run.json").write_bytes(told.encode())
     except OSError as error:
         fault = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
         raise InputError(

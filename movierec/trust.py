@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from io import RawIOBase
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -92,38 +93,52 @@ def check_within(path: Path, folder: Path, mend: str) -> None:
         raise InputError(f"{path} is a link that leads out of {folder}; {mend}")
 
 
-def read_parquet(content: bytes, columns: Sequence[str], coded: Sequence[str] = ()) -> pd.DataFrame:
+def read_parquet(
+    source: RawIOBase,
+    columns: Sequence[str],
+    coded: Sequence[str] = (),
+    only: tuple[str, int] | None = None,
+) -> pd.DataFrame:
     """Some columns of a Parquet file that may be anybody's.
 
     A few bytes of such a file can stand for any number of equal rows, or of equal long texts; what
     memory is used for is bounded by the length of the file.
 
     Args:
-        content: the file.
+        source: the file.
         columns: those wanted; of them come those that it has.
         coded: of these, texts that come as categories.
+        only: a column and the number that stands there in the rows that are wanted; of the others
+            little is read in a file that is in order of it.
 
     Raises:
         InputError: it is no Parquet file, claims to hold far more than it can, or holds something
             else than plain columns.
     """
     try:
-        return _parquet(content, columns, coded)
+        return _parquet(source, columns, coded, only)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"it cannot be read ({one_line(error)})") from error
 
 
-def _parquet(content: bytes, columns: Sequence[str], coded: Sequence[str]) -> pd.DataFrame:
-    kinds = {field.name: field.type for field in pq.read_schema(pa.BufferReader(content))}
+def _parquet(
+    source: RawIOBase, columns: Sequence[str], coded: Sequence[str], only: tuple[str, int] | None
+) -> pd.DataFrame:
+    size = source.seek(0, os.SEEK_END)
+    kinds = {field.name: field.type for field in pq.ParquetFile(source).schema_arrow}
     there = {name: kinds[name] for name in columns if name in kinds}
     for name, kind in there.items():
         if pa.types.is_nested(kind):
             raise ValueError(f"{name} is a {kind}")
     texts = [name for name, kind in there.items() if not pa.types.is_primitive(kind)]
-    file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts)
-    if (rows := file.metadata.num_rows) > _ROWS_PER_BYTE * len(content) + _ROWS_ALWAYS:
-        raise ValueError(f"{len(content):,} bytes claim to be {rows:,} rows")
-    table = file.read(columns=list(there))
+    file = pq.ParquetFile(source, read_dictionary=texts)
+    if (rows := file.metadata.num_rows) > _ROWS_PER_BYTE * size + _ROWS_ALWAYS:
+        raise ValueError(f"{size:,} bytes claim to be {rows:,} rows")
+    groups = list(range(file.num_row_groups))
+    if only:
+        place = file.schema_arrow.get_field_index(only[0])
+        groups = [g for g in groups if _may_hold(file.metadata.row_group(g), place, only[1])]
+    table = file.read_row_groups(groups, columns=list(there))
     table.validate(full=True)  # texts may be no UTF-8, and rows lead to none of them
     for name in texts:
         place, column = table.column_names.index(name), table.column(name)
@@ -131,8 +146,15 @@ def _parquet(content: bytes, columns: Sequence[str], coded: Sequence[str]) -> pd
             pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
             for chunk in column.chunks
         )
-        if length > _TEXT_PER_BYTE * len(content) + _TEXT_ALWAYS:
-            raise ValueError(f"{len(content):,} bytes claim to be {length:,} letters of {name}")
+        if length > _TEXT_PER_BYTE * size + _TEXT_ALWAYS:
+            raise ValueError(f"{size:,} bytes claim to be {length:,} letters of {name}")
         if name not in coded:
             table = table.set_column(place, name, column.cast(pa.string()))
+    if only:
+        table = table.filter(pc.equal(table.column(only[0]), only[1]))
     return table.to_pandas(ignore_metadata=True)
+
+
+def _may_hold(group: pq.RowGroupMetaData, place: int, number: int) -> bool:
+    told = group.column(place).statistics if 0 <= place < group.num_columns else None
+    return told is None or not told.has_min_max or told.min <= number <= told.max

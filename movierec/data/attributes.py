@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -83,4 +84,8 @@ def movie_attributes(features: Features, rows: Which = ALL) -> Array:
         0.6 * genres[:, first] * genres[:, second],
         1 / count,
     ]
-    return (SCALE * np.concatenate(blocks, axis=1)).astype(np.float32)
+    edges = np.cumsum([0, *(block.shape[1] for block in blocks)])
+    found = np.empty((len(slots), edges[-1]), np.float32)
+    for block, (a, b) in zip(blocks, pairwise(edges), strict=True):
+        np.multiply(block, np.float64(SCALE), out=found[:, a:b], casting="same_kind")
+    return found

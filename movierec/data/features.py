@@ -145,9 +145,10 @@ class Features:
         Raises:
             InputError: more than `MOST_GENRES` different genres.
         """
-        titles = [title_words(title) for title in tables.movies["title"]]
-        genre_lists = [split_genres(genres) for genres in tables.movies["genres"]]
-        genres = ["", *sorted({genre for row in genre_lists for genre in row})]
+        titles = [title_words(title) for title in tables.movies["title"].tolist()]
+        listed = {text: split_genres(text) for text in tables.movies["genres"].unique()}
+        genre_lists = [listed[text] for text in tables.movies["genres"].tolist()]
+        genres = ["", *sorted({genre for row in listed.values() for genre in row})]
         if len(genres) - 1 > MOST_GENRES:
             raise InputError(
                 f"the movies have {len(genres) - 1:,} different genres; expected {MOST_GENRES:,} "
@@ -209,6 +210,8 @@ def _padded(
 ) -> npt.NDArray[np.int32]:
     index = {entry: i for i, entry in enumerate(vocabulary)}
     table = np.zeros((len(movies), width), dtype=np.int32)
-    for movie_idx, row in zip(movies.used, rows, strict=True):
-        table[movie_idx, : len(row)] = [index[entry] for entry in row[:width]]
+    filled = np.arange(width) < np.array([len(row) for row in rows])[:, None]
+    place = np.zeros(filled.shape, np.int32)
+    place[filled] = [index[entry] for row in rows for entry in row[:width]]
+    table[movies.used] = place
     return table

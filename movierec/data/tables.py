@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -61,6 +63,26 @@ class Tables:
         return "gender" in self.users.columns
 
 
+class LateTables(Tables):
+    """Tables whose ratings are read when they are first asked for."""
+
+    def __init__(
+        self,
+        users: pd.DataFrame,
+        movies: pd.DataFrame,
+        read: Callable[[], pd.DataFrame],
+        name: str,
+        occupations: tuple[str, ...],
+    ) -> None:
+        vars(self).update(users=users, movies=movies, name=name, occupations=occupations)
+        vars(self)["_read"] = read  # set so, since the class is frozen
+
+    @cached_property
+    def ratings(self) -> pd.DataFrame:
+        """As in `Tables`."""
+        return vars(self)["_read"]()
+
+
 class RowError(InputError):
     """A row that breaks the schema; the reader adds the file and the line."""
 
@@ -82,13 +104,38 @@ def validate_tables(tables: Tables) -> Tables:
         InputError: a column is missing or of the wrong type, a value is out of range, an id is
             doubled, a rating names an unknown user or movie, or rates a movie twice.
     """
-    users, movies, ratings = tables.users, tables.movies, tables.ratings
+    # ratings first: the users of a CSV set come from them, and a bad id is to be named there
+    _check("ratings", tables.ratings)
+    users, movies = validate_sides(tables.users, tables.movies, len(tables.occupations))
+    _check_pairs(tables.ratings, users, movies)
+    return Tables(users, movies, tables.ratings, tables.name, tables.occupations)
+
+
+def validate_sides(
+    users: pd.DataFrame, movies: pd.DataFrame, occupations: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The users and movies of `validate_tables`, where no rating is looked at."""
     if "title" in movies.columns and "year" not in movies.columns:
         year = movies["title"].astype(str).str.extract(YEAR, expand=False)
         movies = movies.assign(year=pd.to_numeric(year).astype("Int64"))
-    # ratings first: the users of a CSV set come from them, and a bad id is to be named there
-    for table, frame in (("ratings", ratings), ("movies", movies), ("users", users)):
-        _check(table, frame, len(tables.occupations))
+    for table, frame in (("movies", movies), ("users", users)):
+        _check(table, frame, occupations)
+    return (
+        users.sort_values("user_id", ignore_index=True),
+        movies.sort_values("movie_id", ignore_index=True),
+    )
+
+
+def validate_ratings(
+    ratings: pd.DataFrame, users: pd.DataFrame, movies: pd.DataFrame
+) -> pd.DataFrame:
+    """The ratings of `validate_tables`, or some of them, beside users and movies that are valid."""
+    _check("ratings", ratings)
+    _check_pairs(ratings, users, movies)
+    return ratings
+
+
+def _check_pairs(ratings: pd.DataFrame, users: pd.DataFrame, movies: pd.DataFrame) -> None:
     for column, known in (("user_id", users["user_id"]), ("movie_id", movies["movie_id"])):
         stray = ~np.isin(ratings[column].to_numpy(), known.to_numpy())
         if stray.any():
@@ -106,16 +153,9 @@ def validate_tables(tables: Tables) -> Tables:
         got = f"a second rating of movie {movie_id} by user {user_id}"
         expected = f"one rating a user and movie (this is {got}; {doubled.sum()} such rows)"
         raise RowError("ratings", row, got, expected)
-    return Tables(
-        users.sort_values("user_id", ignore_index=True),
-        movies.sort_values("movie_id", ignore_index=True),
-        ratings,
-        tables.name,
-        tables.occupations,
-    )
 
 
-def _check(table: str, frame: pd.DataFrame, occupations: int) -> None:
+def _check(table: str, frame: pd.DataFrame, occupations: int = 0) -> None:
     """Check one table by its pandera schema, and say the first fault in one sentence."""
     import pandera.errors
     from pandera.pandas import Check, Column, DataFrameSchema  # imported late: a quarter second

@@ -95,7 +95,7 @@ class Ratings(NamedTuple):
     """The fitted factor models of the recipe, whose rows are the rated users and films."""
 
     members: list[Factors]
-    users: npt.NDArray[np.int32]  # (n,) rows of these users in the features
+    users: npt.NDArray[np.int32]  # (n,) rows of these users in the features, see `_rated`
     movies: npt.NDArray[np.int32]  # (m,) likewise
     history: list[dict[str, float]]  # a row a pass of the first member
 
@@ -109,9 +109,11 @@ class Ratings(NamedTuple):
 
     def leverage(self, learned: Rows) -> Array:
         """The mean of the members' leverages of the ratings that they have learned, (n,)."""
-        users = np.searchsorted(self.users, learned.user_idx).astype(np.int32)
-        movies = np.searchsorted(self.movies, learned.movie_idx).astype(np.int32)
-        rows = Rows(users, movies, learned.rating)
+        rows = Rows(
+            _numbers(self.users, learned.user_idx),
+            _numbers(self.movies, learned.movie_idx),
+            learned.rating,
+        )
         return np.mean([leverage(member, rows) for member in self.members], axis=0)
 
 
@@ -143,9 +145,9 @@ def fit_ratings(
         InputError: a checkpoint of another training, or a damaged one.
     """
     began = time.perf_counter()
-    users, user_at = _rated(learned.user_idx, len(features.users))
-    movies, movie_at = _rated(learned.movie_idx, len(features.movies))
-    rows = Rows(user_at, movie_at, learned.rating)
+    users, movies = _rated(learned.user_idx), _rated(learned.movie_idx)
+    at = _numbers(users, learned.user_idx), _numbers(movies, learned.movie_idx)
+    rows = Rows(*at, learned.rating)
     known = user_attributes(features)[users], movie_attributes(features)[movies]
     shown = chosen.take(
         np.flatnonzero(np.isin(chosen.user_idx, users) & np.isin(chosen.movie_idx, movies))
@@ -200,10 +202,17 @@ def fit_ratings(
     return Ratings(models, users, movies, history)
 
 
-def _rated(idx: Indices, rows: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """The rows that stand in ratings, in order, and for each rating the number among these."""
-    rated = np.bincount(idx, minlength=rows) > 0
-    return np.flatnonzero(rated).astype(np.int32), (np.cumsum(rated, dtype=np.int32) - 1)[idx]
+def _rated(idx: Indices) -> npt.NDArray[np.int32]:
+    """The rows that stand in ratings, those with most ratings first."""
+    count = np.bincount(idx)
+    return np.argsort(-count, kind="stable")[: np.count_nonzero(count)].astype(np.int32)
+
+
+def _numbers(rated: Indices, idx: Indices) -> npt.NDArray[np.int32]:
+    """For each row its number among the rated."""
+    number = np.zeros(rated.max() + 1, np.int32)
+    number[rated] = np.arange(len(rated))
+    return number[idx]
 
 
 def _arrays(models: list[Factors]) -> dict[str, npt.NDArray[Any]]:

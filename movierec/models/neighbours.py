@@ -126,7 +126,7 @@ def _inverse_columns(
         for a in range(AT_ONCE, near.shape[1], AT_ONCE):
             square += near[:, a : a + AT_ONCE] @ flipped[a : a + AT_ONCE]
         place[rows] = diagonal  # where the film stands in for others, in the last of its places
-        second = place[chosen[rows]].ravel()
+        second = place.take(chosen[rows].ravel())
         known = np.flatnonzero(second >= 0)
         first, second = known // chosen.shape[1], second[known]
         product, entries = together[rows].ravel()[known], square.reshape(-1)

@@ -28,6 +28,7 @@ CHUNK = 64  # ratings whose products are summed by one call; what is missing at 
 RANK = 24  # matrices that stand for the covariances of a side
 SAMPLE = 72  # covariances that these are found from
 CALLS = 32  # in which all blocks of a side are solved
+FEW = 16  # ratings of a row, with which it is solved for by these
 LEAF = 6  # rows below which a matrix is inverted by LAPACK
 
 
@@ -109,12 +110,13 @@ def posterior(
         The side; the sum of its covariances; and (n,) the expected squared errors of the ratings,
         summed by row, of which the weights are not taken into account.
     """
-    solver = _Solver(own.precision, other, column_weight)
+    often = np.bincount(ratings.value.column, minlength=len(column_weight))
+    solver = _Solver(own.precision, other, column_weight, often)
     rows, drawn = sample
     basis = basis_of(
         np.concatenate(
             [
-                solver.solve(drawn, a, b, own.expected[rows[a:b]], row_weight[rows[a:b]]).covariance
+                solver.solve(drawn, a, b, own.expected[rows[a:b]], row_weight[rows[a:b]])[2]
                 for a, b in drawn.blocks(BLOCK_ROWS, BLOCK_RATINGS)
             ]
         )
@@ -150,27 +152,28 @@ def _solve(
     doubt = np.empty((len(mean), len(basis)), np.float32)
     across = np.ascontiguousarray(basis.transpose(1, 2, 0))  # (k + 1, k + 1, r)
     total = np.zeros(basis.shape[1:])
+    way = solver.way
+    along = ((way.T @ basis @ way)[:, np.arange(len(way)), np.arange(len(way))]).T  # (k + 1, r)
     for a, b in blocks:
         part = slice(a - first, b - first)
-        solved = solver.solve(ratings, a, b, expected[part], sure[part])
-        mean[part], errors[part] = solved.mean, solved.errors
-        doubt[part] = (solved.covariance.transpose(1, 0, 2) @ across).sum(axis=0)
-        total += solved.covariance.sum(axis=0)
+        given = ratings, a, b, expected[part], sure[part]
+        if np.diff(ratings.start[a : b + 1]).max() <= FEW:
+            mean[part], errors[part], taken, least = solver.solve_few(*given)
+            doubt[part] = least @ along - (taken.transpose(1, 0, 2) @ across).sum(axis=0)
+            total += (way * least.sum(axis=0)) @ way.T - taken.sum(axis=0)
+        else:
+            mean[part], errors[part], covariance = solver.solve(*given)
+            doubt[part] = (covariance.transpose(1, 0, 2) @ across).sum(axis=0)
+            total += covariance.sum(axis=0)
     return mean, doubt, errors, total
-
-
-class _Solved(NamedTuple):
-    """Vectors of some rows, their covariances, and the expected squared errors summed by row."""
-
-    mean: Array
-    covariance: Array
-    errors: Array
 
 
 class _Solver:
     """What all blocks of one side share: the other side as its vectors meet it."""
 
-    def __init__(self, precision: Array, other: Side, weight: Array) -> None:
+    def __init__(
+        self, precision: Array, other: Side, weight: Array, often: npt.NDArray[np.integer]
+    ) -> None:
         self.precision = precision  # (k + 1, k + 1) of the own side
         self.k = k = len(precision) - 1
         # a vector meets the other's [q, 1]; its own bias meets the 1, the other's bias c is taken
@@ -182,9 +185,24 @@ class _Solver:
         self.meets = meets
         self.doubt = other.doubt * weight[:, None]
         self.basis = np.ascontiguousarray(other.basis.transpose(1, 0, 2))  # (k + 1, r, k + 1)
+        # columns W with W' precision W = 1 and W' usual W diagonal, `usual` being the covariance
+        # of the other side's vectors in the mean of the ratings
+        usual = np.tensordot(often @ self.doubt / often.sum(), other.basis, axes=1)
+        usual[k] = usual[:, k] = 0
+        root = np.linalg.inv(np.linalg.cholesky(precision.astype(np.float64)))
+        spread, turned = np.linalg.eigh(root @ usual @ root.T)
+        self.way = (root.T @ turned).astype(np.float32)
+        self.usual = np.maximum(spread, 0).astype(np.float32), float(np.trace(usual))
 
-    def solve(self, ratings: Grouped, a: int, b: int, expected: Array, sure: Array) -> _Solved:
-        """Solve rows a to b, given their tower's output (b - a, k + 1) and weight (b - a,)."""
+    def solve(
+        self, ratings: Grouped, a: int, b: int, expected: Array, sure: Array
+    ) -> tuple[Array, Array, Array]:
+        """Solve rows a to b, given their tower's output (b - a, k + 1) and weight (b - a,).
+
+        Returns:
+            (b - a, k + 1) vectors, (b - a,) expected squared errors summed by row, and
+            (b - a, k + 1, k + 1) covariances.
+        """
         k = self.k
         sums, squares = self._sums(ratings, a, b)  # of means
         doubts = np.empty((b - a, k + 1, k + 1), np.float32)  # of covariances
@@ -204,7 +222,53 @@ class _Solver:
         errors = squares + (each * mean**2).sum(axis=1)
         errors += (np.einsum("nii->ni", covariance) * (each + np.einsum("nii->ni", second))).sum(1)
         missed = (second @ mean[:, :, None])[:, :, 0] - 2 * sums[:, :, k + 1]
-        return _Solved(mean, covariance, errors + (mean * missed).sum(axis=1))
+        return mean, errors + (mean * missed).sum(axis=1), covariance
+
+    def solve_few(
+        self, ratings: Grouped, a: int, b: int, expected: Array, sure: Array
+    ) -> tuple[Array, Array, Array, Array]:
+        """As `solve`, for rows of few ratings, in whose number it goes in place of k.
+
+        The covariances of what they meet are taken for the usual one, as often as their traces
+        together hold its trace. It has `self.way` in common with the prior, so that what each
+        rating adds to both is a system of as many equations as there are ratings (Woodbury).
+
+        Returns:
+            Vectors and errors; of the covariances W diag(l) W' - T, with W `self.way`, T
+            (b - a, k + 1, k + 1) and l (b - a, k + 1).
+        """
+        k, (usual, trace) = self.k, self.usual
+        count = np.diff(ratings.start[a : b + 1])
+        width = int(count.max())
+        filled = np.arange(width) < count[:, None]
+        column = np.full(filled.shape, ratings.columns, np.intp)
+        stars = np.zeros(filled.shape, np.float32)
+        given = slice(ratings.start[a], ratings.start[b])
+        column[filled], stars[filled] = ratings.column[given], ratings.stars[given]
+        met = self.meets[column]  # (b - a, c, k + 2)
+        by_basis = ratings.rated(a, b) @ self.doubt  # (b - a, r)
+        each = by_basis @ np.einsum("iri->ri", self.basis)  # diagonals of their sums
+        each[:, k], bias = 0, each[:, k].copy()
+        q, missed = met[:, :, : k + 1], met[:, :, k] * stars - met[:, :, k + 1]
+        pull = (missed[:, None] @ q)[:, 0]
+        pull[:, :k] -= by_basis @ self.basis[:k, :, k].T  # E c [q, 1]
+        pulled = expected @ self.precision + pull * sure[:, None]
+        times = sure * each.sum(axis=1) / max(trace, 1e-30)
+        least = 1 / (1 + times[:, None] * usual)  # (b - a, k + 1)
+        seen = q @ self.way
+        near = seen * least[:, None]
+        inner = near @ seen.transpose(0, 2, 1)
+        inner[:, np.arange(width), np.arange(width)] += 1 / sure[:, None]
+        back = near @ self.way.T
+        gain = inverse(inner) @ back  # (b - a, c, k + 1)
+        mean = ((pulled @ self.way) * least) @ self.way.T
+        mean -= ((gain @ pulled[:, :, None]).transpose(0, 2, 1) @ back)[:, 0]
+        variance = least @ (self.way**2).T - (back * gain).sum(axis=1)
+        reached = (q @ mean[:, :, None])[:, :, 0]
+        errors = (missed**2).sum(axis=1) + bias + (each * mean**2).sum(axis=1)
+        errors += (variance * (each + (q**2).sum(axis=1))).sum(axis=1)
+        errors += (reached * (reached - 2 * missed)).sum(axis=1)
+        return mean, errors, back.transpose(0, 2, 1) @ gain, least
 
     def _sums(self, ratings: Grouped, a: int, b: int) -> tuple[Array, Array]:
         """Sums over the ratings of rows a to b.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -26,17 +26,30 @@ class Catalogue:
     Attributes:
         tables: users, movies and ratings.
         features: their encodings.
-        learned: (ratings,) which of the ratings the training was given; the others are held out.
         lowest, highest: stars that were given.
     """
 
     def __init__(
-        self, tables: Tables, features: Features, learned: npt.NDArray[np.bool_] | None = None
+        self,
+        tables: Tables,
+        features: Features,
+        learned: npt.NDArray[np.bool_] | Callable[[], npt.NDArray[np.bool_]] | None = None,
+        stars: tuple[float, float] | None = None,
+        rated_by: Callable[[int], pd.DataFrame] | None = None,
     ) -> None:
         self.tables = tables
         self.features = features
-        self.learned = np.ones(len(tables.ratings), np.bool_) if learned is None else learned
-        self.lowest, self.highest = map(float, tables.ratings["rating"].agg(["min", "max"]))
+        self._learned, self._rated_by = learned, rated_by
+        self.lowest, self.highest = stars or map(
+            float, tables.ratings["rating"].agg(["min", "max"])
+        )
+
+    @cached_property
+    def learned(self) -> npt.NDArray[np.bool_]:
+        """Which of the ratings the training was given, (ratings,); the others are held out."""
+        if self._learned is None:
+            return np.ones(len(self.tables.ratings), np.bool_)
+        return self._learned() if callable(self._learned) else self._learned
 
     def where(
         self,
@@ -131,6 +144,12 @@ class Catalogue:
 
         With `learned_only`, only of the ratings that the training was given.
         """
+        if self._rated_by and "ratings" not in vars(self):  # these rows and no others are read
+            rows = self._rated_by(int(self.features.users.decode(user_idx)))
+            rows = rows[rows["learned"]] if learned_only else rows
+            movie_idx = self.features.movies.encode(rows["movie_id"])
+            order = np.argsort(movie_idx)
+            return movie_idx[order], rows["rating"].to_numpy(np.float32)[order]
         ratings = self.ratings
         part = slice(ratings.indptr[user_idx], ratings.indptr[user_idx + 1])
         movie_idx, stars = ratings.indices[part], ratings.data[part]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, overload
 
@@ -26,6 +26,7 @@ from movierec.recommend.resemblance import Resemblance
 from movierec.recommend.scorer import Scorer, Scores, join_scores
 from movierec.vectors import top_k
 
+FEW = 20  # people whose ratings are read one by one
 FANS = 20  # people asked in `also_liked`
 FANS_LIKING = 0.2  # of `scorer.LIKING` there, where it is what goes with a film that counts
 
@@ -40,7 +41,11 @@ class Recommender(Catalogue):
         tables: users, movies and ratings of the run.
         features: their encodings.
         model: the two halves, and what newcomers' vectors come from.
-        learned: (ratings,) which of the ratings the training was given; None: all.
+        learned: (ratings,) which of the ratings the training was given, or what finds them; None:
+            all.
+        stars: the lowest and the highest that were given; None: those of the tables.
+        rated_by: gives `movie_id`, `rating` and `learned` of one user's ratings, by the user's id,
+            where that takes less than all of the tables' ratings; None: it does not.
 
     Raises:
         InputError: a model whose shapes do not fit the features.
@@ -51,10 +56,12 @@ class Recommender(Catalogue):
         tables: Tables,
         features: Features,
         model: Model,
-        learned: npt.NDArray[np.bool_] | None = None,
+        learned: npt.NDArray[np.bool_] | Callable[[], npt.NDArray[np.bool_]] | None = None,
+        stars: tuple[float, float] | None = None,
+        rated_by: Callable[[int], pd.DataFrame] | None = None,
     ) -> None:
         check_model(model, features)
-        super().__init__(tables, features, learned)
+        super().__init__(tables, features, learned, stars, rated_by)
         self.model = model
         self.scorer = Scorer(model, self.is_film, self.lowest, self.highest)
 
@@ -233,6 +240,8 @@ class Recommender(Catalogue):
         liking: float | None = None,
     ) -> tuple[npt.NDArray[np.int64], Scores]:
         """What `for_users` tells in words, by row numbers, as arrays; see `Scorer.top`."""
+        if exclude_seen and len(user_idx) > FEW:
+            _ = self.ratings  # all at once, since one by one they would take longer
         left_out = (lambda user: self.seen(user)[0]) if exclude_seen else None
         return self.scorer.top(user_idx, k, left_out, liking)
 

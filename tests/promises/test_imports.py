@@ -29,13 +29,14 @@ CORE: dict[str, set[str]] = {
     "vectors": set(),
     "files": {"errors"},
     "trust": {"errors"},
+    "stored": {"errors"},
     "logs": {"errors"},
     "spread": {"errors", "registry"},
     "data": {"errors", "files", "logs", "paths", "progress", "registry", "trust"},
     "models": {"data", "errors", "files", "logs", "progress", "registry", "spread"}
     | {"trust", "vectors"},
     "recommend": {"data", "errors", "models", "vectors"},
-    "runs": {"data", "errors", "files", "logs", "models", "paths", "recommend", "trust"}
+    "runs": {"data", "errors", "files", "logs", "models", "paths", "recommend", "stored", "trust"}
     | {"vectors"},
     "evaluation": {"data", "errors", "registry", "runs", "vectors"},
     "training": {"data", "errors", "evaluation", "files", "logs", "models", "paths", "progress"}

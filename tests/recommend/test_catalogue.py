@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from movierec.data.tables import Tables
 from movierec.errors import InputError
 from movierec.recommend.catalogue import Catalogue
 
@@ -25,7 +26,7 @@ PEOPLE = list(range(3, 93, 3))  # a person's id is three times their row
 def test_stars_that_can_be_given(drawn_run, stars, expected):
     rec = drawn_run.recommender
     ratings = rec.tables.ratings.head(len(stars)).assign(rating=np.array(stars, np.float32))
-    tables = rec.tables.__class__(rec.tables.users, rec.tables.movies, ratings)
+    tables = Tables(rec.tables.users, rec.tables.movies, ratings)
     found = Catalogue(tables, rec.features)
     assert found.star_values == expected
     assert (found.lowest, found.highest) == (expected[0], expected[-1])
