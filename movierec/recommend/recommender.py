@@ -41,8 +41,7 @@ class Recommender(Catalogue):
         tables: users, movies and ratings of the run.
         features: their encodings.
         model: the two halves, and what newcomers' vectors come from.
-        learned: (ratings,) which of the ratings the training was given, or what finds them; None:
-            all.
+        learned: which of the (ratings,) the training was given, or what finds them; None: all.
         stars: the lowest and the highest that were given; None: those of the tables.
         rated_by: gives `movie_id`, `rating` and `learned` of one user's ratings, by the user's id,
             where that takes less than all of the tables' ratings; None: it does not.
@@ -360,10 +359,7 @@ class Recommender(Catalogue):
     def predict_for(
         self, person: Person, movie_ids: npt.ArrayLike, return_std: bool = False
     ) -> Scores | tuple[Scores, Scores]:
-        """Predicted ratings of (n,) films by one person, who may be new.
-
-        Returns:
-            As `predict`.
+        """Predicted ratings of (n,) films by one person, who may be new, as `predict` gives.
 
         Raises:
             InputError: an unknown film.
@@ -444,10 +440,6 @@ class Recommender(Catalogue):
         Raises:
             InputError: a column that is missing, an id that is taken or doubled, or a genre that
                 the data does not know.
-
-        Example:
-            >>> films = pd.DataFrame({"title": ["Up (2009)"], "genres": ["Animation"]})
-            >>> rec = rec.add_movies(films)
         """
         return Recommender(*with_movies(self, self.model, movies))
 
