@@ -44,7 +44,7 @@ from movierec.network.settings import NetworkConfig
 from movierec.sample.simulate import simulate
 
 folder = Path(sys.argv[1])
-recipe = dataclasses.replace(FAST, network=NetworkConfig(title_dropout=0.0))
+recipe = dataclasses.replace(FAST, network=NetworkConfig(title_dropout=0.0, windows=(2,)))
 tables = simulate(n_users=90, n_movies=80, n_ratings=4500, seed=1).tables
 
 
@@ -95,7 +95,7 @@ def two_workers(name, resume=False, second_dies=False):
 
 def alone(name, seconds):
     if child := os.fork():
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        return child
     os.dup2(os.open(folder / f"{name}.log", os.O_WRONLY | os.O_CREAT), 2)
     hosts = [f"127.0.0.1:{port}" for port in free_ports(2)]
     task = {"type": "worker", "index": 1}
@@ -115,10 +115,11 @@ def two_devices(name):
     sys.exit(0)
 
 
+waiting = alone("alone", seconds=5)  # while the others work
 print(two_workers("workers"), two_devices("devices"))
 print(two_workers("killed", second_dies=True), (folder / "killed.partial").exists())
 print(two_workers("killed", resume=True), (folder / "killed.partial").exists())
-print(alone("alone", seconds=5))
+print(os.waitstatus_to_exitcode(os.waitpid(waiting, 0)[1]))
 """
 SETTINGS: dict[str, Any] = {"epochs": 4, "batch_size": 2137, "holdout": "none"}
 
@@ -131,7 +132,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     `workers-1.safetensors`, what was printed in `told`, and `alone.log` is of a worker alone.
     """
     folder = tmp_path_factory.mktemp("distribution")
-    recipe = dataclasses.replace(FAST, network=NetworkConfig(title_dropout=0.0))
+    network = NetworkConfig(title_dropout=0.0, windows=(2,))  # is traced sooner than with four
+    recipe = dataclasses.replace(FAST, network=network)
     tables = simulate(n_users=90, n_movies=80, n_ratings=4500, seed=1).tables
     one = train(tables, recipe, run_dir=folder / "one", **SETTINGS)
     assert one.info["rows"]["train"] % SETTINGS["batch_size"] == 1
