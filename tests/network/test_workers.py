@@ -138,7 +138,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     one = train(tables, recipe, run_dir=folder / "one", **SETTINGS)
     assert one.info["rows"]["train"] % SETTINGS["batch_size"] == 1
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(folder), json.dumps(SETTINGS)],
+        [sys.executable, "-u", "-c", SCRIPT, str(folder), json.dumps(SETTINGS)],
         env=os.environ | {"PYTHONPATH": str(PROJECT), "MOVIEREC_PROGRESS": "lines"},
         capture_output=True,
         text=True,
