@@ -14,6 +14,7 @@ from IPython.core.displayhook import DisplayHook
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 from IPython.utils.capture import capture_output
+from nbformat.v4 import new_output
 
 from movierec.lessons.record import METRICS_MIME
 from movierec.reports.notebooks import source_folder
@@ -33,6 +34,7 @@ class Read:
     """What came of a notebook.
 
     Attributes:
+        notebook: it, with what its cells showed as their outputs.
         recorded: what it handed to `record`.
         said: what its cells showed in Markdown.
         html: what they showed as HTML, such as tables.
@@ -60,14 +62,15 @@ class Read:
     def _run(self, shell: InteractiveShell, name: str, given: dict[str, Any]) -> None:
         source = source_folder() / f"{name}.ipynb"
         declared = declared_parameters(source)
-        notebook = read_notebook(source)
-        for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        self.notebook = read_notebook(source)
+        for cell in (cell for cell in self.notebook.cells if cell.cell_type == "code"):
             with capture_output() as shown:
                 done = shell.run_cell(cell.source)
             done.raise_error()
             if "parameters" in cell.metadata.get("tags", []):
                 shell.push({name: given[name] for name in given if name in declared})
             self.printed += shown.stdout + shown.stderr
+            cell.outputs = [new_output("display_data", each.data) for each in shown.outputs]
             for output in shown.outputs:
                 self.recorded |= output.data.get(METRICS_MIME, {})
                 self.said.append(output.data.get("text/markdown", ""))

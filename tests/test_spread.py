@@ -18,6 +18,8 @@ from movierec.runs import encode_rows
 from movierec.spread import Threads, product, spread_over
 from movierec.training import train
 
+pytestmark = pytest.mark.long
+
 TINY = BestRecipe("tiny", factors=12, passes=3, members=2)
 
 

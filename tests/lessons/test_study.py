@@ -13,6 +13,8 @@ from movierec.network.fitting import fit
 from movierec.network.network import started_network
 from movierec.network.recipes import FAST
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.parametrize("schedule", ["cosine", "constant"])
 def test_a_training_that_comes_second_ends_as_it_would_alone(small_tables, schedule):

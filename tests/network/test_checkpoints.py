@@ -22,7 +22,7 @@ from movierec.data.tables import Tables
 from movierec.errors import InputError
 from movierec.models.checkpoints import Checkpoint, State
 from movierec.network import fitting
-from movierec.network.fitting import Fit, fit
+from movierec.network.fitting import Fit, compile_steps, fit
 from movierec.network.recipes import FAST
 from movierec.network.towers import TwoTower
 from movierec.runs import Run, encode_rows, write_run
@@ -77,18 +77,23 @@ class Cut(BaseException):
 
 
 class Trainer:
-    """Trains fresh copies of one network on the same rows; a training can be cut off."""
+    """Trains one network from its start on the same rows; a training can be cut off."""
 
-    def __init__(self, tables: Tables, folder: Path) -> None:
-        self.features = Features.fit(tables)
-        rows, number = encode_rows(tables, self.features), np.arange(len(tables.ratings))
+    def __init__(self, tables: Tables, checkpoint: Checkpoint) -> None:
+        features = Features.fit(tables)
+        rows, number = encode_rows(tables, features), np.arange(len(tables.ratings))
         self.train = rows.take(number[number % 10 > 0])
         self.validation = rows.take(number[number % 10 == 0])
-        self.checkpoint = Checkpoint(folder / "run.partial", {"seed": 0})
+        self.checkpoint = checkpoint
+        self.recipe = dataclasses.replace(FAST, epochs=3, batch_size=256)
+        self.model = TwoTower(features, self.recipe.network, seed=0)
+        self.compiled = compile_steps(self.model, True, self.recipe.learning_rate, average=0.9)
+        self.variables = [*self.model.variables, *self.compiled.optimizer.variables]
+        self.start = [variable.numpy() for variable in self.variables]
 
-    def __call__(self, cut_after: int | None = None, **changes: Any) -> tuple[Fit, list[bytes]]:
-        recipe = dataclasses.replace(FAST, epochs=3, batch_size=256, **changes)
-        model = TwoTower(self.features, recipe.network, seed=0)
+    def __call__(self, cut_after: int | None = None) -> tuple[Fit, list[bytes]]:
+        for variable, value in zip(self.variables, self.start, strict=True):
+            variable.assign(value)
         blocks = 0
 
         def count(done: int, total: int, loss: float) -> None:
@@ -98,31 +103,33 @@ class Trainer:
                 raise Cut
 
         result = fit(
-            model,
+            self.model,
             self.train,
             self.validation,
-            recipe,
+            self.recipe,
             on_progress=count,
             checkpoint=self.checkpoint,
+            compiled=self.compiled,
         )
-        return result, [variable.numpy().tobytes() for variable in model.trainable_variables]
+        return result, [variable.numpy().tobytes() for variable in self.model.trainable_variables]
 
 
 @pytest.fixture
-def trainer(tables: Tables, tmp_path: Path) -> Trainer:
-    return Trainer(tables, tmp_path)
+def checkpoint(tmp_path: Path) -> Checkpoint:
+    return Checkpoint(tmp_path / "run.partial", {"seed": 0})
 
 
 def test_a_training_cut_off_in_its_epochs_ends_with_the_same_bits(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+    tables: Tables, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    trainer = Trainer(tables, checkpoint)
     whole, weights = trainer()
-    trainer.checkpoint.remove()
+    checkpoint.remove()
     for seconds, cut_after in (60, 6), (0, 3):  # an epoch has five blocks
         monkeypatch.setattr(fitting, "CHECKPOINT_SECONDS", seconds)  # 0: after each block
         with pytest.raises(Cut):
             trainer(cut_after)
-    stored = trainer.checkpoint.read()
+    stored = checkpoint.read()
     assert stored is not None
     assert (len(stored[0].history), stored[0].block) == (1, 2)
     resumed, resumed_weights = trainer()
@@ -133,9 +140,8 @@ def test_a_training_cut_off_in_its_epochs_ends_with_the_same_bits(
 
 
 def test_the_state_that_counts_is_that_before_a_write_that_was_cut_off(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkpoint = trainer.checkpoint
     checkpoint.write(STATE, {"a": np.arange(3)})
 
     def cut(*_: Any) -> None:
@@ -281,18 +287,18 @@ def test_resuming_what_is_complete_or_was_never_begun(
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer.checkpoint.write(STATE, {"a": np.arange(3)})
+    checkpoint.write(STATE, {"a": np.arange(3)})
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(InputError, match="the disk is full"):
-        trainer.checkpoint.write(STATE, {"a": np.arange(4)})
-    assert trainer.checkpoint.read() is not None
-    assert sorted(os.listdir(trainer.checkpoint.folder)) == [
+        checkpoint.write(STATE, {"a": np.arange(4)})
+    assert checkpoint.read() is not None
+    assert sorted(os.listdir(checkpoint.folder)) == [
         "checkpoint.safetensors",
         "history.csv",
     ]

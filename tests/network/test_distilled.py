@@ -178,7 +178,5 @@ def test_any_recipe_can_be_the_teacher(
 def test_it_starts_from_an_earlier_run_in_place_of_its_teacher(
     taught: Run, small_tables: Tables, tmp_path: Path
 ) -> None:
-    one = dataclasses.replace(RECIPE, epochs=1)
-    begun = train(small_tables, one, run_dir=tmp_path / "begun")
-    more = train(small_tables, one, run_dir=tmp_path / "more", start_from=taught.path)
-    assert more.history["train_loss"].iloc[0] < begun.history["train_loss"].iloc[0]
+    more = train(small_tables, RECIPE, run_dir=tmp_path / "more", start_from=taught.path)
+    assert more.history["train_loss"].iloc[0] < taught.history["train_loss"].iloc[0]

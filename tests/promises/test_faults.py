@@ -26,6 +26,8 @@ from movierec.serving.batch import recommend_all
 from movierec.serving.export import export
 from movierec.training import train
 
+pytestmark = pytest.mark.long
+
 KILLS = Path(__file__).parent / "faults" / "kills.py"
 
 

@@ -30,6 +30,8 @@ from movierec.reports.pages import (
     with_words_left,
 )
 
+pytestmark = pytest.mark.long
+
 PARAMETERS = """\
 data: str = "sample"  # the data set
 epochs: int = 2  # passes over the training rows
