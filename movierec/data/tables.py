@@ -64,18 +64,18 @@ class Tables:
 
 
 class LateTables(Tables):
-    """Tables whose ratings are read when they are first asked for."""
+    """Tables whose ratings may be what reads them, when they are first asked for."""
 
     def __init__(
         self,
         users: pd.DataFrame,
         movies: pd.DataFrame,
-        read: Callable[[], pd.DataFrame],
-        name: str,
-        occupations: tuple[str, ...],
+        ratings: pd.DataFrame | Callable[[], pd.DataFrame],
+        name: str = "custom",
+        occupations: tuple[str, ...] = (),
     ) -> None:
         vars(self).update(users=users, movies=movies, name=name, occupations=occupations)
-        vars(self)["_read"] = read  # set so, since the class is frozen
+        vars(self)["_read" if callable(ratings) else "ratings"] = ratings  # the class is frozen
 
     @cached_property
     def ratings(self) -> pd.DataFrame:

@@ -293,11 +293,11 @@ def _names(runs: Sequence[Run]) -> list[str]:
 
 
 def _check_comparable(first: Run, other: Run, part: str) -> None:
-    same_films = np.array_equal(first.features.movies.ids, other.features.movies.ids)
-    same_users = np.array_equal(first.features.users.ids, other.features.users.ids)
-    pairs = zip(known_and_held_out(first, part), known_and_held_out(other, part), strict=True)
-    if same_films and same_users and all(all(map(np.array_equal, a, b)) for a, b in pairs):
-        return
+    ids = ((run.features.movies.ids, run.features.users.ids) for run in (first, other))
+    if all(map(np.array_equal, *ids)):
+        rows = (known_and_held_out(run, part) for run in (first, other))
+        if all(all(map(np.array_equal, a, b)) for a, b in zip(*rows, strict=True)):
+            return
     raise InputError(
         f"{first.path} and {other.path} have different data or different {part} rows; expected "
         "runs of the same data and the same --holdout, which alone can be compared"

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from movierec.evaluation.metrics import K
+from movierec.evaluation.evaluate import Measured
+from movierec.evaluation.metrics import K, difference
 from movierec.sample.simulate import Truth
 
 
@@ -288,22 +289,22 @@ def ordered(ndcg: pd.Series, first: int = 3) -> str:
     )
 
 
-def added(change: pd.DataFrame, what: str, base: str) -> str:
-    """What adding something to an order of films changes of its lists.
+def added(lists: Mapping[str, Measured], more: str, base: str) -> str:
+    """What the stars add to an order of films, by the lists of both.
 
     Args:
-        change: with it minus without, see `metrics.difference`; no NDCG where there are no lists.
-        what, base: what is added, and to what.
+        lists: what was measured, by order; neither is there where there are no lists to measure.
+        more, base: the names there of the order with the stars, and of that without.
     """
-    if (ndcg := f"ndcg@{K}") not in change.index:
-        return "What it adds cannot be measured here."
-    gap = change.loc[ndcg]
+    if more not in lists:
+        return "What the stars add cannot be measured here."
+    ndcg = difference(lists[more].by_user, lists[base].by_user).loc[f"ndcg@{K}"]
     does = "luck could make as much, so **nothing is seen to be added**"
-    if not gap["low"] <= 0 <= gap["high"]:
-        does = "it makes lists better" if gap["low"] > 0 else "it makes lists **worse**"
+    if not ndcg["low"] <= 0 <= ndcg["high"]:
+        does = "it makes lists better" if ndcg["low"] > 0 else "it makes lists **worse**"
         does += " by more than luck"
-    by = "{difference:+.4f} ({low:+.4f} to {high:+.4f})".format(**gap)
-    return f"Adding {what} to {base} changes NDCG@{K} by {by}: {does}."
+    by = "{difference:+.4f} ({low:+.4f} to {high:+.4f})".format(**ndcg)
+    return f"Adding the stars to the {base} changes NDCG@{K} by {by}: {does}."
 
 
 def taught(errors: pd.Series, pupil: str, teacher: str, other: str) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from movierec.evaluation.evaluate import Measured
 from movierec.lessons import verdicts
 from movierec.sample.simulate import Simulation
 
@@ -112,67 +113,22 @@ def test_gains_and_losses_are_both_told():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "verdict"),
-    [(-0.02, -0.01, "`a` is better"), (0.01, 0.02, "`b` is better"), (-0.1, 0.1, "no winner")],
-)
-def test_the_better_of_two_errs_less(low, high, verdict):
-    assert verdict in verdicts.better(pd.Series({"low": low, "high": high}), "a", "b")
-
-
-def test_an_error_that_rises_with_what_is_known_is_said_to_rise():
-    errors = pd.Series({"0": np.nan, "1–10": 0.8, "11–50": 0.95, "over 1000": 0.9})
-    assert (
-        "with 1–10 training ratings to those with over 1000 the RMSE **rises**"
-        in verdicts.along(errors, "users")
-    )
-    assert "falls, from 1.000 to 0.900" in verdicts.along(pd.Series({"a": 1.0, "b": 0.9}), "films")
-    assert verdicts.along(errors.iloc[:2], "users") == "All users here have 1–10 training ratings."
-
-
-def test_heavy_raters_are_told_from_people_who_are_hard_to_predict():
-    assert "1.15 times" in verdicts.concentrated(0.38, 0.33)
-    assert "mostly their many rows" in verdicts.concentrated(0.38, 0.33)
-    assert "hard to predict" in verdicts.concentrated(0.38, 0.1)
-
-
-def test_what_is_alike_by_chance_is_said_to_be():
-    """18 vectors of 32 numbers, as the genres of the review: 0.45 on average, 95 % below 0.58."""
-    said = verdicts.beyond_chance(0.52, 18, 32)
-    assert "0.45 on average" in said
-    assert "0.52 is **no more than chance**" in said
-    assert "0.70 is more than chance" in verdicts.beyond_chance(0.7, 18, 32)
-
-
-def test_a_misreading_that_loses_nothing_is_said_to_lose_nothing():
-    assert "the mistake does not show" in verdicts.misread(549, 549)
-    assert "5,217 rows when read rightly, 5,215 when misread: 2 words" in verdicts.misread(
-        5217, 5215
-    )
-
-
-def test_the_best_and_the_worst_order_are_named_and_none_where_there_is_none():
-    ndcg = pd.Series({"popularity": 0.1, "items": 0.3, "stars": 0.05, "both": 0.4})
-    said = verdicts.ordered(ndcg)
-    assert "Of the first 3 orders *items* makes the best lists (0.300)" in said
-    assert "of all, *both* makes the best (0.400) and *stars* the worst (0.050)" in said
-    assert "cannot be measured" in verdicts.ordered(pd.Series(dtype=float))
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "verdict"),
+    ("gains", "verdict"),
     [
-        (-0.02, -0.01, "**worse** by more"),
-        (0.01, 0.02, "better by more"),
-        (-0.1, 0.1, "nothing is"),
+        ([-0.02, -0.01], "**worse** by more"),
+        ([0.01, 0.02], "better by more"),
+        ([-0.1, 0.1], "nothing is seen"),
     ],
 )
-def test_what_is_added_to_an_order_helps_harms_or_is_not_seen(low, high, verdict):
-    gap = {"difference": (low + high) / 2, "low": low, "high": high}
-    change = pd.DataFrame({"rmse": gap, "ndcg@10": gap}).T
-    said = verdicts.added(change, "the stars", "the watching alone")
-    assert said.startswith("Adding the stars to the watching alone changes NDCG@10 by ")
+def test_what_stars_add_to_an_order_helps_harms_or_is_not_seen(gains, verdict):
+    def measured(ndcg: list[float]) -> Measured:
+        return Measured(None, np.arange(50), None, pd.DataFrame({"rows": 1, "ndcg@10": ndcg}), 9)
+
+    lists = {"alone": measured([0.5] * 50), "both": measured([0.5 + gain for gain in gains * 25])}
+    said = verdicts.added(lists, "both", "alone")
+    assert said.startswith("Adding the stars to the alone changes NDCG@10 by ")
     assert verdict in said
-    assert "cannot be measured" in verdicts.added(change[:1], "the stars", "the item model")
+    assert "cannot be measured" in verdicts.added({}, "both", "alone")
 
 
 def test_a_network_has_gone_so_much_of_the_way_to_its_teacher():
