@@ -58,7 +58,7 @@ class Compiled(NamedTuple):
 
 SMALLEST_BATCH = 64  # that `least_steps` may lead to
 ROWS_PER_CALL = 32_768  # rows trained on between two looks at the progress
-DIVERGED = 10  # times the untrained network's loss, over an epoch after the first: it will not mend
+DIVERGED = 10  # times the loss of the start or of the mean, over an epoch after the first: no mend
 CHECKPOINT_SECONDS = 60  # at most so long a work within an epoch is lost when the process is killed
 
 
@@ -102,6 +102,7 @@ def fit(
         raise InputError("no training rows; give more ratings or hold out fewer")
     batch = rows_a_step(recipe, rows)
     total = recipe.epochs * -(-rows // batch)
+    spread = float(np.var(train.rating))
     began = time.perf_counter()
     optimizer, train_steps = compiled or compile_steps(
         model, recipe, _schedule(recipe, total), momentum(recipe, total)
@@ -148,7 +149,8 @@ def fit(
             "learning_rate": float(keras.ops.convert_to_numpy(optimizer.learning_rate)),
             "seconds": earlier + time.perf_counter() - ready,
         }
-        if epoch > 1 and record["train_loss"] > DIVERGED * at.first_loss:
+        # a taught network may begin so near its teacher that ten times that is still near
+        if epoch > 1 and record["train_loss"] > DIVERGED * max(at.first_loss, spread):
             raise DivergedError(
                 f"the training diverged: the loss began at {at.first_loss:.3g} and was "
                 f"{record['train_loss']:.3g} over epoch {epoch}; lower the learning rate (it was "
