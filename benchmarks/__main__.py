@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -14,12 +13,10 @@ from rich.console import Console
 from benchmarks.measure import (
     Row,
     alternate,
-    finish,
     folder_or_new,
-    free_ports,
     report,
     run_python,
-    start_python,
+    run_together,
     turns_within,
 )
 
@@ -58,8 +55,8 @@ TRAINING_COLUMNS = {
 def cli(context: click.Context, **settings: Any) -> None:
     """Measure movierec beside its peers, in whole processes that take turns.
 
-    Without a section all but `scale` run. Times are seconds: the median, and the range of the
-    rounds in brackets.
+    Without a section `training`, `origin`, `steps`, `startup` and `workers` run. Times are seconds:
+    the median, and the range of the rounds in brackets.
     """
     context.obj = settings
     if context.invoked_subcommand is None:
@@ -195,27 +192,12 @@ def workers(settings: dict[str, Any], recipe: str, count: int) -> None:
     """Several workers on one machine against one: what their agreement costs."""
 
     def several() -> Row:
-        hosts = [f"localhost:{port}" for port in free_ports(count)]
+        command = ("train", *_data(settings), "--recipe", recipe, "--epochs", "1", "--json")
         with tempfile.TemporaryDirectory() as folder:
-            command = ("train", *_data(settings), "--recipe", recipe, "--epochs", "1", "--json")
-            processes = [
-                start_python(
-                    *("-m", "movierec", *command, "--run"),
-                    Path(folder, "run"),
-                    env={
-                        "TF_CONFIG": json.dumps(
-                            {
-                                "cluster": {"worker": hosts},
-                                "task": {"type": "worker", "index": index},
-                            }
-                        )
-                    },
-                )
-                for index in range(count)
-            ]
-            rows = [finish(process) for process in processes]
-        row = rows[0] | {"whole": max(row["whole"] for row in rows)}
-        return row | {"fit": row["seconds"], "peak": sum(row["peak"] for row in rows)}
+            row = run_together(
+                count, lambda index: ("-m", "movierec", *command, "--run", Path(folder, "run"))
+            )
+        return row | {"fit": row["seconds"]}
 
     methods = {
         "one worker": lambda: _train(settings, "--recipe", recipe, "--epochs", "1"),
@@ -248,21 +230,16 @@ def curve(
 
     "Surprise SVD++" and "myFM", which take long, are measured where they are named.
     """
-    from benchmarks.curve import draw, measured
+    from benchmarks.curve import draw, measured, numbered
 
     with CONSOLE.status("one after the other"):
         rows = measured(
             *(settings["data"], settings["path"], methods, draws, peers),
             lambda recipe: _train(settings, "--recipe", recipe),
         )
-    numbered = {
-        f"{method} {number}" if len(points) > 1 else method: [point]
-        for method, points in rows.items()
-        for number, point in enumerate(points, start=1)
-    }
     columns = {"seconds": "seconds", "rmse": "test RMSE", "peak": "peak GiB"}
     title = f"RMSE on ninety-ten of {settings['data']} against seconds, start included"
-    report("curve", title, columns, numbered, settings["out"], CONSOLE)
+    report("curve", title, columns, numbered(rows), settings["out"], CONSOLE)
     draw(rows, title, picture)
 
 
@@ -279,7 +256,7 @@ def curve(
 @click.pass_obj
 def learning(settings: dict[str, Any], recipes: tuple[str, ...], picture: Path) -> None:
     """Validation error of recipes against seconds of training, epoch by epoch: a picture, too."""
-    from benchmarks.curve import draw
+    from benchmarks.curve import draw, numbered
 
     rows: dict[str, list[Row]] = {}
     for recipe in recipes:
@@ -288,13 +265,8 @@ def learning(settings: dict[str, Any], recipes: tuple[str, ...], picture: Path) 
             points = run_python(*asked)["points"]
         rows[recipe] = [{"seconds": seconds, "rmse": rmse} for seconds, rmse in points]
     columns = {"seconds": "seconds", "rmse": "validation RMSE"}
-    numbered = {
-        f"{recipe} {number}": [point]
-        for recipe, points in rows.items()
-        for number, point in enumerate(points, start=1)
-    }
     title = f"Validation RMSE of {settings['data']}, epoch by epoch"
-    report("learning", title, columns, numbered, settings["out"], CONSOLE)
+    report("learning", title, columns, numbered(rows), settings["out"], CONSOLE)
     draw(rows, title, picture, "seconds of training")
 
 
@@ -499,23 +471,13 @@ def soak(
     from benchmarks import soak as soaking
 
     account = soaking.soak(run_dir, visitors, minutes, pause, CONSOLE.print)
-    seconds, stars = sorted(account.seconds), sorted(account.stars)
-    row: Row = {
-        "actions": len(seconds),
-        "median": seconds[len(seconds) // 2],
-        "p95": seconds[int(0.95 * len(seconds))],
-        "star": stars[int(0.95 * len(stars))],
-        "cpu": 1000 * sum(account.server) / len(seconds),
-        "own": 1000 * account.visitors / len(seconds),
-        "first": account.memory[1][2],
-        "last": account.memory[-1][2],
-        "wrong": len(account.wrong),
-    }
     columns = {"actions": "actions", "median": "median, s", "p95": "95 % within, s"}
     columns |= {"star": "of stars", "cpu": "server's ms an action", "own": "visitors' ms"}
     columns |= {"first": "MiB at first", "last": "at last", "wrong": "errors"}
     title = f"{visitors} visitors for {minutes:g} minutes, {run_dir}"
-    report("soak", title, columns, {"the page": [row]}, settings["out"], CONSOLE)
+    if account.stars:
+        rows = {"the page": [account.row()]}
+        report("soak", title, columns, rows, settings["out"], CONSOLE)
     CONSOLE.print("each process, s:", ", ".join(f"{each:.1f}" for each in account.server))
     if account.wrong:
         raise click.ClickException("\n".join(account.wrong[:5]))

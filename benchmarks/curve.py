@@ -133,6 +133,15 @@ def measured(
     return rows
 
 
+def numbered(rows: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
+    """A method for each of its points, as `report` takes them."""
+    return {
+        f"{method} {number}" if len(points) > 1 else method: [point]
+        for method, points in rows.items()
+        for number, point in enumerate(points, start=1)
+    }
+
+
 def draw(
     rows: Mapping[str, Sequence[Row]],
     title: str,

@@ -90,6 +90,26 @@ def finish(started: Started) -> dict[str, Any]:
     return result | {"whole": whole, "peak": usage.ru_maxrss / unit}
 
 
+def run_together(count: int, of: Callable[[int], Sequence[str | Path]]) -> Row:
+    """Run workers that train together, on ports of this machine, to their end.
+
+    Args:
+        count: how many.
+        of: the arguments of each, as in `run_python`, by its number; each is told the others.
+
+    Returns:
+        The result of the first, with the longest `whole` and the sum of `peak`.
+    """
+    hosts = [f"localhost:{port}" for port in free_ports(count)]
+    workers = []
+    for index in range(count):
+        told = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
+        workers.append(start_python(*of(index), env={"TF_CONFIG": json.dumps(told)}))
+    rows = [finish(each) for each in workers]
+    whole, peak = max(row["whole"] for row in rows), sum(row["peak"] for row in rows)
+    return rows[0] | {"whole": whole, "peak": peak}
+
+
 def alternate(
     repeat: int, methods: Mapping[str, Callable[[], Row]], console: Console
 ) -> dict[str, list[Row]]:

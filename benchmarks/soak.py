@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from benchmarks.measure import Row
 from benchmarks.serving import Served, served
 
 PATIENCE = 60.0  # seconds for an answer
@@ -43,6 +44,21 @@ class Account:
     memory: list[tuple[float, int, float, float, float]] = field(default_factory=list)
     server: list[float] = field(default_factory=list)
     visitors: float = 0.0
+
+    def row(self) -> Row:
+        """What a table has of it; needs a star at least."""
+        seconds, stars = sorted(self.seconds), sorted(self.stars)
+        return {
+            "actions": len(seconds),
+            "median": seconds[len(seconds) // 2],
+            "p95": seconds[int(0.95 * len(seconds))],
+            "star": stars[int(0.95 * len(stars))],
+            "cpu": 1000 * sum(self.server) / len(seconds),
+            "own": 1000 * self.visitors / len(seconds),
+            "first": self.memory[1][2],
+            "last": self.memory[-1][2],
+            "wrong": len(self.wrong),
+        }
 
 
 class Visitor:

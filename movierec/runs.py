@@ -32,7 +32,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -262,10 +262,8 @@ class Run:
         """
         if stray := set(parts) - set(PARTS):
             raise InputError(f"unknown part {min(stray)!r}; expected some of {', '.join(PARTS)}")
-        among = np.zeros(len(self.part), np.bool_)
-        for part in parts:
-            among |= self.part == part
-        return encode_rows(self.tables, self.features).take(np.flatnonzero(among))
+        among = np.flatnonzero(self.part.isin(parts))
+        return encode_rows(self.tables, self.features).take(among)
 
     def _open(self, name: str) -> Checked:
         """A file, of which no byte is given but those that were written."""
@@ -296,21 +294,24 @@ class Run:
         def opened(field: str, array: Stored) -> Any:
             rows = field == "neighbours"
             kind = np.dtype(np.int32 if rows else np.float32)
-            fault = self._damaged(f"the array {field} is not all finite {kind} numbers")
+            fault = f"the array {field} is not all finite {kind} numbers"
 
             def sound(numbers: npt.NDArray[Any]) -> None:
                 if not np.isfinite(numbers).all():
-                    raise fault
+                    raise self._damaged(fault)
                 if rows and np.any((numbers < 0) | (numbers >= len(array))):
                     raise self._damaged(f"the films' {field} are rows that are no film's")
 
             if array.dtype != kind or not array.ndim:
-                raise fault
+                raise self._damaged(fault)
             return array.opened(sound)
 
         return {field: opened(field, array) for field, array in held.items()}
 
     def _damaged(self, what: str) -> InputError:
+        with suppress(InputError):
+            if self.info and read_json(self.path / "run.json", _Info).files != self.info["files"]:
+                return InputError(f"{self.path} was replaced since it was opened; open it again")
         return InputError(f"{self.path} is a damaged run folder: {one_line(what)}. Train it again")
 
 

@@ -136,6 +136,8 @@ def _parquet(
         raise ValueError(f"{size:,} bytes claim to be {rows:,} rows")
     groups = list(range(file.num_row_groups))
     if only:
+        if not pa.types.is_integer(kinds.get(only[0], pa.null())):
+            raise ValueError(f"{only[0]} is no column of whole numbers")
         place = file.schema_arrow.get_field_index(only[0])
         groups = [g for g in groups if _may_hold(file.metadata.row_group(g), place, only[1])]
     table = file.read_row_groups(groups, columns=list(there))
@@ -156,5 +158,5 @@ def _parquet(
 
 
 def _may_hold(group: pq.RowGroupMetaData, place: int, number: int) -> bool:
-    told = group.column(place).statistics if 0 <= place < group.num_columns else None
+    told = group.column(place).statistics
     return told is None or not told.has_min_max or told.min <= number <= told.max

@@ -141,6 +141,15 @@ def test_run_comes_back_as_it_was_written(run, plain_tables):
     assert (found.path / "plots" / "loss.png").read_bytes() == b"\x89PNG"
 
 
+def test_run_that_was_replaced_while_it_was_open_says_so(run, plain_tables):
+    ratings = plain_tables.ratings.assign(rating=np.float32(3))
+    write(run.path, dataclasses.replace(plain_tables, ratings=ratings))
+    for use in (lambda: run.tables.ratings, lambda: run.recommender):
+        with pytest.raises(InputError, match=r"was replaced since it was opened; open it again$"):
+            use()
+    assert (load_run(run.path).tables.ratings["rating"] == 3).all()
+
+
 def test_trained_run_comes_back_with_demographics(small_own, small_tables):
     found = load_run(small_own.path)
     pd.testing.assert_frame_equal(found.tables.users, small_tables.users)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from safetensors import safe_open
 
 from movierec import stored
 from movierec.errors import InputError
+from movierec.recommend.catalogue import FEW
 from movierec.recommend.recommender import Recommender
 from movierec.runs import Run, load_run
 from movierec.stored import Checked, arrays, checksums
@@ -59,6 +62,21 @@ def test_damaged_piece_is_told_when_it_is_read_and_not_before(tmp_path):
         file.read(1)
 
 
+def test_piece_that_several_threads_look_at_is_sound_for_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(stored, "PIECE", 2**22)  # long enough that all are in the midst of it
+    content = bytes(2**22)
+    for _ in range(5):
+        file, start = checked(tmp_path / "file", content), Barrier(4)
+
+        def look(file: Checked = file, start: Barrier = start) -> None:
+            start.wait()
+            file.check(0, len(content))
+
+        with ThreadPoolExecutor(4) as pool:
+            for each in [pool.submit(look) for _ in range(4)]:
+                each.result()
+
+
 @pytest.mark.parametrize("size", [0, PIECE, 2 * PIECE, 4 * PIECE])
 def test_length_is_looked_at_first(tmp_path, size):
     with pytest.raises(InputError, match=r"not as it was written"):
@@ -94,7 +112,7 @@ def test_rows_come_as_from_an_array(tmp_path, key):
 def test_array_is_one_where_a_whole_one_is_needed(tmp_path):
     array = arrays(checked(tmp_path / "file", safetensors.numpy.save({"a": MATRIX})))["a"]
     assert (array.shape, array.ndim, array.dtype, array.nbytes, len(array)) == (
-        (*MATRIX.shape, 2, MATRIX.dtype, MATRIX.nbytes, len(MATRIX))[0:2],
+        MATRIX.shape,
         2,
         MATRIX.dtype,
         MATRIX.nbytes,
@@ -203,6 +221,14 @@ def test_what_is_seen_is_the_same_read_alone_or_with_all(copy):
     assert "ratings" not in vars(load_run(copy).tables)
 
 
+def test_who_asks_for_many_people_one_by_one_reads_all_at_last(copy):
+    rec = load_run(copy).recommender
+    lists = [rec.for_user(user_id) for user_id in range(1, FEW + 1)]
+    assert "ratings" not in vars(rec)
+    pd.testing.assert_frame_equal(rec.for_user(1), lists[0])
+    assert "ratings" in vars(rec)
+
+
 def spoil(path: Path, start: int, stop: int | None = None) -> None:
     """Damage each piece of a part of a file."""
     content = bytearray(path.read_bytes())
@@ -245,3 +271,15 @@ def test_damage_is_told_before_it_is_used(copy, name, use):
     flip(path, place)
     with pytest.raises(InputError, match=f"damaged run folder: {name} is not as it was written"):
         use(load_run(copy))
+
+
+@pytest.mark.parametrize("users", [["1", "2"], [1.0, 2.0], None], ids=["texts", "floats", "none"])
+def test_ratings_of_no_user_ids_are_damage(copy, users):
+    path = copy / "tables/ratings.parquet"
+    ratings = pd.read_parquet(path).drop(columns="user_id").head(2)
+    (ratings.assign(user_id=users) if users else ratings).to_parquet(path, index=False)
+    info = json.loads((copy / "run.json").read_text("utf-8"))
+    info["files"]["tables/ratings.parquet"] = checksums(path.read_bytes())
+    (copy / "run.json").write_text(json.dumps(info), "utf-8")
+    with pytest.raises(InputError, match="damaged run folder: tables/ratings.parquet: .*user_id"):
+        load_run(copy).recommender.for_user(2)

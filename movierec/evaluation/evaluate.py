@@ -154,7 +154,7 @@ def measure(
     users, movies = runs[0].features.users, runs[0].features.movies
     if baselines is None:
         rooms = offered("baselines")
-        baselines = {k: fit for room in rooms for k, fit in offer("baselines", room).items()}
+        baselines = {each: fit for room in rooms for each, fit in offer("baselines", room).items()}
     for name, fit in baselines.items():
         try:
             methods[name] = fit(train, len(users), len(movies))

@@ -203,7 +203,7 @@ def fit_ratings(
 
 
 def _rated(idx: Indices) -> npt.NDArray[np.int32]:
-    """The rows that stand in ratings, those with most ratings first."""
+    """The rows that stand in ratings, those with most first: `posterior` solves for like ones."""
     count = np.bincount(idx)
     return np.argsort(-count, kind="stable")[: np.count_nonzero(count)].astype(np.int32)
 

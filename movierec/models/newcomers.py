@@ -41,9 +41,7 @@ Indices = npt.NDArray[np.integer]
 
 SIZES = np.array([0, 1, 2, 3, 5, 8, 13, 20, 40, 80, 160])  # films in the cut histories
 RIDGE = 30.0  # of the tower of new users
-ALIKE = (
-    2.0  # length of films' vectors there, by which what is learned of a film is that of its like
-)
+ALIKE = 2.0  # length of films' vectors there: what is learned of a film is that of its like
 USER_WEIGHT = 0.5  # a user with n ratings counts n to this power there
 SOLVER_STEPS = 20
 MOST_ASKED = 10_000  # users that the tower is learnt from; each takes a row for each of `SIZES`
@@ -334,7 +332,8 @@ def _user_regression(
     weighed.data *= np.repeat(root, np.diff(weighed.indptr))
     plain = matrix_inputs(weighed)
     films, size = len(movies), plain.size
-    length = np.sqrt((movies**2).sum() / np.count_nonzero(movies.any(axis=1)))  # of a rated film's
+    # of a rated film's; any, where a recipe has none but zeros
+    length = np.sqrt((movies**2).sum() / max(np.count_nonzero(movies.any(axis=1)), 1)) or 1.0
     traits = (ALIKE / length * movies).astype(np.float32)
 
     def whole(weights: Array) -> Array:

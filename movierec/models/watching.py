@@ -212,7 +212,6 @@ def unwatched(
         Their rows of `watched`, (n, r + k + 1), and what each has as `own`.
     """
     inputs = known[rated]
-
     # a film that is rated and never liked counts a little, or nothing would where nobody likes any
     weight = (watching.watched[rated, -1] + 0.01) ** NEW_WEIGHT
     weighed = inputs * (weight / weight.mean())[:, None]

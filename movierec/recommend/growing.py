@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -33,10 +34,7 @@ def with_movies(catalogue: Catalogue, model: Model, movies: pd.DataFrame) -> Gro
         year = added["title"].astype(str).str.extract(YEAR, expand=False)
         added = added.assign(year=pd.to_numeric(year).astype("Int64"))
     table = pd.concat([catalogue.tables.movies, added], ignore_index=True)
-    before = catalogue.tables
-    tables = validate_tables(
-        Tables(before.users, table, before.ratings, before.name, before.occupations)
-    )
+    tables = validate_tables(dataclasses.replace(catalogue.tables, movies=table))
     features = Features.fit(tables, title_length=old.sizes.title_length)
     if stray := sorted(set(features.genres) - set(old.genres)):
         known = ", ".join(old.genres[1:])
@@ -89,9 +87,7 @@ def with_ratings(
         everybody = pd.concat([everybody, users], ignore_index=True)
         if "zip" in everybody:  # which nothing is worked out from
             everybody["zip"] = everybody["zip"].fillna("")
-    tables = validate_tables(
-        Tables(everybody, before.movies, table, before.name, before.occupations)
-    )
+    tables = validate_tables(dataclasses.replace(before, ratings=table, users=everybody))
     features = Features.fit(tables, title_length=catalogue.features.sizes.title_length)
     old, here = catalogue.features.users, features.users
     vectors = _moved(model.users, old, here)

@@ -17,7 +17,7 @@ from movierec.errors import InputError
 from movierec.models.model import Model, check_model, new_user_term
 from movierec.models.newcomers import new_user
 from movierec.models.watching import profile_of
-from movierec.recommend.catalogue import Catalogue
+from movierec.recommend.catalogue import FEW, Catalogue
 from movierec.recommend.choosing import check_choice, choose
 from movierec.recommend.growing import with_movies, with_ratings
 from movierec.recommend.people import Person, told_attributes
@@ -26,7 +26,6 @@ from movierec.recommend.resemblance import Resemblance
 from movierec.recommend.scorer import Scorer, Scores, join_scores
 from movierec.vectors import top_k
 
-FEW = 20  # people whose ratings are read one by one
 FANS = 20  # people asked in `also_liked`
 FANS_LIKING = 0.2  # of `scorer.LIKING` there, where it is what goes with a film that counts
 

@@ -15,12 +15,13 @@ files translate. They are:
 | function | takes | gives |
 | --- | --- | --- |
 | `top_k` | `user_idx` (B,), `exclude` (B, E), `k` () | the best films |
-| `top_k_for_vector` | `vector` (B, d + 2), `profile` (B, r + k + 1), `exclude`, `k` | the same |
+| `top_k_for_vector` | `vector` (B, d + q + 2), `profile` (B, r + k + 1), `exclude`, `k` | them |
 | `user_tower`, `movie_tower` (networks only) | the fields of `model`'s towers | `vector` (B, d) |
 
 Whole numbers are int32, vectors float32. `exclude` holds the rows of films that are left out,
 filled up with 0, which is no film; `k` is chosen at each call. A `vector` and a `profile` are those
-of `users.parquet`, or a `recommend.people.Person`'s; what `user_tower` gives is a `vector`, too.
+of `users.parquet`, or a `recommend.people.Person`'s; what `user_tower` gives is a `vector`, too,
+whose last entries are taken as 0.
 
 The best films are (B, k) each, best first: `movie_id` int64, `movie_idx` int32, `score` float32 as
 `Recommender.for_users` shows it, and `predicted` float32, the predicted stars. Where no film is

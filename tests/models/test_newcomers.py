@@ -25,6 +25,7 @@ from movierec.models.newcomers import (
 )
 from movierec.recommend.recommender import Recommender
 from movierec.training import train
+from movierec.vectors import Rows
 
 TINY = BestRecipe("tiny", factors=6, passes=6, members=1)
 
@@ -67,6 +68,20 @@ def test_parts_add_up_and_the_order_does_not_matter(rec):
     np.testing.assert_allclose(
         person.new.base + person.new.parts.sum(axis=0), person.vector, atol=1e-4
     )
+
+
+def test_films_of_which_a_recipe_says_nothing_leave_the_means(rec):
+    users, movies = len(rec.features.users), len(rec.features.movies)
+    known = user_attributes(rec.features), movie_attributes(rec.features)
+    vectors = np.ones((users, 2), np.float32), np.zeros((movies, 2), np.float32)
+    rows = Rows(
+        *(rec.features.users.used[:50], rec.features.movies.used[:50]),
+        np.resize(np.float32([1, 5]), 50),
+    )
+    newcomers, people, films = learn_newcomers(
+        *vectors, *known, rows, np.zeros((movies, 0), np.float32), seed=0
+    )
+    assert all(np.isfinite(array).all() for array in (*newcomers, people, films))
 
 
 @pytest.mark.parametrize("trained", ["small_best", "small_run"])
