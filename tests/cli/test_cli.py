@@ -376,9 +376,11 @@ def test_a_seed_below_0_is_refused(home: Path, arguments: tuple) -> None:
 def test_a_folder_that_cannot_be_written_is_told(home: Path) -> None:
     (home / "file").write_text("")
     (home / "pairs.csv").write_text("user_id,movie_id\n1,1\n")
-    assert "check that the folder exists" in refused(
-        home, "predict", "pairs.csv", "--out", "file/x"
-    )
+    told = refused(home, "predict", "pairs.csv", "--out", "file/x")
+    assert "file/x: Not a directory; check that the folder exists" in told
+    assert "world: Is a directory" in refused(home, "predict", "pairs.csv", "--out", "world")
+    told = refused(home, "train", "--run", "file/x")
+    assert "file/x cannot be made: a part of its path is a file" in told
 
 
 def test_a_mistyped_source_leaves_an_earlier_report_alone(home: Path) -> None:

@@ -87,7 +87,9 @@ class Trainer:
         self.checkpoint = checkpoint
         self.recipe = dataclasses.replace(FAST, epochs=3, batch_size=256)
         self.model = TwoTower(features, self.recipe.network, seed=0)
-        self.compiled = compile_steps(self.model, self.recipe, self.recipe.learning_rate, average=0.9)
+        self.compiled = compile_steps(
+            self.model, self.recipe, self.recipe.learning_rate, average=0.9
+        )
         self.variables = [*self.model.variables, *self.compiled.optimizer.variables]
         self.start = [variable.numpy() for variable in self.variables]
 
