@@ -286,6 +286,9 @@ def test_predict_names_the_line_of_an_unknown_id(home: Path) -> None:
 
 def test_recommend_answers_by_the_newest_run(home: Path, small_run: Run) -> None:
     films = answer(home, "recommend", "for-user", "1", "-k", "4")
+    told = movierec(home, "recommend", "for-user", "1").stderr
+    assert "the newest run, " in told
+    assert f"small, of data set {small_run.info['dataset']}" in told
     expected = small_run.recommender.for_user(1, k=4)
     assert [film["movie_id"] for film in films] == expected["movie_id"].tolist()
     assert set(films[0]) == {
