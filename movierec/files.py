@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from movierec.errors import InputError
@@ -32,8 +32,10 @@ def write_whole(path: Path, content: bytes | str) -> None:
             sink.flush()
             os.fsync(sink.fileno())
         os.replace(new, path)
-    except OSError:
-        new.unlink(missing_ok=True)  # half a file would only fill the disk
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None  # the name that was asked for
+        with suppress(OSError):  # the first fault is the one to tell
+            new.unlink(missing_ok=True)  # half a file would only fill the disk
         raise
     if os.name == "posix":  # the new name is on the disk only when its folder is
         folder = os.open(path.parent, os.O_RDONLY)
@@ -60,6 +62,10 @@ def alone(path: Path) -> Iterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(
+            f"{path} cannot be made: a part of its path is a file; name another folder"
+        ) from error
     except Timeout as error:
         raise InputError(
             f"another process is writing to {path}; wait until it has ended, or name another folder"

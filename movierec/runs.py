@@ -328,7 +328,8 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         check_within(folder / "model", folder, "name the run folder itself, if you trust it")
         folder = folder / "model"
     if not folder.is_dir():
-        raise InputError(f"{path} does not exist; expected a run folder, as `movierec train` makes")
+        fault = "is no folder" if folder.exists() else "does not exist"
+        raise InputError(f"{path} {fault}; expected a run folder, as `movierec train` makes")
     if not is_run(folder):
         raise InputError(f"{path} is not a run folder: it has no run.json")
     try:

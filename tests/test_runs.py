@@ -315,6 +315,9 @@ def test_empty_folder_is_a_place_for_a_run(tmp_path, plain_tables):
 def test_folder_that_is_not_there(tmp_path):
     with pytest.raises(InputError, match="nowhere does not exist; expected a run folder"):
         load_run(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file is no folder; expected a run folder"):
+        load_run(tmp_path / "file")
 
 
 def test_folder_of_something_else(tmp_path):

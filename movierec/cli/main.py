@@ -41,9 +41,10 @@ def main() -> None:
     except OSError as error:
         if error.filename is None and error.errno != errno.ENOSPC:
             raise  # no fault of a path that was given
+        fault = f"{error.filename}: {error.strerror}" if error.filename is not None else error
         print(
-            f"movierec: {error}; check that the folder exists and may be written, and that its "
-            "disk has space",
+            f"movierec: {printable(str(fault))}; check that the folder exists and may be written, "
+            "and that its disk has space",
             file=sys.stderr,
         )
         sys.exit(2)

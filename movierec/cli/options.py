@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from movierec.errors import printable
+
 if TYPE_CHECKING:
     from movierec.runs import Run
 
@@ -38,10 +40,15 @@ k_option = click.option("-k", type=int, default=10, help="How many films.")
 
 
 def open_run(path: Path | None) -> Run:
-    """The run in a folder, or the newest one."""
+    """The run in a folder, or the newest one, which is then named on the standard error."""
     from movierec.runs import load_run, newest_run
 
-    return load_run(path) if path is not None else newest_run()
+    if path is not None:
+        return load_run(path)
+    run = newest_run()
+    name = f"{run.path}, of data set {run.info['dataset']}"
+    click.echo(f"movierec: the newest run, {printable(name)}", err=True)
+    return run
 
 
 RUN_TEXT = "Run folder; the newest below reports/ if not given."

@@ -137,5 +137,6 @@ def resolve_movie(movies: pd.DataFrame, text: str) -> int:
         return int(movies.loc[same, "movie_id"].iloc[0])
     near = movies[same] if same.any() else find_movies(movies, text, k=5)
     listed = "; ".join(f"{row.movie_id} {row.title}" for row in near.itertuples())
-    fault = "several films are called" if same.any() else "no film has the id or title"
+    none = f"none of the {len(movies):,} films of this data has the id or title"
+    fault = "several films are called" if same.any() else none
     raise InputError(f"{fault} {text!r}; give an id or a full title, perhaps one of: {listed}")

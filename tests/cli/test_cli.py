@@ -286,6 +286,9 @@ def test_predict_names_the_line_of_an_unknown_id(home: Path) -> None:
 
 def test_recommend_answers_by_the_newest_run(home: Path, small_run: Run) -> None:
     films = answer(home, "recommend", "for-user", "1", "-k", "4")
+    told = movierec(home, "recommend", "for-user", "1").stderr
+    assert "the newest run, " in told
+    assert f"small, of data set {small_run.info['dataset']}" in told
     expected = small_run.recommender.for_user(1, k=4)
     assert [film["movie_id"] for film in films] == expected["movie_id"].tolist()
     assert set(films[0]) == {
@@ -376,9 +379,11 @@ def test_a_seed_below_0_is_refused(home: Path, arguments: tuple) -> None:
 def test_a_folder_that_cannot_be_written_is_told(home: Path) -> None:
     (home / "file").write_text("")
     (home / "pairs.csv").write_text("user_id,movie_id\n1,1\n")
-    assert "check that the folder exists" in refused(
-        home, "predict", "pairs.csv", "--out", "file/x"
-    )
+    told = refused(home, "predict", "pairs.csv", "--out", "file/x")
+    assert "file/x: Not a directory; check that the folder exists" in told
+    assert "world: Is a directory" in refused(home, "predict", "pairs.csv", "--out", "world")
+    told = refused(home, "train", "--run", "file/x")
+    assert "file/x cannot be made: a part of its path is a file" in told
 
 
 def test_a_mistyped_source_leaves_an_earlier_report_alone(home: Path) -> None:

@@ -79,7 +79,7 @@ def test_ambiguous_title_lists_the_films_of_that_name(movies):
 
 @pytest.mark.parametrize("text", ["silnt harbor", "Silent Harbour (1999)", "harbour"])
 def test_misspelt_title_answers_with_the_nearest(movies, text):
-    with pytest.raises(InputError, match="no film has the id or title") as caught:
+    with pytest.raises(InputError, match="films of this data has the id or title") as caught:
         resolve_movie(movies, text)
     assert repr(text) in str(caught.value)
     assert "3 Silent Harbour, The (1984)" in str(caught.value)
@@ -87,7 +87,7 @@ def test_misspelt_title_answers_with_the_nearest(movies, text):
 
 @pytest.mark.parametrize("text", ["99999", "²", "-3", "", "沉默的港口"])  # noqa: RUF001
 def test_text_that_names_nothing_is_refused(movies, text):
-    with pytest.raises(InputError, match="no film has the id or title"):
+    with pytest.raises(InputError, match="films of this data has the id or title"):
         resolve_movie(movies, text)
 
 
