@@ -82,7 +82,8 @@ def fault_of(error: ValidationError) -> str:
 
 def leads_out(path: Path, folder: Path) -> bool:
     """Whether a path below a folder that may be anybody's is a link to something outside of it."""
-    return not path.resolve().is_relative_to(folder.resolve())
+    # not Path.resolve, which ends at links that lead round in a circle
+    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def check_within(path: Path, folder: Path, mend: str) -> None:

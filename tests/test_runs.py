@@ -373,6 +373,12 @@ def test_run_json_elsewhere_is_not_read(run, tmp_path):
     assert "is a link that leads out of" in complaint(run.path)
 
 
+def test_link_to_itself_is_told(run):
+    (run.path / "history.csv").unlink()
+    (run.path / "history.csv").symlink_to("history.csv")
+    assert "history.csv is missing" in complaint(run.path)
+
+
 def test_links_to_another_database_come_back(tmp_path, plain_tables):
     numbers = pd.array([862, None, 7, None, 1], dtype="Int64")
     movies = plain_tables.movies.assign(tmdb_id=numbers)
