@@ -19,11 +19,19 @@ import pandas as pd
 from rapidfuzz import fuzz, process
 
 from movierec.data.tables import YEAR
-from movierec.data.titles import YEARS_APART, bare_of_film, bare_titles, plain_of_film, plain_title
+from movierec.data.titles import (
+    LONGEST,
+    YEARS_APART,
+    bare_of_film,
+    bare_titles,
+    plain_of_film,
+    plain_title,
+)
 from movierec.errors import InputError, one_line
 
 LARGEST = 2**21  # bytes of a file; a line takes some 70
 MOST_LINES = 10_000
+MOST_COLUMNS = 1_000  # others are not looked at
 MOST_COMPARED = 200  # unknown titles that are compared with all films; of those of a year, tenfold
 MOST_CANDIDATES = 3  # films that a doubtful line may be
 ALIKE = 88.0  # likeness of titles (0 to 100) from which a film may be meant
@@ -105,7 +113,7 @@ def _lines(content: bytes) -> tuple[list[Line], int]:
     try:
         places = _places(next(rows, []))
         for row in rows:
-            if len(lines) + skipped >= MOST_LINES:
+            if rows.line_num > MOST_LINES + 1:  # empty ones count: they take their time too
                 raise InputError(f"the file has more than {MOST_LINES:,} lines; split it")
             line = _line(rows.line_num, row, places)
             if line is None:
@@ -136,7 +144,7 @@ def _content(source: Path | str | bytes) -> bytes:
 
 def _places(head: list[str]) -> dict[str, int]:
     """Where each column of `COLUMNS` stands."""
-    names = [name.strip().casefold() for name in head]
+    names = [name.strip().casefold() for name in head[:MOST_COLUMNS]]
     if names[:3] == ["userid", "movieid", "rating"]:
         raise InputError(
             "this is a data set's ratings.csv, of many people and without titles; expected one's "
@@ -163,7 +171,7 @@ def _line(number: int, row: list[str], places: dict[str, int]) -> Line | None:
 
     if any(word in cell("kind").casefold() for word in NO_FILMS):
         return None
-    title, stars = cell("title"), cell("stars").replace(",", ".")
+    title, stars = cell("title")[:LONGEST].rstrip(), cell("stars").replace(",", ".")
     if not title or not stars:
         return None
     try:

@@ -58,7 +58,7 @@ from movierec.models.watching import Watching
 from movierec.paths import reports_dir
 from movierec.recommend.recommender import Recommender
 from movierec.stored import Checked, Stored, arrays, checksums
-from movierec.trust import Form, Shown, check_within, leads_out, read_json, read_parquet
+from movierec.trust import Form, Shown, check_within, leads_out, narrow, read_json, read_parquet
 from movierec.vectors import Rows
 
 log = logger(__name__)
@@ -109,6 +109,7 @@ class _Seconds(Form):
     finish: float
 
 
+_Sums = Annotated[str, Field(pattern="^[0-9a-f]{64}( [0-9a-f]{64})*$")]
 _Stars = Annotated[float, Field(ge=RATING_RANGE[0], le=RATING_RANGE[1])]
 
 
@@ -123,7 +124,7 @@ class _Info(Form, extra="allow"):
     best_epoch: int
     occupations: list[Shown]
     stars: tuple[_Stars, _Stars]  # lowest and highest that were given
-    files: dict[str, str]  # checksums, see `stored`
+    files: dict[str, _Sums]  # checksums, see `stored`
 
 
 class _Vocabularies(Form):
@@ -169,7 +170,7 @@ class Run:
         """A row an epoch, as `models.recipe.Trained.history`."""
         content = self._open("history.csv").content()
         try:
-            history = pd.read_csv(io.BytesIO(content))
+            history = pd.read_csv(io.BytesIO(narrow(content)))
         except ValueError as error:
             raise self._damaged(f"history.csv is no CSV file ({error})") from error
         if missing := {"epoch", "train_loss", "val_loss"} - set(history.columns):
@@ -332,6 +333,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         raise InputError(f"{path} {fault}; expected a run folder, as `movierec train` makes")
     if not is_run(folder):
         raise InputError(f"{path} is not a run folder: it has no run.json")
+    check_within(folder / "run.json", folder, "copy it there, if you trust it")
     try:
         found = read_json(folder / "run.json", _Format).format
     except InputError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import mmap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,9 @@ class Checked(io.RawIOBase):
         self.damage: InputError | None = None  # what was found
         self._sums, self._sound = sums.split(" "), set[int]()  # pieces that need no second look
         size = path.stat().st_size
-        # an empty file cannot be mapped
-        self.bytes = np.memmap(path, np.uint8, "r") if size else np.zeros(0, np.uint8)
+        with path.open("rb") as file:  # an empty one cannot be mapped
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+        self.bytes = np.frombuffer(self._map, np.uint8)
         self._place = 0
         if len(self._sums) != -(-max(size, 1) // PIECE):
             raise fault("is not as it was written (its length differs)")
@@ -58,6 +60,10 @@ class Checked(io.RawIOBase):
 
     def check(self, start: int, stop: int) -> None:
         """Make sure that the bytes from start to stop are those that were written."""
+        if isinstance(self._map, mmap.mmap) and self._map.size() < len(self.bytes):
+            # what is gone may not be looked at: the process would be ended
+            self.damage = self.fault("became shorter while it was read")
+            raise self.damage
         for number in range(start // PIECE, max(-(-stop // PIECE), start // PIECE + 1)):
             if number not in self._sound:  # several threads may look at it at once
                 piece = self.bytes[number * PIECE : (number + 1) * PIECE]

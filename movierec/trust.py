@@ -22,8 +22,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from movierec.errors import InputError, one_line
 
 LARGEST_JSON = 2**26  # bytes; the vocabularies of 100,000 films take two million
+WIDEST = 100  # columns of a table of numbers, such as a row an epoch
 _ROWS_PER_BYTE, _ROWS_ALWAYS = 8, 100_000  # a rating takes several bytes
 _TEXT_PER_BYTE, _TEXT_ALWAYS = 100, 2**24
+_PACKED = {"SNAPPY", "UNCOMPRESSED"}  # others can make gigabytes of a few bytes
 
 
 class Form(BaseModel):
@@ -80,7 +82,8 @@ def fault_of(error: ValidationError) -> str:
 
 def leads_out(path: Path, folder: Path) -> bool:
     """Whether a path below a folder that may be anybody's is a link to something outside of it."""
-    return not path.resolve().is_relative_to(folder.resolve())
+    # not Path.resolve, which ends at links that lead round in a circle
+    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def check_within(path: Path, folder: Path, mend: str) -> None:
@@ -91,6 +94,17 @@ def check_within(path: Path, folder: Path, mend: str) -> None:
     """
     if leads_out(path, folder):
         raise InputError(f"{path} is a link that leads out of {folder}; {mend}")
+
+
+def narrow(table: bytes) -> bytes:
+    """A CSV file of numbers, as it is: of one with very many columns pandas makes minutes.
+
+    Raises:
+        ValueError: a row of more than `WIDEST` columns, or a quote, which could hide such a row.
+    """
+    if b'"' in table or any(row.count(b",") >= WIDEST for row in table.splitlines()):
+        raise ValueError(f"expected numbers without quotes in {WIDEST} columns at most")
+    return table
 
 
 def read_parquet(
@@ -124,22 +138,23 @@ def read_parquet(
 def _parquet(
     source: RawIOBase, columns: Sequence[str], coded: Sequence[str], only: tuple[str, int] | None
 ) -> pd.DataFrame:
-    size = source.seek(0, os.SEEK_END)
-    kinds = {field.name: field.type for field in pq.ParquetFile(source).schema_arrow}
+    size, plain = source.seek(0, os.SEEK_END), pq.ParquetFile(source)
+    kinds = {field.name: field.type for field in plain.schema_arrow}
+    if len(kinds) != len(plain.schema_arrow):
+        raise ValueError("two columns have one name")
+    if only and not pa.types.is_integer(kinds.get(only[0], pa.null())):
+        raise ValueError(f"{only[0]} is no column of whole numbers")
     there = {name: kinds[name] for name in columns if name in kinds}
     for name, kind in there.items():
-        if pa.types.is_nested(kind):
+        if not _is_plain(kind):
             raise ValueError(f"{name} is a {kind}")
     texts = [name for name, kind in there.items() if not pa.types.is_primitive(kind)]
     file = pq.ParquetFile(source, read_dictionary=texts)
-    if (rows := file.metadata.num_rows) > _ROWS_PER_BYTE * size + _ROWS_ALWAYS:
+    if (rows := _rows_claimed(file.metadata)) > _ROWS_PER_BYTE * size + _ROWS_ALWAYS:
         raise ValueError(f"{size:,} bytes claim to be {rows:,} rows")
     groups = list(range(file.num_row_groups))
     if only:
-        if not pa.types.is_integer(kinds.get(only[0], pa.null())):
-            raise ValueError(f"{only[0]} is no column of whole numbers")
-        place = file.schema_arrow.get_field_index(only[0])
-        groups = [g for g in groups if _may_hold(file.metadata.row_group(g), place, only[1])]
+        groups = [g for g in groups if _may_hold(file.metadata.row_group(g), *only)]
     table = file.read_row_groups(groups, columns=list(there))
     table.validate(full=True)  # texts may be no UTF-8, and rows lead to none of them
     for name in texts:
@@ -157,6 +172,32 @@ def _parquet(
     return table.to_pandas(ignore_metadata=True)
 
 
-def _may_hold(group: pq.RowGroupMetaData, place: int, number: int) -> bool:
-    told = group.column(place).statistics
-    return told is None or not told.has_min_max or told.min <= number <= told.max
+def _is_plain(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return (
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+    )
+
+
+def _rows_claimed(metadata: pq.FileMetaData) -> int:
+    """The most rows that a file claims to have: it says so in three places, and may lie in each."""
+    rows = 0
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        columns = [group.column(place) for place in range(group.num_columns)]
+        if strange := {column.compression for column in columns} - _PACKED:
+            raise ValueError(
+                f"it is packed by {min(strange)}; expected {' or '.join(sorted(_PACKED))}"
+            )
+        rows += max([group.num_rows, *(column.num_values for column in columns)])
+    return max(rows, metadata.num_rows)
+
+
+def _may_hold(group: pq.RowGroupMetaData, name: str, number: int) -> bool:
+    for column in map(group.column, range(group.num_columns)):
+        if column.path_in_schema == name and (told := column.statistics) and told.has_min_max:
+            return bool(told.min <= number <= told.max)
+    return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pandas as pd
 import pytest
 
@@ -105,6 +107,18 @@ def test_no_title_is_compared_twice_and_only_so_many_with_all_films(monkeypatch)
     assert len(compared) == len(set(compared)) == histories.MOST_COMPARED
 
 
+@pytest.mark.parametrize("title", [", the x" * 18_000 + "\ny", "(1".join(map(str, range(20_000)))])
+def test_a_title_without_end_takes_no_time(title: str):
+    began = time.process_time()
+    history = read("title,stars\n" + f'"{title}",4\n' * 10)
+    assert [len(line.title) for line in history.missing] == [200] * 10
+    assert time.process_time() - began < 2  # whole, each line took minutes, or seconds
+
+
+def test_of_columns_only_the_first_are_looked_at():
+    assert read("title,stars" + ",more" * 300_000 + "\nHeat,5").ratings == {7: 5.0}
+
+
 def test_of_a_film_that_stands_twice_the_last_rating_counts():
     assert read("title,year,stars\nHeat,1995,1\nHeat,1995,5").ratings == {7: 5.0}
 
@@ -123,6 +137,7 @@ def test_of_a_film_that_stands_twice_the_last_rating_counts():
         (b"title,year,stars\nHeat,1995,400", "line 2"),
         (b"title,year,stars\n", "names no film"),
         (b"title,year,stars\n" + b"Heat,1995,4\n" * (MOST_LINES + 1), "more than 10,000 lines"),
+        (b"title,stars\n" + b"\n" * 2_000_000, "more than 10,000 lines"),
         (b'title,stars\n"' + b"a" * 140_000, "line"),
         (b'title,stars\nHeat,4\n"Alien,5\nUp,3\n', "line 4 is no line of a table"),
         (b" " * (LARGEST + 1), "at most"),

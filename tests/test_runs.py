@@ -361,6 +361,24 @@ def test_run_json_that_is_none_is_named(run, content):
     assert "Train it again" in message
 
 
+@pytest.mark.parametrize("sums", ["", " ", "0" * 63, "0" * 64 + " ", "g" * 64, "0" * 64 + "\n"])
+def test_checksum_that_is_none_is_refused(run, sums):
+    change_info(run.path, lambda info: info["files"].update({"stars.safetensors": sums}))
+    assert "run.json: files.stars.safetensors" in complaint(run.path)
+
+
+def test_run_json_elsewhere_is_not_read(run, tmp_path):
+    (run.path / "run.json").rename(tmp_path / "elsewhere")
+    (run.path / "run.json").symlink_to(tmp_path / "elsewhere")
+    assert "is a link that leads out of" in complaint(run.path)
+
+
+def test_link_to_itself_is_told(run):
+    (run.path / "history.csv").unlink()
+    (run.path / "history.csv").symlink_to("history.csv")
+    assert "history.csv is missing" in complaint(run.path)
+
+
 def test_links_to_another_database_come_back(tmp_path, plain_tables):
     numbers = pd.array([862, None, 7, None, 1], dtype="Int64")
     movies = plain_tables.movies.assign(tmdb_id=numbers)
@@ -465,6 +483,18 @@ FOREIGN: dict[str, tuple[str, Callable[[Run], bytes]]] = {
         "tables/users.parquet",
         lambda run: parquet(pd.DataFrame({"a": [1]})),
     ),
+    "users that are no numbers": (
+        "tables/ratings.parquet",
+        lambda run: parquet(ratings_of(run).assign(user_id="1")),
+    ),
+    "ratings of nobody": (
+        "tables/ratings.parquet",
+        lambda run: parquet(ratings_of(run).drop(columns="user_id")),
+    ),
+    "ratings of users that are lists": (
+        "tables/ratings.parquet",
+        lambda run: parquet(ratings_of(run).assign(user_id=[[1]] * len(ratings_of(run)))),
+    ),
     "a table with its end damaged": (
         "tables/users.parquet",
         lambda run: (run.path / "tables/users.parquet").read_bytes()[:-40] + b"\x00" * 32 + b"PAR1",
@@ -520,6 +550,14 @@ FOREIGN: dict[str, tuple[str, Callable[[Run], bytes]]] = {
         ),
     ),
     "a history that is none": ("history.csv", lambda run: b"a,b\n1,2\n"),
+    "a history of many columns": (
+        "history.csv",
+        lambda run: b"epoch,train_loss,val_loss" + b",a" * 300_000 + b"\n1,1,1\n",
+    ),
+    "a history of columns that end lines": (
+        "history.csv",
+        lambda run: b"epoch,train_loss,val_loss" + b',"\n"' * 300_000 + b"\n1,1,1\n",
+    ),
     "a history in bytes": ("history.csv", lambda run: b"\xff\xfe\x80"),
 }
 

@@ -83,6 +83,15 @@ def test_length_is_looked_at_first(tmp_path, size):
         checked(tmp_path / "file", bytes(size), checksums(bytes(3 * PIECE)))
 
 
+def test_file_that_becomes_shorter_is_told_and_ends_no_process(tmp_path):
+    file = checked(tmp_path / "file", bytes(3 * 2**14))
+    assert file.read(PIECE) == bytes(PIECE)
+    with file.path.open("r+b") as other:
+        other.truncate(PIECE)
+    with pytest.raises(InputError, match=r"^file became shorter while it was read"):
+        file.content()
+
+
 # --- arrays --------------------------------------------------------------------------------------
 
 MATRIX = np.random.default_rng(1).normal(size=(400, 37)).astype(np.float32)

@@ -16,7 +16,7 @@ from movierec.errors import InputError
 LONGEST = 200  # characters of a search; comparing takes time in proportion
 YEARS_APART = 1  # sites differ by so much in when a film came out: at a festival, or in cinemas
 _ARTICLES = "the|a|an|le|la|les|l'|il|el|los|las|das|der|die|ein|eine"
-ARTICLE = re.compile(rf"^(.*), ({_ARTICLES})( .*)?$", re.IGNORECASE)
+ARTICLE = re.compile(rf"^(.*), ({_ARTICLES})( .*)?$", re.IGNORECASE | re.DOTALL)
 _LEADING = re.compile(rf"^({_ARTICLES}) ".replace("'", ""))  # of a plain title, which has no marks
 
 
@@ -58,13 +58,13 @@ def title_forms(title: str) -> list[str]:
         ['The City of Lost Children', 'La Cité des enfants perdus']
     """
     main, *others = re.split(r"[()]", YEAR.sub("", title))
-    forms = []
+    forms: dict[str, None] = {}  # in order
     for text in (main, *others):
         text = re.sub(r"^\s*a\.?k\.?a\.?:?\s", "", text, flags=re.IGNORECASE).strip()
         text = _article_in_front(text)
-        if text and text not in forms:
-            forms.append(text)
-    return forms or [title.strip()]
+        if text:
+            forms[text] = None
+    return [*forms] or [title.strip()]
 
 
 def bare_titles(title: str) -> frozenset[str]:

@@ -73,13 +73,14 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
         name = request.path_params["name"]
         if name not in QUESTIONS:
             raise HTTPException(404, "there is no question of this name; see /api/openapi.json")
-        if request.method == "GET":
+        if request.method in ("GET", "HEAD"):
             content = b"{}"
         elif request.headers.get("content-type", "").split(";")[0] != "application/json":
             raise HTTPException(415, "expected application/json")
         else:
             content = await _body(request, LONGEST_FILE if name == "read-file" else LONGEST_BODY)
-        return Response(_told(answer(service, name, content)), media_type=TYPES[".json"])
+        told, kept = _told(answer(service, name, content)), {"Cache-Control": "no-store"}
+        return Response(told, media_type=TYPES[".json"], headers=kept)
 
     async def poster(request: Request) -> Response:
         name = request.path_params["movie_id"]
@@ -171,7 +172,8 @@ def _check(request: Request, hosts: set[str], anywhere: bool) -> None:
     except ValueError as error:  # half a bracket, say
         raise HTTPException(400, "the host or the origin is no address") from error
     try:
-        own = anywhere or ipaddress.ip_address(name).is_loopback
+        address = ipaddress.ip_address(name)  # a name could be another site's: DNS rebinding
+        own = anywhere or address.is_loopback
     except ValueError:
         own = name in hosts
     site = headers.get("sec-fetch-site", "none")

@@ -16,8 +16,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from movierec.errors import InputError
 from movierec.explorer.service import service_of
@@ -118,6 +120,24 @@ def _doors(ip: str, port: int, count: int) -> list[socket.socket]:
     return doors * (1 if several else count)
 
 
+class Patient(H11Protocol):
+    """Waits `KEEP_ALIVE` for a whole head, not for ever: a byte of it begins no new time."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+    def data_received(self, data: bytes) -> None:
+        timer, self.timeout_keep_alive_task = self.timeout_keep_alive_task, None
+        super().data_received(data)
+        if timer and self.conn.their_state is h11.IDLE:  # the head goes on
+            self.timeout_keep_alive_task = timer
+        elif timer:
+            timer.cancel()
+
+
 def _run(app: ASGIApp, door: socket.socket, ends: int | None) -> None:
     """Answer until SIGTERM, or until the pipe `ends` says that the first process is gone."""
     config = uvicorn.Config(
@@ -125,7 +145,7 @@ def _run(app: ASGIApp, door: socket.socket, ends: int | None) -> None:
         log_level="error",
         access_log=False,
         lifespan="off",
-        http="h11",  # httptools would keep a head of any length
+        http=Patient,  # on h11: httptools would keep a head of any length
         ws="none",
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE,

@@ -54,6 +54,7 @@ def choose(
     values /= max(float(np.std(values)), 1e-6)
     if temperature:
         # the largest of scores with Gumbel noise are a draw without repeats from their softmax
+        temperature = max(temperature, 1e-6)  # far below, the quotient is no number
         values = values / temperature + np.random.default_rng(seed).gumbel(size=len(pool))
         values /= max(float(np.std(values)), 1e-6)
     if not variety:

@@ -18,12 +18,13 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+import uvicorn
 from commands import movierec
 
 from benchmarks.serving import Served, served
 from movierec.explorer.service import QUESTIONS, service_of
 from movierec.page.app import AT_ONCE, LONGEST_BODY, Bucket, make_app, openapi
-from movierec.page.serve import SHORT
+from movierec.page.serve import SHORT, Patient
 from movierec.runs import Run
 
 JSON = {"Content-Type": "application/json"}
@@ -292,6 +293,60 @@ def test_a_poster_comes_from_the_page_s_own_address_and_nothing_waits_for_it(sma
     assert [one["status"] for one in sent[::2]] == [200, 404]
     assert sent[1]["body"] == b"\xff\xd8\xff"
     assert (b"content-type", b"image/jpeg") in sent[0]["headers"]
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("localhost", 200), ("192.168.0.9:80", 200), ("[fe80::1]", 200), ("films.example", 403)],
+)
+def test_under_any_address_is_not_under_any_name(small_best: Run, host: str, status: int):
+    sent: list[dict[str, Any]] = []
+    app = make_app(service_of(small_best.recommender), {"localhost"}, True)
+
+    async def ask() -> None:
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "GET", "path": "/api/v1/about", "query_string": b""}
+        scope |= {"headers": [(b"host", host.encode())], "client": ("a", 1), "scheme": "http"}
+        await app(scope, receive, send)
+
+    asyncio.run(ask())
+    assert sent[0]["status"] == status
+    assert ((b"cache-control", b"no-store") in sent[0]["headers"]) == (status == 200)
+
+
+@pytest.mark.parametrize("before", [b"", b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+def test_a_head_that_does_not_end_is_not_waited_for_without_end(small_best: Run, before: bytes):
+    app = make_app(service_of(small_best.recommender), {"localhost"}, False)
+    config = uvicorn.Config(
+        app, http=Patient, lifespan="off", timeout_keep_alive=1, log_config=None
+    )
+    server = uvicorn.Server(config)
+
+    async def trickle() -> float:
+        door = socket.create_server(("127.0.0.1", 0))
+        serving = asyncio.create_task(server.serve(sockets=[door]))
+        reader, writer = await asyncio.open_connection(*door.getsockname())
+        writer.write(before)
+        if before:
+            await reader.readuntil(b"}")
+        began, end = time.monotonic(), asyncio.create_task(reader.read())
+        while not end.done() and time.monotonic() - began < 5:
+            writer.write(b"G")
+            await asyncio.sleep(0.2)
+        took = time.monotonic() - began
+        writer.transport.abort()
+        await asyncio.wait([end])
+        _ = end.cancelled() or end.exception()  # a reset ends it too
+        server.should_exit = True
+        await serving
+        return took
+
+    assert 0.5 < asyncio.run(trickle()) < 3
 
 
 def test_half_a_question_is_not_waited_for_without_end(half: socket.socket):

@@ -102,10 +102,24 @@ def test_whole_write_does_not_follow_a_link_that_waits_for_it(tmp_path):
 # --- run folders: no claim fills the memory ------------------------------------------------------
 
 
-def parquet(table: pa.Table) -> bytes:
+def parquet(table: pa.Table, packing: str = "snappy") -> bytes:
     sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(table, sink, compression=packing, row_group_size=2**22)
     return sink.getvalue()
+
+
+def forged(content: bytes, number: int, told: int, place: int) -> bytes:
+    """A Parquet file whose end has another number at the n-th place where it has one."""
+
+    def varint(value: int, length: int) -> bytes:  # as Thrift writes 2 * number, padded
+        parts = [(2 * value >> 7 * k) & 127 for k in range(length)]
+        return bytes([part | 128 for part in parts[:-1]] + parts[-1:])
+
+    length = -(-(2 * number).bit_length() // 7)
+    start = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    for _ in range(place + 1):
+        start = content.index(varint(number, length), start + 1)
+    return content[:start] + varint(told, length) + content[start + length :]
 
 
 def test_table_of_few_bytes_cannot_be_of_many_rows(copy):
@@ -114,6 +128,21 @@ def test_table_of_few_bytes_cannot_be_of_many_rows(copy):
     assert len(content) < 100_000
     forge(copy, "tables/users.parquet", content)
     assert "claim to be 3,000,000 rows" in complaint(copy)
+
+
+@pytest.mark.parametrize("places", [(0,), (0, 2), (1,)])
+def test_table_that_says_two_numbers_of_rows_is_taken_at_the_larger(copy, places):
+    content = parquet(pa.table({"user_id": np.zeros(3_000_000, np.int64)}))
+    for place in sorted(places, reverse=True):
+        content = forged(content, 3_000_000, 10, place)
+    forge(copy, "tables/users.parquet", content)
+    assert "claim to be 3,000,000 rows" in complaint(copy)
+
+
+def test_packing_that_makes_gigabytes_of_little_is_refused(copy):
+    content = parquet(pa.table({"user_id": [1]}), "zstd")
+    forge(copy, "tables/users.parquet", content)
+    assert "packed by ZSTD; expected SNAPPY or UNCOMPRESSED" in complaint(copy)
 
 
 def test_one_long_title_cannot_stand_in_every_row(copy):

@@ -82,6 +82,12 @@ def test_settings_out_of_range_are_refused(settings, message):
         choose(SCORES, **settings)
 
 
+@pytest.mark.filterwarnings("error")
+def test_of_the_least_temperature_the_plain_best_come():
+    scores = np.arange(50, dtype=np.float32)
+    assert choose(scores, 5, temperature=5e-324, seed=1).tolist() == choose(scores, 5).tolist()
+
+
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_draws_come_as_often_as_the_softmax_says(temperature):
     """One film of a pool of five; the scores in units of their spread, over the temperature."""
