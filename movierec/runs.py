@@ -13,15 +13,13 @@
 | `history.csv` | a row an epoch |
 | `plots/*.png` | pictures of the training |
 
-Nothing in it can execute: no pickles, and the network is rebuilt from its settings. A folder is
-written beside its place and moved there when it is complete. Which recipe made it, nothing that
-reads it has to know.
+Nothing in it can execute: no pickles, and networks are rebuilt from their settings. A folder is
+written beside its place and moved there when it is complete. Nobody has to know its recipe.
 
 Opening a folder reads `run.json` and looks whether all files are there, none longer or shorter in
 pieces than it was; the rest is read when it is used, large files only as far as they are. Nothing
-is given that was not checked before: each piece by its checksum, its numbers for being some, users
-and movies as tables of the schema, ratings of one person or all by the same rules. So what is
-damaged is told when it is used; what nobody uses may be damaged.
+is given unchecked: each piece by its checksum, numbers for being some, users, movies and ratings
+by the schema. So what is damaged is told when it is used; what nobody uses may be damaged.
 """
 
 from __future__ import annotations
