@@ -33,7 +33,7 @@ BLOCK = 64  # rows solved for by one call
 CHUNK = 64  # ratings multiplied at once: BLAS takes no threads, which would fight with the pool's
 
 
-def fit_factors(history: sp.csr_array, directions: Array, strength: Array) -> tuple[Array, Array]:
+def fit_implicit(history: sp.csr_array, directions: Array, strength: Array) -> tuple[Array, Array]:
     """The factors of people and of films.
 
     Args:
@@ -65,7 +65,7 @@ def person_parts(factors: Array, weight: Array, unseen: Array) -> Array:
 
     Args:
         factors: (n, k), of the films.
-        weight: (n,), see `fit_factors`.
+        weight: (n,), see `fit_implicit`.
         unseen: of all films, see `seen_or_not`.
     """
     pull = (weight + UNRATED)[:, None] * factors

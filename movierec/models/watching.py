@@ -28,7 +28,7 @@ import numpy.typing as npt
 import scipy.linalg
 import scipy.sparse as sp
 
-from movierec.models.implicit import fit_factors, person_parts, seen_or_not
+from movierec.models.implicit import fit_implicit, person_parts, seen_or_not
 from movierec.models.neighbours import DIRECTIONS, fit_neighbours
 from movierec.spread import product
 from movierec.vectors import Indices, Rows
@@ -150,7 +150,7 @@ def fit_watching(rows: Rows, users: int, attributes: Array, rank: int = RANK) ->
     share = likes / max(likes.sum(), 1) * np.count_nonzero(likes)
     popularity = np.where(np.diff(history.indptr), 0, POPULAR).astype(np.float32)
     k = max(rank // FACTORS, 1)  # a small data set bears few
-    people, films = fit_factors(history, directions[:, -k:], strength[-k:])
+    people, films = fit_implicit(history, directions[:, -k:], strength[-k:])
     unseen = seen_or_not(films)
     people *= _counting(np.diff(history.indptr))[:, None]
     profiles = np.column_stack([product(history, vectors), people, popularity])

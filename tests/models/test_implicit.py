@@ -10,7 +10,7 @@ from movierec.models.implicit import (
     CHUNK,
     RIDGE,
     UNRATED,
-    fit_factors,
+    fit_implicit,
     person_parts,
     seen_or_not,
 )
@@ -36,7 +36,7 @@ def start(history: sp.csr_array) -> tuple[np.ndarray, np.ndarray]:
 
 def test_people_lower_what_the_model_says(history):
     """Each person's factors solve their own regression, of all films, by least squares."""
-    people, films = fit_factors(history, *start(history))
+    people, films = fit_implicit(history, *start(history))
     dense = history.toarray()
     rated_films = np.count_nonzero(dense.any(axis=0))
     for user in (0, 1, 40):
@@ -50,7 +50,7 @@ def test_people_lower_what_the_model_says(history):
 
 
 def test_what_was_not_rated_of_the_own_circle_comes_first(history):
-    people, films = fit_factors(history, *start(history))
+    people, films = fit_implicit(history, *start(history))
     scores = people @ films.T
     scores[history.toarray() > 0] = np.nan
     scores = scores[:-1, :-1]
@@ -60,7 +60,7 @@ def test_what_was_not_rated_of_the_own_circle_comes_first(history):
 
 
 def test_nothing_rated_is_nothing_known(history):
-    people, films = fit_factors(history, *start(history))
+    people, films = fit_implicit(history, *start(history))
     for side in people, films:
         assert not side[-1].any()
         assert side[:-1].any(axis=1).all()
@@ -82,15 +82,15 @@ def test_parts_add_up_to_a_regression(n):
 
 
 def test_parts_of_people_of_the_data_are_their_factors(history):
-    people, films = fit_factors(history, *start(history))
+    people, films = fit_implicit(history, *start(history))
     row = history[[3]]
     parts = person_parts(films[row.indices], row.data, seen_or_not(films))
     np.testing.assert_allclose(parts.sum(axis=0), people[3], atol=1e-5)
 
 
 def test_threads_do_not_change_the_bits(history, monkeypatch):
-    found = fit_factors(history, *start(history))
+    found = fit_implicit(history, *start(history))
     monkeypatch.setattr("movierec.models.implicit.BLOCK", 7)
     monkeypatch.setattr("movierec.models.implicit.os.cpu_count", lambda: 5)
-    for one, other in zip(found, fit_factors(history, *start(history)), strict=True):
+    for one, other in zip(found, fit_implicit(history, *start(history)), strict=True):
         np.testing.assert_array_equal(one, other)
