@@ -27,7 +27,7 @@ from movierec.evaluation.evaluate import (
 )
 from movierec.evaluation.metrics import K, certainty_metrics, difference, intervals
 from movierec.recommend.scorer import EVEN, LIKING, STEEPNESS
-from movierec.runs import Run
+from movierec.runs import PARTS, Run
 
 LENGTH = 4  # of the lists
 DRAWS = 20  # of users, for each interval: what they are is tested elsewhere
@@ -296,7 +296,8 @@ def test_film_with_id_0_is_a_film(tmp_path, monkeypatch):
 def test_where_nobody_likes_what_is_held_out_there_are_no_lists(drawn_run, tmp_path):
     run = Run(drawn_run.path, drawn_run.info)
     low = run.tables.ratings["rating"] < 4
-    run.__dict__["part"] = np.where(low & (drawn_run.part == "test"), "test", "train")
+    marked = np.where(low & (drawn_run.part == "test"), "test", "train")
+    run.__dict__["part"] = pd.Categorical(marked, PARTS)
     measured, _ = measure([run], "test", LENGTH)
     assert measured["best"].lists is None
     assert measured["best"].users.tolist() == []
@@ -407,7 +408,7 @@ def test_length_of_a_list_is_a_whole_number_above_0(drawn_run, function, k):
 
 def test_run_without_held_out_rows_says_what_to_do(drawn_run):
     run = Run(drawn_run.path, drawn_run.info)
-    run.__dict__["part"] = np.full(len(drawn_run.part), "train")
+    run.__dict__["part"] = pd.Categorical(["train"] * len(drawn_run.part), PARTS)
     for part in ("test", "validation"):
         with pytest.raises(InputError, match=f"has no {part} rows.*--holdout random"):
             known_and_held_out(run, part)
@@ -425,7 +426,7 @@ def test_only_runs_of_the_same_data_and_rows_are_compared(drawn_run, tmp_path, c
     )  # by stars alone, too
     if changed == "part":
         # another row of the same user and film count, so that only the order tells them apart
-        other.__dict__["part"] = np.roll(drawn_run.part, 1)
+        other.__dict__["part"] = pd.Categorical(np.roll(drawn_run.part, 1), PARTS)
     else:
         vocabulary = getattr(other.features, changed)
         ids = np.where(vocabulary.ids >= 0, vocabulary.ids + 1, -1)
