@@ -392,17 +392,15 @@ def similar(settings: dict[str, Any]) -> None:
 @click.pass_obj
 def explorer(settings: dict[str, Any], recipe: str) -> None:
     """What answers to the explorer's offers are worth, and how long its actions take."""
+    from benchmarks.accuracy import taught_all
     from benchmarks.explorer import actions, asked
-    from movierec import train
     from movierec.data.datasets import load_dataset
 
     tables = load_dataset(settings["data"], settings["path"] or None)
     columns = {"known": "known", "rmse": "RMSE", "ndcg": "NDCG@10"}
     rows = {name: [row] for name, row in asked(tables, recipe)}
     report("offers", "New users asked about films", columns, rows, settings["out"], CONSOLE)
-    with tempfile.TemporaryDirectory() as folder:
-        rec = train(tables, recipe, run_dir=Path(folder, "run"), holdout="none").recommender
-    columns = {"milliseconds": "milliseconds"}
+    columns, rec = {"milliseconds": "milliseconds"}, taught_all(tables, recipe)
     title = f"Actions of the explorer, {settings['data']}"
     report("actions", title, columns, actions(rec), settings["out"], CONSOLE)
 

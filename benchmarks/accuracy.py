@@ -85,15 +85,21 @@ def measured(data: str, path: str, recipes: Sequence[str], *options: str) -> dic
     return rows
 
 
+def taught_all(tables: Tables, recipe: str) -> Recommender:
+    """A recommender that learned from all ratings, read whole, since its folder goes."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = movierec.train(tables, recipe, run_dir=Path(folder, "run"), holdout="none")
+        _ = run.recommender.ratings, run.recommender.learned
+        return run.recommender
+
+
 def strangers(tables: Tables, recipe: str) -> tuple[npt.NDArray[np.int64], Recommender]:
     """The ids of the protocol's new users, and a recommender that has never seen them."""
     ids = np.random.default_rng(0).permutation(tables.users["user_id"].to_numpy())[:NEW_USERS]
     known = ~tables.ratings["user_id"].isin(ids).to_numpy()
     kept = tables.users[~tables.users["user_id"].isin(ids)]
-    with tempfile.TemporaryDirectory() as folder:
-        fewer = Tables(kept, tables.movies, tables.ratings[known], tables.name, tables.occupations)
-        run = movierec.train(fewer, recipe, run_dir=Path(folder, "run"), holdout="none")
-        return ids, run.recommender
+    fewer = Tables(kept, tables.movies, tables.ratings[known], tables.name, tables.occupations)
+    return ids, taught_all(fewer, recipe)
 
 
 def new_users(tables: Tables, recipe: str) -> Iterator[tuple[str, Row]]:
@@ -166,9 +172,7 @@ def new_films(tables: Tables, recipe: str) -> dict[str, Row]:
     fewer = Tables(
         tables.users, tables.movies[~missing], ratings[~new], tables.name, tables.occupations
     )
-    with tempfile.TemporaryDirectory() as folder:
-        run = movierec.train(fewer, recipe, run_dir=Path(folder, "run"), holdout="none")
-        rec = run.recommender.add_movies(tables.movies[missing])
+    rec = taught_all(fewer, recipe).add_movies(tables.movies[missing])
     asked: Any = ratings[new]
     predicted = rec.predict(asked["user_id"], asked["movie_id"])
     means = ratings[~new].groupby("user_id")["rating"].mean()

@@ -89,8 +89,8 @@ def learning(data: str, path: str, recipe: str) -> Points:
             run_dir=Path(folder, "run"),
             validation_fraction=0.05,
         )
-    errors = run.history["val_loss"] ** 0.5
-    return list(zip(run.history["seconds"], errors, strict=True))
+        history = run.history  # read while it is there
+    return list(zip(history["seconds"], history["val_loss"] ** 0.5, strict=True))
 
 
 def measured(
