@@ -101,11 +101,11 @@ $(VENV)/.robust: $(VENV)/.dev requirements-robust.txt
 	@touch $@
 
 fuzz: $(VENV)/.robust  ## the readers on RUNS inputs that a fuzzer invents; Linux
-	mkdir -p build/fuzz && cd build/fuzz && PYTHONPATH=$(CURDIR) $(abspath $(BIN))/python \
+	mkdir -p build/fuzz && cd build/fuzz && PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(abspath $(BIN))/python \
 		$(CURDIR)/tests/promises/fuzz/fuzz_readers.py -runs=$(RUNS) -max_len=4096
 
 fuzz-runs: $(VENV)/.robust  ## run folders, profiles and reports on RUNS inputs; Linux
-	mkdir -p build/fuzz && cd build/fuzz && PYTHONPATH=$(CURDIR) $(abspath $(BIN))/python \
+	mkdir -p build/fuzz && cd build/fuzz && PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(abspath $(BIN))/python \
 		$(CURDIR)/tests/promises/fuzz/fuzz_runs.py -runs=$(RUNS) -max_len=8192
 
 kills: $(VENV)/.dev  ## KILLS kills of each kind of writer

@@ -15,6 +15,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+from forms import EVERY_FILE, FORMS
 
 from movierec.data.datasets import load_dataset
 from movierec.data.features import Features
@@ -24,41 +25,8 @@ from movierec.errors import InputError
 CORPUS = Path(__file__).parent / "corpus"
 LONGEST_MESSAGE = 1500  # characters: a message is to be read
 
-# small whole sets: the file that is fuzzed takes the place of one of their files
-SETS: dict[str, dict[str, bytes]] = {
-    "ml-1m": {
-        "users.dat": b"1::F::25::4::12345\n2::M::1::20::54321-6\n5::M::56::0::00001\n",
-        "movies.dat": (
-            b"1::Silent Harbour, The (1984)::Drama|Mystery\n"
-            b"2::Caf\xe9 :: the Sequel (2001)::Comedy\n"
-            b"7::Tin Moon (1950)::Sci-Fi\n"
-        ),
-        "ratings.dat": b"1::1::5::1000\n1::7::3::1001\n2::1::4::1002\n5::2::1::999\n",
-    },
-    "ml-100k": {
-        "u.user": b"1|24|F|artist|12345\n2|9|M|none|T8H1N\n5|70|M|artist|00001\n",
-        "u.item": (
-            b"1|Silent Harbour, The (1984)|01-Jan-1984||http://localhost/1|0|1|1\n"
-            b"2|Caf\xe9 (2001)|01-Jan-2001||http://localhost/2|0|0|1\n"
-            b"7|unknown||||1|0|0\n"
-        ),
-        "u.genre": b"unknown|0\nDrama|1\nComedy|2\n\n",
-        "u.occupation": b"artist\nnone\n",
-        "u.data": b"1\t1\t5\t1000\n1\t7\t3\t1001\n2\t1\t4\t1002\n5\t2\t1\t999\n",
-    },
-    "csv": {
-        "movies.csv": (
-            "movieId,title,genres\n"
-            '1,"Silent Harbour, The (1984)",Drama|Mystery\n'
-            "2,Café (2001),Comedy\n"
-            "7,Tin Moon,(no genres listed)\n"
-        ).encode(),
-        "ratings.csv": (
-            b"userId,movieId,rating,timestamp\n1,1,5.0,1000\n1,7,3.5,1001\n2,1,0.5,1002\n5,2,1,999\n"
-        ),
-    },
-}
-TARGETS = [(form, name) for form, files in SETS.items() for name in files] + [("zip", "set.zip")]
+# the file that is fuzzed takes the place of one of a small whole set
+TARGETS = [*EVERY_FILE, ("zip", "set.zip")]
 COUNTED = {
     "users.dat": "users",
     "u.user": "users",
@@ -78,8 +46,8 @@ def case(form: str, name: str, content: bytes) -> bytes:
 
 def seeds() -> list[bytes]:
     """Whole files, for a fuzzer to start from."""
-    files = [case(form, name, SETS[form][name]) for form, name in TARGETS if form != "zip"]
-    return [*files, *(case("zip", "set.zip", zipped(files)) for files in SETS.values())]
+    files = [case(form, name, FORMS[form][name]) for form, name in TARGETS if form != "zip"]
+    return [*files, *(case("zip", "set.zip", zipped(files)) for files in FORMS.values())]
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
@@ -105,7 +73,7 @@ def check(data: bytes) -> Tables | str:
             place = place / name
             place.write_bytes(content)
         else:
-            for other, whole in (SETS[form] | {name: content}).items():
+            for other, whole in (FORMS[form] | {name: content}).items():
                 (place / other).write_bytes(whole)
         try:
             tables = load_dataset("fuzzed", place)
