@@ -17,7 +17,8 @@ UV ?= uv
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: bare docs pictures run test setup bench peers lab app check fuzz fuzz-runs kills mutation format lock clean
+.PHONY: bare docs pictures run test setup bench peers lab app check fuzz fuzz-runs kills mutation format \
+	lock release clean
 
 # Each stamp file records a finished installation, so that a second `make` installs nothing.
 # Touching pyproject.toml (a new entry point, say) installs movierec anew.
@@ -129,6 +130,9 @@ lock:
 		-c requirements.txt -o requirements-dev.txt
 	$(LOCK) --group fuzz --group mutation -c requirements-dev.txt -o requirements-robust.txt
 	$(LOCK) --group bench -c requirements-dev.txt -o requirements-bench.txt
+
+release:  ## is this commit a release? Every Python in a clean clone, and what would be published
+	.ci/release
 
 clean:
 	rm -rf $(VENV) build dist mutants .mypy_cache .pytest_cache .ruff_cache .hypothesis
