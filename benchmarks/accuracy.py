@@ -141,7 +141,7 @@ def served(
     left_out: list[set[int]] | None = None,
 ) -> Row:
     """Errors on the rows asked for, and lists of ten against those liked, none `left_out`."""
-    stars = [rec.predict_for(p, rows["movie_id"]) for p, rows in zip(persons, asked, strict=True)]
+    stars = [rec.predict(p, rows["movie_id"]) for p, rows in zip(persons, asked, strict=True)]
     rating = np.concatenate([rows["rating"] for rows in asked])
     lists, held_out = [], []
     for number, (person, rows) in enumerate(zip(persons, asked, strict=True)):

@@ -143,7 +143,7 @@ def for_group(service: Service, asked: q.ForGroup) -> q.Films:
     every = rec.tables.movies["movie_id"].to_numpy()
 
     def stars(movie_ids: npt.ArrayLike) -> npt.NDArray[np.float32]:  # (people, films)
-        return np.stack([rec.predict_for(person, movie_ids) for person in group])
+        return np.stack([rec.predict(person, movie_ids) for person in group])
 
     def listed(chosen: dict[str, Any]) -> pd.DataFrame:
         if asked.least:
@@ -414,7 +414,7 @@ def _given(service: Service, movie_id: int, stars: float) -> q.Given:
 def _for_person(service: Service, person: people.Person, movie_idx: Rows) -> list[q.Film]:
     """Films with the stars predicted for somebody, how sure these are, and why."""
     ids = service.rec.features.movies.decode(movie_idx)
-    stars, std = service.rec.predict_for(person, ids, return_std=True)
+    stars, std = service.rec.predict(person, ids, return_std=True)
     chance = service.rec.scorer.chance(stars, std)
     sure = {"std": std.astype(float).round(2), "chance": chance.astype(float).round(2)}
     return _films(service, ids, stars, **sure, why=_why(service, person, movie_idx))

@@ -103,7 +103,7 @@ def covered(recommender: Recommender, ratings: pd.DataFrame) -> str:
             person = recommender.new_user(
                 dict(zip(first["movie_id"], first["rating"], strict=True))
             )
-            stars, std = recommender.predict_for(person, rest["movie_id"], return_std=True)
+            stars, std = recommender.predict(person, rest["movie_id"], return_std=True)
             inside.append(np.abs(stars - rest["rating"].to_numpy()) < REACH * std)
         said.append(f"{np.mean(np.concatenate(inside)):.0%} after {told} ratings")
     return (

@@ -20,15 +20,10 @@ FEW = 20  # people whose ratings are read one by one
 
 
 class Catalogue:
-    """The data of a run, asked by row numbers or ids.
+    """The data of a run, asked by row numbers or ids; its arguments are those of `Recommender`.
 
     Seen films are all that a user rates in the tables, held-out rows included: nobody wants to be
-    shown a film that they have rated.
-
-    Attributes:
-        tables: users, movies and ratings.
-        features: their encodings.
-        lowest, highest: stars that were given.
+    shown a film that they have rated. `lowest` and `highest` are stars that were given.
     """
 
     def __init__(
@@ -43,9 +38,16 @@ class Catalogue:
         self.features = features
         self._learned, self._rated_by = learned, rated_by
         self._alone = 0  # people whose ratings were read without the others'
-        self.lowest, self.highest = stars or map(
-            float, tables.ratings["rating"].agg(["min", "max"])
-        )
+        given: Sequence[float] = stars or tables.ratings["rating"].agg(["min", "max"]).tolist()
+        self.lowest, self.highest = given
+
+    def check_stars(self, stars: npt.ArrayLike) -> None:
+        """Refuse ratings, (n,), that are not within the stars of the data."""
+        given = np.asarray(stars)
+        if len(stray := given[~((given >= self.lowest) & (given <= self.highest))]):
+            raise InputError(
+                f"got a rating of {stray[0]:g}; expected {self.lowest:g} to {self.highest:g} stars"
+            )
 
     @cached_property
     def learned(self) -> npt.NDArray[np.bool_]:
@@ -74,28 +76,26 @@ class Catalogue:
         Raises:
             InputError: an unknown genre or film, or a range whose end is before its start.
         """
+        movies, slots = self.features.movies, self.features.movie_fields["genres"]
         spelt = {name.casefold(): place for place, name in enumerate(self.features.genres) if place}
         if stray := sorted(name for name in {*genres, *without} if name.casefold() not in spelt):
             known = ", ".join(self.features.genres[1:]) or "none, since the data has no genres"
             raise InputError(f"unknown genre {stray[0]!r}; expected some of {known}")
-        used = self.features.movies.used
-        slots = self.features.movie_fields["genres"][used]
 
-        def has(names: Sequence[str]) -> npt.NDArray[np.bool_]:
-            wanted = [spelt[name.casefold()] for name in names]
-            return np.any(np.isin(slots, wanted), axis=1)
+        def has(names: Sequence[str]) -> Any:
+            return np.isin(slots, [spelt[name.casefold()] for name in names]).any(axis=1)
 
         for low, high in (years, ratings):
             if low is not None and high is not None and low > high:
                 raise InputError(f"got the range {low} to {high}; expected the lower number first")
-        met = ~has(without) & (has(genres) if genres else True)
+        met = self.is_film & ~has(without) & (has(genres) if genres else self.is_film)
         for value, (low, high) in ((self.features.years, years), (self.rated_counts, ratings)):
             if low is not None:
-                met &= value[used] >= low
+                met &= value >= low
             if high is not None:
-                met &= value[used] <= high
-        met &= ~np.isin(used, self.features.movies.encode(np.asarray(deny)))
-        return self.features.movies.decode(used[met])
+                met &= value <= high
+        met[movies.encode(np.asarray(deny))] = False
+        return movies.decode(np.flatnonzero(met))
 
     def describe(
         self,
@@ -108,10 +108,8 @@ class Catalogue:
         With (n,) scores comes `score`, and with (n,) stars `predicted`, within those of the data.
         """
         place = np.searchsorted(self.features.movies.used, movie_idx)  # the table is in id order
-        columns = {
-            name: self.tables.movies[name].array.take(place)
-            for name in ("movie_id", "title", "year", "genres")
-        }
+        names = "movie_id", "title", "year", "genres"
+        columns = {name: self.tables.movies[name].array.take(place) for name in names}
         if scores is not None:
             columns["score"] = scores
         if stars is not None:
@@ -143,10 +141,7 @@ class Catalogue:
     def seen(
         self, user_idx: int, learned_only: bool = False
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-        """The rows of the films that a user has rated, ascending, and the stars given.
-
-        With `learned_only`, only of the ratings that the training was given.
-        """
+        """The rows of the films that a user has rated, in order, and stars; or of those learned."""
         # these rows and no others are read, until there were so many that all take less time
         if self._rated_by and self._alone < FEW and "ratings" not in vars(self):
             self._alone += 1
@@ -156,12 +151,9 @@ class Catalogue:
             order = np.argsort(movie_idx)
             return movie_idx[order], rows["rating"].to_numpy(np.float32)[order]
         ratings = self.ratings
-        part = slice(ratings.indptr[user_idx], ratings.indptr[user_idx + 1])
-        movie_idx, stars = ratings.indices[part], ratings.data[part]
-        if learned_only:
-            learned = self._learned_by_user.data[part]
-            return movie_idx[learned], stars[learned]
-        return movie_idx, stars
+        part = slice(*ratings.indptr[user_idx : user_idx + 2])
+        kept = self._learned_by_user.data[part] if learned_only else slice(None)
+        return ratings.indices[part][kept], ratings.data[part][kept]
 
     def raters(self, movie_idx: int) -> npt.NDArray[np.int32]:
         """The rows of the users who have rated a film, ascending."""
@@ -171,8 +163,7 @@ class Catalogue:
     def star_values(self) -> list[float]:
         """The stars that can be given, ascending: whole ones, or halves where the data has them."""
         step = 1.0 if np.all(np.mod(self.tables.ratings["rating"], 1) == 0) else 0.5
-        every = np.arange(self.lowest, self.highest + step / 2, step)
-        return [float(stars) for stars in every]
+        return np.arange(self.lowest, self.highest + step / 2, step).tolist()
 
     @cached_property
     def is_film(self) -> npt.NDArray[np.bool_]:
@@ -190,10 +181,9 @@ class Catalogue:
 
     def _by_user(self, values: npt.NDArray[Any]) -> sparse.csr_array:
         """What there is of each rating, by user and film."""
-        user_idx = self.features.users.encode(self.tables.ratings["user_id"])
-        movie_idx = self.features.movies.encode(self.tables.ratings["movie_id"])
-        shape = len(self.features.users), len(self.features.movies)
-        return sparse.csr_array((values, (user_idx, movie_idx)), shape=shape)
+        sides = ("user_id", self.features.users), ("movie_id", self.features.movies)
+        place = tuple(known.encode(self.tables.ratings[column]) for column, known in sides)
+        return sparse.csr_array((values, place), shape=tuple(len(known) for _, known in sides))
 
     @cached_property
     def _by_film(self) -> sparse.csc_array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,15 @@ SPREADS = 6.0  # of the scores that a likeness of 1 counts
 
 Scores = npt.NDArray[np.floating]
 Chosen = npt.NDArray[np.int64]
+
+
+class Choice(TypedDict, total=False):
+    """How films are chosen among the best, as in `Recommender.for_user`."""
+
+    temperature: float
+    seed: int | None
+    variety: float
+    among: npt.ArrayLike | None
 
 
 def choose(

@@ -1,7 +1,6 @@
-"""Why a film: what a person's ratings add to its score, and what films have in common.
+"""Why a film: what a person's ratings add to its score.
 
-The parts of an explanation come from the same sums that make the score, so they add up to it. The
-methods of `Recommender` with the same names say what comes back.
+The parts of an explanation come from the same sums that make the score, so they add up to it.
 """
 
 from __future__ import annotations
@@ -47,23 +46,19 @@ def parts_of(catalogue: Catalogue, model: Model, person: Person, movie_idx: Indi
     watched = model.watching.watched[movie_idx]
     stars = new.parts @ films.T
     watching = shares(model.watching, rated, given, movie_idx)
-    base = films @ new.base, person.profile[-1] * watched[:, -1]
-    rest: dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]] = {WITHOUT: base}
+    liked, seen = films @ new.base, person.profile[-1] * watched[:, -1]
+    rest = {WITHOUT: (liked, seen)}
     if person.new is None:  # to a new person nothing is left but rounding
-        whole = films @ person.vector, watched @ person.profile
-        sums = stars.sum(axis=0), watching.sum(axis=0)
-        left = [all_ - part - there for all_, part, there in zip(whole, sums, base, strict=True)]
-        rest[BEYOND] = left[0], left[1]
+        beyond = films @ person.vector - stars.sum(axis=0) - liked
+        rest[BEYOND] = beyond, watched @ person.profile - watching.sum(axis=0) - seen
     return Parts(rated, given, stars, watching, rest)
 
 
 def explain(catalogue: Catalogue, model: Model, person: Person, movie_id: int) -> pd.DataFrame:
     """The parts of a film's score as a table; see `Recommender.explain`."""
     parts = parts_of(catalogue, model, person, catalogue.features.movies.encode([movie_id]))
-    rest = pd.DataFrame(
-        [(name, *np.ravel(values)) for name, values in parts.rest.items()],
-        columns=["title", "stars", "watching"],
-    )
+    told = [(name, *np.ravel(values)) for name, values in parts.rest.items()]
+    rest = pd.DataFrame(told, columns=["title", "stars", "watching"])
     frame = catalogue.describe(parts.rated)[["movie_id", "title"]]
     frame = frame.assign(rating=parts.given, stars=parts.stars[:, 0], watching=parts.watching[:, 0])
     frame = frame.sort_values("stars", key=np.abs, ascending=False, kind="stable")
@@ -90,48 +85,3 @@ def named_of(
         least = [row for row in most_against if stars[row] < 0 and row not in most]
         named.append((most, np.array(least, np.int32)))
     return parts, named
-
-
-def because(
-    catalogue: Catalogue,
-    model: Model,
-    person: Person,
-    movie_ids: npt.ArrayLike,
-    count: int,
-    who: str = "you",
-) -> list[str]:
-    """The parts that count most in words, for each film; see `Recommender.because_each`."""
-    movie_idx = catalogue.features.movies.encode(np.atleast_1d(movie_ids))
-    parts, named = named_of(catalogue, model, person, movie_idx, count)
-    rows = np.unique([row for pair in named for each in pair for row in each]).astype(np.intp)
-    titles = catalogue.describe(parts.rated[rows])["title"]
-    said = {
-        row: f"{title} {stars:g} {'star' if stars == 1 else 'stars'}"
-        for row, title, stars in zip(rows, titles, parts.given[rows], strict=True)
-    }
-    return [
-        _phrase([said[r] for r in most], [said[r] for r in least], who) for most, least in named
-    ]
-
-
-def _phrase(most: list[str], least: list[str], who: str) -> str:
-    text = f"because {who} gave {' and '.join(most)}" if most else ""
-    if least:
-        text += f"{', though' if text else f'though {who} gave'} {least[0]}"
-    return text
-
-
-def shared(catalogue: Catalogue, first: int, second: int, likeness: float) -> dict[str, Any]:
-    """What two films, by row, have in common; see `Recommender.shared`."""
-    features = catalogue.features
-    raters = catalogue.raters(first), catalogue.raters(second)
-    fields = features.movie_fields
-    genres = np.intersect1d(fields["genres"][first], fields["genres"][second])
-    words = np.intersect1d(fields["title"][first], fields["title"][second])
-    return {
-        "likeness": likeness,
-        "raters": len(np.intersect1d(*raters, assume_unique=True)),
-        "expected": len(raters[0]) * len(raters[1]) / len(features.users.used),
-        "genres": [features.genres[genre] for genre in genres if genre],
-        "words": [features.words[word] for word in words if word],
-    }

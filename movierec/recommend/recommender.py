@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Literal, overload
+from typing import Any, Literal, Unpack, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,10 @@ from movierec.models.model import Model, check_model, new_user_term
 from movierec.models.newcomers import new_user
 from movierec.models.watching import profile_of
 from movierec.recommend.catalogue import FEW, Catalogue
-from movierec.recommend.choosing import check_choice, choose
+from movierec.recommend.choosing import Choice, check_choice, choose
 from movierec.recommend.growing import with_movies, with_ratings
 from movierec.recommend.people import Person, told_attributes
-from movierec.recommend.reasons import because, explain, shared
+from movierec.recommend.reasons import explain, named_of
 from movierec.recommend.resemblance import Resemblance
 from movierec.recommend.scorer import Scorer, Scores, join_scores
 from movierec.vectors import top_k
@@ -34,7 +34,8 @@ class Recommender(Catalogue):
     """Recommends films from a trained model.
 
     Films are ordered by how likely a person is to watch them and to like them. Films and people
-    that the data does not rate have vectors too, and may be asked for.
+    that the data does not rate have vectors too, and may be asked for. An id that is unknown, or a
+    setting out of range, is an `InputError` in every method.
 
     Args:
         tables: users, movies and ratings of the run.
@@ -64,11 +65,7 @@ class Recommender(Catalogue):
         self.scorer = Scorer(model, self.is_film, self.lowest, self.highest)
 
     def person(self, user_id: int) -> Person:
-        """A user of the data as a `Person`.
-
-        Raises:
-            InputError: an unknown user.
-        """
+        """A user of the data as a `Person`."""
         user_idx = int(self.features.users.encode([user_id])[0])
         rated, stars = self.seen(user_idx)
         rows = self.model.users[user_idx], self.model.watching.profiles[user_idx]
@@ -91,10 +88,6 @@ class Recommender(Catalogue):
             ratings: stars by movie id.
             gender, age, occupation: "F" or "M", years, and a code from 0; None: not told.
 
-        Raises:
-            InputError: an unknown film, stars out of the data's range, or a gender, age or
-                occupation that the data does not know.
-
         Example:
             >>> me = rec.new_user({260: 5, 1: 4}, gender="F", age=25)
             >>> rec.for_user(me, k=5)
@@ -104,11 +97,7 @@ class Recommender(Catalogue):
         stars = np.array(list(given.values()), dtype=np.float32)
         order = np.argsort(rated)  # sums of floats depend on their order: the result shall not
         rated, stars = rated[order], stars[order]
-        stray = stars[~((stars >= self.lowest) & (stars <= self.highest))]
-        if len(stray):
-            raise InputError(
-                f"got a rating of {stray[0]:g}; expected {self.lowest:g} to {self.highest:g} stars"
-            )
+        self.check_stars(stars)
         attributes = told_attributes(self.features, gender, age, occupation)
         found = new_user(self.model.newcomers, self.model.films, attributes, rated, stars)
         profile = profile_of(self.model.watching, rated, stars)
@@ -149,14 +138,10 @@ class Recommender(Catalogue):
             `predicted` (stars), `std` (standard deviation of the rating about it) and `chance` (of
             4 stars or more), best first; a varied list stands in the order in which its films were
             chosen.
-
-        Raises:
-            InputError: an unknown user or film, or a setting out of range.
         """
         someone = self._someone(user)
-        stars, scores = self.scorer.score(
-            someone.vector, someone.profile, liking, daring, someone.user_term
-        )
+        halves = someone.vector, someone.profile
+        stars, scores = self.scorer.score(*halves, liking, daring, someone.user_term)
         left_out = someone.rated if exclude_seen else someone.rated[:0]
         chosen = self.chosen(scores, left_out, k, temperature, seed, variety, among)
         std = self.scorer.std(stars[chosen], chosen, someone.user_term)
@@ -170,8 +155,7 @@ class Recommender(Catalogue):
         how: str = "least misery",
         *,
         liking: float | None = None,
-        variety: float = 0.0,
-        among: npt.ArrayLike | None = None,
+        **choice: Unpack[Choice],
     ) -> pd.DataFrame:
         """Films for several people at once; none that one of them has rated.
 
@@ -179,14 +163,11 @@ class Recommender(Catalogue):
             users: ids or persons.
             k: how many films.
             how: "least misery": a film is as good as for the one who likes it least; "mean".
-            liking, variety, among: as in `for_user`.
+            liking, choice: as in `for_user`.
 
         Returns:
             As `for_user`; `score` is relative to each person's best film, 1 at most, and
             `predicted` the lowest or the mean of the predicted stars.
-
-        Raises:
-            InputError: nobody, an unknown user or film, or a setting out of range.
 
         Reference:
             Masthoff (2015), Group Recommender Systems, section 4.
@@ -203,7 +184,7 @@ class Recommender(Catalogue):
         stars, scores = self.scorer.score(vectors, profiles, liking)
         joined = join(scores / scores[:, self.is_film].max(axis=1, keepdims=True), axis=0)
         rated = np.concatenate([person.rated for person in people])
-        chosen = self.chosen(joined, rated, k, variety=variety, among=among)
+        chosen = self.chosen(joined, rated, k, **choice)
         predicted = join(self.scorer.clipped(stars), axis=0)
         return self.describe(chosen, joined[chosen], predicted[chosen])
 
@@ -213,11 +194,8 @@ class Recommender(Catalogue):
         """The films for each of several users.
 
         Returns:
-            A long frame with `user_id`, `rank` (from 1), and the columns of `for_user`; users in
-            the order given.
-
-        Raises:
-            InputError: an unknown user, or k below 1.
+            A long frame with `user_id`, `rank` (from 1), `movie_id` to `predicted` as in
+            `for_user`; users in the order given.
         """
         check_choice(k)
         user_idx = self.features.users.encode(np.atleast_1d(user_ids))
@@ -243,46 +221,24 @@ class Recommender(Catalogue):
         left_out = (lambda user: self.seen(user)[0]) if exclude_seen else None
         return self.scorer.top(user_idx, k, left_out, liking)
 
-    def similar(
-        self,
-        movie_id: int,
-        k: int = 10,
-        temperature: float = 0.0,
-        seed: int | None = None,
-        *,
-        variety: float = 0.0,
-        among: npt.ArrayLike | None = None,
-    ) -> pd.DataFrame:
-        """The films most like a film, without the film itself.
-
-        See `resemblance.Resemblance` for what makes films alike. Args and raises as in `for_user`.
+    def similar(self, movie_id: int, k: int = 10, **choice: Unpack[Choice]) -> pd.DataFrame:
+        """The films most like a film, without the film itself; arguments as in `for_user`.
 
         Returns:
             As `for_user`, without stars; `score` is the `likeness`.
         """
         movie_idx = int(self.features.movies.encode([movie_id])[0])
         likeness = self.likeness(movie_idx)
-        chosen = self.chosen(likeness, movie_idx, k, temperature, seed, variety, among)
+        chosen = self.chosen(likeness, movie_idx, k, **choice)
         return self.describe(chosen, likeness[chosen])
 
-    def also_liked(
-        self,
-        movie_id: int,
-        k: int = 10,
-        temperature: float = 0.0,
-        seed: int | None = None,
-        *,
-        variety: float = 0.0,
-        among: npt.ArrayLike | None = None,
-    ) -> pd.DataFrame:
-        """What the people who like a film also like.
+    def also_liked(self, movie_id: int, k: int = 10, **choice: Unpack[Choice]) -> pd.DataFrame:
+        """What the people who like a film also like; arguments as in `for_user`.
 
         The people are those of `people_who_like`. A film's score joins how likely it is to be
         watched by somebody of whom only this film is known with how much these people would like
         it: what everybody likes would stand on top of every list otherwise. The film itself is
         left out.
-
-        Args and raises as in `for_user`.
 
         Returns:
             As `for_user`; `predicted` is the mean of their predicted stars.
@@ -295,7 +251,7 @@ class Recommender(Catalogue):
         # popularity and the factors of one film say little of what goes with it
         watch = watching.linear() @ watching.vectors(movie_idx)
         scores = join_scores(watch, stars, FANS_LIKING)
-        chosen = self.chosen(scores, movie_idx, k, temperature, seed, variety, among)
+        chosen = self.chosen(scores, movie_idx, k, **choice)
         return self.describe(chosen, scores[chosen], stars[chosen])
 
     def people_who_like(self, movie_id: int, k: int = FANS) -> pd.DataFrame:
@@ -303,9 +259,6 @@ class Recommender(Catalogue):
 
         Returns:
             As `describe_people`, and `score` and `predicted` (stars) as in `for_user`.
-
-        Raises:
-            InputError: an unknown movie, or k below 1.
         """
         check_choice(k)
         movie_idx = int(self.features.movies.encode([movie_id])[0])
@@ -315,59 +268,42 @@ class Recommender(Catalogue):
         )
 
     @overload
-    def predict(self, user_ids: npt.ArrayLike, movie_ids: npt.ArrayLike) -> Scores: ...
+    def predict(self, users: npt.ArrayLike | Person, movie_ids: npt.ArrayLike) -> Scores: ...
 
     @overload
     def predict(
-        self, user_ids: npt.ArrayLike, movie_ids: npt.ArrayLike, return_std: Literal[True]
+        self, users: npt.ArrayLike | Person, movie_ids: npt.ArrayLike, return_std: Literal[True]
     ) -> tuple[Scores, Scores]: ...
 
     def predict(
-        self, user_ids: npt.ArrayLike, movie_ids: npt.ArrayLike, return_std: bool = False
+        self, users: npt.ArrayLike | Person, movie_ids: npt.ArrayLike, return_std: bool = False
     ) -> Scores | tuple[Scores, Scores]:
-        """Predicted ratings of (n,) users and (n,) films; a single id is a list of one.
+        """Predicted ratings of pairs, or of films by one person.
+
+        Args:
+            users: (n,) ids, or a `Person`, who may be new; a single id is a list of one.
+            movie_ids: (n,) films.
+            return_std: whether to say how far off these may be.
 
         Returns:
             float32 (n,), clipped to the stars of the data. With `return_std` also float32 (n,), the
             standard deviations of the ratings about these: what is not known of the person and
             the film, and what no model knows.
-
-        Raises:
-            InputError: an unknown user or film, or two lists of different lengths.
-        """
-        user_idx = self.features.users.encode(np.atleast_1d(user_ids))
-        movie_idx = self.features.movies.encode(np.atleast_1d(movie_ids))
-        if user_idx.ndim != 1 or user_idx.shape != movie_idx.shape:
-            raise InputError(
-                f"got users of shape {user_idx.shape} and films of shape {movie_idx.shape}; "
-                "expected two lists of the same length"
-            )
-        stars = self.scorer.stars(user_idx, movie_idx)
-        if not return_std:
-            return stars
-        return stars, self.scorer.std(stars, movie_idx, self.model.certainty.users[user_idx])
-
-    @overload
-    def predict_for(self, person: Person, movie_ids: npt.ArrayLike) -> Scores: ...
-
-    @overload
-    def predict_for(
-        self, person: Person, movie_ids: npt.ArrayLike, return_std: Literal[True]
-    ) -> tuple[Scores, Scores]: ...
-
-    def predict_for(
-        self, person: Person, movie_ids: npt.ArrayLike, return_std: bool = False
-    ) -> Scores | tuple[Scores, Scores]:
-        """Predicted ratings of (n,) films by one person, who may be new, as `predict` gives.
-
-        Raises:
-            InputError: an unknown film.
         """
         movie_idx = self.features.movies.encode(np.atleast_1d(movie_ids))
-        stars = self.scorer.clipped(self.model.films[movie_idx] @ person.vector)
-        if not return_std:
-            return stars
-        return stars, self.scorer.std(stars, movie_idx, person.user_term)
+        if isinstance(users, Person):
+            stars = self.scorer.clipped(self.model.films[movie_idx] @ users.vector)
+            term: float | Scores = users.user_term
+        else:
+            user_idx = self.features.users.encode(np.atleast_1d(users))
+            if user_idx.ndim != 1 or user_idx.shape != movie_idx.shape:
+                raise InputError(
+                    f"got users of shape {user_idx.shape} and films of shape {movie_idx.shape}; "
+                    "expected two lists of the same length"
+                )
+            stars = self.scorer.stars(user_idx, movie_idx)
+            term = self.model.certainty.users[user_idx]
+        return (stars, self.scorer.std(stars, movie_idx, term)) if return_std else stars
 
     def explain(self, user: int | Person, movie_id: int) -> pd.DataFrame:
         """Which of a person's rated films speak for a film and against it, and how much.
@@ -379,9 +315,6 @@ class Recommender(Catalogue):
             ratings, and for a user of the data what the training knows beyond these. Each column
             adds up to its half of the score, before it is clipped. Of a user of the data only the
             ratings count that the training has seen.
-
-        Raises:
-            InputError: an unknown user or film.
         """
         return explain(self, self.model, self._someone(user), movie_id)
 
@@ -406,11 +339,22 @@ class Recommender(Catalogue):
         Returns:
             n phrases such as "because you gave Alien (1979) 5 stars, though Heat (1995) 2 stars";
             empty where nothing that was rated speaks for the film or against it.
-
-        Raises:
-            InputError: as in `explain`.
         """
-        return because(self, self.model, self._someone(user), movie_ids, count, who)
+        movie_idx = self.features.movies.encode(np.atleast_1d(movie_ids))
+        parts, named = named_of(self, self.model, self._someone(user), movie_idx, count)
+        titles = self.describe(parts.rated)["title"]
+        said = [
+            f"{title} {stars:g} {'star' if stars == 1 else 'stars'}"
+            for title, stars in zip(titles, parts.given, strict=True)
+        ]
+        phrases = []
+        for most, least in named:
+            praise = " and ".join(said[row] for row in most)
+            text = f"because {who} gave {praise}" if praise else ""
+            for row in least:
+                text += f"{', though' if text else f'though {who} gave'} {said[row]}"
+            phrases.append(text)
+        return phrases
 
     def shared(self, movie_id: int, other_id: int) -> dict[str, Any]:
         """What two films have in common.
@@ -419,12 +363,20 @@ class Recommender(Catalogue):
             `likeness` (as in `similar`), `raters` (who rated both), `expected` (how many that would
             be if the raters of one were any people), `genres` and `words` of the title that both
             have.
-
-        Raises:
-            InputError: an unknown film.
         """
-        first, second = map(int, self.features.movies.encode([movie_id, other_id]))
-        return shared(self, first, second, float(self.likeness(first)[second]))
+        features, pair = self.features, self.features.movies.encode([movie_id, other_id]).tolist()
+        one, other = map(self.raters, pair)
+        genres, words = (
+            set.intersection(*map(set, features.movie_fields[name][pair].tolist())) - {0}
+            for name in ("genres", "title")
+        )
+        return {
+            "likeness": float(self.likeness(pair[0])[pair[1]]),
+            "raters": len(np.intersect1d(one, other, assume_unique=True)),
+            "expected": len(one) * len(other) / len(features.users.used),
+            "genres": [features.genres[genre] for genre in sorted(genres)],
+            "words": [features.words[word] for word in sorted(words)],
+        }
 
     def add_movies(self, movies: pd.DataFrame) -> Recommender:
         """A recommender that also has films that the training has not seen.

@@ -64,16 +64,16 @@ def test_who_tells_more_is_surer_and_what_is_new_is_least_sure(small_best):
     assert terms[0] > terms[1] > terms[2] > 0
     grown = rec.add_movies(pd.DataFrame({"title": ["New (2000)"], "genres": ["Drama"]}))
     new = int(grown.tables.movies["movie_id"].max())
-    stars, std = grown.predict_for(told[0], [films[0], new], return_std=True)
+    stars, std = grown.predict(told[0], [films[0], new], return_std=True)
     assert std[1] > std[0]
-    np.testing.assert_array_equal(stars, grown.predict_for(told[0], [films[0], new]))
+    np.testing.assert_array_equal(stars, grown.predict(told[0], [films[0], new]))
     user = int(rec.tables.users["user_id"].max()) + 1
     people = rec.tables.users.iloc[:1].assign(user_id=user)
     rated = pd.DataFrame({"user_id": user, "movie_id": films[:5], "rating": 3.0})
     joined = rec.add_ratings(rated, people)
     assert joined.person(user).user_term == pytest.approx(terms[1], abs=1e-5)
     pair = joined.predict([user], films[:1], return_std=True)
-    alone = joined.predict_for(joined.person(user), films[:1], return_std=True)
+    alone = joined.predict(joined.person(user), films[:1], return_std=True)
     np.testing.assert_allclose(pair, alone, rtol=1e-5)
 
 

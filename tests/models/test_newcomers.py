@@ -99,7 +99,7 @@ def test_new_people_are_served_better_the_more_they_tell(trained, request):
             person = rec.new_user(dict(zip(films.tolist(), given.rating[rows], strict=True)))
             asked = test.user_idx == user
             asked_for = rec.features.movies.decode(test.movie_idx[asked])
-            predicted.append(rec.predict_for(person, asked_for))
+            predicted.append(rec.predict(person, asked_for))
             stars.append(test.rating[asked])
         errors[known] = rating_metrics(np.concatenate(stars), np.concatenate(predicted))["rmse"]
     measured = np.isin(test.user_idx, np.unique(test.user_idx)[:150])
@@ -213,6 +213,6 @@ def test_data_in_which_all_ratings_are_the_same_has_newcomers(small_tables, tmp_
     films = rec.tables.movies["movie_id"].tolist()[:20]
     for told in (films, films[:1], []):
         person = rec.new_user(dict.fromkeys(told, 4.0))
-        stars, std = rec.predict_for(person, films, return_std=True)
+        stars, std = rec.predict(person, films, return_std=True)
         assert stars == pytest.approx(4)
         assert np.all((std > 0) & (std < 0.5))

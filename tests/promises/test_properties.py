@@ -231,10 +231,11 @@ def test_recommended_films_are_new_known_and_in_order(world, k, temperature, see
     mine = world.ratings["user_id"] == user_id
     seen = set(world.ratings.loc[mine, "movie_id"].tolist())
     catalogue = set(world.movies["movie_id"].tolist())
+    choice = {"temperature": temperature, "seed": seed}
     for films, left in (
-        (recommender.for_user(user_id, k, temperature, seed), catalogue - seen),
-        (recommender.similar(movie_id, k, temperature, seed), catalogue - {movie_id}),
-        (recommender.also_liked(movie_id, k, temperature, seed), catalogue - {movie_id}),
+        (recommender.for_user(user_id, k, **choice), catalogue - seen),
+        (recommender.similar(movie_id, k, **choice), catalogue - {movie_id}),
+        (recommender.also_liked(movie_id, k, **choice), catalogue - {movie_id}),
     ):
         ids = films["movie_id"].tolist()
         assert len(ids) == len(set(ids)) == min(k, len(left))

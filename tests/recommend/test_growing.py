@@ -149,7 +149,7 @@ def test_ratings_of_a_user_who_had_none_are_those_of_somebody_new():
     [
         ({"user_id": 10**6}, "user_id 1000000 is unknown"),
         ({"movie_id": 10**6}, "movie_id 1000000 is unknown"),
-        ({"rating": 9.0}, "got a rating of 9.0; expected 1 to 5 stars"),
+        ({"rating": 9.0}, "got a rating of 9; expected 1 to 5 stars"),
         ({"rating": float("nan")}, "got a rating of nan"),
     ],
 )

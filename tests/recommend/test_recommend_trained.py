@@ -54,7 +54,7 @@ def test_every_mode_answers_with_score_and_predicted_stars(run):
     assert rec.for_user(2).columns.tolist() == rec.for_user(me).columns.tolist() == COLUMNS + SURE
     assert rec.for_users([2, 3]).columns.tolist() == ["user_id", "rank", *COLUMNS]
     assert {"score", "predicted"} <= set(rec.people_who_like(2))
-    loved, hated = (rec.predict_for(rec.new_user({2: stars}), 2)[0] for stars in (5, 1))
+    loved, hated = (rec.predict(rec.new_user({2: stars}), 2)[0] for stars in (5, 1))
     assert loved > hated
 
 

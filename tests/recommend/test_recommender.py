@@ -132,7 +132,7 @@ def test_draws_and_variety_depend_on_what_they_should(drawn_run):
         films = mode(4, 5)["movie_id"].tolist()
         assert mode(4, 5, variety=1.0)["movie_id"].tolist() != films
         assert mode(4, 5, among=FILMS[5:12])["movie_id"].isin(FILMS[5:12]).all()
-        draws = {tuple(mode(4, 5, 2.0, seed)["movie_id"]) for seed in range(6)}
+        draws = {tuple(mode(4, 5, temperature=2.0, seed=seed)["movie_id"]) for seed in range(6)}
         assert len(draws) > 1
         assert tuple(mode(4, 5, temperature=2.0, seed=1)["movie_id"]) in draws
         assert mode(4, 5, seed=1)["movie_id"].tolist() == films  # nothing is drawn
@@ -390,9 +390,9 @@ def test_predictions_are_products_within_the_stars(drawn_run):
     found = rec.predict([45] * len(FILMS), FILMS)
     assert found.dtype == np.float32
     assert found.tolist() == pytest.approx(expected, rel=1e-4)
-    assert rec.predict_for(rec.person(45), FILMS).tolist() == pytest.approx(expected, rel=1e-4)
+    assert rec.predict(rec.person(45), FILMS).tolist() == pytest.approx(expected, rel=1e-4)
     assert rec.predict(45, 4).tolist() == pytest.approx([clipped(stars_of(rec, 45, 4))])
-    assert rec.predict_for(rec.person(45), 4).shape == (1,)
+    assert rec.predict(rec.person(45), 4).shape == (1,)
     assert rec.predict([], []).tolist() == []
     rows = np.array([15] * len(FILMS)), np.array(FILMS)
     assert rec.scorer.stars(*rows).tolist() == pytest.approx(expected, rel=1e-4)
