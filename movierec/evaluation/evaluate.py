@@ -18,14 +18,8 @@ import pandas as pd
 from scipy import sparse
 
 from movierec.errors import InputError
-from movierec.evaluation.metrics import (
-    K,
-    certainty_metrics,
-    difference,
-    intervals,
-    list_metrics,
-    list_traits,
-)
+from movierec.evaluation import metrics
+from movierec.evaluation.metrics import K
 from movierec.registry import offer, offered
 from movierec.vectors import LIKED, Indices, Rows, top_lists
 
@@ -36,16 +30,11 @@ BY_STARS = ", by stars alone"  # behind a run's name: its films in the order of 
 
 
 class Baseline(NamedTuple):
-    """A fitted method: stars, or what films are ordered by, or both.
+    """A fitted method: stars, or what films are ordered by, or both; None where it has none."""
 
-    Attributes:
-        predict: user and movie rows, (n,) each, to stars, (n,), not clipped; None where the method
-            predicts no ratings.
-        scores: user rows, (n,), to what films are ordered by, float32 (n, movie rows); None where
-            all films are alike to the method.
-    """
-
+    # user and movie rows, (n,) each, to stars, (n,), not clipped
     predict: Callable[[Indices, Indices], npt.NDArray[np.floating]] | None = None
+    # user rows, (n,), to what films are ordered by, (n, movie rows)
     scores: Callable[[Indices], npt.NDArray[np.float32]] | None = None
 
 
@@ -84,12 +73,11 @@ class Measured:
             `users` (how many lists); `intervals` of all but the last three, [low, high] by name.
             What no user has is left out, such as the diversity of lists of one film.
         """
-        frame = intervals(self.by_user, seed=seed).dropna()
+        frame = metrics.intervals(self.by_user, seed).dropna()
         value = frame["value"].to_dict()
         result: dict[str, Any] = {k: value.pop(k) for k in ("mse", "rmse", "mae") if k in value}
         if self.lists is not None:
-            k = self.lists.shape[1]
-            shown = len(np.unique(self.lists[self.lists >= 0]))
+            k, shown = self.lists.shape[1], len(np.unique(self.lists[self.lists >= 0]))
             counts = {f"shown@{k}": shown, f"coverage@{k}": shown / self.films}
             result["ranking"] = value | counts | {"users": len(self.users)}
         return result | {"intervals": frame[["low", "high"]].T.to_dict("list")}
@@ -99,10 +87,7 @@ def known_and_held_out(run: Run, part: str = "test") -> tuple[Rows, Rows]:
     """The rows that a method may learn from, and those of `part` that it is measured on.
 
     The first are all rows outside `part` and the test; for "train", which says nothing of new rows,
-    they are the same.
-
-    Raises:
-        InputError: the run has no such rows.
+    they are the same. A run without rows of the part is an `InputError`.
     """
     parts = {"train", "validation"} - {part} if part != "train" else {"train"}
     held_out = run.rows(part)
@@ -146,18 +131,17 @@ def measure(
     train, _ = known_and_held_out(runs[0], part)
     for other in runs[1:]:
         _check_comparable(runs[0], other, part)
-    methods, left_out = {}, {}
+    methods, left_out, sizes = {}, {}, runs[0].features.sizes
     for name, run in zip(_names(runs), runs, strict=True):
         scorer = run.recommender.scorer
         methods[name] = Baseline(scorer.stars, scorer.scores)
         methods[name + BY_STARS] = Baseline(scores=partial(scorer.scores, liking=1.0))
-    users, movies = runs[0].features.users, runs[0].features.movies
     if baselines is None:
         rooms = offered("baselines")
         baselines = {each: fit for room in rooms for each, fit in offer("baselines", room).items()}
     for name, fit in baselines.items():
         try:
-            methods[name] = fit(train, len(users), len(movies))
+            methods[name] = fit(train, sizes.users, sizes.movies)
         except InputError as error:  # it refuses this data
             left_out[name] = str(error)
     return measure_methods(runs[0], methods, part, k), left_out
@@ -172,15 +156,13 @@ def measure_methods(
         What was measured by method, without those that have nothing to show on these rows.
     """
     train, held_out = known_and_held_out(run, part)
-    features = run.features
-    films = features.movies.ids >= 0
+    films, genres = run.recommender.is_film, run.features.movie_fields["genres"]
     listed = np.unique(held_out.user_idx[held_out.rating >= LIKED])
     with_lists = len(listed) > 0 and part == "test"
-    genres = features.movie_fields["genres"]
-    shape = len(features.users), len(films)
+    shape = len(run.features.users), len(films)
     seen = sparse.csr_array((train.rating, train[:2]), shape=shape)
-    index, rows = np.unique(held_out.user_idx, return_counts=True)
-    rows = pd.DataFrame({"rows": rows}, pd.Index(index, name="user_idx"))
+    index, count = np.unique(held_out.user_idx, return_counts=True)
+    rows = pd.DataFrame({"rows": count}, pd.Index(index, name="user_idx"))
 
     def seen_by(user: int) -> Indices:
         return seen.indices[slice(*seen.indptr[user : user + 2])]
@@ -195,19 +177,18 @@ def measure_methods(
             by_user["absolute_error"] = error.abs().groupby(held_out.user_idx).sum()
         if method.scores is not None and with_lists:
             lists, _ = top_lists(method.scores, listed, films, seen_by, k)
-            by_user = by_user.join(list_metrics(lists, listed, held_out))
-            by_user = by_user.join(list_traits(lists, listed, train, genres))
+            by_user = by_user.join(metrics.list_metrics(lists, listed, held_out))
+            by_user = by_user.join(metrics.list_traits(lists, listed, train, genres))
         return Measured(predicted, listed, lists, by_user, int(films.sum()))
 
     # what is only known by its lists has nothing to show where there are none
-    asked = {n: m for n, m in methods.items() if m.predict is not None or with_lists}
-    return {name: measured(method) for name, method in asked.items()}
+    return {n: measured(m) for n, m in methods.items() if m.predict is not None or with_lists}
 
 
 def evaluate(run: Run, part: str = "test", k: int = K, seed: int = 0) -> dict[str, Any]:
     """Measure a run on its held-out rows, with baselines fitted on the rows that it was given.
 
-    `part` and `k` are as in `measure`; `seed` is that of the intervals.
+    `part`, `k` and what is raised are as in `measure`; `seed` is that of the intervals.
 
     Returns:
         `mse`, `rmse`, `mae`, `ranking` (absent where no held-out film was liked) and `intervals`,
@@ -216,9 +197,6 @@ def evaluate(run: Run, part: str = "test", k: int = K, seed: int = 0) -> dict[st
         where there are fewer than four rows); `baselines` by name, each with the same as far as it
         has them; `left_out`, baselines that could not be fitted, with the reason; `rows_trained`,
         `rows_tested`; `seconds` of the training, and of its other steps.
-
-    Raises:
-        InputError: as `measure`.
     """
     compared = compare([run], part, k, seed)
     [own] = compared.pop("runs")
@@ -237,24 +215,23 @@ def compare(runs: Sequence[Run], part: str = "test", k: int = K, seed: int = 0) 
         `metrics.difference`; `baselines` and `left_out` as in `evaluate`.
     """
     measured, left_out = measure(runs, part, k)
-    names = _names(runs)
+    first, *_ = names = _names(runs)
     summaries = {name: found.summary(seed) for name, found in measured.items()}
     results: list[dict[str, Any]] = []
     for name, run in zip(names, runs, strict=True):
         result = {"run": str(run.path), "method": name, **summaries.pop(name)}
         if stars_alone := summaries.pop(name + BY_STARS, None):
             result["by_stars"] = stars_alone
-        rows, rec = run.rows(part), run.recommender
+        rows, scorer = run.rows(part), run.recommender.scorer
         if len(rows.rating) >= 4:
-            stars = rec.scorer.stars(*rows[:2])
-            std = rec.scorer.std(stars, rows.movie_idx, rec.model.certainty.users[rows.user_idx])
-            sure = stars, std, rec.scorer.chance(stars, std)
-            result["certainty"] = certainty_metrics(rows.rating, *sure)
-        if results:
-            pair = measured[name].by_user, measured[names[0]].by_user
-            result["difference"] = difference(*pair, seed=seed).dropna().to_dict("index")
-        result["rows_trained"] = run.info["rows"]["train"]
-        result["rows_tested"] = len(rows.rating)
+            stars, term = scorer.stars(*rows[:2]), scorer.model.certainty.users[rows.user_idx]
+            std = scorer.std(stars, rows.movie_idx, term)
+            sure = stars, std, scorer.chance(stars, std)
+            result["certainty"] = metrics.certainty_metrics(rows.rating, *sure)
+        if name != first:
+            gap = metrics.difference(measured[name].by_user, measured[first].by_user, seed)
+            result["difference"] = gap.dropna().to_dict("index")
+        result |= {"rows_trained": run.info["rows"]["train"], "rows_tested": len(rows.rating)}
         result |= {f"{step}_seconds": t for step, t in run.seconds.items() if step != "train"}
         results.append(result | {"seconds": run.seconds["train"]})
     return {"runs": results, "baselines": summaries, "left_out": left_out}
@@ -283,22 +260,20 @@ def comparison_table(summaries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame
 
 def _names(runs: Sequence[Run]) -> list[str]:
     """What to call runs: the shortest that tells them apart."""
-    recipes = [run.config["recipe"] for run in runs]
-    folders = [run.path.resolve().name for run in runs]
-    paths = [str(run.path) for run in runs]
-    for names in (recipes, folders, paths):
-        if len(set(names)) == len(names):
-            return names
-    return [f"{path} ({number})" for number, path in enumerate(paths, 1)]
+    called = [
+        (run.config["recipe"], run.path.resolve().name, str(run.path), f"{run.path} ({number})")
+        for number, run in enumerate(runs, 1)
+    ]
+    return next(list(names) for names in zip(*called, strict=True) if len({*names}) == len(runs))
 
 
 def _check_comparable(first: Run, other: Run, part: str) -> None:
-    ids = ((run.features.movies.ids, run.features.users.ids) for run in (first, other))
-    if all(map(np.array_equal, *ids)):
-        rows = (known_and_held_out(run, part) for run in (first, other))
-        if all(all(map(np.array_equal, a, b)) for a, b in zip(*rows, strict=True)):
-            return
-    raise InputError(
-        f"{first.path} and {other.path} have different data or different {part} rows; expected "
-        "runs of the same data and the same --holdout, which alone can be compared"
-    )
+    def told(run: Run) -> list[npt.NDArray[Any]]:
+        known, held_out = known_and_held_out(run, part)
+        return [run.features.movies.ids, run.features.users.ids, *known, *held_out]
+
+    if not all(map(np.array_equal, told(first), told(other))):
+        raise InputError(
+            f"{first.path} and {other.path} have different data or different {part} rows; expected "
+            "runs of the same data and the same --holdout, which alone can be compared"
+        )

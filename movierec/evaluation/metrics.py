@@ -16,7 +16,7 @@ from movierec.errors import InputError
 from movierec.vectors import LIKED, Indices, Rows
 
 K = 10
-LEVEL = 0.95  # of an interval
+ENDS = 0.025, 0.975  # of an interval: it holds the true value in 95 of 100 cases
 RESAMPLES = 1000
 INTERVAL = 0.8  # share of the ratings that certainty is measured by, and how many standard
 REACH = NormalDist().inv_cdf(0.5 + INTERVAL / 2)  # deviations it reaches to both sides
@@ -33,15 +33,13 @@ def rating_metrics(rating: npt.ArrayLike, predicted: npt.ArrayLike) -> dict[str,
     Raises:
         InputError: no rows, lists of different lengths, or a number that is not finite.
     """
-    given = np.asarray(rating, dtype=np.float64)
-    guess = np.asarray(predicted, dtype=np.float64)
+    given, guess = np.asarray(rating, np.float64), np.asarray(predicted, np.float64)
     if not given.size or given.shape != guess.shape:
         raise InputError(
             f"got {given.size} ratings and {guess.size} predictions; expected as many of each, and "
             "at least one"
         )
-    if not (np.isfinite(given).all() and np.isfinite(guess).all()):
-        faults = np.count_nonzero(~(np.isfinite(given) & np.isfinite(guess)))
+    if faults := np.count_nonzero(~np.isfinite([given, guess]).all(axis=0)):
         raise InputError(
             f"{faults} of {given.size} ratings or predictions are NaN or infinite; expected stars"
         )
@@ -70,8 +68,10 @@ def certainty_metrics(
         Naeini, Cooper and Hauskrecht (2015), Obtaining Well Calibrated Probabilities Using Bayesian
         Binning, section 4 (expected calibration error).
     """
-    given, spread = np.asarray(rating, np.float64), np.asarray(std, np.float64)
-    likely, error = np.asarray(chance, np.float64), np.abs(given - np.asarray(predicted))
+    given, guess, spread, likely = (
+        np.asarray(each, np.float64) for each in (rating, predicted, std, chance)
+    )
+    error = np.abs(given - guess)
     square = [np.mean(error[part] ** 2) for part in np.array_split(np.argsort(spread), 4)]
     off = [
         len(part) * abs(np.mean(likely[part]) - np.mean(given[part] >= LIKED))
@@ -169,25 +169,22 @@ def list_traits(
         known = shown[a : a + step] & (size > 0)
         pair = known[:, :, None] & known[:, None, :] & ~np.eye(k, dtype=bool)
         distance = 1 - both / np.maximum(either, 1)
-        diversity[a : a + step] = _mean_where(distance, pair, axis=(1, 2))
+        diversity[a : a + step] = _mean_where(distance, pair)
     traits = {
-        f"novelty@{k}": _mean_where(information[lists], shown, axis=1),
+        f"novelty@{k}": _mean_where(information[lists], shown),
         f"diversity@{k}": diversity,
-        f"popularity@{k}": _mean_where(percentile[lists], shown, axis=1),
+        f"popularity@{k}": _mean_where(percentile[lists], shown),
     }
     return pd.DataFrame(traits, index=pd.Index(users, name="user_idx"))
 
 
-def _mean_where(
-    values: npt.NDArray, where: npt.NDArray[np.bool_], axis: int | tuple[int, ...]
-) -> npt.NDArray[np.float64]:
-    """Means over the entries that count; NaN where none does."""
-    return np.ma.array(values, np.float64, mask=~where).mean(axis=axis).filled(np.nan)
+def _mean_where(values: npt.NDArray, where: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Means of (n, ...) over the entries that count, (n,); NaN where none does."""
+    kept = np.ma.array(values, np.float64, mask=~where)
+    return kept.mean(axis=tuple(range(1, where.ndim))).filled(np.nan)
 
 
-def intervals(
-    by_user: pd.DataFrame, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
-) -> pd.DataFrame:
+def intervals(by_user: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Each metric over all users, with a percentile bootstrap interval.
 
     Users are drawn with replacement, each with all their rows, since the rows of a user are not
@@ -195,8 +192,7 @@ def intervals(
 
     Args:
         by_user: as `Measured.by_user`.
-        level: how often the interval is to hold the true value, above 0 and below 1.
-        resamples: draws of as many users as there are, by the seed.
+        seed: of `RESAMPLES` draws of as many users as there are.
 
     Returns:
         By metric (`mse`, `rmse`, `mae` and the columns of the lists): `value`, `low`, `high`.
@@ -204,18 +200,12 @@ def intervals(
     Reference:
         Efron and Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
     """
-    value, draws = _bootstrap(by_user, resamples, seed)
-    low, high = (draws.quantile(q) for q in ((1 - level) / 2, (1 + level) / 2))
+    value, draws = _bootstrap(by_user, seed)
+    low, high = map(draws.quantile, ENDS)
     return pd.DataFrame({"value": value, "low": low, "high": high})
 
 
-def difference(
-    first: pd.DataFrame,
-    second: pd.DataFrame,
-    level: float = LEVEL,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> pd.DataFrame:
+def difference(first: pd.DataFrame, second: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Each metric of a first method minus that of a second, by a paired bootstrap.
 
     The same users are drawn for both, so that what makes a user easy or hard for both cancels out.
@@ -230,24 +220,16 @@ def difference(
     """
     if not first.index.equals(second.index):
         raise InputError("the methods were measured on different users; expected the same rows")
-    (value_1, draws_1), (value_2, draws_2) = (
-        _bootstrap(x, resamples, seed) for x in (first, second)
-    )
-    both = [name for name in value_1.index if name in value_2.index]
-    draws = draws_1[both] - draws_2[both]
+    (mine, draws), (theirs, others) = (_bootstrap(each, seed) for each in (first, second))
+    both = [name for name in mine.index if name in theirs.index]
+    draws = draws[both] - others[both]
     side = np.minimum((draws <= 0).sum(), (draws >= 0).sum())
-    return pd.DataFrame(
-        {
-            "difference": value_1[both] - value_2[both],
-            "low": draws.quantile((1 - level) / 2),
-            "high": draws.quantile((1 + level) / 2),
-            # the +1: a p-value of 0 cannot be had from so many draws
-            "p": np.minimum(2 * (side + 1) / (resamples + 1), 1),
-        }
-    )
+    low, high = map(draws.quantile, ENDS)
+    p = np.minimum(2 * (side + 1) / (RESAMPLES + 1), 1)  # so many draws cannot tell a p-value of 0
+    return pd.DataFrame({"difference": (mine - theirs)[both], "low": low, "high": high, "p": p})
 
 
-def _bootstrap(by_user: pd.DataFrame, resamples: int, seed: int) -> tuple[pd.Series, pd.DataFrame]:
+def _bootstrap(by_user: pd.DataFrame, seed: int) -> tuple[pd.Series, pd.DataFrame]:
     """Metrics of all users, and of each draw of users; every metric is a ratio of two sums."""
     top, bottom = {}, {}
     if "squared_error" in by_user:
@@ -258,15 +240,12 @@ def _bootstrap(by_user: pd.DataFrame, resamples: int, seed: int) -> tuple[pd.Ser
     sums = np.column_stack([*top.values(), *bottom.values()]).astype(np.float64)
     n, m = len(by_user), len(top)
     rng = np.random.default_rng(seed)
-    drawn = np.empty((1 + resamples, 2 * m))
+    drawn = np.empty((1 + RESAMPLES, 2 * m))
     drawn[0] = sums.sum(axis=0)
-    for row in range(1, 1 + resamples):
+    for row in range(1, 1 + RESAMPLES):
         drawn[row] = np.bincount(rng.integers(0, n, n), minlength=n) @ sums
-    # a draw may hold no user with a list
-    ratio = np.divide(
-        drawn[:, :m], drawn[:, m:], out=np.full((len(drawn), m), np.nan), where=drawn[:, m:] > 0
-    )
-    values = pd.DataFrame(ratio, columns=list(top))
+    count = np.where(drawn[:, m:] > 0, drawn[:, m:], np.nan)  # a draw may hold no user with a list
+    values = pd.DataFrame(drawn[:, :m] / count, columns=list(top))
     if "mse" in top:
         values.insert(1, "rmse", values["mse"] ** 0.5)
     return values.iloc[0], values.iloc[1:]

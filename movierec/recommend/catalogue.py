@@ -141,7 +141,7 @@ class Catalogue:
     def seen(
         self, user_idx: int, learned_only: bool = False
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-        """The rows of the films that a user has rated, in order, and stars; or of those learned."""
+        """The films that a user has rated (or has as the training saw), by row, and the stars."""
         # these rows and no others are read, until there were so many that all take less time
         if self._rated_by and self._alone < FEW and "ratings" not in vars(self):
             self._alone += 1

@@ -70,20 +70,14 @@ def choose(
     if not variety:
         return pool[np.sort(np.argsort(-values)[:k])]
     assert likeness is not None
-    return pool[_varied(values, lambda film: likeness(pool[film], pool), k, variety)]
-
-
-def _varied(values: Scores, likeness: Callable[[int], Scores], k: int, variety: float) -> Chosen:
-    """Positions of k films, each the best of what is left less its likeness to those chosen."""
-    chosen: list[int] = []
-    alike = np.zeros(len(values))
-    for _ in range(min(k, len(values))):
+    chosen: list[int] = []  # each the best of what is left less its likeness to those before it
+    alike = np.zeros(len(pool))
+    for _ in range(min(k, len(pool))):
         left = (1 - variety) * values - variety * SPREADS * alike
         left[chosen] = -np.inf
-        best = int(np.argmax(left))
-        chosen.append(best)
-        alike = np.maximum(alike, likeness(best))
-    return np.array(chosen)
+        chosen.append(int(np.argmax(left)))
+        alike = np.maximum(alike, likeness(pool[chosen[-1]], pool))
+    return pool[chosen]
 
 
 def check_choice(

@@ -35,15 +35,10 @@ def told_attributes(
     age: float | None = None,
     occupation: int | None = None,
 ) -> npt.NDArray[np.float32]:
-    """The attributes of somebody new: "F" or "M", years, and a code from 0.
+    """The attributes of somebody new, float32 (a,): "F" or "M", years, and a code from 0.
 
-    What is not told, None, stands as the mean of all users.
-
-    Returns:
-        float32 (attributes,), as `attributes.user_attributes` has for each user.
-
-    Raises:
-        InputError: a value that the data does not know, or one that it has no room for.
+    What is not told, None, stands as the mean of all users; a value that the data does not know, or
+    has no room for, is an `InputError`.
     """
     told = {"gender": gender, "age": age, "occupation": occupation}
     if not features.user_fields:
@@ -60,5 +55,4 @@ def told_attributes(
         )
     band = None if age is None else max(int(np.searchsorted(AGE_BANDS, age, "right")) - 1, 0)
     code = None if gender is None else GENDERS.index(gender)
-    job = None if occupation is None else int(occupation)
-    return encode_people(features, code, band, job)[0]
+    return encode_people(features, code, band, None if occupation is None else int(occupation))[0]

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from movierec.data.attributes import user_attributes
 from movierec.models.model import Model
@@ -52,18 +51,6 @@ def parts_of(catalogue: Catalogue, model: Model, person: Person, movie_idx: Indi
         beyond = films @ person.vector - stars.sum(axis=0) - liked
         rest[BEYOND] = beyond, watched @ person.profile - watching.sum(axis=0) - seen
     return Parts(rated, given, stars, watching, rest)
-
-
-def explain(catalogue: Catalogue, model: Model, person: Person, movie_id: int) -> pd.DataFrame:
-    """The parts of a film's score as a table; see `Recommender.explain`."""
-    parts = parts_of(catalogue, model, person, catalogue.features.movies.encode([movie_id]))
-    told = [(name, *np.ravel(values)) for name, values in parts.rest.items()]
-    rest = pd.DataFrame(told, columns=["title", "stars", "watching"])
-    frame = catalogue.describe(parts.rated)[["movie_id", "title"]]
-    frame = frame.assign(rating=parts.given, stars=parts.stars[:, 0], watching=parts.watching[:, 0])
-    frame = frame.sort_values("stars", key=np.abs, ascending=False, kind="stable")
-    frame["movie_id"] = frame["movie_id"].astype("Int64")
-    return pd.concat([rest, frame], ignore_index=True)[list(frame.columns)]
 
 
 def named_of(

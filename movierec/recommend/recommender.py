@@ -21,7 +21,7 @@ from movierec.recommend.catalogue import FEW, Catalogue
 from movierec.recommend.choosing import Choice, check_choice, choose
 from movierec.recommend.growing import with_movies, with_ratings
 from movierec.recommend.people import Person, told_attributes
-from movierec.recommend.reasons import explain, named_of
+from movierec.recommend.reasons import named_of, parts_of
 from movierec.recommend.resemblance import Resemblance
 from movierec.recommend.scorer import Scorer, Scores, join_scores
 from movierec.vectors import top_k
@@ -316,7 +316,15 @@ class Recommender(Catalogue):
             adds up to its half of the score, before it is clipped. Of a user of the data only the
             ratings count that the training has seen.
         """
-        return explain(self, self.model, self._someone(user), movie_id)
+        movie_idx = self.features.movies.encode([movie_id])
+        parts = parts_of(self, self.model, self._someone(user), movie_idx)
+        told = [(name, *np.ravel(values)) for name, values in parts.rest.items()]
+        rest = pd.DataFrame(told, columns=["title", "stars", "watching"])
+        frame = self.describe(parts.rated)[["movie_id", "title"]].astype({"movie_id": "Int64"})
+        own = {"stars": parts.stars[:, 0], "watching": parts.watching[:, 0]}
+        frame = frame.assign(rating=parts.given, **own)
+        frame = frame.sort_values("stars", key=np.abs, ascending=False, kind="stable")
+        return pd.concat([rest, frame], ignore_index=True)[list(frame.columns)]
 
     def because(self, user: int | Person, movie_id: int, count: int = 2, who: str = "you") -> str:
         """`because_each` of one film."""

@@ -19,27 +19,20 @@ class Resemblance:
     """How alike films are.
 
     With c the correlation of who watches one film and who the other, all else that they watch
-    considered, g the cosine of genres and years, and t that of the titles' words, films are alike
-    by c (1 + g) + KNOWN g + TITLE t. So a film of another kind and time, which the same people
-    watch because it is famous, counts little.
-
-    Args:
-        features: the encodings.
-        watching: whose `neighbours` have a correlation; that of other films is taken for 0.
+    considered (0 but for `Watching.neighbours`), g the cosine of genres and years, and t that of
+    the titles' words, films are alike by c (1 + g) + KNOWN g + TITLE t. So a film of another kind
+    and time, which the same people watch because it is famous, counts little.
     """
 
     def __init__(self, features: Features, watching: Watching) -> None:
         self.watching = watching
-        self.known = known_vectors(features)
+        known = movie_attributes(features)
+        # what sets genres and year apart from the mean; (movie rows, b)
+        self.known = unit_rows(known - known[features.movies.used].mean(axis=0))
         self.titles = title_rows(features)
 
     def likeness(self, movie_idx: int, others: Which = ALL) -> npt.NDArray[np.float32]:
-        """How alike a film and others are, float32 (others,); 0 for nothing in common.
-
-        Args:
-            movie_idx: the film's row.
-            others: rows of others; all.
-        """
+        """How alike a film and others are, by row, float32 (others,); 0 for nothing in common."""
         watched = np.zeros(len(self.known), np.float32)
         watched[self.watching.neighbours[movie_idx]] = self.watching.correlation[movie_idx]
         known = self.known[others] @ self.known[movie_idx]
@@ -47,17 +40,8 @@ class Resemblance:
         return watched[others] * (1 + known) + KNOWN * known + TITLE * titles[others]
 
 
-def known_vectors(features: Features) -> npt.NDArray[np.float32]:
-    """What sets a film's genres and year apart from the mean; (movie rows, b), of length 1."""
-    known = movie_attributes(features)
-    return unit_rows(known - known[features.movies.used].mean(axis=0))
-
-
 def title_rows(features: Features) -> sparse.csr_array:
-    """Titles by the weight of their words: rare words count more.
-
-    Returns:
-        (movie rows, words), rows of length 1, or 0 without a word.
+    """Titles by the weight of their words, (movie rows, words), of length 1: rare ones count more.
 
     Reference:
         Sparck Jones (1972), A Statistical Interpretation of Term Specificity.

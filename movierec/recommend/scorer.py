@@ -46,10 +46,7 @@ class Scorer(NamedTuple):
     ) -> Scores:
         """Standard deviations of ratings about predicted stars, (n,) by row of the film.
 
-        Args:
-            stars: (n,), clipped or not.
-            movie_idx: (n,).
-            user_term: of the one person, or (n,), see `certainty.Certainty`.
+        `user_term` is of the one person, or (n,), see `certainty.Certainty`.
         """
         certainty = self.model.certainty
         return certainty.std(self.clipped(stars), user_term, certainty.films[movie_idx])
@@ -72,8 +69,7 @@ class Scorer(NamedTuple):
             vector: (d + q + 2,) or (n, d + q + 2).
             profile: (r + k + 1,) or (n, r + k + 1).
             liking: as in `join_scores`.
-            daring: -1 to 1, how many standard deviations of the one person's ratings count for a
-                film.
+            daring: -1 to 1, standard deviations of the one person's ratings that count for a film.
             user_term: see `std`; not looked at where `daring` is 0.
 
         Returns:
@@ -89,8 +85,8 @@ class Scorer(NamedTuple):
 
     def scores(self, user_idx: Indices, liking: float | None = None) -> Scores:
         """What films are ordered by for (n,) users of the data; float32 (n, movie rows)."""
-        people = self.model.users[user_idx], self.model.watching.profiles[user_idx]
-        return self.score(*people, liking)[1]
+        profiles = self.model.watching.profiles[user_idx]
+        return self.score(self.model.users[user_idx], profiles, liking)[1]
 
     def of_film(self, movie_idx: int) -> tuple[Scores, Scores]:
         """Predicted stars, not clipped, and scores of one film for all users; (user rows,) each."""
@@ -106,9 +102,8 @@ class Scorer(NamedTuple):
         liking: float | None = None,
     ) -> tuple[npt.NDArray[np.int64], Scores]:
         """The best films of each user of the data; see `vectors.top_lists`, and `join_scores`."""
-        k = min(k, len(self.is_film))
         scores = partial(self.scores, liking=liking)
-        return top_lists(scores, user_idx, self.is_film, left_out, k)
+        return top_lists(scores, user_idx, self.is_film, left_out, min(k, len(self.is_film)))
 
 
 def join_scores(watch: Scores, stars: Scores, liking: float | None = None) -> Scores:
@@ -117,11 +112,7 @@ def join_scores(watch: Scores, stars: Scores, liking: float | None = None) -> Sc
     Args:
         watch: scores of the watching half.
         stars: predicted ratings.
-        liking: 0 (only watching) to 1 (only liking: the order of the predicted ratings); None:
-            `LIKING`.
-
-    Raises:
-        InputError: liking out of range.
+        liking: 0 (only watching) to 1 (only liking: the order of the stars); None: `LIKING`.
     """
     share = LIKING if liking is None else liking
     if not 0 <= share <= 1:

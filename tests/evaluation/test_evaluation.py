@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shutil
-from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -35,10 +34,7 @@ DRAWS = 20  # of users, for each interval: what they are is tested elsewhere
 
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch):
-    for name, function in (("intervals", intervals), ("difference", difference)):
-        monkeypatch.setattr(
-            f"movierec.evaluation.evaluate.{name}", partial(function, resamples=DRAWS)
-        )
+    monkeypatch.setattr("movierec.evaluation.metrics.RESAMPLES", DRAWS)
 
 
 def without_baselines(runs: list[Run], part: str = "test", k: int = K) -> dict[str, Measured]:
@@ -196,7 +192,7 @@ def test_summary_is_the_mean_of_all_rows_and_of_all_lists(drawn_run):
 def test_intervals_are_those_of_the_seed(drawn_run):
     found = without_baselines([drawn_run], "test", LENGTH)["best"]
     for seed in (0, 3):
-        expected = intervals(found.by_user, resamples=DRAWS, seed=seed)
+        expected = intervals(found.by_user, seed)
         limits = found.summary(seed)["intervals"]
         assert list(limits) == expected.index.tolist()
         for name, (low, high) in limits.items():
@@ -390,7 +386,7 @@ def test_runs_are_compared_with_the_first(drawn_run, other_run):
     for run in (first, second):
         assert run["by_stars"] == measured[run["method"] + BY_STARS].summary(2)
     pair = measured["fast"].by_user, measured["best"].by_user
-    expected = difference(*pair, resamples=DRAWS, seed=2).dropna().to_dict("index")
+    expected = difference(*pair, seed=2).dropna().to_dict("index")
     assert second["difference"] == expected
     for metric in ("mse", "mae"):
         assert expected[metric]["difference"] == pytest.approx(second[metric] - first[metric])

@@ -257,28 +257,30 @@ def by_user(users: int, seed: int, worse: float = 1.0) -> pd.DataFrame:
 
 def test_metrics_of_all_users_weigh_rows_for_errors_and_users_for_lists():
     frame = by_user(100, 0)
-    value = intervals(frame, resamples=1)["value"]
+    value = intervals(frame)["value"]
     assert value["mse"] == pytest.approx(frame["squared_error"].sum() / frame["rows"].sum())
     assert value["rmse"] == pytest.approx(value["mse"] ** 0.5)
     assert value["mae"] == pytest.approx(value["mse"] / 2)
     assert value["recall@10"] == pytest.approx(frame["recall@10"].mean())
 
 
-def test_intervals_hold_the_truth_about_as_often_as_they_say():
-    """Users come from a distribution of known mean: 90 % intervals hold it 90 times of 100."""
+def test_intervals_hold_the_truth_about_as_often_as_they_say(monkeypatch):
+    """Users come from a distribution of known mean: 95 % intervals hold it 95 times of 100."""
+    monkeypatch.setattr("movierec.evaluation.metrics.RESAMPLES", 200)
     rng = np.random.default_rng(0)
     held = 0
     for seed in range(200):
         frame = pd.DataFrame({"recall@10": rng.exponential(1, 100)})
-        low, high = intervals(frame, 0.9, 200, seed).loc["recall@10", ["low", "high"]]
+        low, high = intervals(frame, seed).loc["recall@10", ["low", "high"]]
         held += low <= 1 <= high
-    assert 165 <= held <= 192  # four standard deviations about 180, a little less for skewness
+    assert 178 <= held <= 199  # four standard deviations about 190, a little less for skewness
 
 
-def test_intervals_are_as_wide_as_they_say():
+def test_intervals_are_as_wide_as_they_say(monkeypatch):
     """Of a mean over many users, 1.96 standard errors to either side."""
+    monkeypatch.setattr("movierec.evaluation.metrics.RESAMPLES", 20_000)
     values = np.random.default_rng(0).normal(size=4_000)
-    found = intervals(pd.DataFrame({"ndcg@10": values}), resamples=20_000).loc["ndcg@10"]
+    found = intervals(pd.DataFrame({"ndcg@10": values})).loc["ndcg@10"]
     error = values.std() / np.sqrt(len(values))
     expected = [values.mean() - 1.96 * error, values.mean() + 1.96 * error]
     assert [found["low"], found["high"]] == pytest.approx(expected, abs=0.05 * error)
@@ -296,7 +298,7 @@ def test_draws_without_a_user_who_has_a_metric_say_nothing_of_it():
 
 
 def test_intervals_are_repeatable_and_change_with_the_seed():
-    first, again, other = (intervals(by_user(50, 0), resamples=50, seed=s) for s in (1, 1, 2))
+    first, again, other = (intervals(by_user(50, 0), seed=s) for s in (1, 1, 2))
     pd.testing.assert_frame_equal(first, again)
     assert (first["low"] != other["low"]).all()
 
@@ -312,24 +314,25 @@ def test_paired_difference_is_surer_than_two_intervals():
     assert one["high"] > two["low"]
 
 
-@pytest.mark.parametrize("level", [0.5, 0.95])
-def test_paired_difference_agrees_with_a_plain_second_reckoning(level):
+def test_paired_difference_agrees_with_a_plain_second_reckoning(monkeypatch):
+    monkeypatch.setattr("movierec.evaluation.metrics.RESAMPLES", 199)
     rng = np.random.default_rng(2)
     one, two = rng.random((2, 25))
     frames = (pd.DataFrame({"recall@10": values}) for values in (one, two))
-    found = difference(*frames, level=level, resamples=199).loc["recall@10"]
+    found = difference(*frames).loc["recall@10"]
     draw = np.random.default_rng(0)  # the seed where none is given
     means = sorted(float((one - two)[draw.integers(0, 25, 25)].mean()) for _ in range(199))
     side = min(sum(mean <= 0 for mean in means), sum(mean >= 0 for mean in means))
     assert 0 < side < 99
     assert found["p"] == pytest.approx(2 * (side + 1) / 200)
-    assert found["low"] == pytest.approx(np.quantile(means, (1 - level) / 2))
-    assert found["high"] == pytest.approx(np.quantile(means, (1 + level) / 2))
+    assert found["low"] == pytest.approx(np.quantile(means, 0.025))
+    assert found["high"] == pytest.approx(np.quantile(means, 0.975))
 
 
-def test_p_value_is_never_below_what_so_many_draws_can_tell():
+def test_p_value_is_never_below_what_so_many_draws_can_tell(monkeypatch):
+    monkeypatch.setattr("movierec.evaluation.metrics.RESAMPLES", 99)
     better, worse = (pd.DataFrame({"recall@10": [value] * 3}) for value in (0.9, 0.1))
-    assert difference(better, worse, resamples=99)["p"].tolist() == [0.02]
+    assert difference(better, worse)["p"].tolist() == [0.02]
 
 
 def test_paired_difference_of_equals_is_no_difference():

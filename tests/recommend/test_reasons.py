@@ -163,7 +163,8 @@ def test_what_counts_the_same_stands_by_film(drawn_run, monkeypatch):
     person = rec.new_user(dict.fromkeys(range(8, 48, 2), 3))
     sign = np.resize([1.0, -1.0], 20)
     same = parts(person, sign, sign)
-    monkeypatch.setattr("movierec.recommend.reasons.parts_of", lambda *_: same)
+    for room in ("reasons", "recommender"):
+        monkeypatch.setattr(f"movierec.recommend.{room}.parts_of", lambda *_: same)
     frame = rec.explain(person, 4)
     assert frame["movie_id"].dropna().tolist() == list(range(8, 48, 2))
     titles = rec.tables.movies.set_index("movie_id")["title"]
