@@ -91,10 +91,7 @@ def read_history(
 def _lines(content: bytes) -> tuple[list[Line], int]:
     """The films that a file names, and how many lines have no stars or are no films."""
     if len(content) > LARGEST:
-        raise InputError(
-            f"the file has {len(content):,} bytes; expected a table of ratings of {LARGEST:,} at "
-            "most"
-        )
+        raise InputError(f"the file has {len(content):,} bytes; expected at most {LARGEST:,}")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -121,9 +118,8 @@ def _lines(content: bytes) -> tuple[list[Line], int]:
             else:
                 lines.append(line)
     except csv.Error as error:
-        raise InputError(
-            f"line {rows.line_num} is no line of a table: {one_line(error)}"
-        ) from error
+        fault = f"line {rows.line_num} is no line of a table: {one_line(error)}"
+        raise InputError(fault) from error
     if not lines:
         raise InputError("the file names no film with stars; export it again")
     return lines, skipped
@@ -150,14 +146,16 @@ def _places(head: list[str]) -> dict[str, int]:
             "this is a data set's ratings.csv, of many people and without titles; expected one's "
             "own ratings, as MovieLens exports them under Your profile"
         )
-    found = {column: [n for n in called if n in names] for column, called in COLUMNS.items()}
-    places = {column: names.index(called[0]) for column, called in found.items() if called}
+    places = {
+        column: names.index(there[0])
+        for column, called in COLUMNS.items()
+        if (there := [name for name in called if name in names])
+    }
     if missing := [column for column in ("title", "stars") if column not in places]:
         shown = one_line(", ".join(head), 80) or "nothing"
         raise InputError(
             f"the first line has no column for {' and '.join(missing)}; got {shown}; expected an "
-            "export of Letterboxd, IMDb or MovieLens, or a table whose first line is "
-            "title,year,stars"
+            "export of Letterboxd, IMDb or MovieLens, or a table that begins title,year,stars"
         )
     return places
 
@@ -174,19 +172,15 @@ def _line(number: int, row: list[str], places: dict[str, int]) -> Line | None:
     title, stars = cell("title")[:LONGEST].rstrip(), cell("stars").replace(",", ".")
     if not title or not stars:
         return None
-    try:
-        given = float(stars)
-    except ValueError:
-        given = -1.0
-    if not 0 <= given <= 10:
+    if not re.fullmatch(r"10(\.0*)?|[0-9]?\.[0-9]+|[0-9]\.?", stars):
         raise InputError(
             f"line {number} gives {one_line(title, 60)!r} the stars {one_line(stars, 20)!r}; "
             "expected a number, 0.5 to 5 or 1 to 10"
         )
-    year = YEAR.search(title)
-    told = cell("year") or (year[1] if year else "")
-    told_year = int(told) if re.fullmatch("[0-9]{4}", told) else None
-    return Line(number, YEAR.sub("", title).strip() or title, told_year, given)
+    inside = YEAR.search(title)
+    told = cell("year") or (inside[1] if inside else "")
+    year = int(told) if re.fullmatch("[0-9]{4}", told) else None
+    return Line(number, YEAR.sub("", title).strip() or title, year, float(stars))
 
 
 def _matched(
@@ -211,9 +205,8 @@ def _matched(
         exact = [row for row in near if years[row] == line.year]
         sure = exact if len(exact) == 1 else near
         if len(sure) == 1:
-            movie_id = ids[sure[0]]
-            found.pop(movie_id, None)  # the last counts, and stands where it stood
-            found[movie_id] = _to_stars(line.stars, star_values)
+            found.pop(ids[sure[0]], None)  # the last counts, and stands where it stood
+            found[ids[sure[0]]] = _to_stars(line.stars, star_values)
             continue
         rows, key = sure or same, (plain_title(line.title), line.year)
         most = MOST_COMPARED * (10 if line.year else 1)
@@ -233,15 +226,11 @@ def _near(first: int | None, second: int | None) -> bool:
 
 def _alike(title: str, year: int | None, by_year: dict[int | None, dict[int, str]]) -> list[int]:
     """Rows of films of about the year with nearly the title, or whose titles begin with it."""
-    if year is None:
-        near = {row: title for films in by_year.values() for row, title in films.items()}
-    else:
-        span = range(year - YEARS_APART, year + YEARS_APART + 1)
-        near = {row: title for year in span for row, title in by_year.get(year, {}).items()}
+    span = range(year - YEARS_APART, year + YEARS_APART + 1) if year is not None else [*by_year]
+    near = {row: other for each in span for row, other in by_year.get(each, {}).items()}
     begun = [row for row, other in near.items() if other.startswith(f"{title} ")]
-    best = process.extract(
-        title, near, scorer=fuzz.token_sort_ratio, score_cutoff=ALIKE, limit=MOST_CANDIDATES
-    )
+    alike = fuzz.token_sort_ratio
+    best = process.extract(title, near, scorer=alike, score_cutoff=ALIKE, limit=MOST_CANDIDATES)
     return list(dict.fromkeys([*begun, *(row for _, _, row in best)]))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,38 +11,31 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from movierec.cli.options import PATH, json_option, k_option, opened_run, out_option
+from movierec.cli import options
 from movierec.cli.printing import interruptible, print_facts, print_films
 from movierec.errors import InputError, printable
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from movierec.recommend.people import Person
     from movierec.recommend.recommender import Recommender
     from movierec.runs import Run
 
     Films = tuple[pd.DataFrame, str]  # and what they are, in words
 
 CHOICE = (
-    opened_run,
-    k_option,
-    click.option(
-        "--temperature",
-        default=0.0,
-        help="0: the plain best; above: a draw among the best, 1 is lively.",
-    ),
+    options.opened_run,
+    options.k_option,
+    click.option("--temperature", default=0.0, help="Above 0: a draw of the best; 1 is lively."),
     click.option("--seed", type=int, help="Makes a draw repeatable."),
-    click.option(
-        "--variety",
-        default=0.0,
-        help="0 to 1: how much it counts against a film that it resembles those before it.",
-    ),
+    click.option("--variety", default=0.0, help="0 to 1: how unlike each other the films are."),
     click.option("--genre", "genres", multiple=True, help="Only films of it; repeatable."),
     click.option("--without", multiple=True, help="No films of this genre; repeatable."),
     click.option("--years", metavar="FROM-TO", help="Only films of these years: 1980-1999."),
     click.option("--least-ratings", type=int, help="Only films with so many ratings."),
     click.option("--most-ratings", type=int, help="Only films with no more ratings."),
-    json_option,
+    options.json_option,
 )
 liking_option = click.option(
     "--liking",
@@ -75,17 +69,13 @@ def lists_films(answer: Callable[..., Films]) -> Callable[..., None]:
         most_ratings: int | None,
         **given: Any,
     ) -> None:
-        span: tuple[int | None, int | None] = (None, None)
-        if years is not None:
-            first, _, last = years.partition("-")
-            if not (first.isdigit() and last.isdigit()):
-                raise InputError(f"got --years {years!r}; expected two years, such as 1980-1999")
-            span = int(first), int(last)
-        ratings = (least_ratings, most_ratings)
-        if genres or without or years is not None or ratings != (None, None):
-            given["among"] = run.recommender.where(genres, without, span, ratings)
-        films, heading = answer(run.recommender, **given)
-        print_films(films, heading, as_json)
+        if years and not re.fullmatch("[0-9]+-[0-9]+", years):
+            raise InputError(f"got --years {years!r}; expected two years, such as 1980-1999")
+        span: list[Any] = [int(year) for year in years.split("-")] if years else [None, None]
+        conditions = genres, without, (span[0], span[1]), (least_ratings, most_ratings)
+        if conditions != ((), (), (None, None), (None, None)):
+            given["among"] = run.recommender.where(*conditions)
+        print_films(*answer(run.recommender, **given), as_json)
 
     for option in reversed(CHOICE):
         command = option(command)
@@ -105,29 +95,26 @@ def recommend() -> None:
 @why_option
 @lists_films
 def for_user_command(
-    recommender: Recommender, user_id: int, include_seen: bool, why: bool, **choice: Any
+    recommender: Recommender, user_id: int, include_seen: bool, **choice: Any
 ) -> Films:
     """The films for a user."""
-    films = recommender.for_user(user_id, exclude_seen=not include_seen, **choice)
+    person = recommender.person(user_id)
+    return _for_one(recommender, person, exclude_seen=not include_seen, **choice)
+
+
+def _for_one(recommender: Recommender, person: Person, why: bool, **choice: Any) -> Films:
+    films = recommender.for_user(person, **choice)
     if why:
-        films["why"] = [recommender.because(user_id, movie) for movie in films["movie_id"]]
-    return films, f"for user {user_id}"
+        films["why"] = recommender.because_each(person, films["movie_id"])
+    return films, f"for {person.name}"
 
 
 @recommend.command("new-user")
-@click.option(
-    "--rate",
-    "rates",
-    metavar="MOVIE=STARS",
-    multiple=True,
-    help="A film, by id or title, and its stars; repeatable.",
-)
-@click.option(
-    "--ratings",
-    "history",
-    metavar="FILE",
-    type=PATH,
-    help="An export of Letterboxd, IMDb or MovieLens, or a table of title, year and stars.",
+@click.option("--rate", "rates", metavar="MOVIE=STARS", multiple=True, help="A rating; repeatable.")
+@options.path_option(
+    "--ratings history",
+    "FILE",
+    "An export of Letterboxd, IMDb or MovieLens, or a table of title, year and stars.",
 )
 @click.option("--gender", help="F or M.")
 @click.option("--age", type=int, help="In years.")
@@ -143,12 +130,10 @@ def new_user_command(
     gender: str | None,
     age: int | None,
     occupation: int | None,
-    why: bool,
     **choice: Any,
 ) -> Films:
     """The films for somebody new, from as much as they tell."""
-    ratings = read_ratings(recommender, history) if history else {}
-    told = set()
+    told: dict[int, float] = {}
     for rate in rates:
         movie, _, stars = rate.rpartition("=")
         try:
@@ -163,13 +148,10 @@ def new_user_command(
         movie_id = recommender.movie_id(movie)
         if movie_id in told:
             raise InputError(f"got {recommender.title(movie_id)} twice; rate a film once")
-        told.add(movie_id)
-        ratings[movie_id] = given
+        told[movie_id] = given
+    ratings = read_ratings(recommender, history) | told if history else told
     person = recommender.new_user(ratings, gender, age, occupation)
-    films = recommender.for_user(person, **choice)
-    if why:
-        films["why"] = [recommender.because(person, movie) for movie in films["movie_id"]]
-    return films, "for you"
+    return _for_one(recommender, person, **choice)
 
 
 def read_ratings(recommender: Recommender, path: Path) -> dict[int, float]:
@@ -199,10 +181,7 @@ def read_ratings(recommender: Recommender, path: Path) -> dict[int, float]:
 @lists_films
 def group_command(recommender: Recommender, user_ids: tuple[int, ...], **choice: Any) -> Films:
     """The films for several users at once."""
-    if choice.pop("temperature") or choice.pop("seed") is not None:
-        raise InputError("a group gets its best films; leave out --temperature and --seed")
-    films = recommender.for_group(user_ids, **choice)
-    return films, f"for users {', '.join(map(str, user_ids))}"
+    return recommender.for_group(user_ids, **choice), f"for users {', '.join(map(str, user_ids))}"
 
 
 @recommend.command("similar")
@@ -211,8 +190,7 @@ def group_command(recommender: Recommender, user_ids: tuple[int, ...], **choice:
 def similar_command(recommender: Recommender, movie: str, **choice: Any) -> Films:
     """The films most like a film."""
     movie_id = recommender.movie_id(movie)
-    films = recommender.similar(movie_id, **choice)
-    return films, f"similar to {recommender.title(movie_id)}"
+    return recommender.similar(movie_id, **choice), f"similar to {recommender.title(movie_id)}"
 
 
 @recommend.command("also-liked")
@@ -226,15 +204,13 @@ def also_liked_command(recommender: Recommender, movie: str, **choice: Any) -> F
 
 
 @recommend.command("for-users")
-@click.argument("users", metavar="USERS.parquet", type=PATH)
-@opened_run
-@out_option(
-    "DIR", "Where to write; a new folder, or that of the same job, interrupted.", required=True
-)
-@k_option
-@click.option("--workers", default=1, help="Processes on this machine.")
-@click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster, in place of --workers.")
-@json_option
+@click.argument("users", metavar="USERS.parquet", type=options.PATH)
+@options.opened_run
+@options.path_option("--out", "DIR", "A new folder, or that of an interrupted job.", required=True)
+@options.k_option
+@options.workers_option
+@options.scheduler_option
+@options.json_option
 def for_users_command(run: Run, users: Path, out: Path, as_json: bool, **settings: Any) -> None:
     """The films for many users, written to a folder.
 

@@ -6,12 +6,12 @@ import sys
 
 import click
 
-from movierec.cli.options import json_option
+from movierec.cli import options
 from movierec.cli.printing import print_facts, print_json
 
 
 @click.command("doctor")
-@json_option
+@options.json_option
 def doctor_command(as_json: bool) -> None:
     """Say what is installed and found here, and what is missing.
 

@@ -35,22 +35,20 @@ def main() -> None:
     """Run the command line, with bad input told in one message and exit status 2."""
     try:
         cli()
-    except InputError as error:
-        print(f"movierec: {printable(str(error))}", file=sys.stderr)
-        sys.exit(2)
     except OSError as error:
         if error.filename is None and error.errno != errno.ENOSPC:
             raise  # no fault of a path that was given
         fault = f"{error.filename}: {error.strerror}" if error.filename is not None else error
-        print(
-            f"movierec: {printable(str(fault))}; check that the folder exists and may be written, "
-            "and that its disk has space",
-            file=sys.stderr,
-        )
-        sys.exit(2)
+        _end(f"{fault}; check that the folder exists and may be written, and its disk has space", 2)
+    except InputError as error:
+        _end(str(error), 2)
     except StoppedError as error:
-        print(f"movierec: {error}", file=sys.stderr)
-        sys.exit(1)
+        _end(str(error), 1)
+
+
+def _end(message: str, status: int) -> None:
+    print(f"movierec: {printable(message)}", file=sys.stderr)
+    sys.exit(status)
 
 
 class _Commands(click.Group):

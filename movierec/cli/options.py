@@ -15,27 +15,25 @@ if TYPE_CHECKING:
 # set to 1 before NumPy is loaded, where the cores are shared out otherwise
 BLAS_THREADS = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 PATH = click.Path(path_type=Path)
-data_option = click.option("--data", metavar="NAME", default="sample", help="Data set; see `data`.")
-from_option = click.option(
-    "--from",
-    "path",
-    metavar="PATH",
-    type=PATH,
-    help="Folder or zip with the files of the data set.",
-)
+
+
+def path_option(names: str, metavar: str, text: str, **settings: Any) -> Any:
+    """An option that takes a path, by its name, or that and the parameter's."""
+    return click.option(*names.split(), metavar=metavar, type=PATH, help=text, **settings)
 
 
 def run_option(text: str) -> Any:
     """The option `--run DIR`; what DIR is for differs from command to command."""
-    return click.option("--run", "run_dir", metavar="DIR", type=PATH, help=text)
+    return path_option("--run run_dir", "DIR", text)
 
 
-def out_option(metavar: str, text: str, required: bool = False) -> Any:
-    """The option `--out`, with what is written there."""
-    return click.option("--out", metavar=metavar, type=PATH, required=required, help=text)
-
-
+data_option = click.option("--data", metavar="NAME", default="sample", help="Data set; see `data`.")
+from_option = path_option("--from path", "PATH", "Folder or zip with the files of the data set.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+workers_option = click.option("--workers", default=1, help="Processes on this machine.")
+scheduler_option = click.option(
+    "--scheduler", metavar="ADDRESS", help="A Dask cluster, in place of --workers."
+)
 k_option = click.option("-k", type=int, default=10, help="How many films.")
 
 
@@ -53,10 +51,4 @@ def open_run(path: Path | None) -> Run:
 
 RUN_TEXT = "Run folder; the newest below reports/ if not given."
 # gives the command the run itself, as `run`
-opened_run = click.option(
-    "--run",
-    metavar="DIR",
-    type=PATH,
-    callback=lambda context, option, path: open_run(path),
-    help=RUN_TEXT,
-)
+opened_run = path_option("--run", "DIR", RUN_TEXT, callback=lambda _, option, path: open_run(path))

@@ -61,9 +61,8 @@ def print_films(films: pd.DataFrame, heading: str, as_json: bool) -> None:
     if "why" in films:  # which needs the room
         films = films.drop(columns=["genres", "score", "std"])
     year = films["year"].astype("string").fillna("")
-    told = [f"({y})" in title for y, title in zip(year, films["title"], strict=True)]
-    films = films.drop(columns="year") if all(told) else films.assign(year=year)
-    print_table(films, heading)
+    told = all(f"({y})" in title for y, title in zip(year, films["title"], strict=True))
+    print_table(films.drop(columns="year") if told else films.assign(year=year), heading)
 
 
 def print_table(frame: pd.DataFrame, heading: str, narrow: bool = False) -> None:
@@ -79,8 +78,7 @@ def print_table(frame: pd.DataFrame, heading: str, narrow: bool = False) -> None
     for column in frame.columns:
         table.add_column(column, justify="left" if frame[column].dtype == "str" else "right")
     for row in frame.itertuples(index=False):
-        cells = ["" if pd.isna(cell) else cell for cell in row]
-        table.add_row(*(escape(_cell(cell)) for cell in cells))
+        table.add_row(*("" if pd.isna(cell) else escape(_cell(cell)) for cell in row))
     # a pipe has no width; a terminal keeps its own
     Console(width=None if sys.stdout.isatty() or not narrow else 120).print(table)
 

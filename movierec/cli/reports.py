@@ -4,63 +4,39 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from movierec.cli.options import data_option, from_option, json_option, run_option
-from movierec.cli.printing import interruptible, print_facts, print_json
+from movierec.cli import options
+from movierec.cli.printing import interruptible, print_json
 from movierec.errors import InputError
-
-if TYPE_CHECKING:
-    from movierec.reports.parameters import Parameter
-
-
-def _checked_parameters(
-    context: click.Context, option: click.Parameter, given: tuple[tuple[str, str], ...]
-) -> tuple[tuple[str, str], ...]:
-    """`-p epochs=3` would take the next word for the value, and leave its own to be a riddle."""
-    for name, value in given:
-        if not name.isidentifier() or value.startswith("--"):
-            raise InputError(
-                f"got -p {name!r} {value!r}; expected a name and a value, such as -p epochs 3"
-            )
-    return given
 
 
 @click.command("notebooks")
-@data_option
-@from_option
-@run_option("Report folder; reports/NAME if not given.")
+@options.data_option
+@options.from_option
+@options.run_option("Report folder; reports/NAME if not given.")
 @click.option(
     "-p",
-    "parameters",
+    "given",
     metavar="NAME VALUE",
     type=(str, str),
     multiple=True,
-    callback=_checked_parameters,
     help="A notebook parameter; may be repeated. --parameters lists them.",
 )
 @click.option("--only", metavar="NOTEBOOK", multiple=True, help="Such as 03_training; repeatable.")
 @click.option("--force", is_flag=True, help="Run them even if the report is there and still true.")
-@click.option("--parameters", "listed", is_flag=True, help="List the parameters, and do no more.")
+@click.option("--parameters", is_flag=True, help="List the parameters, and do no more.")
 @click.option(
     "--grid",
     metavar="NAME=V1,V2",
     multiple=True,
     help="Run the training notebook for each value; repeated, for each combination.",
 )
-@json_option
+@options.json_option
 def notebooks_command(
-    data: str,
-    path: Path | None,
-    run_dir: Path | None,
-    parameters: tuple[tuple[str, str], ...],
-    only: tuple[str, ...],
-    force: bool,
-    listed: bool,
-    grid: tuple[str, ...],
-    as_json: bool,
+    data: str, path: Path | None, run_dir: Path | None, as_json: bool, **asked: Any
 ) -> None:
     """Run all notebooks through papermill and leave a report as HTML.
 
@@ -74,38 +50,44 @@ def notebooks_command(
     from movierec.paths import reports_dir
     from movierec.reports.notebooks import parameters_of, run_notebooks
 
-    if listed:
-        _print_parameters(parameters_of(), as_json)
+    only, grid, force = asked["only"], asked["grid"], asked["force"]
+    for name, value in asked["given"]:  # `-p epochs=3` would take the next word for the value
+        if not name.isidentifier() or value.startswith("--"):
+            raise InputError(
+                f"got -p {name!r} {value!r}; expected a name and a value, such as -p epochs 3"
+            )
+    if asked["parameters"]:
+        known = parameters_of()
+        if as_json:
+            print_json({name: parameter._asdict() for name, parameter in known.items()})
+            return
+        for name, (kind, default, meaning) in known.items():
+            print(f"{name + ': ' + kind:<20} {meaning} [{default!r}]")
         return
     settings: dict[str, object] = {"data": data, "path": str(path.absolute()) if path else ""}
-    settings |= dict(parameters)
+    settings |= dict(asked["given"])
+    if grid and only:
+        raise InputError("got --grid with --only; a sweep runs the training notebook")
     if grid:
-        if only:
-            raise InputError("got --grid with --only; a sweep runs the training notebook")
-        out_dir = run_dir or reports_dir() / f"{data}-sweep"
-        _sweep(out_dir, grid, settings, as_json, force)
+        _sweep(run_dir or reports_dir() / f"{data}-sweep", grid, settings, as_json, force)
         return
     result = run_notebooks(run_dir or reports_dir() / data, settings, only=only, force=force)
     if result.fresh:
         print("Nothing has changed since this report was made; --force runs it.", file=sys.stderr)
     if as_json:
         facts = {"report": str(result.out_dir), "index": str(result.index)}
-        print_facts(facts | {n.name: n.metrics for n in result.notebooks}, as_json)
+        print_json(facts | {n.name: n.metrics for n in result.notebooks})
     else:
         print(f"The report is in {result.out_dir}; begin with {result.index}")
 
 
 def _sweep(
-    out_dir: Path,
-    grid: tuple[str, ...],
-    parameters: dict[str, object],
-    as_json: bool,
-    force: bool,
+    out_dir: Path, grid: tuple[str, ...], settings: dict[str, object], as_json: bool, force: bool
 ) -> None:
     from movierec.reports.sweep import parsed_grid, sweep
 
     with interruptible():
-        result = sweep(out_dir, parsed_grid(grid), parameters, force=force)
+        result = sweep(out_dir, parsed_grid(grid), settings, force=force)
     if as_json:
         print((result.out_dir / "sweep.json").read_text("utf-8"), end="")
     else:
@@ -113,11 +95,3 @@ def _sweep(
     if failed := [one.name for one in result.combinations if one.failure]:
         print(f"movierec: {len(failed)} failed: {'; '.join(failed)}", file=sys.stderr)
         sys.exit(1)
-
-
-def _print_parameters(parameters: dict[str, Parameter], as_json: bool) -> None:
-    if as_json:
-        print_json({name: parameter._asdict() for name, parameter in parameters.items()})
-        return
-    for name, (kind, default, meaning) in parameters.items():
-        print(f"{name + ': ' + kind:<20} {meaning} [{default!r}]")

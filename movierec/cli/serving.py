@@ -9,16 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from movierec.cli.options import (
-    BLAS_THREADS,
-    PATH,
-    RUN_TEXT,
-    json_option,
-    open_run,
-    opened_run,
-    out_option,
-    run_option,
-)
+from movierec.cli import options
 from movierec.cli.printing import print_facts
 
 if TYPE_CHECKING:
@@ -26,21 +17,20 @@ if TYPE_CHECKING:
 
 
 @click.command("predict")
-@click.argument("pairs", metavar="PAIRS.csv", type=PATH)
-@opened_run
+@click.argument("pairs", metavar="PAIRS.csv", type=options.PATH)
+@options.opened_run
 @click.option("--std", is_flag=True, help="Also by how much a rating may be off: std, in stars.")
-@out_option("FILE", "Where to write, in place of the standard output.")
-@json_option
+@options.path_option("--out", "FILE", "Where to write, in place of the standard output.")
+@options.json_option
 def predict_command(run: Run, pairs: Path, std: bool, out: Path | None, as_json: bool) -> None:
     """Add a predicted rating to each user and film of a CSV file."""
     from movierec.files import write_whole
     from movierec.serving.predictions import predict_file
 
     rated = predict_file(run.recommender, pairs, std)
+    text = rated.to_csv(index=False, lineterminator="\n")
     if as_json:
         text = rated.to_json(orient="records", indent=2, force_ascii=False) + "\n"
-    else:
-        text = rated.to_csv(index=False, lineterminator="\n")
     if out is None:
         sys.stdout.write(text)
     else:
@@ -48,8 +38,8 @@ def predict_command(run: Run, pairs: Path, std: bool, out: Path | None, as_json:
 
 
 @click.command("export")
-@opened_run
-@out_option("DIR", "Where to write; a new folder.", required=True)
+@options.opened_run
+@options.path_option("--out", "DIR", "Where to write; a new folder.", required=True)
 @click.option(
     "--format",
     "formats",
@@ -57,7 +47,7 @@ def predict_command(run: Run, pairs: Path, std: bool, out: Path | None, as_json:
     multiple=True,
     help="May be repeated; all of them if not given.",
 )
-@json_option
+@options.json_option
 def export_command(run: Run, out: Path, formats: tuple[str, ...], as_json: bool) -> None:
     """Write a run for use without movierec.
 
@@ -68,16 +58,13 @@ def export_command(run: Run, out: Path, formats: tuple[str, ...], as_json: bool)
     from movierec.serving.export import FORMATS, export
 
     told = export(run, out, formats or FORMATS)
-    facts = {
-        "out": str(out),
-        "formats": ", ".join(told["formats"]),
-        "functions": ", ".join(told.get("functions", {})) or None,
-    }
+    functions = ", ".join(told.get("functions", {})) or None
+    facts = {"out": str(out), "formats": ", ".join(told["formats"]), "functions": functions}
     print_facts(facts, as_json)
 
 
 @click.command("app")
-@run_option(RUN_TEXT)
+@options.run_option(options.RUN_TEXT)
 @click.option("--ip", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8866, show_default=True, help="Port to listen on; 0: a free one.")
 @click.option(
@@ -97,13 +84,13 @@ def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
     reached from this machine only, unless --ip says otherwise: the page asks nobody who they are.
     """
     # before NumPy is loaded: the workers share the cores, and one person's list gains by no threads
-    os.environ |= dict.fromkeys(BLAS_THREADS, "1")
+    os.environ |= dict.fromkeys(options.BLAS_THREADS, "1")
     # and no huge pages: the system goes on to make some for hours, each once for every worker
     os.environ |= {"NUMPY_MADVISE_HUGEPAGE": "0", "ARROW_DEFAULT_MEMORY_POOL": "system"}
     from movierec.page.serve import is_loopback, serve
     from movierec.posters.settings import settings as chosen
 
-    opened = open_run(run_dir)
+    opened = options.open_run(run_dir)
     if (posters := chosen()) is not None:  # what is wrong there is told here
         said = f"posters and titles are asked of TMDB, in {posters.language}"
         print(f"movierec: {said}", file=sys.stderr)

@@ -9,17 +9,7 @@ from typing import Any
 
 import click
 
-from movierec.cli import STARTED
-from movierec.cli.options import (
-    BLAS_THREADS,
-    PATH,
-    data_option,
-    from_option,
-    json_option,
-    k_option,
-    open_run,
-    run_option,
-)
+from movierec.cli import STARTED, options
 from movierec.cli.printing import interruptible, print_facts, print_json, print_table
 from movierec.registry import offered
 
@@ -29,8 +19,8 @@ FOLDS = ("u1", "u2", "u3", "u4", "u5")  # of grouplens
 
 @click.command("data")
 @click.argument("name")
-@from_option
-@json_option
+@options.from_option
+@options.json_option
 def data_command(name: str, path: Path | None, as_json: bool) -> None:
     """Fetch and check a data set, and say what it holds.
 
@@ -58,10 +48,10 @@ def data_command(name: str, path: Path | None, as_json: bool) -> None:
 
 
 @click.command("train")
-@data_option
-@from_option
+@options.data_option
+@options.from_option
 @click.option("--recipe", type=click.Choice(offered("recipes")), default="best")
-@run_option("Where to write; reports/NAME-RECIPE if not given. A run that is there is replaced.")
+@options.run_option("Where to write, replacing an earlier run; reports/NAME-RECIPE if not given.")
 @click.option("--epochs", type=int, help="Passes over the training rows.")
 @click.option("--batch-size", type=int, help="Ratings a step.")
 @click.option("--learning-rate", type=float, help="Adam's step size.")
@@ -73,29 +63,15 @@ def data_command(name: str, path: Path | None, as_json: bool) -> None:
     help="Which rows are held out for the test: random; origin, the source notebook's fifth; "
     "temporal, the latest; last, each user's latest; none; or u1 to u5, ML-100K's official folds.",
 )
-@click.option(
-    "--holdout-fraction", default=0.1, help="Part of the rows held out, if random or temporal."
-)
+@click.option("--holdout-fraction", default=0.1, help="Part held out, if random or temporal.")
 @click.option("--holdout-seed", default=0, help="Of the random holdout.")
-@click.option(
-    "--patience", type=int, help="Stop after so many epochs without a better validation loss."
-)
-@click.option(
-    "--tensorboard",
-    metavar="DIR",
-    type=PATH,
-    help="Folder for TensorBoard logs, each run in a folder of its name.",
-)
-@click.option(
-    "--start-from",
-    metavar="DIR",
-    type=PATH,
-    help="An earlier run, whose network the training starts at.",
-)
+@click.option("--patience", type=int, help="Epochs without a better validation loss to stop after.")
+@options.path_option("--tensorboard", "DIR", "For TensorBoard logs, a folder in it for each run.")
+@options.path_option("--start-from", "DIR", "An earlier run, at whose network to start.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted training of these settings.")
-@click.option("--workers", default=1, help="Processes on this machine.")
-@click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster, in place of --workers.")
-@json_option
+@options.workers_option
+@options.scheduler_option
+@options.json_option
 def train_command(
     data: str, path: Path | None, run_dir: Path | None, as_json: bool, **settings: Any
 ) -> None:
@@ -109,21 +85,19 @@ def train_command(
     movierec/network/workers.py.
     """
     # before NumPy is loaded: a training has threads of its own, and those of BLAS would fight them
-    os.environ |= dict.fromkeys(BLAS_THREADS, "1")
+    os.environ |= dict.fromkeys(options.BLAS_THREADS, "1")
     from movierec.cluster import check_workers
     from movierec.data.datasets import load_dataset
     from movierec.grouplens import official_fold
     from movierec.models.recipe import resolve_recipe
     from movierec.training import train
 
-    asked = ("epochs", "batch_size", "learning_rate", "patience", "resume", "start_from")
+    own = "tensorboard", "epochs", "batch_size", "learning_rate", "patience", "resume", "start_from"
+    cluster = settings["workers"], settings["scheduler"]
     recipe = resolve_recipe(  # before anything that takes time
-        settings["recipe"],
-        tensorboard=settings["tensorboard"],
-        cluster=settings["workers"] != 1 or settings["scheduler"] is not None,
-        **{k: settings[k] for k in asked},
+        settings["recipe"], cluster=cluster != (1, None), **{k: settings[k] for k in own}
     )
-    check_workers(settings["workers"], settings["scheduler"])
+    check_workers(*cluster)
 
     loading = time.perf_counter()
     tables = load_dataset(data, path)
@@ -134,18 +108,16 @@ def train_command(
     how = "continue with the same command and --resume" if resumed else "nothing was changed"
     with interruptible(how):
         finished = train(tables, run_dir=run_dir, **settings)
-    seconds = finished.seconds
-    rows = finished.info["rows"]
-    nothing = {"mse": None, "rmse": None, "mae": None}
+    took = dict(finished.seconds)
+    seconds = {"seconds": took.pop("train"), "start_seconds": loading - STARTED}
+    seconds |= {"load_seconds": loaded - loading} | {f"{k}_seconds": took[k] for k in took}
+    rows, nothing = finished.info["rows"], {"mse": None, "rmse": None, "mae": None}
     facts = {
         "run": str(finished.path),
         **(finished.metrics["test"] or nothing),
         "validation_mse": (finished.metrics["validation"] or nothing)["mse"],
         "best_epoch": finished.best_epoch,
-        "seconds": round(seconds["train"], 3),
-        "start_seconds": round(loading - STARTED, 3),
-        "load_seconds": round(loaded - loading, 3),
-        **{f"{step}_seconds": round(seconds[step], 3) for step in ("prepare", "compile", "finish")},
+        **{name: round(value, 3) for name, value in seconds.items()},
         "rows_trained": rows["train"],
         "rows_validated": rows["validation"],
         "rows_tested": rows["test"],
@@ -154,17 +126,10 @@ def train_command(
 
 
 @click.command("evaluate")
-@click.option(
-    "--run",
-    "run_dirs",
-    metavar="DIR",
-    type=PATH,
-    multiple=True,
-    help="Run folder; the newest below reports/ if not given. Several are compared.",
-)
-@k_option
-@json_option
-def evaluate_command(run_dirs: tuple[Path, ...], k: int, as_json: bool) -> None:
+@options.path_option("--run", "DIR", f"{options.RUN_TEXT} Several are compared.", multiple=True)
+@options.k_option
+@options.json_option
+def evaluate_command(run: tuple[Path, ...], k: int, as_json: bool) -> None:
     """Measure runs on their held-out rows, beside other methods.
 
     Several runs must share their data and their held-out rows; each is compared with the first.
@@ -172,7 +137,7 @@ def evaluate_command(run_dirs: tuple[Path, ...], k: int, as_json: bool) -> None:
     """
     from movierec.evaluation.evaluate import BY_STARS, compare, comparison_table, evaluate
 
-    opened = [open_run(path) for path in run_dirs or [None]]
+    opened = [options.open_run(path) for path in run or [None]]
     if as_json and len(opened) == 1:
         result = {"run": str(opened[0].path), **evaluate(opened[0], k=k)}
     else:
@@ -180,27 +145,27 @@ def evaluate_command(run_dirs: tuple[Path, ...], k: int, as_json: bool) -> None:
     if as_json:
         print_json(result)
         return
-    runs = {run["method"]: run for run in result["runs"]}
+    runs = {found["method"]: found for found in result["runs"]}
     first, *others = runs
     import pandas as pd
 
     measured = {}
-    for name, run in runs.items():
-        measured[name] = run
-        if "by_stars" in run:  # not where no held-out film was liked
-            measured[name + BY_STARS] = run["by_stars"]
+    for name, found in runs.items():
+        measured[name] = found
+        if "by_stars" in found:  # not where no held-out film was liked
+            measured[name + BY_STARS] = found["by_stars"]
     table = comparison_table(measured | result["baselines"])
     lists = ("ndcg", "ndcg 95 %", "recall", "map", "mrr", "shown", "novelty", "diversity")
     table = table.rename(columns=lambda name: name.replace(f"@{k}", ""))
     table = table[[c for c in ("method", "rmse", "rmse 95 %", "mae", *lists) if c in table]]
     tested = f"{runs[first]['rows_tested']:,} test rows, lists of {k} films"
-    print_table(table, f"{', '.join(str(run.path) for run in opened)}: {tested}", narrow=True)
+    print_table(table, f"{', '.join(str(each.path) for each in opened)}: {tested}", narrow=True)
     for name in others:
         table = pd.DataFrame(runs[name]["difference"]).T
         table = table.rename_axis("metric").reset_index().astype({"metric": "str"})
         print_table(table, f"{name} minus {first}, on the same users: 95 % interval, p-value")
-    for name, run in runs.items():
-        if sure := run.get("certainty"):
+    for name, found in runs.items():
+        if sure := found.get("certainty"):
             print(
                 f"{name}: {sure['coverage']:.1%} of the ratings are in their 80 % interval.\n"
                 f"  RMSE {sure['surest']:.3f} in the surest quarter, {sure['least_sure']:.3f} in "

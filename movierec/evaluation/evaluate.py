@@ -268,12 +268,12 @@ def _names(runs: Sequence[Run]) -> list[str]:
 
 
 def _check_comparable(first: Run, other: Run, part: str) -> None:
-    def told(run: Run) -> list[npt.NDArray[Any]]:
-        known, held_out = known_and_held_out(run, part)
-        return [run.features.movies.ids, run.features.users.ids, *known, *held_out]
-
-    if not all(map(np.array_equal, told(first), told(other))):
-        raise InputError(
-            f"{first.path} and {other.path} have different data or different {part} rows; expected "
-            "runs of the same data and the same --holdout, which alone can be compared"
-        )
+    ids = ((run.features.movies.ids, run.features.users.ids) for run in (first, other))
+    if all(map(np.array_equal, *ids)):
+        rows = (known_and_held_out(run, part) for run in (first, other))
+        if all(all(map(np.array_equal, a, b)) for a, b in zip(*rows, strict=True)):
+            return
+    raise InputError(
+        f"{first.path} and {other.path} have different data or different {part} rows; expected "
+        "runs of the same data and the same --holdout, which alone can be compared"
+    )

@@ -17,11 +17,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -39,13 +41,6 @@ log = logger(__name__)
 
 PART = 20_000  # users; their lists take seconds
 JOB, DONE = "_job.json", "_SUCCESS"
-
-
-class Part(NamedTuple):
-    """Some of the users, and where their lists go."""
-
-    user_ids: np.ndarray
-    out: Path
 
 
 def recommend_all(
@@ -87,26 +82,33 @@ def recommend_all(
     run = _checksum(run_dir / "run.json")
     checksums = {file.name: _checksum(file) for file in files}
     job = {"run": run, "users": checksums, "k": k, "part_size": part_size}
-    out = out.absolute()
-    with alone(out):
-        _begin(out, job)
+    out, told = out.absolute(), json.dumps(job, indent=2).encode()
+    with alone(out), ExitStack() as stack:
+        if not is_earlier(out, JOB, "of such a job", "name a new folder with --out"):
+            out.mkdir(exist_ok=True)
+            write_whole(out / JOB, told)
+        elif (out / JOB).read_bytes() != told:
+            raise InputError(
+                f"{out} was begun with another run, other users, or another k; name a new folder "
+                "with --out, or give the same command again"
+            )
         firsts = range(0, len(user_ids), part_size)
-        parts = [
-            Part(user_ids[first : first + part_size], out / f"part-{number:05}.parquet")
+        missing = [
+            (run_dir, run, user_ids[first : first + part_size], part, k)
             for number, first in enumerate(firsts)
+            if not (part := out / f"part-{number:05}.parquet").exists()
         ]
-        missing = [part for part in parts if not part.out.exists()]
+        made: Iterator[None] = itertools.starmap(_make, missing)
         if missing:
             (out / DONE).unlink(missing_ok=True)  # somebody has removed parts since
-        if missing and (workers > 1 or scheduler is not None):
-            made = _made_by_dask(run_dir, run, missing, k, workers, scheduler)
-        else:
-            made = (_make(run_dir, run, part, k) for part in missing)
-        for there, _ in enumerate(made, start=len(parts) - len(missing) + 1):
+            if workers > 1 or scheduler is not None:
+                dask = stack.enter_context(cluster(min(workers, len(missing)), scheduler))
+                made = dask.map(_make, [], missing)
+        for there, _ in enumerate(made, start=len(firsts) - len(missing) + 1):
             if on_part:
-                on_part(there, len(parts))
+                on_part(there, len(firsts))
         write_whole(out / DONE, b"")
-    return {"users": len(user_ids), "parts": len(parts), "made": len(missing)}
+    return {"users": len(user_ids), "parts": len(firsts), "made": len(missing)}
 
 
 def _user_ids(file: Path) -> np.ndarray:
@@ -133,47 +135,27 @@ def _checksum(file: Path) -> str:
         return hashlib.file_digest(source, "sha256").hexdigest()
 
 
-def _begin(out: Path, job: dict[str, Any]) -> None:
-    """Mark a new folder with its job, or see that it is of this job."""
-    told = json.dumps(job, indent=2).encode()
-    if not is_earlier(out, JOB, "of such a job", "name a new folder with --out"):
-        out.mkdir(exist_ok=True)
-        write_whole(out / JOB, told)
-    elif (out / JOB).read_bytes() != told:
-        raise InputError(
-            f"{out} was begun with another run, other users, or another k; name a new folder with "
-            "--out, or give the same command again"
-        )
-
-
-def _made_by_dask(
-    run_dir: Path, run: str, parts: list[Part], k: int, workers: int, scheduler: str | None
-) -> Iterator[Path]:
-    with cluster(min(workers, len(parts)), scheduler) as dask:
-        yield from dask.map(_make, [], [(run_dir, run, part, k) for part in parts])
-
-
-def _make(run_dir: Path, run: str, part: Part, k: int) -> Path:
-    """Write a part; gives where."""
+def _make(run_dir: Path, run: str, user_ids: np.ndarray, out: Path, k: int) -> None:
+    """Write the lists of some of the users."""
     recommender = _recommender(run_dir, run)
-    user_idx = recommender.features.users.encode(part.user_ids)
+    user_idx = recommender.features.users.encode(user_ids)
     best, scores = recommender.top(user_idx, k)
     rows, ranks = np.nonzero(best >= 0)
+    movie_idx = best[rows, ranks]
     columns = {
-        "user_id": part.user_ids[rows],
+        "user_id": user_ids[rows],
         "rank": (ranks + 1).astype(np.int32),
-        "movie_id": recommender.features.movies.decode(best[rows, ranks]),
+        "movie_id": recommender.features.movies.decode(movie_idx),
         "score": scores[rows, ranks],
-        "predicted": recommender.scorer.stars(user_idx[rows], best[rows, ranks]),
+        "predicted": recommender.scorer.stars(user_idx[rows], movie_idx),
     }
     sink = io.BytesIO()
     pq.write_table(pa.table(columns), sink)
-    write_whole(part.out, sink.getvalue())
-    log.debug("wrote %s: %d users", part.out, len(part.user_ids))
-    return part.out
+    write_whole(out, sink.getvalue())
+    log.debug("wrote %s: %d users", out, len(user_ids))
 
 
 @lru_cache(maxsize=1)
 def _recommender(run_dir: Path, run: str) -> Recommender:
-    """The recommender of the run with this checksum, read once by each process."""
+    """That of the run with this checksum, read once by each process."""
     return load_run(run_dir).recommender

@@ -56,10 +56,7 @@ LARGEST_ONNX = 2**31 - 2**24  # bytes of arrays; a graph and all it holds must s
 
 
 def export(run: Run, out: Path, formats: tuple[str, ...] = FORMATS) -> dict[str, Any]:
-    """Write a run of any recipe to a new folder for use elsewhere, whole or not at all.
-
-    Returns:
-        What `export.json` holds.
+    """Write a run to a new folder, whole or not at all; gives what `export.json` holds.
 
     Raises:
         InputError: an unknown format, a folder that is not empty, vectors too large for ONNX, or
@@ -82,10 +79,9 @@ def _check_onnx(run: Run) -> None:
     with needs("export", "the format onnx"):
         for package in ("onnx", "tf2onnx"):
             importlib.import_module(package)
-    model = run.recommender.model
-    halves = model.users, model.films, model.watching.profiles, model.watching.watched
-    size = sum(matrix.nbytes for matrix in halves)
-    if size > LARGEST_ONNX:
+    model, watching = run.recommender.model, run.recommender.model.watching
+    halves = model.users, model.films, watching.profiles, watching.watched
+    if (size := sum(matrix.nbytes for matrix in halves)) > LARGEST_ONNX:
         raise InputError(
             f"the vectors take {size / 2**30:.1f} GiB and an ONNX graph holds less than 2; choose "
             "--format savedmodel or parquet"
@@ -120,7 +116,11 @@ def _write(run: Run, folder: Path, formats: tuple[str, ...]) -> dict[str, Any]:
             (folder / "onnx").mkdir()
             graphs.save_onnx(built, folder / "onnx")
         if "network" in run.config:  # for its towers
-            _write_json(folder / "vocabularies.json", _vocabularies(run))
+            known: dict[str, Any] = {"genres": run.features.genres, "words": run.features.words}
+            if run.features.user_fields:
+                known |= {"genders": GENDERS, "age_bands": AGE_BANDS}
+                known["jobs"] = run.tables.occupations
+            _write_json(folder / "vocabularies.json", known)
     _write_json(folder / "export.json", told)
     return told
 
@@ -151,14 +151,6 @@ def _lists(matrix: Vectors) -> pa.Array:
     """The rows of a matrix as lists of one length."""
     flat = pa.array(np.ascontiguousarray(matrix).ravel())
     return pa.FixedSizeListArray.from_arrays(flat, matrix.shape[1])
-
-
-def _vocabularies(run: Run) -> dict[str, Any]:
-    features = run.features
-    found: dict[str, Any] = {"genres": features.genres, "words": features.words}
-    if features.user_fields:
-        found |= {"genders": GENDERS, "age_bands": AGE_BANDS, "jobs": run.tables.occupations}
-    return found
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

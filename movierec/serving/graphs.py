@@ -35,20 +35,17 @@ class Graphs(tf.Module):
     def __init__(self, run: Run) -> None:
         super().__init__(name="movierec")
         recommender, model = run.recommender, run.recommender.model
-        self.users, self.movies = _kept(model.users), _kept(model.films)
-        self.profiles = _kept(model.watching.profiles)
-        self.watched = _kept(model.watching.watched)
-        self.ids = _kept(recommender.features.movies.ids)
+        watching, ids = model.watching, recommender.features.movies.ids
+        # variables, since a constant is bound to 2 GiB in all
+        self.users, self.movies, self.profiles, self.watched, self.ids = (
+            tf.Variable(array, trainable=False)
+            for array in (model.users, model.films, watching.profiles, watching.watched, ids)
+        )
         self.lowest, self.highest = recommender.lowest, recommender.highest
-        row = {"user_idx": tf.TensorSpec((None,), tf.int32, name="user_idx")}
-        person = {
-            name: tf.TensorSpec((None, None), tf.float32, name=name)
-            for name in ("vector", "profile")
-        }
-        asked = {
-            "exclude": tf.TensorSpec((None, None), tf.int32, name="exclude"),
-            "k": tf.TensorSpec((), tf.int32, name="k"),
-        }
+        row = _given("user_idx", (None,))
+        person = _given("vector", (None, None), tf.float32)
+        person |= _given("profile", (None, None), tf.float32)
+        asked = _given("exclude", (None, None)) | _given("k", ())
         self.functions = {
             "top_k": tf.function(self.of_rows, [row | asked]),
             "top_k_for_vector": tf.function(self.of_vectors, [person | asked]),
@@ -58,12 +55,10 @@ class Graphs(tf.Module):
             # a module saves the variables that it holds, and Keras' are hidden from it
             self._weights = [variable.value for variable in network.trainable_variables]
             for tower in (network.user_tower, network.movie_tower):
-                fields = {
-                    field.name: tf.TensorSpec((None, *field.shape[1:]), tf.int32, name=field.name)
-                    for field in tower.inputs
-                }
-                vector = partial(_vector, tower)
-                self.functions[tower.name] = tf.function(vector, [fields])
+                fields: dict[str, tf.TensorSpec] = {}
+                for field in tower.inputs:
+                    fields |= _given(field.name, (None, *field.shape[1:]))
+                self.functions[tower.name] = tf.function(partial(_vector, tower), [fields])
 
     def of_rows(self, given: Tensors) -> Tensors:
         """The best films of users of the data: `user_idx` (B,), `exclude` (B, E), `k` ()."""
@@ -87,9 +82,8 @@ class Graphs(tf.Module):
         k = tf.minimum(given["k"], self.ids.shape[0])
         score, movie_idx = tf.math.top_k(order, k)  # (B, k); ties by position, as in `top_k`
         movie_idx = tf.where(score > -np.inf, movie_idx, 0)  # row 0 has the id -1
-        stars = tf.clip_by_value(
-            tf.gather(stars, movie_idx, batch_dims=1), self.lowest, self.highest
-        )
+        stars = tf.gather(stars, movie_idx, batch_dims=1)
+        stars = tf.clip_by_value(stars, self.lowest, self.highest)
         stars = tf.where(score > -np.inf, stars, -np.inf)
         movie_id = tf.gather(self.ids, movie_idx)
         return {"movie_id": movie_id, "movie_idx": movie_idx, "score": score, "predicted": stars}
@@ -97,26 +91,21 @@ class Graphs(tf.Module):
 
 def describe(graphs: Graphs) -> dict[str, dict[str, Any]]:
     """Type and shape of what each function takes and gives; a size that is free is null."""
-    told = {}
-    for name, function in graphs.functions.items():
-        takes = function.input_signature[0]
-        gives = function.get_concrete_function().structured_outputs
-        told[name] = {
-            kind: {
-                key: {"type": spec.dtype.name, "shape": spec.shape.as_list()}
-                for key, spec in specs.items()
-            }
-            for kind, specs in (("takes", takes), ("gives", gives))
+
+    def told(specs: Tensors) -> dict[str, Any]:
+        return {k: {"type": s.dtype.name, "shape": s.shape.as_list()} for k, s in specs.items()}
+
+    return {
+        name: {
+            "takes": told(function.input_signature[0]),
+            "gives": told(function.get_concrete_function().structured_outputs),
         }
-    return told
+        for name, function in graphs.functions.items()
+    }
 
 
 def save(graphs: Graphs, folder: Path) -> None:
-    """Write all functions as the signatures of one SavedModel.
-
-    Raises:
-        OSError: the disk is full.
-    """
+    """Write all functions as the signatures of one SavedModel; `OSError` where the disk is full."""
     signatures = {name: f.get_concrete_function() for name, f in graphs.functions.items()}
     try:
         tf.saved_model.save(graphs, str(folder), signatures=signatures)
@@ -131,21 +120,17 @@ def save_onnx(graphs: Graphs, folder: Path) -> None:
     import tf2onnx
 
     for name, function in graphs.functions.items():
-        tf2onnx.convert.from_function(
-            function,
-            input_signature=function.input_signature,
-            opset=OPSET,
-            output_path=str(folder / f"{name}.onnx"),
-        )
+        takes, path = function.input_signature, str(folder / f"{name}.onnx")
+        tf2onnx.convert.from_function(function, takes, opset=OPSET, output_path=path)
 
 
 def _vector(tower: keras.Model, fields: Tensors) -> Tensors:
     return {"vector": tower(fields, training=False)}
 
 
-def _kept(array: np.ndarray) -> tf.Variable:
-    """An array that a SavedModel keeps in its variables: a constant is bound to 2 GiB in all."""
-    return tf.Variable(array, trainable=False)
+def _given(name: str, shape: tuple[int | None, ...], kind: tf.DType = tf.int32) -> Tensors:
+    """An argument of a function, by its name."""
+    return {name: tf.TensorSpec(shape, kind, name=name)}
 
 
 def _product(vectors: tf.Tensor, matrix: tf.Variable) -> tf.Tensor:

@@ -493,8 +493,8 @@ def test_a_group_gets_films_that_none_has_rated(home: Path, small_run: Run) -> N
     scores = [film["score"] for film in by_stars]
     assert scores == sorted(scores, reverse=True)
     assert "got liking 2.0" in refused(home, "recommend", "group", "1", "2", "--liking", "2")
-    message = refused(home, "recommend", "group", "1", "2", "--temperature", "1")
-    assert "leave out --temperature" in message
+    draw = ("recommend", "group", "1", "2", "-k", "4", "--temperature", "1", "--seed")
+    assert answer(home, *draw, "1") == answer(home, *draw, "1") != answer(home, *draw, "2")
 
 
 def test_recipe_best_is_trained_and_refuses_what_it_does_not_have(home: Path) -> None:
