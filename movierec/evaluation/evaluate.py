@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import sparse
 
 from movierec.errors import InputError
 from movierec.evaluation import metrics
@@ -100,10 +99,7 @@ def known_and_held_out(run: Run, part: str = "test") -> tuple[Rows, Rows]:
 
 
 def measure(
-    runs: Sequence[Run],
-    part: str = "test",
-    k: int = K,
-    baselines: Mapping[str, Fit] | None = None,
+    runs: Sequence[Run], part: str = "test", k: int = K, baselines: Mapping[str, Fit] | None = None
 ) -> tuple[dict[str, Measured], dict[str, str]]:
     """Put runs and baselines to the same held-out rows.
 
@@ -156,30 +152,28 @@ def measure_methods(
         What was measured by method, without those that have nothing to show on these rows.
     """
     train, held_out = known_and_held_out(run, part)
-    films, genres = run.recommender.is_film, run.features.movie_fields["genres"]
+    rec, genres = run.recommender, run.features.movie_fields["genres"]
     listed = np.unique(held_out.user_idx[held_out.rating >= LIKED])
     with_lists = len(listed) > 0 and part == "test"
-    shape = len(run.features.users), len(films)
-    seen = sparse.csr_array((train.rating, train[:2]), shape=shape)
+    if with_lists:
+        _ = rec.ratings  # all at once, since one by one they would take longer
     index, count = np.unique(held_out.user_idx, return_counts=True)
     rows = pd.DataFrame({"rows": count}, pd.Index(index, name="user_idx"))
-
-    def seen_by(user: int) -> Indices:
-        return seen.indices[slice(*seen.indptr[user : user + 2])]
 
     def measured(method: Baseline) -> Measured:
         by_user, predicted, lists = rows.copy(), None, None
         if method.predict is not None:
             stars = method.predict(held_out.user_idx, held_out.movie_idx)
-            predicted = run.recommender.scorer.clipped(stars)
+            predicted = rec.scorer.clipped(stars)
             error = pd.Series(predicted.astype(np.float64) - held_out.rating)
             by_user["squared_error"] = (error**2).groupby(held_out.user_idx).sum()
             by_user["absolute_error"] = error.abs().groupby(held_out.user_idx).sum()
         if method.scores is not None and with_lists:
-            lists, _ = top_lists(method.scores, listed, films, seen_by, k)
+            seen = partial(rec.seen, learned_only=True)
+            lists, _ = top_lists(method.scores, listed, rec.is_film, lambda who: seen(who)[0], k)
             by_user = by_user.join(metrics.list_metrics(lists, listed, held_out))
             by_user = by_user.join(metrics.list_traits(lists, listed, train, genres))
-        return Measured(predicted, listed, lists, by_user, int(films.sum()))
+        return Measured(predicted, listed, lists, by_user, int(rec.is_film.sum()))
 
     # what is only known by its lists has nothing to show where there are none
     return {n: measured(m) for n, m in methods.items() if m.predict is not None or with_lists}
