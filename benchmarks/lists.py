@@ -28,6 +28,7 @@ from movierec.recommend.catalogue import Catalogue
 from movierec.recommend.recommender import Recommender
 from movierec.recommend.scorer import Scorer
 from movierec.runs import load_run
+from movierec.vectors import top_lists
 
 K = 10
 SINGLES = 300  # lists of one person, a method
@@ -106,7 +107,7 @@ def wide(users: int, films: int) -> Results:
     scorer = Scorer(model, catalogue.is_film, 1.0, 5.0)
 
     def top(rows: np.ndarray) -> None:
-        scorer.top(rows, K, lambda user: catalogue.seen(user)[0])
+        top_lists(scorer.scores, rows, catalogue.is_film, lambda user: catalogue.seen(user)[0], K)
 
     top(user_ids[:1])  # groups the ratings by user
     ones = [_timed(lambda i=i: top(user_ids[i : i + 1])) for i in range(SINGLES)]

@@ -13,6 +13,16 @@ from movierec.cli.printing import interruptible, print_json
 from movierec.errors import InputError
 
 
+def _pairs(_: click.Context, option: click.Parameter, given: tuple[tuple[str, str], ...]) -> Any:
+    """`-p epochs=3` would take the next word for the value, and leave its own to be a riddle."""
+    for name, value in given:
+        if not name.isidentifier() or value.startswith("--"):
+            raise InputError(
+                f"got -p {name!r} {value!r}; expected a name and a value, such as -p epochs 3"
+            )
+    return given
+
+
 @click.command("notebooks")
 @options.data_option
 @options.from_option
@@ -23,6 +33,7 @@ from movierec.errors import InputError
     metavar="NAME VALUE",
     type=(str, str),
     multiple=True,
+    callback=_pairs,
     help="A notebook parameter; may be repeated. --parameters lists them.",
 )
 @click.option("--only", metavar="NOTEBOOK", multiple=True, help="Such as 03_training; repeatable.")
@@ -51,11 +62,6 @@ def notebooks_command(
     from movierec.reports.notebooks import parameters_of, run_notebooks
 
     only, grid, force = asked["only"], asked["grid"], asked["force"]
-    for name, value in asked["given"]:  # `-p epochs=3` would take the next word for the value
-        if not name.isidentifier() or value.startswith("--"):
-            raise InputError(
-                f"got -p {name!r} {value!r}; expected a name and a value, such as -p epochs 3"
-            )
     if asked["parameters"]:
         known = parameters_of()
         if as_json:

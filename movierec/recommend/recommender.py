@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, Unpack, overload
 
 import numpy as np
@@ -24,7 +24,7 @@ from movierec.recommend.people import Person, told_attributes
 from movierec.recommend.reasons import named_of, parts_of
 from movierec.recommend.resemblance import Resemblance
 from movierec.recommend.scorer import Scorer, Scores, join_scores
-from movierec.vectors import top_k
+from movierec.vectors import top_k, top_lists
 
 FANS = 20  # people asked in `also_liked`
 FANS_LIKING = 0.2  # of `scorer.LIKING` there, where it is what goes with a film that counts
@@ -34,8 +34,8 @@ class Recommender(Catalogue):
     """Recommends films from a trained model.
 
     Films are ordered by how likely a person is to watch them and to like them. Films and people
-    that the data does not rate have vectors too, and may be asked for. An id that is unknown, or a
-    setting out of range, is an `InputError` in every method.
+    that the data does not rate have vectors too, and may be asked for. An id that is unknown, a
+    setting out of range, or a table that does not fit is an `InputError` in every method.
 
     Args:
         tables: users, movies and ratings of the run.
@@ -215,11 +215,12 @@ class Recommender(Catalogue):
         exclude_seen: bool = True,
         liking: float | None = None,
     ) -> tuple[npt.NDArray[np.int64], Scores]:
-        """What `for_users` tells in words, by row numbers, as arrays; see `Scorer.top`."""
+        """What `for_users` tells in words, by row numbers, as arrays; see `vectors.top_lists`."""
         if exclude_seen and len(user_idx) > FEW:
             _ = self.ratings  # all at once, since one by one they would take longer
         left_out = (lambda user: self.seen(user)[0]) if exclude_seen else None
-        return self.scorer.top(user_idx, k, left_out, liking)
+        scores = partial(self.scorer.scores, liking=liking)
+        return top_lists(scores, user_idx, self.is_film, left_out, min(k, len(self.is_film)))
 
     def similar(self, movie_id: int, k: int = 10, **choice: Unpack[Choice]) -> pd.DataFrame:
         """The films most like a film, without the film itself; arguments as in `for_user`.
@@ -283,12 +284,11 @@ class Recommender(Catalogue):
         Args:
             users: (n,) ids, or a `Person`, who may be new; a single id is a list of one.
             movie_ids: (n,) films.
-            return_std: whether to say how far off these may be.
+            return_std: whether to give standard deviations of the ratings about these, too: what
+                is not known of the person and the film, and what no model knows.
 
         Returns:
-            float32 (n,), clipped to the stars of the data. With `return_std` also float32 (n,), the
-            standard deviations of the ratings about these: what is not known of the person and
-            the film, and what no model knows.
+            float32 (n,), clipped to the stars of the data, or two such.
         """
         movie_idx = self.features.movies.encode(np.atleast_1d(movie_ids))
         if isinstance(users, Person):
@@ -336,17 +336,11 @@ class Recommender(Catalogue):
         """`explain` in words: the films that speak most for a film, and the one most against it.
 
         What speaks for a film is what makes it likely to be watched, of films that got the middle
-        of the scale or more.
-
-        Args:
-            user: a user's id, or a `Person`.
-            movie_ids: (n,) the films.
-            count: how many films are named that speak for each.
-            who: whose ratings they are, "you" or "they".
+        of the scale or more; at most `count` are named.
 
         Returns:
-            n phrases such as "because you gave Alien (1979) 5 stars, though Heat (1995) 2 stars";
-            empty where nothing that was rated speaks for the film or against it.
+            n phrases such as "because you gave Alien (1979) 5 stars, though Heat (1995) 2 stars",
+            or what `who` says for "you"; empty where nothing speaks for the film or against it.
         """
         movie_idx = self.features.movies.encode(np.atleast_1d(movie_ids))
         parts, named = named_of(self, self.model, self._someone(user), movie_idx, count)
@@ -393,12 +387,8 @@ class Recommender(Catalogue):
         and the run folder stay as they are.
 
         Args:
-            movies: `title` and `genres` ("Animation|Comedy"); `movie_id`, else the films get the
-                next free ones; `year`, else it is read from the title.
-
-        Raises:
-            InputError: a column that is missing, an id that is taken or doubled, or a genre that
-                the data does not know.
+            movies: `title` and `genres` ("Animation|Comedy"), which the data has to know;
+                `movie_id`, else the next free ones; `year`, else it is read from the title.
         """
         return Recommender(*with_movies(self, self.model, movies))
 
@@ -413,10 +403,6 @@ class Recommender(Catalogue):
                 rating yet.
             users: `user_id` of users who are not in the data yet, with `gender`, `age` and
                 `occupation` where the data has them.
-
-        Raises:
-            InputError: an unknown user or film, a pair that is rated already, or stars that the
-                data does not have.
         """
         return Recommender(*with_ratings(self, self.model, ratings, users))
 

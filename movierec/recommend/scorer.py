@@ -6,8 +6,6 @@ A film's score joins how likely somebody is to watch it with how likely they are
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +13,7 @@ import numpy.typing as npt
 
 from movierec.errors import InputError
 from movierec.models.model import Model
-from movierec.vectors import Vectors, pair_scores, top_lists
+from movierec.vectors import Vectors, pair_scores
 
 LIKING = 0.4  # how much liking counts beside watching; from validation rows of ML-1M
 EVEN = 3.5  # predicted stars at which a film is liked as well as not
@@ -93,17 +91,6 @@ class Scorer(NamedTuple):
         stars = self.model.users @ self.model.films[movie_idx]
         watch = self.model.watching.profiles @ self.model.watching.watched[movie_idx]
         return stars, join_scores(watch, stars)
-
-    def top(
-        self,
-        user_idx: Indices,
-        k: int = 10,
-        left_out: Callable[[int], Indices] | None = None,
-        liking: float | None = None,
-    ) -> tuple[npt.NDArray[np.int64], Scores]:
-        """The best films of each user of the data; see `vectors.top_lists`, and `join_scores`."""
-        scores = partial(self.scores, liking=liking)
-        return top_lists(scores, user_idx, self.is_film, left_out, min(k, len(self.is_film)))
 
 
 def join_scores(watch: Scores, stars: Scores, liking: float | None = None) -> Scores:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from movierec.runs import Run
+from movierec.vectors import top_lists
 
 COLUMNS = ["movie_id", "title", "year", "genres", "score", "predicted"]
 SURE = ["std", "chance"]  # of a list for one person
@@ -23,7 +26,9 @@ def hits(run: Run, liking: float | None) -> int:
     rec, test = run.recommender, run.rows("test")
     liked = test.take(np.flatnonzero(test.rating >= 4))
     users = np.unique(liked.user_idx)
-    best, _ = rec.scorer.top(users, 10, lambda user: rec.seen(user, learned_only=True)[0], liking)
+    scores = partial(rec.scorer.scores, liking=liking)
+    left_out = lambda user: rec.seen(user, learned_only=True)[0]  # noqa: E731
+    best, _ = top_lists(scores, users, rec.is_film, left_out, 10)
     shown = {(user, film) for user, films in zip(users, best, strict=True) for film in films}
     return len(shown & set(zip(liked.user_idx, liked.movie_idx, strict=True)))
 
