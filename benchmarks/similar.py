@@ -75,7 +75,7 @@ def compared(rec: Recommender) -> dict[str, list[Row]]:
     wordless.titles = 0 * wordless.titles
     methods: dict[str, Likeness] = {
         "similar": rec.likeness,
-        "similar, without titles": wordless.likeness,
+        "similar, without titles": wordless,
         "EASE": lambda film: -inverse[film],
     }
     return {name: [_row(groups, movies, likeness)] for name, likeness in methods.items()}

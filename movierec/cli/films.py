@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from movierec.cli import options
-from movierec.cli.printing import interruptible, print_facts, print_films
-from movierec.errors import InputError, printable
+from movierec.cli.printing import interruptible, print_facts, print_films, tell
+from movierec.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,13 +123,7 @@ def _for_one(recommender: Recommender, person: Person, why: bool, **choice: Any)
 @why_option
 @lists_films
 def new_user_command(
-    recommender: Recommender,
-    rates: tuple[str, ...],
-    history: Path | None,
-    gender: str | None,
-    age: int | None,
-    occupation: int | None,
-    **choice: Any,
+    recommender: Recommender, rates: tuple[str, ...], history: Path | None, **choice: Any
 ) -> Films:
     """The films for somebody new, from as much as they tell."""
     told: dict[int, float] = {}
@@ -150,8 +143,8 @@ def new_user_command(
             raise InputError(f"got {recommender.title(movie_id)} twice; rate a film once")
         told[movie_id] = given
     ratings = read_ratings(recommender, history) | told if history else told
-    person = recommender.new_user(ratings, gender, age, occupation)
-    return _for_one(recommender, person, **choice)
+    facts = {name: choice.pop(name) for name in ("gender", "age", "occupation")}
+    return _for_one(recommender, recommender.new_user(ratings, **facts), **choice)
 
 
 def read_ratings(recommender: Recommender, path: Path) -> dict[int, float]:
@@ -161,11 +154,11 @@ def read_ratings(recommender: Recommender, path: Path) -> dict[int, float]:
     history = read_history(path, recommender.tables.movies, recommender.star_values)
     for line, films in history.doubtful:
         near = "; ".join(f"{film} {recommender.title(film)}" for film in films)
-        said = f"line {line.number}, {line.title}, may be {near}: name it with --rate ID=STARS"
-        print(printable(f"movierec: {said}"), file=sys.stderr)
-    said = f"films found: {len(history.ratings):,}; not in the data: {len(history.missing):,}"
-    said += f"; lines without stars, or that are no films: {history.skipped:,}"
-    print(printable(f"movierec: {path.name}: {said}"), file=sys.stderr)
+        tell(f"line {line.number}, {line.title}, may be {near}: name it with --rate ID=STARS")
+    tell(
+        f"{path.name}: films found: {len(history.ratings):,}; not in the data: "
+        f"{len(history.missing):,}; lines without stars, or that are no films: {history.skipped:,}"
+    )
     return history.ratings
 
 

@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("serving:export_command", "export"),
     "app": ("serving:app_command", "page"),
     "notebooks": ("reports:notebooks_command", "notebooks"),
-    "doctor": ("machine:doctor_command", ""),
+    "doctor": ("reports:doctor_command", ""),
 }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from movierec.errors import printable
+from movierec.cli.printing import tell
 
 if TYPE_CHECKING:
     from movierec.runs import Run
@@ -44,8 +44,7 @@ def open_run(path: Path | None) -> Run:
     if path is not None:
         return load_run(path)
     run = newest_run()
-    name = f"{run.path}, of data set {run.info['dataset']}"
-    click.echo(f"movierec: the newest run, {printable(name)}", err=True)
+    tell(f"the newest run, {run.path}, of data set {run.info['dataset']}")
     return run
 
 

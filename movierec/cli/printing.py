@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+def tell(message: str) -> None:
+    """Say something beside the results."""
+    print(printable(f"movierec: {message}"), file=sys.stderr)
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
     print(json.dumps(value, indent=2, ensure_ascii=False))

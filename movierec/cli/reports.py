@@ -1,4 +1,4 @@
-"""The commands of notebooks and reports."""
+"""The commands that report: by notebooks, and on this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from movierec.cli import options
-from movierec.cli.printing import interruptible, print_json
+from movierec.cli.printing import interruptible, print_facts, print_json, tell
 from movierec.errors import InputError
 
 
@@ -79,7 +79,7 @@ def notebooks_command(
         return
     result = run_notebooks(run_dir or reports_dir() / data, settings, only=only, force=force)
     if result.fresh:
-        print("Nothing has changed since this report was made; --force runs it.", file=sys.stderr)
+        tell("nothing has changed since this report was made; --force runs it")
     if as_json:
         facts = {"report": str(result.out_dir), "index": str(result.index)}
         print_json(facts | {n.name: n.metrics for n in result.notebooks})
@@ -99,5 +99,29 @@ def _sweep(
     else:
         print(f"The sweep is in {result.out_dir}; open {result.index}")
     if failed := [one.name for one in result.combinations if one.failure]:
-        print(f"movierec: {len(failed)} failed: {'; '.join(failed)}", file=sys.stderr)
+        tell(f"{len(failed)} failed: {'; '.join(failed)}")
         sys.exit(1)
+
+
+@click.command("doctor")
+@options.json_option
+def doctor_command(as_json: bool) -> None:
+    """Say what is installed and found here, and what is missing.
+
+    Ends with exit status 1 where something stands in the way.
+    """
+    from movierec.doctor import examine
+
+    found = examine()
+    problems = found["problems"]
+    if as_json:
+        print_json(found)
+    else:
+        del found["problems"]
+        found["extras"] = {k: "installed" if v else "" for k, v in found["extras"].items()}
+        for kind in ("packages", "extras"):
+            found[kind] = {k: v or "not installed" for k, v in found[kind].items()}
+        print_facts(found, as_json)
+        mends = [f"to mend: {problem}" for problem in problems]
+        print(*mends or ["Nothing stands in the way."], sep="\n\n")
+    sys.exit(1 if problems else 0)

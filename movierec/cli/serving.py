@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from movierec.cli import options
-from movierec.cli.printing import print_facts
+from movierec.cli.printing import print_facts, tell
 
 if TYPE_CHECKING:
     from movierec.runs import Run
@@ -58,9 +58,8 @@ def export_command(run: Run, out: Path, formats: tuple[str, ...], as_json: bool)
     from movierec.serving.export import FORMATS, export
 
     told = export(run, out, formats or FORMATS)
-    functions = ", ".join(told.get("functions", {})) or None
-    facts = {"out": str(out), "formats": ", ".join(told["formats"]), "functions": functions}
-    print_facts(facts, as_json)
+    names = {key: ", ".join(told.get(key, [])) or None for key in ("formats", "functions")}
+    print_facts({"out": str(out)} | names, as_json)
 
 
 @click.command("app")
@@ -92,12 +91,10 @@ def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
 
     opened = options.open_run(run_dir)
     if (posters := chosen()) is not None:  # what is wrong there is told here
-        said = f"posters and titles are asked of TMDB, in {posters.language}"
-        print(f"movierec: {said}", file=sys.stderr)
+        tell(f"posters and titles are asked of TMDB, in {posters.language}")
     if not is_loopback(ip):
-        print(
-            f"movierec: everybody who can reach {ip} can use the page, and what they send can be "
-            "read on the way; docs/explorer.md tells how to put a proxy with a login before it",
-            file=sys.stderr,
+        tell(
+            f"everybody who can reach {ip} can use the page, and what they send can be read on "
+            "the way; docs/explorer.md tells how to put a proxy with a login before it"
         )
     serve(opened, ip=ip, **settings)

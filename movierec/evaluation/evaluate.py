@@ -45,8 +45,7 @@ class Measured:
     """What one method did on held-out rows.
 
     Attributes:
-        predicted: (rows,) predicted stars, within the stars of the data; None where the method
-            predicts none.
+        predicted: (rows,) predicted stars, within the stars of the data, if the method has any.
         users: (listed,) rows of the users with a held-out like, ascending.
         lists: int64 (listed, k) rows of the films shown to them, best first, -1 where there were
             fewer; None where the method has no order of films.
@@ -88,14 +87,13 @@ def known_and_held_out(run: Run, part: str = "test") -> tuple[Rows, Rows]:
     The first are all rows outside `part` and the test; for "train", which says nothing of new rows,
     they are the same. A run without rows of the part is an `InputError`.
     """
-    parts = {"train", "validation"} - {part} if part != "train" else {"train"}
     held_out = run.rows(part)
     if not len(held_out.rating):
         raise InputError(
             f"{run.path} has no {part} rows, so it held no rows out to be evaluated on; train it "
             "with --holdout random, or ask `movierec predict` for rows of your own"
         )
-    return run.rows(*parts), held_out
+    return run.rows(*({"train", "validation"} - {part} if part != "train" else {part})), held_out
 
 
 def measure(
@@ -109,8 +107,7 @@ def measure(
     Args:
         runs: one, or several that share their data and their held-out rows.
         part: "test"; "validation", which flatters a run, since it has chosen the best state; or
-            "train", which is what was learned. The last two get no lists: what is watched was
-            learned from both.
+            "train". The last two get no lists: what is watched was learned from both.
         k: length of a list.
         baselines: to be fitted and measured beside the runs, by name; None: those that rooms offer.
 
@@ -240,15 +237,12 @@ def comparison_table(summaries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame
     """
     rows = []
     for name, summary in summaries.items():
-        row: dict[str, Any] = {"method": name}
+        rows.append({"method": name})
         for metric, value in {**summary, **summary.get("ranking", {})}.items():
-            if not isinstance(value, int | float):
-                continue
-            row[metric] = value
+            if isinstance(value, int | float):
+                rows[-1][metric] = value
             if metric == "rmse" or metric.startswith("ndcg"):
-                low, high = summary["intervals"][metric]
-                row[f"{metric} 95 %"] = f"{low:.3f}–{high:.3f}"
-        rows.append(row)
+                rows[-1][f"{metric} 95 %"] = "{:.3f}–{:.3f}".format(*summary["intervals"][metric])
     return pd.DataFrame(rows)
 
 

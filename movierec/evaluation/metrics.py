@@ -54,8 +54,7 @@ def certainty_metrics(
     """Whether predictions are as sure as they say, of (n,) ratings.
 
     Args:
-        rating, predicted: stars.
-        std: standard deviations of the ratings about the predictions, stars.
+        rating, predicted, std: stars, and the standard deviations of the first about the second.
         chance: of `LIKED` stars or more, 0 to 1.
 
     Returns:
@@ -209,14 +208,11 @@ def difference(first: pd.DataFrame, second: pd.DataFrame, seed: int = 0) -> pd.D
     """Each metric of a first method minus that of a second, by a paired bootstrap.
 
     The same users are drawn for both, so that what makes a user easy or hard for both cancels out.
-    Arguments are as in `intervals`, of two methods on the same held-out rows.
+    Arguments are as in `intervals`; methods that were measured on other users are an `InputError`.
 
     Returns:
         By metric that both have: `difference`, `low`, `high`, and `p`, the two-sided p-value
         (twice the smaller share of draws on one side of 0).
-
-    Raises:
-        InputError: the methods were measured on different users.
     """
     if not first.index.equals(second.index):
         raise InputError("the methods were measured on different users; expected the same rows")

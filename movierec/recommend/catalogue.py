@@ -72,9 +72,6 @@ class Catalogue:
             years: first and last year; None: open. A film of unknown year meets only (None, None).
             ratings: least and most ratings in the data; None: open.
             deny: movie ids to leave out.
-
-        Raises:
-            InputError: an unknown genre or film, or a range whose end is before its start.
         """
         movies, slots = self.features.movies, self.features.movie_fields["genres"]
         spelt = {name.casefold(): place for place, name in enumerate(self.features.genres) if place}

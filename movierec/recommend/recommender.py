@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from movierec.data.attributes import ALL, Which
 from movierec.data.features import Features
 from movierec.data.tables import Tables
 from movierec.errors import InputError
@@ -238,8 +237,7 @@ class Recommender(Catalogue):
 
         The people are those of `people_who_like`. A film's score joins how likely it is to be
         watched by somebody of whom only this film is known with how much these people would like
-        it: what everybody likes would stand on top of every list otherwise. The film itself is
-        left out.
+        it, or what everybody likes would stand on top. The film itself is left out.
 
         Returns:
             As `for_user`; `predicted` is the mean of their predicted stars.
@@ -259,7 +257,7 @@ class Recommender(Catalogue):
         """The people for whom a film's score is highest, best first.
 
         Returns:
-            As `describe_people`, and `score` and `predicted` (stars) as in `for_user`.
+            As `describe_people`, and `score` and `predicted` as in `for_user`.
         """
         check_choice(k)
         movie_idx = int(self.features.movies.encode([movie_id])[0])
@@ -362,9 +360,8 @@ class Recommender(Catalogue):
         """What two films have in common.
 
         Returns:
-            `likeness` (as in `similar`), `raters` (who rated both), `expected` (how many that would
-            be if the raters of one were any people), `genres` and `words` of the title that both
-            have.
+            `likeness` (as in `similar`), `raters` (who rated both), `expected` (how many, were the
+            raters of one any people), `genres` and `words` of the title that both have.
         """
         features, pair = self.features, self.features.movies.encode([movie_id, other_id]).tolist()
         one, other = map(self.raters, pair)
@@ -406,12 +403,9 @@ class Recommender(Catalogue):
         """
         return Recommender(*with_ratings(self, self.model, ratings, users))
 
-    def likeness(self, movie_idx: int, others: Which = ALL) -> Scores:
-        """How alike a film and others are, by row; see `Resemblance.likeness`."""
-        return self._resemblance.likeness(movie_idx, others)
-
     @cached_property
-    def _resemblance(self) -> Resemblance:
+    def likeness(self) -> Resemblance:
+        """How alike a film and others are, by row."""
         return Resemblance(self.features, self.model.watching)
 
     def _someone(self, user: int | Person) -> Person:

@@ -31,7 +31,7 @@ class Resemblance:
         self.known = unit_rows(known - known[features.movies.used].mean(axis=0))
         self.titles = title_rows(features)
 
-    def likeness(self, movie_idx: int, others: Which = ALL) -> npt.NDArray[np.float32]:
+    def __call__(self, movie_idx: int, others: Which = ALL) -> npt.NDArray[np.float32]:
         """How alike a film and others are, by row, float32 (others,); 0 for nothing in common."""
         watched = np.zeros(len(self.known), np.float32)
         watched[self.watching.neighbours[movie_idx]] = self.watching.correlation[movie_idx]
