@@ -7,6 +7,7 @@ in full, in NumPy.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -31,9 +32,7 @@ EASE_FILMS = 15_000  # a matrix of films by films then takes 0.9 GB
 def global_mean(train: Rows, users: int, movies: int) -> Baseline:
     """Every rating is the mean of all; as all the functions below, it is fitted on `train`.
 
-    Args:
-        train: encoded ratings.
-        users, movies: number of user rows and movie rows, those without ratings included.
+    `users` and `movies` are numbers of rows, those without ratings included.
     """
     mean = _mean(train)
     return Baseline(lambda user_idx, movie_idx: np.full(len(user_idx), mean))
@@ -78,11 +77,7 @@ def factor_model(train: Rows, users: int, movies: int, seed: int = 0) -> Baselin
     With the films held fast, each user's bias and factors are one small least-squares problem,
     and the other way round. A problem of n ratings is damped by `FACTOR_DAMPING` times √n: on
     validation rows better than the same damping for all (n⁰), and than one that grows with n.
-    Films are ordered by the predicted rating.
-
-    Args:
-        train, users, movies: as in `global_mean`.
-        seed: of the factors that it starts with.
+    Films are ordered by the predicted rating. `seed` is that of the factors that it starts with.
 
     Reference:
         Zhou, Wilkinson, Schreiber and Pan (2008), Large-scale parallel collaborative filtering for
@@ -101,10 +96,7 @@ def factor_model(train: Rows, users: int, movies: int, seed: int = 0) -> Baselin
     left = np.insert(user, 0, 1, axis=1)  # [1, user's bias, factors]
     right = np.insert(movie, 1, 1, axis=1)  # [film's bias, 1, factors]
     right[:, 0] += mean
-    return Baseline(
-        lambda user_idx, movie_idx: pair_scores(left, right, user_idx, movie_idx),
-        lambda user_idx: left[user_idx] @ right.T,
-    )
+    return Baseline(partial(pair_scores, left, right), lambda user_idx: left[user_idx] @ right.T)
 
 
 def popularity(train: Rows, users: int, movies: int) -> Baseline:
@@ -117,19 +109,14 @@ def ease(train: Rows, users: int, movies: int) -> Baseline:
     """A film's score is a weighted sum over the films that the user liked.
 
     The weights are the ridge regression of each film's likes on those of all other films, in
-    closed form.
-
-    Raises:
-        InputError: more rows of films than `EASE_FILMS`.
+    closed form; more rows of films than `EASE_FILMS` are an `InputError`.
 
     Reference:
         Steck (2019), Embarrassingly shallow autoencoders for sparse data.
     """
     if movies > EASE_FILMS:
-        raise InputError(
-            f"needs a dense matrix of films by films, made up to {EASE_FILMS:,} rows; this "
-            f"catalogue has {movies:,}"
-        )
+        most = f"made up to {EASE_FILMS:,} rows; this catalogue has {movies:,}"
+        raise InputError(f"needs a dense matrix of films by films, {most}")
     likes = train.rating >= LIKED
     ones = np.ones(likes.sum(), dtype=np.float32)
     pairs = (train.user_idx[likes], train.movie_idx[likes])
@@ -177,7 +164,7 @@ def _ridges(residual: sparse.csr_array, other: Vectors) -> Vectors:
     solved = np.zeros((residual.shape[0], width), dtype=np.float32)
     counts = np.diff(residual.indptr)
     for row in np.flatnonzero(counts):
-        part = slice(residual.indptr[row], residual.indptr[row + 1])
+        part = slice(*residual.indptr[row : row + 2])
         design = inputs[residual.indices[part]]  # (ratings, 1 + factors)
         gram = design.T @ design
         gram.flat[:: width + 1] += FACTOR_DAMPING * counts[row] ** 0.5

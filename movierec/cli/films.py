@@ -36,16 +36,8 @@ CHOICE = (
     click.option("--most-ratings", type=int, help="Only films with no more ratings."),
     options.json_option,
 )
-liking_option = click.option(
-    "--liking",
-    type=float,
-    help="0 to 1: how much liking a film counts beside watching it; 1: order by predicted stars.",
-)
-daring_option = click.option(
-    "--daring",
-    default=0.0,
-    help="-1 to 1. Below 0: films that are good even if they disappoint; above: if they surprise.",
-)
+liking_option = click.option("--liking", type=float, help="0 to 1: from watching to stars alone.")
+daring_option = click.option("--daring", default=0.0, help="-1 (cautious) to 1 (daring).")
 why_option = click.option("--why", is_flag=True, help="Say what speaks for each film.")
 
 
@@ -110,11 +102,7 @@ def _for_one(recommender: Recommender, person: Person, why: bool, **choice: Any)
 
 @recommend.command("new-user")
 @click.option("--rate", "rates", metavar="MOVIE=STARS", multiple=True, help="A rating; repeatable.")
-@options.path_option(
-    "--ratings history",
-    "FILE",
-    "An export of Letterboxd, IMDb or MovieLens, or a table of title, year and stars.",
-)
+@options.path_option("--ratings history", "FILE", "Of Letterboxd, IMDb or MovieLens, or a table.")
 @click.option("--gender", help="F or M.")
 @click.option("--age", type=int, help="In years.")
 @click.option("--occupation", type=int, help="Code, as in the data.")
@@ -164,16 +152,14 @@ def read_ratings(recommender: Recommender, path: Path) -> dict[int, float]:
 
 @recommend.command("group")
 @click.argument("user_ids", metavar="USER_ID...", type=int, nargs=-1, required=True)
-@click.option(
-    "--how",
-    type=click.Choice(["least misery", "mean"]),
-    default="least misery",
-    help="A film is as good as for the one who likes it least, or as for all on average.",
-)
+@click.option("--how", type=click.Choice(["least misery", "mean"]), default="least misery")
 @liking_option
 @lists_films
 def group_command(recommender: Recommender, user_ids: tuple[int, ...], **choice: Any) -> Films:
-    """The films for several users at once."""
+    """The films for several users at once.
+
+    With least misery, a film is as good as for the one who likes it least.
+    """
     return recommender.for_group(user_ids, **choice), f"for users {', '.join(map(str, user_ids))}"
 
 

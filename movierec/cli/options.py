@@ -22,18 +22,11 @@ def path_option(names: str, metavar: str, text: str, **settings: Any) -> Any:
     return click.option(*names.split(), metavar=metavar, type=PATH, help=text, **settings)
 
 
-def run_option(text: str) -> Any:
-    """The option `--run DIR`; what DIR is for differs from command to command."""
-    return path_option("--run run_dir", "DIR", text)
-
-
 data_option = click.option("--data", metavar="NAME", default="sample", help="Data set; see `data`.")
 from_option = path_option("--from path", "PATH", "Folder or zip with the files of the data set.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 workers_option = click.option("--workers", default=1, help="Processes on this machine.")
-scheduler_option = click.option(
-    "--scheduler", metavar="ADDRESS", help="A Dask cluster, in place of --workers."
-)
+scheduler_option = click.option("--scheduler", metavar="ADDRESS", help="A Dask cluster instead.")
 k_option = click.option("-k", type=int, default=10, help="How many films.")
 
 

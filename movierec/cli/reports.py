@@ -26,7 +26,7 @@ def _pairs(_: click.Context, option: click.Parameter, given: tuple[tuple[str, st
 @click.command("notebooks")
 @options.data_option
 @options.from_option
-@options.run_option("Report folder; reports/NAME if not given.")
+@options.path_option("--run run_dir", "DIR", "Report folder; reports/NAME if not given.")
 @click.option(
     "-p",
     "given",
@@ -39,12 +39,7 @@ def _pairs(_: click.Context, option: click.Parameter, given: tuple[tuple[str, st
 @click.option("--only", metavar="NOTEBOOK", multiple=True, help="Such as 03_training; repeatable.")
 @click.option("--force", is_flag=True, help="Run them even if the report is there and still true.")
 @click.option("--parameters", is_flag=True, help="List the parameters, and do no more.")
-@click.option(
-    "--grid",
-    metavar="NAME=V1,V2",
-    multiple=True,
-    help="Run the training notebook for each value; repeated, for each combination.",
-)
+@click.option("--grid", metavar="NAME=V1,V2", multiple=True, help="Train for each; repeatable.")
 @options.json_option
 def notebooks_command(
     data: str, path: Path | None, run_dir: Path | None, as_json: bool, **asked: Any
@@ -60,6 +55,7 @@ def notebooks_command(
     """
     from movierec.paths import reports_dir
     from movierec.reports.notebooks import parameters_of, run_notebooks
+    from movierec.reports.sweep import parsed_grid, sweep
 
     only, grid, force = asked["only"], asked["grid"], asked["force"]
     if asked["parameters"]:
@@ -75,8 +71,16 @@ def notebooks_command(
     if grid and only:
         raise InputError("got --grid with --only; a sweep runs the training notebook")
     if grid:
-        _sweep(run_dir or reports_dir() / f"{data}-sweep", grid, settings, as_json, force)
-        return
+        with interruptible():
+            out_dir = run_dir or reports_dir() / f"{data}-sweep"
+            swept = sweep(out_dir, parsed_grid(grid), settings, force=force)
+        if as_json:
+            print((swept.out_dir / "sweep.json").read_text("utf-8"), end="")
+        else:
+            print(f"The sweep is in {swept.out_dir}; open {swept.index}")
+        if failed := [one.name for one in swept.combinations if one.failure]:
+            tell(f"{len(failed)} failed: {'; '.join(failed)}")
+        sys.exit(1 if failed else 0)
     result = run_notebooks(run_dir or reports_dir() / data, settings, only=only, force=force)
     if result.fresh:
         tell("nothing has changed since this report was made; --force runs it")
@@ -85,22 +89,6 @@ def notebooks_command(
         print_json(facts | {n.name: n.metrics for n in result.notebooks})
     else:
         print(f"The report is in {result.out_dir}; begin with {result.index}")
-
-
-def _sweep(
-    out_dir: Path, grid: tuple[str, ...], settings: dict[str, object], as_json: bool, force: bool
-) -> None:
-    from movierec.reports.sweep import parsed_grid, sweep
-
-    with interruptible():
-        result = sweep(out_dir, parsed_grid(grid), settings, force=force)
-    if as_json:
-        print((result.out_dir / "sweep.json").read_text("utf-8"), end="")
-    else:
-        print(f"The sweep is in {result.out_dir}; open {result.index}")
-    if failed := [one.name for one in result.combinations if one.failure]:
-        tell(f"{len(failed)} failed: {'; '.join(failed)}")
-        sys.exit(1)
 
 
 @click.command("doctor")

@@ -15,6 +15,8 @@ from movierec.cli.printing import print_facts, tell
 if TYPE_CHECKING:
     from movierec.runs import Run
 
+FORMATS = click.Choice(["parquet", "savedmodel", "onnx"])
+
 
 @click.command("predict")
 @click.argument("pairs", metavar="PAIRS.csv", type=options.PATH)
@@ -41,11 +43,7 @@ def predict_command(run: Run, pairs: Path, std: bool, out: Path | None, as_json:
 @options.opened_run
 @options.path_option("--out", "DIR", "Where to write; a new folder.", required=True)
 @click.option(
-    "--format",
-    "formats",
-    type=click.Choice(["parquet", "savedmodel", "onnx"]),
-    multiple=True,
-    help="May be repeated; all of them if not given.",
+    "--format", "formats", type=FORMATS, multiple=True, help="Repeatable; all if omitted."
 )
 @options.json_option
 def export_command(run: Run, out: Path, formats: tuple[str, ...], as_json: bool) -> None:
@@ -53,29 +51,21 @@ def export_command(run: Run, out: Path, formats: tuple[str, ...], as_json: bool)
 
     Vectors become Parquet, and functions SavedModel and ONNX. The functions are the towers of a
     network, and the best films of a user or a vector, with films to leave out and k given at each
-    call. export.json in DIR tells their inputs and outputs. ONNX needs the extra `export`.
+    call. export.json in DIR names them. ONNX needs the extra `export`.
     """
-    from movierec.serving.export import FORMATS, export
+    from movierec.serving.export import export
 
-    told = export(run, out, formats or FORMATS)
+    told = export(run, out, formats or tuple(FORMATS.choices))
     names = {key: ", ".join(told.get(key, [])) or None for key in ("formats", "functions")}
     print_facts({"out": str(out)} | names, as_json)
 
 
 @click.command("app")
-@options.run_option(options.RUN_TEXT)
-@click.option("--ip", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8866, show_default=True, help="Port to listen on; 0: a free one.")
-@click.option(
-    "--host",
-    "hosts",
-    metavar="NAME",
-    multiple=True,
-    help="A name under which the page may be asked for, such as a proxy's; repeatable.",
-)
-@click.option(
-    "--workers", type=int, help="Processes that answer; one a core, eight at most, if not given."
-)
+@options.path_option("--run run_dir", "DIR", options.RUN_TEXT)
+@click.option("--ip", default="127.0.0.1", help="Address to listen on.")
+@click.option("--port", default=8866, help="Port to listen on; 0: a free one.")
+@click.option("--host", "hosts", multiple=True, help="A further name of the page; repeatable.")
+@click.option("--workers", type=int, help="Processes that answer; if not given one a core, to 8.")
 def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
     """Serve the explorer as a page.
 

@@ -51,7 +51,7 @@ def data_command(name: str, path: Path | None, as_json: bool) -> None:
 @options.data_option
 @options.from_option
 @click.option("--recipe", type=click.Choice(offered("recipes")), default="best")
-@options.run_option("Where to write, replacing an earlier run; reports/NAME-RECIPE if not given.")
+@options.path_option("--run run_dir", "DIR", "Replaced if there; reports/NAME-RECIPE if not given.")
 @click.option("--epochs", type=int, help="Passes over the training rows.")
 @click.option("--batch-size", type=int, help="Ratings a step.")
 @click.option("--learning-rate", type=float, help="Adam's step size.")

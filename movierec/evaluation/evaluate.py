@@ -235,7 +235,7 @@ def comparison_table(summaries: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame
         A row a method: `method`, the metrics that any of them has, and after the RMSE and the NDCG
         their interval as a text, such as `rmse 95 %`.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, summary in summaries.items():
         rows.append({"method": name})
         for metric, value in {**summary, **summary.get("ranking", {})}.items():

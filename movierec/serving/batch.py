@@ -1,13 +1,9 @@
 """The best films of a large user base: from Parquet to Parquet, part by part, by several workers.
 
-| in the folder | what it is |
-| --- | --- |
-| `part-00000.parquet`, ... | `user_id`, `rank`, `movie_id`, `score`, `predicted`, as `for_users` |
-| `_job.json` | what the parts were made from |
-| `_SUCCESS` | written last: all parts are there |
-
-Readers of Parquet folders skip names that begin with an underscore. Each part is written whole. A
-job that was interrupted, started again, makes only the parts that are missing.
+The parts, `part-00000.parquet` and on, have the columns of `for_users` that are numbers. Beside
+them stand `_job.json`, what they were made from, and, written last, `_SUCCESS`: readers of Parquet
+folders skip names that begin with an underscore. Each part is written whole; a job that was
+interrupted, started again, makes those that are missing.
 
 Workers are processes of Dask: on one machine without a service to be set up, or on a cluster
 (`scheduler`), whose workers must see the same folders and have movierec installed.
@@ -36,6 +32,7 @@ from movierec.logs import logger
 from movierec.recommend.choosing import check_choice
 from movierec.recommend.recommender import Recommender
 from movierec.runs import load_run
+from movierec.trust import read_parquet
 
 log = logger(__name__)
 
@@ -114,20 +111,19 @@ def recommend_all(
 def _user_ids(file: Path) -> np.ndarray:
     """The users of a Parquet file, int64."""
     try:
-        with pq.ParquetFile(file) as source:
-            schema, table = source.schema_arrow, source.read(columns=["user_id"])
-    except (OSError, pa.ArrowException) as error:
+        with file.open("rb", buffering=0) as source:
+            ids = read_parquet(source, ["user_id"]).get("user_id")
+    except (OSError, InputError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise InputError(
             f"{file} cannot be read as Parquet ({reason}); expected a Parquet file with a column "
             "user_id, as pandas.read_csv(...).to_parquet(...) makes it from a CSV file"
         ) from error
-    if "user_id" not in schema.names or not pa.types.is_integer(schema.field("user_id").type):
-        found = ", ".join(f"{field.name} ({field.type})" for field in schema)
-        raise InputError(f"{file} has the columns {found}; expected user_id, whole numbers")
-    if table["user_id"].null_count:
+    if ids is not None and ids.isna().any():
         raise InputError(f"{file} has rows without a user_id; leave them out")
-    return table["user_id"].to_numpy().astype(np.int64)
+    if ids is None or ids.dtype.kind not in "iu":
+        raise InputError(f"{file} has no column of whole numbers user_id; add it")
+    return ids.to_numpy(np.int64)
 
 
 def _checksum(file: Path) -> str:

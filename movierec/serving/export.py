@@ -2,7 +2,7 @@
 
 | in the folder | what it is |
 | --- | --- |
-| `export.json` | what the folder holds and how to use it: inputs and outputs of each function |
+| `export.json` | what the folder holds: the data set, functions, the formula of a score |
 | `movies.parquet` | `movie_id`, `movie_idx`, `title`, `year`, `genres`, and the vectors |
 | `users.parquet` | `user_id`, `user_idx`, `rated` (rows of the films rated), and the vectors |
 | `vocabularies.json` | genres and title words by index, for the towers of a network |
@@ -19,16 +19,15 @@ files translate. They are:
 | `user_tower`, `movie_tower` (networks only) | the fields of `model`'s towers | `vector` (B, d) |
 
 Whole numbers are int32, vectors float32. `exclude` holds the rows of films that are left out,
-filled up with 0, which is no film; `k` is chosen at each call. A `vector` and a `profile` are those
-of `users.parquet`, or a `recommend.people.Person`'s; what `user_tower` gives is a `vector`, too,
-whose last entries are taken as 0.
+filled up with 0, which is no film. A `vector` and a `profile` are those of `users.parquet`, or a
+`recommend.people.Person`'s; what `user_tower` gives is a `vector`, too, with 0 for what it lacks.
 
 The best films are (B, k) each, best first: `movie_id` int64, `movie_idx` int32, `score` float32 as
 `Recommender.for_users` shows it, and `predicted` float32, the predicted stars. Where no film is
 left, the id is -1, the row 0, and the rest -inf.
 
-The order is that of `Recommender`: sums of floats are taken in another order, so that scores differ
-in their last digits, and films whose scores differ by no more may change places.
+Scores differ from those of `Recommender` in their last digits, since sums of floats are taken in
+another order, and films whose scores differ by no more may change places.
 """
 
 from __future__ import annotations
@@ -109,7 +108,7 @@ def _write(run: Run, folder: Path, formats: tuple[str, ...]) -> dict[str, Any]:
             from movierec.serving import graphs  # TensorFlow takes seconds
 
         built = graphs.Graphs(run)
-        told["functions"] = graphs.describe(built)
+        told["functions"] = list(built.functions)
         if "savedmodel" in formats:
             graphs.save(built, folder / "savedmodel")
         if "onnx" in formats:

@@ -9,7 +9,6 @@ import errno
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -87,21 +86,6 @@ class Graphs(tf.Module):
         stars = tf.where(score > -np.inf, stars, -np.inf)
         movie_id = tf.gather(self.ids, movie_idx)
         return {"movie_id": movie_id, "movie_idx": movie_idx, "score": score, "predicted": stars}
-
-
-def describe(graphs: Graphs) -> dict[str, dict[str, Any]]:
-    """Type and shape of what each function takes and gives; a size that is free is null."""
-
-    def told(specs: Tensors) -> dict[str, Any]:
-        return {k: {"type": s.dtype.name, "shape": s.shape.as_list()} for k, s in specs.items()}
-
-    return {
-        name: {
-            "takes": told(function.input_signature[0]),
-            "gives": told(function.get_concrete_function().structured_outputs),
-        }
-        for name, function in graphs.functions.items()
-    }
 
 
 def save(graphs: Graphs, folder: Path) -> None:

@@ -33,6 +33,5 @@ def predict_file(recommender: Recommender, pairs: Path, std: bool = False) -> pd
             expected = f"a {known.kind}_id of the run's {len(known.used):,} {known.kind}s"
             complain_of_row(source, pairs.name, int(np.argmax(stray)), expected)
     found = recommender.predict(frame["user_id"], frame["movie_id"], return_std=True)
-    stars, spread = (each.astype(float).round(5) for each in found)
-    predicted = {"predicted" if "rating" in frame else "rating": stars}
-    return frame.assign(**predicted, **({"std": spread} if std else {}))
+    names = ("predicted" if "rating" in frame else "rating", "std")[: 1 + std]
+    return frame.assign(**{k: v.astype(float).round(5) for k, v in zip(names, found, strict=False)})
