@@ -1,7 +1,6 @@
 """What else a user could pick: means, biases, popularity, a factor model and a linear item model.
 
-A baseline is a function that is fitted on rows and gives an `evaluate.Baseline`. Each stands here
-in full, in NumPy.
+A baseline is a function that is fitted on rows and gives an `evaluate.Baseline`; all are NumPy.
 """
 
 from __future__ import annotations
@@ -65,10 +64,8 @@ def biases(train: Rows, users: int, movies: int) -> Baseline:
     for _ in range(PASSES):
         movie_bias = _damped(train.movie_idx, residual - user_bias[train.user_idx], movies)
         user_bias = _damped(train.user_idx, residual - movie_bias[train.movie_idx], users)
-    return Baseline(
-        lambda user_idx, movie_idx: mean + user_bias[user_idx] + movie_bias[movie_idx],
-        _same_for_all(movie_bias),
-    )
+    base = mean + user_bias
+    return Baseline(lambda user, film: base[user] + movie_bias[film], _same_for_all(movie_bias))
 
 
 def factor_model(train: Rows, users: int, movies: int, seed: int = 0) -> Baseline:

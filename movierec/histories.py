@@ -75,8 +75,7 @@ def read_history(
             with a number above 5 counts in tenths, as IMDb does.
 
     Raises:
-        InputError: a file that cannot be read, or is no table of titles and stars; the message says
-            which line is wrong, and how.
+        InputError: it cannot be read, or a line is wrong, and how.
 
     Example:
         >>> history = read_history("ratings.csv", rec.tables.movies, rec.star_values)
@@ -105,24 +104,20 @@ def _lines(content: bytes) -> tuple[list[Line], int]:
     separator = max(",;\t", key=head.count)
     # strict: a quote that is not closed would swallow all lines after it
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    lines: list[Line] = []
-    skipped = 0
+    lines: list[Line | None] = []
     try:
         places = _places(next(rows, []))
         for row in rows:
             if rows.line_num > MOST_LINES + 1:  # empty ones count: they take their time too
                 raise InputError(f"the file has more than {MOST_LINES:,} lines; split it")
-            line = _line(rows.line_num, row, places)
-            if line is None:
-                skipped += bool(row)
-            else:
-                lines.append(line)
+            if row:
+                lines.append(_line(rows.line_num, row, places))
     except csv.Error as error:
         fault = f"line {rows.line_num} is no line of a table: {one_line(error)}"
         raise InputError(fault) from error
-    if not lines:
+    if not (found := [line for line in lines if line]):
         raise InputError("the file names no film with stars; export it again")
-    return lines, skipped
+    return found, len(lines) - len(found)
 
 
 def _content(source: Path | str | bytes) -> bytes:

@@ -44,9 +44,7 @@ why_option = click.option("--why", is_flag=True, help="Say what speaks for each 
 def lists_films(answer: Callable[..., Films]) -> Callable[..., None]:
     """A command that prints films of a run, with the options by which they are chosen.
 
-    Args:
-        answer: gets the run's recommender, its own arguments, and as keywords how films are chosen;
-            gives the films, and what they are, in words.
+    The answer gets the run's recommender, its own arguments, and as keywords how films are chosen.
     """
 
     @functools.wraps(answer)
@@ -62,8 +60,8 @@ def lists_films(answer: Callable[..., Films]) -> Callable[..., None]:
     ) -> None:
         if years and not re.fullmatch("[0-9]+-[0-9]+", years):
             raise InputError(f"got --years {years!r}; expected two years, such as 1980-1999")
-        span: list[Any] = [int(year) for year in years.split("-")] if years else [None, None]
-        conditions = genres, without, (span[0], span[1]), (least_ratings, most_ratings)
+        first, last = map(int, years.split("-")) if years else (None, None)
+        conditions = genres, without, (first, last), (least_ratings, most_ratings)
         if conditions != ((), (), (None, None), (None, None)):
             given["among"] = run.recommender.where(*conditions)
         print_films(*answer(run.recommender, **given), as_json)

@@ -40,10 +40,8 @@ def main() -> None:
             raise  # no fault of a path that was given
         fault = f"{error.filename}: {error.strerror}" if error.filename is not None else error
         _end(f"{fault}; check that the folder exists and may be written, and its disk has space", 2)
-    except InputError as error:
-        _end(str(error), 2)
-    except StoppedError as error:
-        _end(str(error), 1)
+    except (InputError, StoppedError) as error:
+        _end(str(error), 2 if isinstance(error, InputError) else 1)
 
 
 def _end(message: str, status: int) -> None:
@@ -61,7 +59,7 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         place, extra = COMMANDS[cmd_name]
-        module, _, name = place.partition(":")
+        module, name = place.split(":")
         command: click.Command = getattr(importlib.import_module(f"movierec.cli.{module}"), name)
         if extra and (called := command.callback):
             command = copy.copy(command)

@@ -106,9 +106,9 @@ def doctor_command(as_json: bool) -> None:
         print_json(found)
     else:
         del found["problems"]
-        found["extras"] = {k: "installed" if v else "" for k, v in found["extras"].items()}
         for kind in ("packages", "extras"):
-            found[kind] = {k: v or "not installed" for k, v in found[kind].items()}
+            there = {k: "installed" if v is True else v for k, v in found[kind].items()}
+            found[kind] = {k: v or "not installed" for k, v in there.items()}
         print_facts(found, as_json)
         mends = [f"to mend: {problem}" for problem in problems]
         print(*mends or ["Nothing stands in the way."], sep="\n\n")

@@ -72,10 +72,10 @@ def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
     Its answers are there as JSON too, under /api/v1/; /api/openapi.json describes them. It is
     reached from this machine only, unless --ip says otherwise: the page asks nobody who they are.
     """
-    # before NumPy is loaded: the workers share the cores, and one person's list gains by no threads
-    os.environ |= dict.fromkeys(options.BLAS_THREADS, "1")
+    # before NumPy is loaded: workers share the cores, and one person's list gains by no threads;
     # and no huge pages: the system goes on to make some for hours, each once for every worker
-    os.environ |= {"NUMPY_MADVISE_HUGEPAGE": "0", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+    pages = {"NUMPY_MADVISE_HUGEPAGE": "0", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+    os.environ |= dict.fromkeys(options.BLAS_THREADS, "1") | pages
     from movierec.page.serve import is_loopback, serve
     from movierec.posters.settings import settings as chosen
 

@@ -31,17 +31,17 @@ def data_command(name: str, path: Path | None, as_json: bool) -> None:
 
     tables = load_dataset(name, path)
     place = path or find_archive(name)
-    ratings = tables.ratings
+    stars = tables.ratings["rating"]
     facts = {
         "name": tables.name,
         "path": str(place) if place else None,
         "users": len(tables.users),
         "movies": len(tables.movies),
-        "movies_rated": int(ratings["movie_id"].nunique()),
-        "ratings": len(ratings),
-        "mean_rating": round(float(ratings["rating"].mean()), 4),
-        "lowest_rating": float(ratings["rating"].min()),
-        "highest_rating": float(ratings["rating"].max()),
+        "movies_rated": int(tables.ratings["movie_id"].nunique()),
+        "ratings": len(stars),
+        "mean_rating": round(float(stars.mean()), 4),
+        "lowest_rating": float(stars.min()),
+        "highest_rating": float(stars.max()),
         "demographics": tables.has_demographics,
     }
     print_facts(facts, as_json)
@@ -135,15 +135,12 @@ def evaluate_command(run: tuple[Path, ...], k: int, as_json: bool) -> None:
     Several runs must share their data and their held-out rows; each is compared with the first.
     Intervals hold the true value in 95 of 100 cases; they come from drawing users.
     """
-    from movierec.evaluation.evaluate import BY_STARS, compare, comparison_table, evaluate
+    from movierec.evaluation.evaluate import BY_STARS, compare, comparison_table
 
     opened = [options.open_run(path) for path in run or [None]]
-    if as_json and len(opened) == 1:
-        result = {"run": str(opened[0].path), **evaluate(opened[0], k=k)}
-    else:
-        result = compare(opened, k=k)
+    result = compare(opened, k=k)
     if as_json:
-        print_json(result)
+        print_json(result if len(opened) > 1 else result.pop("runs")[0] | result)
         return
     runs = {found["method"]: found for found in result["runs"]}
     first, *others = runs

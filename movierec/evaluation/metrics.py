@@ -25,13 +25,9 @@ BLOCK_SCORES = 4_000_000  # scores of users by films held at once
 
 
 def rating_metrics(rating: npt.ArrayLike, predicted: npt.ArrayLike) -> dict[str, float]:
-    """Errors of predicted ratings, of (n,) stars given and predicted.
+    """Errors of predicted ratings: `mse` (stars squared), `rmse` and `mae` (stars).
 
-    Returns:
-        `mse` (stars squared), `rmse` and `mae` (stars).
-
-    Raises:
-        InputError: no rows, lists of different lengths, or a number that is not finite.
+    Both are (n,) stars; none, another length, or a number that is not finite is an `InputError`.
     """
     given, guess = np.asarray(rating, np.float64), np.asarray(predicted, np.float64)
     if not given.size or given.shape != guess.shape:

@@ -44,9 +44,6 @@ def choose(
         temperature, seed, variety: as in `Recommender.for_user`.
         likeness: how alike a film and each of others are, by row numbers, (n,); needed for variety.
 
-    Raises:
-        InputError: k below 1, or another setting out of range.
-
     Reference:
         Kool, van Hoof and Welling (2019), Stochastic Beams and Where to Find Them, section 2.2 (a
         draw without repeats); Carbonell and Goldstein (1998), The Use of MMR (variety).
@@ -83,7 +80,7 @@ def choose(
 def check_choice(
     k: int, temperature: float = 0.0, seed: int | None = None, variety: float = 0.0
 ) -> None:
-    """Refuse settings out of range, with the errors of `choose`."""
+    """Refuse settings out of range."""
     if not isinstance(k, int | np.integer) or k < 1:
         raise InputError(f"got k = {k!r}; expected a whole number of films, 1 or more")
     if not 0 <= temperature < np.inf:

@@ -182,8 +182,7 @@ class Recommender(Catalogue):
         profiles = np.stack([person.profile for person in people])
         stars, scores = self.scorer.score(vectors, profiles, liking)
         joined = join(scores / scores[:, self.is_film].max(axis=1, keepdims=True), axis=0)
-        rated = np.concatenate([person.rated for person in people])
-        chosen = self.chosen(joined, rated, k, **choice)
+        chosen = self.chosen(joined, np.concatenate([p.rated for p in people]), k, **choice)
         predicted = join(self.scorer.clipped(stars), axis=0)
         return self.describe(chosen, joined[chosen], predicted[chosen])
 
@@ -262,9 +261,8 @@ class Recommender(Catalogue):
         check_choice(k)
         movie_idx = int(self.features.movies.encode([movie_id])[0])
         fans, stars, scores = self._fans(movie_idx, k)
-        return self.describe_people(fans).assign(
-            score=scores[fans], predicted=self.scorer.clipped(stars[fans])
-        )
+        predicted = self.scorer.clipped(stars[fans])
+        return self.describe_people(fans).assign(score=scores[fans], predicted=predicted)
 
     @overload
     def predict(self, users: npt.ArrayLike | Person, movie_ids: npt.ArrayLike) -> Scores: ...

@@ -28,13 +28,10 @@ import pyarrow.parquet as pq
 from movierec.cluster import check_workers, cluster
 from movierec.errors import InputError
 from movierec.files import alone, is_earlier, write_whole
-from movierec.logs import logger
 from movierec.recommend.choosing import check_choice
 from movierec.recommend.recommender import Recommender
 from movierec.runs import load_run
 from movierec.trust import read_parquet
-
-log = logger(__name__)
 
 PART = 20_000  # users; their lists take seconds
 JOB, DONE = "_job.json", "_SUCCESS"
@@ -65,15 +62,14 @@ def recommend_all(
 
     Raises:
         InputError: users that cannot be read or that the run does not know, a setting out of range,
-            a folder of something else, or workers without Dask (the extra `batch`).
+            a folder of something else, or workers without the extra `batch`.
     """
     check_choice(k)
     if part_size < 1:
         raise InputError(f"got part size {part_size}; expected 1 or more")
     check_workers(workers, scheduler)
     run_dir = load_run(run_dir).path.absolute()  # before a cluster is started
-    files = sorted(users.glob("*.parquet")) if users.is_dir() else [users]
-    if not files:
+    if not (files := sorted(users.glob("*.parquet")) if users.is_dir() else [users]):
         raise InputError(f"{users} holds no Parquet files; expected some with a column user_id")
     user_ids = np.concatenate([_user_ids(file) for file in files])
     run = _checksum(run_dir / "run.json")
@@ -148,7 +144,6 @@ def _make(run_dir: Path, run: str, user_ids: np.ndarray, out: Path, k: int) -> N
     sink = io.BytesIO()
     pq.write_table(pa.table(columns), sink)
     write_whole(out, sink.getvalue())
-    log.debug("wrote %s: %d users", out, len(user_ids))
 
 
 @lru_cache(maxsize=1)

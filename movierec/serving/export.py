@@ -5,12 +5,11 @@
 | `export.json` | what the folder holds: the data set, functions, the formula of a score |
 | `movies.parquet` | `movie_id`, `movie_idx`, `title`, `year`, `genres`, and the vectors |
 | `users.parquet` | `user_id`, `user_idx`, `rated` (rows of the films rated), and the vectors |
-| `vocabularies.json` | genres and title words by index, for the towers of a network |
+| `vocabularies.json` | genres, title words and so on by index, for the towers of a network |
 | `savedmodel/` | every function as a signature |
 | `onnx/NAME.onnx` | each function as a graph |
 
-The functions know users and films by row number, `user_idx` and `movie_idx`, which the Parquet
-files translate. They are:
+The functions know users and films by row number, which the Parquet files translate. They are:
 
 | function | takes | gives |
 | --- | --- | --- |
@@ -59,32 +58,28 @@ def export(run: Run, out: Path, formats: tuple[str, ...] = FORMATS) -> dict[str,
 
     Raises:
         InputError: an unknown format, a folder that is not empty, vectors too large for ONNX, or
-            ONNX without the packages that write it (the extra `export`).
+            ONNX without the extra `export`.
         OSError: the folder cannot be written, or its disk is full.
     """
     if stray := set(formats) - set(FORMATS):
         raise InputError(f"got the format {min(stray)!r}; expected some of {', '.join(FORMATS)}")
     if "onnx" in formats:
-        _check_onnx(run)
+        with needs("export", "the format onnx"):
+            for package in ("onnx", "tf2onnx"):
+                importlib.import_module(package)
+        model, watching = run.recommender.model, run.recommender.model.watching
+        halves = model.users, model.films, watching.profiles, watching.watched
+        if (size := sum(matrix.nbytes for matrix in halves)) > LARGEST_ONNX:
+            raise InputError(
+                f"the vectors take {size / 2**30:.1f} GiB and an ONNX graph holds less than 2; "
+                "choose --format savedmodel or parquet"
+            )
     out = Path(os.path.abspath(out))  # "." has no name to write beside
     with alone(out):
         is_earlier(out, None, "empty", "name a new folder with --out")
         with replacing(out) as folder:
             folder.mkdir()
             return _write(run, folder, formats)
-
-
-def _check_onnx(run: Run) -> None:
-    with needs("export", "the format onnx"):
-        for package in ("onnx", "tf2onnx"):
-            importlib.import_module(package)
-    model, watching = run.recommender.model, run.recommender.model.watching
-    halves = model.users, model.films, watching.profiles, watching.watched
-    if (size := sum(matrix.nbytes for matrix in halves)) > LARGEST_ONNX:
-        raise InputError(
-            f"the vectors take {size / 2**30:.1f} GiB and an ONNX graph holds less than 2; choose "
-            "--format savedmodel or parquet"
-        )
 
 
 def _write(run: Run, folder: Path, formats: tuple[str, ...]) -> dict[str, Any]:
@@ -116,9 +111,8 @@ def _write(run: Run, folder: Path, formats: tuple[str, ...]) -> dict[str, Any]:
             graphs.save_onnx(built, folder / "onnx")
         if "network" in run.config:  # for its towers
             known: dict[str, Any] = {"genres": run.features.genres, "words": run.features.words}
-            if run.features.user_fields:
-                known |= {"genders": GENDERS, "age_bands": AGE_BANDS}
-                known["jobs"] = run.tables.occupations
+            people = {"genders": GENDERS, "age_bands": AGE_BANDS, "jobs": run.tables.occupations}
+            known |= people if run.features.user_fields else {}
             _write_json(folder / "vocabularies.json", known)
     _write_json(folder / "export.json", told)
     return told

@@ -24,12 +24,7 @@ OPSET = 18  # of ONNX; read by ONNX Runtime from 1.14 on
 
 
 class Graphs(tf.Module):
-    """The functions of a run.
-
-    Attributes:
-        functions: by name, each from a dict of tensors to a dict of tensors; their inputs are those
-            of their `input_signature`.
-    """
+    """The `functions` of a run, by name, each from a dict of tensors to a dict of tensors."""
 
     def __init__(self, run: Run) -> None:
         super().__init__(name="movierec")

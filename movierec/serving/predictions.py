@@ -14,16 +14,13 @@ from movierec.recommend.recommender import Recommender
 
 
 def predict_file(recommender: Recommender, pairs: Path, std: bool = False) -> pd.DataFrame:
-    """Read a CSV file with `user_id` and `movie_id`, and add a column of predicted stars.
+    """Read a CSV file with `user_id` and `movie_id`, and add the predicted stars to five places.
 
-    Returns:
-        The file's columns, and the predicted stars to five places: `rating`, or where the file has
-        a `rating` already `predicted`, made anew where it has that too. With `std` also the
-        standard deviations of ratings about these.
+    They are the column `rating`, or where the file has a `rating` already `predicted`, made anew
+    where it has that too. With `std` also the standard deviations of ratings about these.
 
     Raises:
-        InputError: a file that cannot be read, a missing or doubled column, a line of another
-            length than the header, or an unknown user or film; with the line.
+        InputError: a file or a line that cannot be read, or an unknown user or film.
     """
     source, ids = one_file(pairs), {"user_id": pa.int64(), "movie_id": pa.int64()}
     frame = read_csv(source, pairs.name, ids, others=True)
