@@ -265,20 +265,20 @@ class Recommender(Catalogue):
         return self.describe_people(fans).assign(score=scores[fans], predicted=predicted)
 
     @overload
-    def predict(self, users: npt.ArrayLike | Person, movie_ids: npt.ArrayLike) -> Scores: ...
+    def predict(self, user_ids: npt.ArrayLike | Person, movie_ids: npt.ArrayLike) -> Scores: ...
 
     @overload
     def predict(
-        self, users: npt.ArrayLike | Person, movie_ids: npt.ArrayLike, return_std: Literal[True]
+        self, user_ids: npt.ArrayLike | Person, movie_ids: npt.ArrayLike, return_std: Literal[True]
     ) -> tuple[Scores, Scores]: ...
 
     def predict(
-        self, users: npt.ArrayLike | Person, movie_ids: npt.ArrayLike, return_std: bool = False
+        self, user_ids: npt.ArrayLike | Person, movie_ids: npt.ArrayLike, return_std: bool = False
     ) -> Scores | tuple[Scores, Scores]:
         """Predicted ratings of pairs, or of films by one person.
 
         Args:
-            users: (n,) ids, or a `Person`, who may be new; a single id is a list of one.
+            user_ids: (n,) ids, or a `Person`, who may be new; a single id is a list of one.
             movie_ids: (n,) films.
             return_std: whether to give standard deviations of the ratings about these, too: what
                 is not known of the person and the film, and what no model knows.
@@ -287,11 +287,11 @@ class Recommender(Catalogue):
             float32 (n,), clipped to the stars of the data, or two such.
         """
         movie_idx = self.features.movies.encode(np.atleast_1d(movie_ids))
-        if isinstance(users, Person):
-            stars = self.scorer.clipped(self.model.films[movie_idx] @ users.vector)
-            term: float | Scores = users.user_term
+        if isinstance(user_ids, Person):
+            stars = self.scorer.clipped(self.model.films[movie_idx] @ user_ids.vector)
+            term: float | Scores = user_ids.user_term
         else:
-            user_idx = self.features.users.encode(np.atleast_1d(users))
+            user_idx = self.features.users.encode(np.atleast_1d(user_ids))
             if user_idx.ndim != 1 or user_idx.shape != movie_idx.shape:
                 raise InputError(
                     f"got users of shape {user_idx.shape} and films of shape {movie_idx.shape}; "
