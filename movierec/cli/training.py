@@ -104,9 +104,8 @@ def train_command(
     if settings["holdout"] in FOLDS:
         settings["holdout"] = official_fold(tables, path, settings["holdout"])
     loaded = time.perf_counter()
-    resumed = "resume" in recipe.supports
-    how = "continue with the same command and --resume" if resumed else "nothing was changed"
-    with interruptible(how):
+    how = "continue with the same command and --resume"
+    with interruptible(how if "resume" in recipe.supports else "nothing was changed"):
         finished = train(tables, run_dir=run_dir, **settings)
     took = dict(finished.seconds)
     seconds = {"seconds": took.pop("train"), "start_seconds": loading - STARTED}

@@ -49,12 +49,9 @@ def choose(
         draw without repeats); Carbonell and Goldstein (1998), The Use of MMR (variety).
     """
     check_choice(k, temperature, seed, variety)
-    if not temperature and not variety:
-        best = top_k(scores[None], k)[0]
-        return best[best >= 0]
-    pool = top_k(scores[None], k * (VARIED_POOL if variety else POOL))[0]
+    pool = top_k(scores[None], k * (VARIED_POOL if variety else POOL if temperature else 1))[0]
     pool = pool[pool >= 0]
-    if not len(pool):
+    if not len(pool) or not (temperature or variety):
         return pool
     values = scores[pool].astype(np.float64)
     # in units of the pool's spread, one temperature and one variety fit scores of all kinds

@@ -68,7 +68,6 @@ def named_of(
     for stars, watching in zip(parts.stars.T, parts.watching.T, strict=True):
         most = np.argsort(-watching, kind="stable")
         most = most[(watching > 0)[most] & praised[most]][:count]
-        most_against = np.argsort(stars, kind="stable")[:1]
-        least = [row for row in most_against if stars[row] < 0 and row not in most]
+        least = [r for r in np.argsort(stars, kind="stable")[:1] if stars[r] < 0 and r not in most]
         named.append((most, np.array(least, np.int32)))
     return parts, named
