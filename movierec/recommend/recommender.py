@@ -236,7 +236,8 @@ class Recommender(Catalogue):
 
         The people are those of `people_who_like`. A film's score joins how likely it is to be
         watched by somebody of whom only this film is known with how much these people would like
-        it, or what everybody likes would stand on top. The film itself is left out.
+        it, or what everybody likes would stand on top. The film itself is left out, and films that
+        nobody liked (4 stars) in training: how they go with others is a guess from genres alone.
 
         Returns:
             As `for_user`; `predicted` is the mean of their predicted stars.
@@ -249,6 +250,8 @@ class Recommender(Catalogue):
         # popularity and the factors of one film say little of what goes with it
         watch = watching.linear() @ watching.vectors(movie_idx)
         scores = join_scores(watch, stars, FANS_LIKING)
+        liked = watching.watched[:, -1] > 0
+        scores[~liked & liked.any()] = -np.inf
         chosen = self.chosen(scores, movie_idx, k, **choice)
         return self.describe(chosen, scores[chosen], stars[chosen])
 

@@ -305,6 +305,17 @@ def test_fans_are_those_who_would_give_and_watch_it_most(drawn_run):
         check(rec.also_liked(film, 1000), expected, 23)
 
 
+def test_films_that_nobody_liked_are_not_what_people_also_like(drawn_run):
+    old = drawn_run.recommender
+    for liked, told in ((FILMS[:3], FILMS[1:3]), ([], FILMS[1:])):  # or all, if nobody likes any
+        watched = old.model.watching.watched.copy()
+        watched[:, -1] = 0
+        watched[old.features.movies.encode(liked), -1] = 0.5
+        watching = old.model.watching._replace(watched=watched)
+        rec = Recommender(old.tables, old.features, old.model._replace(watching=watching))
+        assert set(rec.also_liked(FILMS[0], 1000)["movie_id"]) == set(told)
+
+
 def test_people_of_data_without_demographics_are_shown_by_id_alone(plain_tables):
     features = Features.fit(plain_tables)
     rec = Recommender(plain_tables, features, drawn_model(features))
