@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from movierec.errors import InputError, needs
 from movierec.logs import logger
-from movierec.spread import Blocks, Held, Shared
+from movierec.spread import Blocks, Shared
 
 log = logger(__name__)
 
@@ -33,10 +33,6 @@ class Cluster:
         self._client = client
         self.size = max(sum(client.nthreads().values()), 1)
 
-    def hold(self, value: T) -> Held[T]:
-        """Send a value to all workers."""
-        return Held(value, self._send(value))
-
     def map(self, function: Callable[..., T], held: Shared, blocks: Blocks) -> Iterator[T]:
         """As `Spread.map`."""
         from distributed import CancelledError, KilledWorker
@@ -44,39 +40,33 @@ class Cluster:
         shared, left = list(held), list(blocks)
         attempts = 0
         while left:
-            there = [each.there for each in shared]
-            calls = [self._client.submit(function, *there, *block, pure=False) for block in left]
+            lost: tuple[type[Exception], ...] = OSError, TimeoutError  # of a worker that dies now
             try:
+                for each in shared:
+                    if each.there is None:
+                        self._client.wait_for_workers(1, timeout=PATIENCE)
+                        each.there = self._client.scatter(each.value, broadcast=True, hash=False)
+                there = [each.there for each in shared]
+                lost = CancelledError, KilledWorker  # of all that held something
+                calls = [
+                    self._client.submit(function, *there, *block, pure=False) for block in left
+                ]
                 for call in calls:
                     yield call.result()
                     left.pop(0)
                     attempts = 0
-            except (CancelledError, KilledWorker) as error:
-                # all workers that held something have died; others have come, or will
+            except lost as error:  # others have come, or will
                 attempts += 1
                 if attempts == ATTEMPTS:
-                    raise _gone(error) from error
-                log.warning("workers were lost (%s); their blocks are sent again", error)
+                    raise InputError(
+                        f"the workers of the Dask cluster are lost ({type(error).__name__}: "
+                        f"{error}); look whether they have enough memory, and go on (train with "
+                        "--resume), on them or on this machine alone"
+                    ) from error
+                log.warning("workers were lost (%s); what they had is sent again", error)
                 for each in shared:
-                    each.there = self._send(each.value)
-
-    def _send(self, value: Any) -> Any:
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                self._client.wait_for_workers(1, timeout=PATIENCE)
-                return self._client.scatter(value, broadcast=True, hash=False)
-            except (OSError, TimeoutError) as error:  # of a worker that dies meanwhile
-                if attempt == ATTEMPTS:
-                    raise _gone(error) from error
-                log.warning("a worker was lost (%s); what it was to hold is sent again", error)
+                    each.there = None
                 time.sleep(PAUSE)
-
-
-def _gone(error: Exception) -> InputError:
-    return InputError(
-        f"the workers of the Dask cluster are lost ({type(error).__name__}: {error}); look whether "
-        "they have enough memory, and go on (train with --resume), on them or on this machine alone"
-    )
 
 
 def check_workers(workers: int, scheduler: str | None) -> None:

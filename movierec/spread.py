@@ -20,6 +20,7 @@ import scipy.sparse as sp
 from movierec.errors import InputError
 from movierec.registry import offer, offered
 
+S = TypeVar("S")
 T = TypeVar("T")
 Array = npt.NDArray[np.float32]
 
@@ -28,7 +29,7 @@ STRIP = 64  # columns multiplied at once
 
 @dataclass
 class Held(Generic[T]):
-    """What all blocks share: here, and where the workers have it."""
+    """What all blocks share: here, and where the workers have it once they need it."""
 
     value: T
     there: Any = None
@@ -43,9 +44,6 @@ class Spread(Protocol):
 
     size: int  # blocks worked on at a time
 
-    def hold(self, value: T) -> Held[T]:
-        """Give a value to all workers."""
-
     def map(self, function: Callable[..., T], held: Shared, blocks: Blocks) -> Iterator[T]:
         """The function's results for each block, in order: it gets what is held, then the block's.
 
@@ -59,16 +57,17 @@ class Threads:
 
     def __init__(self) -> None:
         self.size = os.cpu_count() or 1
-        self._pool = ThreadPoolExecutor(self.size)
-
-    def hold(self, value: T) -> Held[T]:
-        """Nothing is to be sent."""
-        return Held(value)
 
     def map(self, function: Callable[..., T], held: Shared, blocks: Blocks) -> Iterator[T]:
         """As `Spread.map`."""
         shared = [each.value for each in held]
-        return self._pool.map(lambda block: function(*shared, *block), blocks)
+        return iter(in_threads(lambda block: function(*shared, *block), blocks))
+
+
+def in_threads(function: Callable[[S], T], blocks: Iterable[S]) -> list[T]:
+    """The function's results for each block, in order."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return list(pool.map(function, blocks))
 
 
 def product(matrix: sp.csr_array, array: Array) -> Array:
@@ -82,8 +81,7 @@ def product(matrix: sp.csr_array, array: Array) -> Array:
         part = slice(a, a + STRIP)
         found[:, part] = matrix @ np.ascontiguousarray(array[:, part])
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        list(pool.map(strip, range(0, array.shape[1], STRIP)))
+    in_threads(strip, range(0, array.shape[1], STRIP))
     return found
 
 

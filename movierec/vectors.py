@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Vectors = npt.NDArray[np.float32]  # (rows, vector_dim)
+Array = npt.NDArray[np.float32]
+Vectors = Array  # (rows, vector_dim)
 Indices = npt.NDArray[np.int32]
 
 LIKED = 4.0  # stars from which a film counts as liked
 BLOCK = 65_536  # pairs multiplied at once
 USERS = 256  # scored at once: with a few thousand films their scores stay in the cache
-SHORTEST_GROUP = 4  # values; with fewer, a partition of whole rows is as quick
-FEW = 16_384  # values in all, of which that is so too
 
 
 class Rows(NamedTuple):
@@ -94,58 +93,26 @@ def top_lists(
 
 
 def top_k(scores: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64]:
-    """Positions of the k largest finite values of each row, best first; ties by position.
+    """Positions of the k largest values of each row, best first; ties by position.
 
     Args:
-        scores: (n, m); -inf marks what may not be chosen.
+        scores: (n, m); -inf marks what may not be chosen, and what is no number is not.
         k: how many, at most m.
 
     Returns:
-        int64 (n, k); -1 where a row has fewer than k finite values.
-    """
-    k = min(k, scores.shape[1])
-    part, tied = _largest(scores, k)
-    # a partition takes any of the scores that equal the last one taken: where some are left out
-    # (and may be chosen at all), the row is sorted whole
-    if tied.any():
-        part[tied] = np.argsort(-scores[tied], axis=1, kind="stable")[:, :k]
-    part.sort(axis=1)
-    row = np.arange(len(scores))[:, None]  # `take_along_axis` would be slow for a single row
-    order = np.argsort(-scores[row, part], axis=1, kind="stable")
-    best = part[row, order]
-    best[~np.isfinite(scores[row, best])] = -1
-    return best
-
-
-def _largest(
-    scores: npt.NDArray[np.float32], k: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Positions of k largest values of each row, and whether others might stand in their place.
-
-    Long rows are taken in groups: the k groups with the largest maxima hold k largest values. The
-    maxima take one quick pass, and only they and what those groups hold are partitioned.
-
-    Returns:
-        (n, k) in any order, and (n,): whether a finite value that is left out may equal the last.
+        int64 (n, k); -1 where a row has fewer than k values.
     """
     n, m = scores.shape
-    row = np.arange(n)[:, None]
-    width = math.isqrt(m // k)  # makes maxima and candidates about as many, k * width
-    if width < SHORTEST_GROUP or scores.size < FEW:
-        part = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-        last = scores[row, part[:, -1:]]
-        return part, np.isfinite(last[:, 0]) & ((scores >= last).sum(axis=1) > k)
-    groups = m // width
-    whole = groups * width
-    # group g is g, g + groups, g + 2 groups, ...: maxima of whole rows; `fmax` knows no NaN
-    highest = np.fmax.reduce(scores[:, :whole].reshape(n, width, groups), axis=1)
-    chosen = np.argpartition(-highest, k - 1, axis=1)[:, None, :k]
-    inside = (chosen + np.arange(0, whole, groups)[:, None]).reshape(n, -1)
-    rest = np.broadcast_to(np.arange(whole, m), (n, m - whole))
-    candidates = np.concatenate([inside, rest], axis=1)
-    values = scores[row, candidates]
-    place = np.argpartition(-values, k - 1, axis=1)[:, :k]
-    last = values[row, place[:, -1:]]
-    # with more than k groups that reach the last value, one of them was not looked into
-    more = ((values >= last).sum(axis=1) > k) | ((highest >= last).sum(axis=1) > k)
-    return candidates[row, place], np.isfinite(last[:, 0]) & more
+    k = min(k, m)
+    # no value below the k-th largest maximum of groups is among the k largest. Group g is
+    # g, g + groups, g + 2 groups, ...: maxima of whole rows
+    width = math.isqrt(m // k)
+    whole = scores[:, : m // width * width].reshape(n, width, -1)
+    highest = np.fmax.reduce(whole, axis=1)  # which knows no NaN
+    least = -np.partition(-highest, k - 1, axis=1)[:, k - 1]
+    best = np.full((n, k), -1)
+    for row, bound in enumerate(np.fmax(least, np.finfo(np.float32).min)):
+        place = np.flatnonzero(scores[row] >= bound)
+        place = place[np.argsort(-scores[row, place], kind="stable")[:k]]
+        best[row, : len(place)] = place
+    return best

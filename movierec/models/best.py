@@ -7,6 +7,7 @@ predictions, so that all that works with a network's vectors works with these.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -19,16 +20,14 @@ from movierec.data.attributes import movie_attributes, user_attributes
 from movierec.data.features import Features
 from movierec.logs import logger
 from movierec.models.checkpoints import Checkpoint, State
-from movierec.models.factors import FactorConfig, Factors, fit_factors, leverage
+from movierec.models.factors import FactorConfig, Factors, beginning, fit_factors, leverage
 from movierec.models.posterior import Side
 from movierec.models.recipe import Job, Recipe, Trained, check_above_zero
 from movierec.progress import OnEpoch, Progress, progress
 from movierec.spread import Spread
-from movierec.vectors import Indices, Rows, pair_scores
+from movierec.vectors import Array, Indices, Rows, pair_scores
 
 log = logger(__name__)
-
-Array = npt.NDArray[np.float32]
 
 MOST_SHOWN = 1_000_000  # training ratings whose error the history tells, evenly taken
 KEEP_EVERY = 30.0  # seconds, at least, between two states of a checkpoint, a second of writing it
@@ -149,35 +148,32 @@ def fit_ratings(
     at = _numbers(users, learned.user_idx), _numbers(movies, learned.movie_idx)
     rows = Rows(*at, learned.rating)
     known = user_attributes(features)[users], movie_attributes(features)[movies]
-    shown = chosen.take(
-        np.flatnonzero(np.isin(chosen.user_idx, users) & np.isin(chosen.movie_idx, movies))
-    )
     # of many ratings some tell the error as well, and are read at every pass
     every = -(-len(learned.rating) // MOST_SHOWN)
     learned = learned.take(np.arange(0, len(learned.rating), every))
-    done, history, models = _kept(checkpoint, recipe, rows, known) if checkpoint else (0, [], [])
+    done, history, models = _kept(checkpoint, recipe, known) if checkpoint else (0, [], [])
     spent = history[-1]["seconds"] if history else 0.0
     due = time.perf_counter() + KEEP_EVERY
 
     def error(factors: Factors, part: Rows) -> float:
-        if not len(part.rating):
-            return float("nan")
         vectors = Ratings([factors], users, movies, history).vectors(features)
-        scores = pair_scores(*vectors, part.user_idx, part.movie_idx)
-        return float(np.mean((scores - part.rating) ** 2, dtype=np.float64))
+        square = (pair_scores(*vectors, part.user_idx, part.movie_idx) - part.rating) ** 2
+        square = square[~np.isnan(square)]  # where both have ratings
+        return float(square.mean(dtype=np.float64)) if len(square) else float("nan")
 
     def passed(member: int, number: int, factors: Factors) -> None:
         nonlocal due
         models[member:] = [factors]
         if member == 0:
-            losses = {"train_loss": error(factors, learned), "val_loss": error(factors, shown)}
+            losses = {"train_loss": error(factors, learned), "val_loss": error(factors, chosen)}
             seconds = spent + time.perf_counter() - began
             history.append({"epoch": len(history) + 1, **losses, "seconds": seconds})
             if on_epoch:
                 on_epoch(history[-1])
         done = member * recipe.passes + number
         if checkpoint and (now := time.perf_counter()) >= due:
-            checkpoint.write(State(steps=done, history=history), _arrays(models))
+            arrays = dict(pair for i, each in enumerate(models) for pair in _named(each, f"{i}"))
+            checkpoint.write(State(steps=done, history=history), arrays)
             after = time.perf_counter()
             due = after + KEEP_EVERY * max(after - now, 1)
         if on_pass:
@@ -215,54 +211,40 @@ def _numbers(rated: Indices, idx: Indices) -> npt.NDArray[np.int32]:
     return number[idx]
 
 
-def _arrays(models: list[Factors]) -> dict[str, npt.NDArray[Any]]:
-    """All that the models are, by name."""
-    arrays: dict[str, npt.NDArray[Any]] = {}
-    for member, model in enumerate(models):
-        arrays[f"{member}.numbers"] = np.array([model.mean, model.noise])
-        arrays |= {
-            f"{member}.{name}": getattr(model, name) for name in ("weight", "movie_weight", "step")
-        }
-        for side in ("users", "movies"):
-            named = getattr(model, side)._asdict()
-            arrays |= {f"{member}.{side}.{name}": array for name, array in named.items()}
-    return arrays
+def _named(model: Any, name: str) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    """The arrays and numbers of a model, by their names joined by dots."""
+    if isinstance(model, Factors | Side):
+        for field, each in model._asdict().items():
+            yield from _named(each, f"{name}.{field}")
+    else:
+        yield name, np.asarray(model)
+
+
+def _like(model: Any, name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
+    """A model whose arrays have these names, of the shapes of another."""
+    if isinstance(model, Factors | Side):
+        fields = model._asdict().items()
+        return type(model)(*(_like(each, f"{name}.{field}", arrays) for field, each in fields))
+    if arrays[name].shape != np.shape(model):
+        raise ValueError(f"{name} of shape {arrays[name].shape}")
+    return arrays[name] if arrays[name].ndim else arrays[name].item()
 
 
 def _kept(
-    checkpoint: Checkpoint, recipe: BestRecipe, rows: Rows, known: tuple[Array, Array]
+    checkpoint: Checkpoint, recipe: BestRecipe, known: tuple[Array, Array]
 ) -> tuple[int, list[dict[str, float]], list[Factors]]:
     """Passes done, the history and the models of a checkpoint; 0 and nothing without one."""
     if (stored := checkpoint.read()) is None:
         return 0, [], []
     state, arrays = stored
-    done, models = state.steps, []
-    n, m, width = len(known[0]), len(known[1]), recipe.factors + 1
-    inputs = {"users": (m + known[0].shape[1] + 2, n), "movies": (n + known[1].shape[1] + 2, m)}
+    model = beginning(np.random.default_rng(0), *known, recipe.factors)
     try:
-        if not 0 < done <= recipe.passes * recipe.members:
-            raise ValueError(f"{done} passes")
-        for member in range(-(-done // recipe.passes)):
-            sides: dict[str, Side] = {}
-            for side, (size, count) in inputs.items():
-                found = Side(*(arrays[f"{member}.{side}.{name}"] for name in Side._fields))
-                r = len(found.basis)
-                shapes = [(count, width), (count, r), (r, width, width), (size, width)]
-                if [each.shape for each in found] != [*shapes, (count, width), (width, width)]:
-                    raise ValueError(f"arrays of {side} of other shapes")
-                sides[side] = found
-            mean, noise = arrays[f"{member}.numbers"].tolist()
-            weight, movie_weight, step = (
-                arrays[f"{member}.{name}"] for name in ("weight", "movie_weight", "step")
-            )
-            if [weight.shape, movie_weight.shape, step.shape] != [(n,), (m,), (m, width)]:
-                raise ValueError("arrays of other shapes")
-            models.append(
-                Factors(mean, noise, **sides, weight=weight, movie_weight=movie_weight, step=step)
-            )
-    except (KeyError, TypeError, ValueError) as error:
+        if not 0 < state.steps <= recipe.passes * recipe.members:
+            raise ValueError(f"{state.steps} passes")
+        members = range(-(-state.steps // recipe.passes))
+        return state.steps, state.history, [_like(model, f"{each}", arrays) for each in members]
+    except (KeyError, ValueError) as error:
         raise checkpoint.unreadable(error) from error
-    return done, state.history, models
 
 
 def _joined(members: list[Factors]) -> tuple[Array, Array]:

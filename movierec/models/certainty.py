@@ -27,9 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from movierec.models.newcomers import Newcomers
-from movierec.vectors import LIKED, Indices, Rows, pair_scores
-
-Array = npt.NDArray[np.float32]
+from movierec.vectors import LIKED, Array, Indices, Rows, pair_scores
 
 BETWEEN = 3.5  # stars at which it is liked as well as not
 KNOTS = 9  # predictions between which the variance is interpolated

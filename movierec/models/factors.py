@@ -27,15 +27,12 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
-from movierec.models.posterior import BLOCK_ROWS, Grouped, Side, drawn_rows, grouped, posterior
+from movierec.models.posterior import BLOCK_ROWS, RANK, Sample, Side, drawn_rows, ones, posterior
 from movierec.models.ridge import Inputs, matrix_inputs, ridge_regression
 from movierec.spread import Held, Spread, Threads
-from movierec.vectors import Rows, pair_scores
-
-Array = npt.NDArray[np.float32]
+from movierec.vectors import Array, Rows, pair_scores
 
 STRIP = 8  # columns of a tower fitted by one call, at least
 USER_SHRINK = 20.0  # a history of n films enters with 1 / sqrt(n + this) for each
@@ -74,28 +71,30 @@ class Factors(NamedTuple):
     step: Array  # (films, k + 1), by which the films' vectors moved in the last pass
 
 
-def known_rows(ratings: Grouped, attributes: Array) -> sp.csr_array:
+def known_rows(ratings: sp.csr_array, attributes: Array) -> sp.csr_array:
     """Attributes (n, a), a constant and the logarithm of the number of ratings + 1; (n, a + 2)."""
-    count = np.diff(ratings.start)
+    count = np.diff(ratings.indptr)
     known = np.column_stack([attributes, np.full(len(count), 0.3), 0.3 * np.log1p(count)])
     return sp.csr_array(known.astype(np.float32))
 
 
-def tower_inputs(own: Grouped, other: Grouped, known: sp.csr_array, shrink: float) -> Inputs:
+def tower_inputs(
+    own: sp.csr_array, other: sp.csr_array, known: sp.csr_array, shrink: float
+) -> Inputs:
     """What a tower sees: the other side's rows that stand in ratings with it, and attributes.
 
     Args:
-        own, other: the ratings by the tower's own side, of n rows, and by the other, of m.
+        own, other: the ratings by the tower's own side, (n, m), and by the other, (m, n).
         known: (n, a + 2), of `known_rows`.
         shrink: a row with c ratings holds 1 / sqrt(c + shrink) for each.
 
     Returns:
         A matrix of (n, m + a + 2).
     """
-    n, m = len(own.start) - 1, len(other.start) - 1
-    scale = ((np.diff(own.start) + shrink) ** -0.5).astype(np.float32)[:, None]
+    n, m = own.shape
+    scale = ((np.diff(own.indptr) + shrink) ** -0.5).astype(np.float32)[:, None]
     by_attributes = matrix_inputs(known)
-    rated, raters = own.rated(0, n), other.rated(0, m)
+    rated, raters = ones(own, 0, n), ones(other, 0, m)
 
     def forward(weights: Array) -> Array:
         product = rated @ weights[:m]
@@ -137,52 +136,42 @@ def fit_factors(
     Returns:
         The model.
     """
-    n, m, k = len(user_attributes), len(movie_attributes), recipe.factors
-    rng = np.random.default_rng(seed)
+    rng, spread = np.random.default_rng(seed), spread or Threads()
+    model = beginning(rng, user_attributes, movie_attributes, recipe.factors)
     mean = np.float32(rows.rating.mean(dtype=np.float64))
-    stars = rows.rating - mean
-    by_user = grouped(sp.csr_array((stars, (rows.user_idx, rows.movie_idx)), shape=(n, m)))
-    by_movie = grouped(sp.csr_array((stars, (rows.movie_idx, rows.user_idx)), shape=(m, n)))
-    count, raters = np.diff(by_user.start), np.diff(by_movie.start)
-    spread = spread or Threads()
-    user_known = known_rows(by_user, user_attributes)
-    movie_known = known_rows(by_movie, movie_attributes)
-    held_users, held_movies = spread.hold(by_user), spread.hold(by_movie)
-    user_tower = _Tower(
-        held_users, held_movies, spread.hold(user_known), USER_SHRINK, recipe.user_ridge
+    shape, stars = (len(user_attributes), len(movie_attributes)), rows.rating - mean
+    by_user = sp.csr_array((stars, (rows.user_idx, rows.movie_idx)), shape=shape)
+    by_movie = sp.csr_array((stars, (rows.movie_idx, rows.user_idx)), shape=shape[::-1])
+    held = Held(by_user), Held(by_movie)
+    of_users, of_movies = (
+        _Half(
+            *(own, other, Held(known_rows(own.value, attributes)), shrink, ridge),
+            drawn_rows(rng, own.value),
+        )
+        for own, other, attributes, shrink, ridge in (
+            (*held, user_attributes, USER_SHRINK, recipe.user_ridge),
+            (*held[::-1], movie_attributes, MOVIE_SHRINK, recipe.movie_ridge),
+        )
     )
-    movie_tower = _Tower(
-        held_movies, held_users, spread.hold(movie_known), MOVIE_SHRINK, recipe.movie_ridge
-    )
-    users = _start(rng, n, k, m + user_known.shape[1])
-    movies = _start(rng, m, k, n + movie_known.shape[1])
-    user_sample, movie_sample = drawn_rows(rng, by_user), drawn_rows(rng, by_movie)
-    alike = np.ones(n, np.float32), np.ones(m, np.float32)
-    model = Factors(float(mean), 0.8, users, movies, *alike, np.zeros_like(movies.mean))
+    count, raters = np.diff(by_user.indptr), np.diff(by_movie.indptr)
     done, model = start or (0, model)
     for number in range(done + 1, recipe.passes + 1):
         _, noise, users, movies, weight, heard, step = model
         # the last passes go the same way in ever smaller steps, which this spares
-        ahead = movies.mean + (AHEAD * step if number > SETTLING else 0)
-        seen, sure = movies._replace(mean=ahead), weight / np.float32(noise)
-        users, doubt, errors = posterior(users, seen, held_users, user_sample, sure, heard, spread)
-        users = _fit_tower(users, doubt, user_tower, spread)
+        seen = movies._replace(mean=movies.mean + (AHEAD * step if number > SETTLING else 0))
+        users, errors = _pass(users, seen, of_users, weight / np.float32(noise), heard, spread)
         if noise_by_user:
             own = OWN_NOISE * (errors + NOISE_RATINGS * noise) / (count + NOISE_RATINGS)
             noise = 1 / float(np.average(1 / own, weights=count))
             weight = (noise / own).astype(np.float32)
         else:
             noise = float(errors.sum(dtype=np.float64) / count.sum())
-        sure, before = heard / np.float32(noise), movies.mean
-        movies, doubt, errors = posterior(
-            movies, users, held_movies, movie_sample, sure, weight, spread
-        )
-        movies = _fit_tower(movies, doubt, movie_tower, spread)
+        movies, errors = _pass(movies, users, of_movies, heard / np.float32(noise), weight, spread)
         own = (errors + MOVIE_NOISE_RATINGS * noise) / (raters + MOVIE_NOISE_RATINGS)
         heard = (np.average(1 / own, weights=raters) ** -1 / own).astype(np.float32)
-        fallen, step = 1 - noise / model.noise, movies.mean - before
+        last = number >= LEAST and 1 - noise / model.noise < SETTLED
+        step = movies.mean - model.movies.mean
         model = Factors(float(mean), noise, users, movies, weight, heard, step)
-        last = number >= LEAST and fallen < SETTLED
         if on_pass:
             on_pass(recipe.passes if last else number, model)
         if last:
@@ -210,40 +199,57 @@ def leverage(model: Factors, rows: Rows) -> Array:
     return np.clip(TOWERS_TOO * weight * doubt, 0, MOST_LEVERAGE, dtype=np.float32)
 
 
-def _start(rng: np.random.Generator, n: int, k: int, inputs: int) -> Side:
-    mean = np.zeros((n, k + 1), np.float32)
-    mean[:, :k] = rng.normal(0, 0.1, (n, k))
-    unit = np.eye(k + 1, dtype=np.float32)
-    doubt = np.full((n, 1), 0.01, np.float32)
-    tower = np.zeros((inputs, k + 1), np.float32)
-    return Side(mean, doubt, unit[None], tower, np.zeros_like(mean), 10 * unit)
+def beginning(
+    rng: np.random.Generator, user_attributes: Array, movie_attributes: Array, factors: int
+) -> Factors:
+    """A model that has seen no star, for as many users and films as have attributes."""
+    (n, a), (m, b), width = user_attributes.shape, movie_attributes.shape, factors + 1
+    unit = np.eye(width, dtype=np.float32)
+
+    def side(rows: int, inputs: int) -> Side:
+        mean = np.zeros((rows, width), np.float32)
+        mean[:, :factors] = rng.normal(0, 0.1, (rows, factors))
+        doubt = np.zeros((rows, min(RANK, rows)), np.float32)
+        basis = np.zeros((doubt.shape[1], width, width), np.float32)
+        doubt[:, 0], basis[0] = 0.01, unit
+        tower = np.zeros((inputs, width), np.float32)
+        return Side(mean, doubt, basis, tower, np.zeros_like(mean), 10 * unit)
+
+    users, movies = side(n, m + a + 2), side(m, n + b + 2)
+    alike = np.ones(n, np.float32), np.ones(m, np.float32)
+    return Factors(0.0, 0.8, users, movies, *alike, np.zeros_like(movies.mean))
 
 
-class _Tower(NamedTuple):
-    """What one side's tower is fitted from, see `tower_inputs`, and its ridge."""
+class _Half(NamedTuple):
+    """What one side is fitted from in every pass."""
 
-    own: Held[Grouped]
-    other: Held[Grouped]
-    known: Held[sp.csr_array]
-    shrink: float
-    ridge: float
+    own: Held[sp.csr_array]  # its ratings
+    other: Held[sp.csr_array]  # the same by the other side
+    known: Held[sp.csr_array]  # as `tower_inputs`
+    shrink: float  # likewise
+    ridge: float  # of the tower
+    sample: Sample
 
 
-def _fit_tower(side: Side, doubt: npt.NDArray[np.float64], tower: _Tower, spread: Spread) -> Side:
-    """The tower and the precision that fit a side's vectors; doubt: the sum of covariances.
+def _pass(
+    side: Side, other: Side, half: _Half, row_weight: Array, column_weight: Array, spread: Spread
+) -> tuple[Side, Array]:
+    """Fit a side's vectors, then the tower and the precision that fit these; as `posterior`.
 
     The columns of a tower know nothing of each other, and are fitted some at a time.
     """
+    weights = row_weight, column_weight
+    side, doubt, errors = posterior(side, other, half.own, half.sample, *weights, spread)
     width = side.mean.shape[1]
     calls = max(min(spread.size, width // STRIP), 1)
     edges = [width * call // calls for call in range(calls + 1)]
     arrays = side.mean, side.tower, side.expected
     given = [
-        (tower.shrink, tower.ridge, *(np.ascontiguousarray(array[:, a:b]) for array in arrays))
+        (half.shrink, half.ridge, *(np.ascontiguousarray(array[:, a:b]) for array in arrays))
         for a, b in pairwise(edges)
     ]
-    fitted = list(spread.map(_fit_columns, tower[:3], given))
-    weights, expected = (np.concatenate(parts, axis=1) for parts in zip(*fitted, strict=True))
+    fitted = list(spread.map(_fit_columns, half[:3], given))
+    tower, expected = (np.concatenate(parts, axis=1) for parts in zip(*fitted, strict=True))
     left = side.mean - expected
     # the small multiple of the identity is a prior that keeps the matrix regular
     around = doubt + 0.05 * np.eye(width)
@@ -251,12 +257,12 @@ def _fit_tower(side: Side, doubt: npt.NDArray[np.float64], tower: _Tower, spread
         part = left[a : a + BLOCK_ROWS]
         around += part.T @ part
     precision = np.linalg.inv(around / (len(left) + 1)).astype(np.float32)
-    return side._replace(tower=weights, expected=expected, precision=precision)
+    return side._replace(tower=tower, expected=expected, precision=precision), errors
 
 
 def _fit_columns(
-    own: Grouped,
-    other: Grouped,
+    own: sp.csr_array,
+    other: sp.csr_array,
     known: sp.csr_array,
     shrink: float,
     ridge: float,

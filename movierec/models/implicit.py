@@ -17,14 +17,11 @@ References:
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
-Array = npt.NDArray[np.float32]
+from movierec.spread import in_threads
+from movierec.vectors import Array
 
 UNRATED = 0.1  # weight of a film that was not rated
 RIDGE = 0.005  # for each film, by that weight or 1
@@ -85,8 +82,7 @@ def _solved(history: sp.csr_array, factors: Array) -> Array:
                 pull = (weight + UNRATED) @ met
                 found[row] = np.linalg.solve(_square(met, weight, unseen), pull)
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        list(pool.map(solve, range(0, len(found), BLOCK)))
+    in_threads(solve, range(0, len(found), BLOCK))
     return found
 
 

@@ -25,9 +25,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from movierec.models.watching import Watching
-from movierec.vectors import Rows, pair_scores
-
-Array = npt.NDArray[np.float32]
+from movierec.vectors import Array, Rows, pair_scores
 
 RESTORED = 2.5  # times what errors say of each other, of which the training has taken most,
 MOST = 0.6  # and no larger share: in small data errors that were learned say too much

@@ -20,14 +20,12 @@ References:
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-Array = npt.NDArray[np.float32]
+from movierec.spread import in_threads
+from movierec.vectors import Array
 
 NEIGHBOURS = 100  # kept of each film,
 CHOSEN = 200  # of the films that go with it in its inverse
@@ -55,7 +53,6 @@ def fit_neighbours(history: sp.csr_array, directions: Array) -> tuple[npt.NDArra
     square = np.asarray(flipped.multiply(flipped).sum(axis=1), dtype=np.float32).ravel()
     chosen, together = _chosen(history, flipped, square)
     own = (square + RIDGE * np.sqrt(square)).astype(np.float32)
-    rated = np.flatnonzero(square)
     weights = np.zeros(chosen.shape, np.float32)
     left = np.ones(movies, np.float32)  # 1 / Q_ii, what the others do not tell of a film
 
@@ -64,8 +61,7 @@ def fit_neighbours(history: sp.csr_array, directions: Array) -> tuple[npt.NDArra
         weights[films] = -inverse[:, 1:] / inverse[:, :1]
         left[films] = 1 / inverse[:, 0]
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        list(pool.map(solve, _blocks(rated)))
+    in_threads(solve, _blocks(np.flatnonzero(square)))
     spread = np.sqrt(left)
     weights *= spread[chosen]
     weights /= spread[:, None]
@@ -102,8 +98,7 @@ def _chosen(
             chosen[film, : len(best)] = others[best]
             together[film, : len(best)] = product[best]
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        list(pool.map(choose, _blocks(np.flatnonzero(square))))
+    in_threads(choose, _blocks(np.flatnonzero(square)))
     return chosen, together
 
 

@@ -34,9 +34,8 @@ import scipy.sparse as sp
 from movierec.models.factors import USER_SHRINK
 from movierec.models.nearby import near_errors
 from movierec.models.ridge import Inputs, matrix_inputs, ridge_regression
-from movierec.vectors import Rows, pair_scores
+from movierec.vectors import Array, Rows, pair_scores
 
-Array = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.integer]
 
 SIZES = np.array([0, 1, 2, 3, 5, 8, 13, 20, 40, 80, 160])  # films in the cut histories

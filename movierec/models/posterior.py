@@ -19,8 +19,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from movierec.spread import Held, Spread
-
-Array = npt.NDArray[np.float32]
+from movierec.vectors import Array
 
 BLOCK_ROWS = 128  # vectors solved for at once, at most; as many keep products below BLAS' threads
 BLOCK_RATINGS = 8192  # likewise their ratings, unless one vector has more
@@ -30,6 +29,8 @@ SAMPLE = 72  # covariances that these are found from
 CALLS = 32  # in which all blocks of a side are solved
 FEW = 16  # ratings of a row, with which it is solved for by these
 LEAF = 6  # rows below which a matrix is inverted by LAPACK
+
+Sample = tuple[npt.NDArray[np.int64], sp.csr_array]
 
 
 class Side(NamedTuple):
@@ -46,52 +47,37 @@ class Side(NamedTuple):
     precision: Array  # (k + 1, k + 1), inverse covariance of vectors about their tower's output
 
 
-class Grouped(NamedTuple):
-    """Ratings by the rows of one side."""
-
-    start: npt.NDArray[np.int64]  # (n + 1,), where each row's ratings begin
-    column: npt.NDArray[np.int32]  # (ratings,), the other side's row
-    stars: Array  # (ratings,), less their mean
-    columns: int  # how many rows the other side has
-
-    def rated(self, a: int, b: int) -> sp.csr_array:
-        """Ones where rows a to b have a rating; (b - a, columns)."""
-        column = self.column[self.start[a] : self.start[b]]
-        index = (self.start[a : b + 1] - self.start[a]).astype(np.int32)
-        ones = np.ones(len(column), np.float32)
-        return sp.csr_array((ones, column, index), shape=(b - a, self.columns))
-
-    def blocks(self, rows: int, ratings: int) -> list[tuple[int, int]]:
-        """First and last + 1 of consecutive rows, which keep within both numbers if they can."""
-        blocks, a, n = [], 0, len(self.start) - 1
-        while a < n:
-            full = int(np.searchsorted(self.start, self.start[a] + ratings, "right")) - 1
-            b = min(max(full, a + 1), a + rows, n)
-            blocks.append((a, b))
-            a = b
-        return blocks
+def ones(ratings: sp.csr_array, a: int, b: int) -> sp.csr_array:
+    """Ones where rows a to b have a rating; (b - a, columns)."""
+    start = ratings.indptr[a : b + 1]
+    column = ratings.indices[start[0] : start[-1]]
+    given = np.ones(len(column), np.float32), column, start - start[0]
+    return sp.csr_array(given, shape=(b - a, ratings.shape[1]))
 
 
-def grouped(stars: sp.csr_array) -> Grouped:
-    """Ratings by the rows of a matrix of stars less their mean."""
-    return Grouped(stars.indptr.astype(np.int64), stars.indices, stars.data, stars.shape[1])
+def _blocks(ratings: sp.csr_array) -> list[tuple[int, int]]:
+    """First and last + 1 of consecutive rows, which keep within a block's numbers if they can."""
+    start, a, found = ratings.indptr, 0, []
+    while a < ratings.shape[0]:
+        full = int(np.searchsorted(start, start[a] + BLOCK_RATINGS, "right")) - 1
+        found.append((a, min(max(full, a + 1), a + BLOCK_ROWS, ratings.shape[0])))
+        a = found[-1][1]
+    return found
 
 
-def drawn_rows(rng: np.random.Generator, ratings: Grouped) -> tuple[npt.NDArray[np.int64], Grouped]:
+def drawn_rows(rng: np.random.Generator, ratings: sp.csr_array) -> Sample:
     """Rows whose covariances stand for all, drawn as often as they enter sums; their ratings."""
-    count = np.diff(ratings.start)
+    count = np.diff(ratings.indptr)
     size = min(SAMPLE, len(count))
     rows = np.sort(rng.choice(len(count), size, replace=False, p=count / count.sum()))
-    shape = len(count), ratings.columns
-    stars = sp.csr_array((ratings.stars, ratings.column, ratings.start), shape=shape)
-    return rows, grouped(stars[rows])
+    return rows, ratings[rows]
 
 
 def posterior(
     own: Side,
     other: Side,
-    ratings: Held[Grouped],
-    sample: tuple[npt.NDArray[np.int64], Grouped],
+    ratings: Held[sp.csr_array],
+    sample: Sample,
     row_weight: Array,
     column_weight: Array,
     spread: Spread,
@@ -100,8 +86,8 @@ def posterior(
 
     Args:
         own, other: the sides; `own` gives the tower's output and the precision.
-        ratings: by the own side, n rows.
-        sample: rows of the own side and their ratings, to find the basis of covariances from.
+        ratings: (n, m), stars less their mean.
+        sample: of `drawn_rows`, to find the basis of covariances from.
         row_weight: (n,) precision of the noise, 1 / stars squared.
         column_weight: (m,) relative precision of the noise.
         spread: what works on the blocks.
@@ -110,32 +96,28 @@ def posterior(
         The side; the sum of its covariances; and (n,) the expected squared errors of the ratings,
         summed by row, of which the weights are not taken into account.
     """
-    often = np.bincount(ratings.value.column, minlength=len(column_weight))
+    often = np.bincount(ratings.value.indices, minlength=len(column_weight))
     solver = _Solver(own.precision, other, column_weight, often)
     rows, drawn = sample
-    basis = basis_of(
-        np.concatenate(
-            [
-                solver.solve(drawn, a, b, own.expected[rows[a:b]], row_weight[rows[a:b]])[2]
-                for a, b in drawn.blocks(BLOCK_ROWS, BLOCK_RATINGS)
-            ]
-        )
-    )
-    blocks = ratings.value.blocks(BLOCK_ROWS, BLOCK_RATINGS)
+    covariances = [
+        solver.solve(drawn, a, b, own.expected[rows[a:b]], row_weight[rows[a:b]])[2]
+        for a, b in _blocks(drawn)
+    ]
+    basis = basis_of(np.concatenate(covariances))
+    blocks = _blocks(ratings.value)
     each = -(-len(blocks) // CALLS)
     calls = []
-    for first in range(0, len(blocks), each):
-        part = blocks[first : first + each]
+    for part in (blocks[first : first + each] for first in range(0, len(blocks), each)):
         all_rows = slice(part[0][0], part[-1][1])
         calls.append((part, own.expected[all_rows], row_weight[all_rows]))
-    solved = spread.map(_solve, (ratings, spread.hold((solver, basis))), calls)
+    solved = spread.map(_solve, (ratings, Held((solver, basis))), calls)
     means, doubts, errors, totals = zip(*solved, strict=True)
     side = own._replace(mean=np.concatenate(means), doubt=np.concatenate(doubts), basis=basis)
     return side, np.sum(totals, axis=0), np.concatenate(errors)
 
 
 def _solve(
-    ratings: Grouped,
+    ratings: sp.csr_array,
     shared: tuple[_Solver, Array],
     blocks: list[tuple[int, int]],
     expected: Array,
@@ -157,7 +139,7 @@ def _solve(
     for a, b in blocks:
         part = slice(a - first, b - first)
         given = ratings, a, b, expected[part], sure[part]
-        if np.diff(ratings.start[a : b + 1]).max() <= FEW:
+        if np.diff(ratings.indptr[a : b + 1]).max() <= FEW:
             mean[part], errors[part], taken, least = solver.solve_few(*given)
             doubt[part] = least @ along - (taken.transpose(1, 0, 2) @ across).sum(axis=0)
             total += (way * least.sum(axis=0)) @ way.T - taken.sum(axis=0)
@@ -195,7 +177,7 @@ class _Solver:
         self.usual = np.maximum(spread, 0).astype(np.float32), float(np.trace(usual))
 
     def solve(
-        self, ratings: Grouped, a: int, b: int, expected: Array, sure: Array
+        self, ratings: sp.csr_array, a: int, b: int, expected: Array, sure: Array
     ) -> tuple[Array, Array, Array]:
         """Solve rows a to b, given their tower's output (b - a, k + 1) and weight (b - a,).
 
@@ -204,9 +186,14 @@ class _Solver:
             (b - a, k + 1, k + 1) covariances.
         """
         k = self.k
-        sums, squares = self._sums(ratings, a, b)  # of means
+        met, missed, chunk = self._met(ratings, a, b, CHUNK)
+        squares = np.add.reduceat((missed**2).sum(axis=1), chunk[:-1])
+        products = met[:, :, :-1].transpose(0, 2, 1) @ met  # (chunks, k + 1, k + 2)
+        by_row = np.ones(len(met), np.float32), np.arange(len(met)), chunk
+        adder = sp.csr_array(by_row, shape=(b - a, len(met)))
+        sums = (adder @ products.reshape(len(met), -1)).reshape(b - a, *products.shape[1:])
         doubts = np.empty((b - a, k + 1, k + 1), np.float32)  # of covariances
-        by_basis = ratings.rated(a, b) @ self.doubt  # (b - a, r)
+        by_basis = ones(ratings, a, b) @ self.doubt  # (b - a, r)
         np.matmul(by_basis[None], self.basis, out=doubts.transpose(1, 0, 2))
         second, pull = sums[:, :, : k + 1], sums[:, :, k + 1].copy()
         pull[:, :k] -= doubts[:, :k, k]  # E c [q, 1]
@@ -221,11 +208,11 @@ class _Solver:
         # of what covariances add only the diagonals are counted, which is most of it
         errors = squares + (each * mean**2).sum(axis=1)
         errors += (np.einsum("nii->ni", covariance) * (each + np.einsum("nii->ni", second))).sum(1)
-        missed = (second @ mean[:, :, None])[:, :, 0] - 2 * sums[:, :, k + 1]
-        return mean, errors + (mean * missed).sum(axis=1), covariance
+        left = (second @ mean[:, :, None])[:, :, 0] - 2 * sums[:, :, k + 1]
+        return mean, errors + (mean * left).sum(axis=1), covariance
 
     def solve_few(
-        self, ratings: Grouped, a: int, b: int, expected: Array, sure: Array
+        self, ratings: sp.csr_array, a: int, b: int, expected: Array, sure: Array
     ) -> tuple[Array, Array, Array, Array]:
         """As `solve`, for rows of few ratings, in whose number it goes in place of k.
 
@@ -238,18 +225,12 @@ class _Solver:
             (b - a, k + 1, k + 1) and l (b - a, k + 1).
         """
         k, (usual, trace) = self.k, self.usual
-        count = np.diff(ratings.start[a : b + 1])
-        width = int(count.max())
-        filled = np.arange(width) < count[:, None]
-        column = np.full(filled.shape, ratings.columns, np.intp)
-        stars = np.zeros(filled.shape, np.float32)
-        given = slice(ratings.start[a], ratings.start[b])
-        column[filled], stars[filled] = ratings.column[given], ratings.stars[given]
-        met = self.meets[column]  # (b - a, c, k + 2)
-        by_basis = ratings.rated(a, b) @ self.doubt  # (b - a, r)
+        width = int(np.diff(ratings.indptr[a : b + 1]).max())
+        met, missed, _ = self._met(ratings, a, b, width)  # a chunk a row
+        q = met[:, :, : k + 1]
+        by_basis = ones(ratings, a, b) @ self.doubt  # (b - a, r)
         each = by_basis @ np.einsum("iri->ri", self.basis)  # diagonals of their sums
         each[:, k], bias = 0, each[:, k].copy()
-        q, missed = met[:, :, : k + 1], met[:, :, k] * stars - met[:, :, k + 1]
         pull = (missed[:, None] @ q)[:, 0]
         pull[:, :k] -= by_basis @ self.basis[:k, :, k].T  # E c [q, 1]
         pulled = expected @ self.precision + pull * sure[:, None]
@@ -270,30 +251,28 @@ class _Solver:
         errors += (reached * (reached - 2 * missed)).sum(axis=1)
         return mean, errors, back.transpose(0, 2, 1) @ gain, least
 
-    def _sums(self, ratings: Grouped, a: int, b: int) -> tuple[Array, Array]:
-        """Sums over the ratings of rows a to b.
+    def _met(
+        self, ratings: sp.csr_array, a: int, b: int, size: int
+    ) -> tuple[Array, Array, npt.NDArray[np.int64]]:
+        """The ratings of rows a to b in chunks of one row each, zeros behind the last.
 
         Returns:
-            (b - a, k + 1, k + 2), [q, 1] times [q, 1, star - c]; (b - a,), (star - c)^2.
+            (chunks, size, k + 2), [q, 1, star - c]; (chunks, size), star - c; and (b - a + 1,)
+            where each row's chunks begin.
         """
-        start = ratings.start[a : b + 1] - ratings.start[a]
-        given = slice(ratings.start[a], ratings.start[b])
+        start = ratings.indptr[a : b + 1] - ratings.indptr[a]
+        given = slice(ratings.indptr[a], ratings.indptr[b])
         count = np.diff(start)
-        chunk = np.concatenate([[0], np.cumsum(-(-count // CHUNK))])  # (b - a + 1,)
-        at = np.arange(start[-1]) + np.repeat(chunk[:-1] * CHUNK - start[:-1], count)
-        column = np.full(chunk[-1] * CHUNK, ratings.columns, np.intp)
-        column[at] = ratings.column[given]
+        chunk = np.concatenate([[0], np.cumsum(-(-count // size))])
+        at = np.arange(start[-1]) + np.repeat(chunk[:-1] * size - start[:-1], count)
+        column = np.full(chunk[-1] * size, ratings.shape[1], np.intp)
+        column[at] = ratings.indices[given]
         stars = np.zeros(len(column), np.float32)
-        stars[at] = ratings.stars[given]
-        met = self.meets.take(column, axis=0)  # (chunks * CHUNK, k + 2)
+        stars[at] = ratings.data[given]
+        met = self.meets.take(column, axis=0)
         missed = met[:, -2] * stars - met[:, -1]
         met[:, -1] = missed
-        met = met.reshape(-1, CHUNK, self.k + 2)
-        squares = np.add.reduceat((missed**2).reshape(-1, CHUNK).sum(axis=1), chunk[:-1])
-        products = met[:, :, :-1].transpose(0, 2, 1) @ met  # (chunks, k + 1, k + 2)
-        by_row = np.ones(len(met), np.float32), np.arange(len(met)), chunk
-        adder = sp.csr_array(by_row, shape=(b - a, len(met)))
-        return (adder @ products.reshape(len(met), -1)).reshape(b - a, *products.shape[1:]), squares
+        return met.reshape(-1, size, met.shape[1]), missed.reshape(-1, size), chunk
 
 
 def basis_of(sample: Array) -> Array:

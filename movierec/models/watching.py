@@ -31,9 +31,7 @@ import scipy.sparse as sp
 from movierec.models.implicit import fit_implicit, person_parts, seen_or_not
 from movierec.models.neighbours import DIRECTIONS, fit_neighbours
 from movierec.spread import product
-from movierec.vectors import Indices, Rows
-
-Array = npt.NDArray[np.float32]
+from movierec.vectors import Array, Indices, Rows
 
 RANK = 512  # directions kept of what is watched together
 SPARE = 64  # directions beside these that are followed while they are looked for,

@@ -32,14 +32,13 @@ from movierec.models.posterior import (
     Side,
     basis_of,
     drawn_rows,
-    grouped,
     inverse,
     posterior,
 )
 from movierec.models.recipe import Trained
 from movierec.models.ridge import matrix_inputs, ridge_regression
 from movierec.runs import encode_rows
-from movierec.spread import Threads
+from movierec.spread import Held, Threads
 from movierec.training import train
 from movierec.vectors import Rows, pair_scores
 
@@ -62,7 +61,7 @@ def tiny_rows() -> Rows:
 
 def test_tower_sees_the_history_the_attributes_and_how_many_ratings_there_are():
     rated = sp.csr_array(np.array([[1, 0, 1], [0, 0, 0]], np.float32))
-    sides = grouped(rated), grouped(rated.T.tocsr())
+    sides = rated, rated.T.tocsr()
     attributes = np.array([[7.0], [8.0]], np.float32)
     inputs = tower_inputs(*sides, known_rows(sides[0], attributes), 2.0)
     matrix = inputs.forward(np.eye(inputs.size, dtype=np.float32))
@@ -110,9 +109,9 @@ def test_row_of_few_ratings_is_solved_for_as_one_of_many(count, monkeypatch):
     basis = root @ root.transpose(0, 2, 1)
     own = Side(expected, np.ones((n, 1), np.float32), precision[None], none, expected, precision)
     other = Side(means, unsure, basis, none, means, precision)
-    by_row, threads = grouped(stars), Threads()
+    by_row, threads = stars, Threads()
     sample = drawn_rows(rng, by_row)
-    given = threads.hold(by_row), sample, rng.uniform(0.7, 1.7, n).astype(np.float32), weight
+    given = Held(by_row), sample, rng.uniform(0.7, 1.7, n).astype(np.float32), weight
     quick = posterior(own, other, *given, threads)
     monkeypatch.setattr("movierec.models.posterior.FEW", 0)
     for one, exact in zip(quick, posterior(own, other, *given, threads), strict=True):
@@ -145,9 +144,9 @@ def test_half_a_pass_gives_each_vector_its_posterior(monkeypatch):
 
     own, other = side(n), side(m)
     at = rated.nonzero()
-    by_row = grouped(sp.csr_array((stars[at], at), shape=(n, m)))
+    by_row = sp.csr_array((stars[at], at), shape=(n, m))
     spread = Threads()
-    held = spread.hold(by_row)
+    held = Held(by_row)
     row_weight = np.full(n, 1 / noise, np.float32)
     column_weight = np.linspace(0.5, 1.5, m).astype(np.float32)
     sample = drawn_rows(rng, by_row)
