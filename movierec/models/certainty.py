@@ -38,28 +38,16 @@ LEAST = 0.05  # of the mean squared error, as a variance
 
 
 class Certainty(NamedTuple):
-    """What standard deviations and chances are worked out from.
+    """What standard deviations and chances are worked out from."""
 
-    Attributes:
-        users: (user rows,), logarithm of how many times the usual variance their ratings have.
-        films: (movie rows,), likewise.
-        new_film: (1,), the same of a film that nobody has rated.
-        usual: (1,), the mean variance, stars squared.
-        met: (d, d), second moment of the trained entries of the films that are rated.
-        knots: (k,), predicted stars, ascending.
-        by_stars: (k,), logarithm of the variance there, stars squared.
-        chance: (2,), the logit of the chance of `LIKED` stars is the first and the second for each
-            standard deviation above `BETWEEN`.
-    """
-
-    users: Array
-    films: Array
-    new_film: Array
-    usual: Array
-    met: Array
-    knots: Array
-    by_stars: Array
-    chance: Array
+    users: Array  # (user rows,), logarithm of how many times the usual variance their ratings have
+    films: Array  # (movie rows,), likewise
+    new_film: Array  # (1,), the same of a film that nobody has rated
+    usual: Array  # (1,), the mean variance, stars squared
+    met: Array  # (d, d), second moment of the trained entries of the films that are rated
+    knots: Array  # (k,), predicted stars, ascending
+    by_stars: Array  # (k,), logarithm of the variance there, stars squared
+    chance: Array  # (2,), logit of that of `LIKED` stars: at `BETWEEN`, and for each std above it
 
     def std(self, stars: Array, user: npt.ArrayLike, film: npt.ArrayLike) -> Array:
         """Standard deviations of ratings about their predictions, float32.

@@ -12,7 +12,6 @@ are learned here, the same for every recipe.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -87,40 +86,21 @@ def check_model(model: Model, features: Features) -> None:
     """
     users, films = len(features.users), len(features.movies)
     d, r = model.newcomers.center.shape[-1], model.watching.watched.shape[-1] - 1
-    k = min(model.watching.unseen.shape[-1], r)
-    width = max(model.films.shape[-1], d + 2)
-    near = films, model.watching.neighbours.shape[-1]
-    people = user_attributes(features, slice(0)).shape[1]
-    traits = movie_attributes(features, slice(0)).shape[1]
-    expected: Mapping[str, tuple[npt.NDArray[np.number], tuple[int, ...]]] = {
-        "users' vectors": (model.users, (users, width)),
-        "films' vectors": (model.films, (films, width)),
-        "users' profiles": (model.watching.profiles, (users, r + 1)),
-        "films' profiles": (model.watching.watched, (films, r + 1)),
-        "films' own weights": (model.watching.own, (films,)),
-        "films' factors": (model.watching.unseen, (k, k)),
-        "films' neighbours": (model.watching.neighbours, near),
-        "neighbours' correlations": (model.watching.correlation, near),
-        "users' center": (model.newcomers.center, (d,)),
-        "users' history": (model.newcomers.history, (films, d)),
-        "users' tower": (model.newcomers.tower, (people + 2, d)),
-        "covariances": (model.newcomers.covariance, (len(SIZES), d, d)),
-        "noise": (model.newcomers.noise, (1,)),
-        "users' mean": (model.newcomers.mean, (1,)),
-        "films' center": (model.newcomers.movie_center, (d,)),
-        "films' tower": (model.newcomers.movie_tower, (traits, d)),
-        "users' variances": (model.certainty.users, (users,)),
-        "films' variances": (model.certainty.films, (films,)),
-        "new films' variance": (model.certainty.new_film, (1,)),
-        "usual variance": (model.certainty.usual, (1,)),
-        "films met": (model.certainty.met, (d, d)),
-        "knots": (model.certainty.knots, (max(model.certainty.knots.size, 1),)),
-        "variances by stars": (model.certainty.by_stars, model.certainty.knots.shape),
-        "chances": (model.certainty.chance, (2,)),
-    }
-    for kind, (array, shape) in expected.items():
-        if array.shape != shape:
-            raise InputError(f"the {kind} have shape {array.shape}; expected {shape}")
+    k, width = min(model.watching.unseen.shape[-1], r), max(model.films.shape[-1], d + 2)
+    near, knots = (films, model.watching.neighbours.shape[-1]), (model.certainty.knots.size or 1,)
+    people, traits = (of(features, slice(0)).shape[1] for of in (user_attributes, movie_attributes))
+    history = (d,), (films, d), (people + 2, d), (len(SIZES), d, d), (1,), (1,), (d,), (traits, d)
+    watched = (users, r + 1), (films, r + 1), (films,), (k, k), near, near
+    doubt = (users,), (films,), (1,), (1,), (d, d), knots, knots, (2,)
+    for part, arrays, shapes in (
+        ("stars", {"users": model.users, "films": model.films}, ((users, width), (films, width))),
+        ("watching", model.watching._asdict(), watched),
+        ("newcomers", model.newcomers._asdict(), history),
+        ("certainty", model.certainty._asdict(), doubt),
+    ):
+        for (name, array), shape in zip(arrays.items(), shapes, strict=True):
+            if array.shape != shape:
+                raise InputError(f"{part}: {name} has shape {array.shape}; expected {shape}")
     rows = model.watching.neighbours
     # those that are not in memory are looked at when they are read
     if isinstance(rows, np.ndarray) and ((rows < 0) | (rows >= films)).any():

@@ -57,27 +57,16 @@ MEAN_SHARE = 0.65  # of a user's mean in what they give a usual film
 
 
 class Newcomers(NamedTuple):
-    """What is known of vectors before a user or a film has ratings; d entries each.
+    """What is known of vectors before a user or a film has ratings; d entries each."""
 
-    Attributes:
-        center: (d,), mean of the training users' vectors.
-        history: (movie rows, d), from a history to what a vector differs from the center.
-        tower: (attributes + 2, d), the same from attributes and the size of the history.
-        covariance: (sizes, d, d), of vectors about what these say, for histories of `SIZES`.
-        noise: (1,), variance of a rating about its prediction, stars squared.
-        mean: (1,), mean of the users' means, stars.
-        movie_center: (d,), mean of the training films' vectors, by weight.
-        movie_tower: (attributes, d), from attributes to what a vector differs from it.
-    """
-
-    center: Array
-    history: Array
-    tower: Array
-    covariance: Array
-    noise: Array
-    mean: Array
-    movie_center: Array
-    movie_tower: Array
+    center: Array  # (d,), mean of the training users' vectors
+    history: Array  # (movie rows, d), from a history to what a vector differs from the center
+    tower: Array  # (attributes + 2, d), the same from attributes and the size of the history
+    covariance: Array  # (sizes, d, d), of vectors about what these say, for histories of `SIZES`
+    noise: Array  # (1,), variance of a rating about its prediction, stars squared
+    mean: Array  # (1,), mean of the users' means, stars
+    movie_center: Array  # (d,), mean of the training films' vectors, by weight
+    movie_tower: Array  # (attributes, d), from attributes to what a vector differs from it
 
 
 class NewUser(NamedTuple):
@@ -115,19 +104,18 @@ def learn_newcomers(
     users, movies = (np.nan_to_num(each) for each in (users, movies))
     known = np.unique(rows.user_idx)
     center = users[known].mean(axis=0)
-    asked, heard = known, rows
-    if len(known) > MOST_ASKED:
-        asked = np.sort(np.random.default_rng(seed).choice(known, MOST_ASKED, replace=False))
-        heard = rows.take(np.flatnonzero(np.isin(rows.user_idx, asked)))
+    rng = np.random.default_rng(seed)
+    asked = np.sort(rng.choice(known, min(len(known), MOST_ASKED), replace=False))
+    heard = rows.take(np.flatnonzero(np.isin(rows.user_idx, asked)))
     way = _directions(users[asked] - center)
     targets = (users[asked] - center) @ way  # (n, q)
     inputs = _cut_histories(heard, asked, len(movies), user_attributes[asked], seed)
     weight = np.bincount(heard.user_idx, minlength=len(users))[asked] ** USER_WEIGHT
     tower = _user_regression(inputs, targets, movies, weight)
-    left = [targets - part @ tower for part in inputs]
     share = (SPREAD * weight / weight.sum())[:, None]
+    left = (targets - part @ tower for part in inputs)
     covariance = np.stack([way @ (each.T @ (share * each)) @ way.T for each in left])
-    tower = tower @ way.T
+    history, tower = np.split(tower @ way.T, [len(movies)])
     error = rows.rating - pair_scores(users, movies, rows.user_idx, rows.movie_idx)
     # never none, or ratings that contradict each other could not be weighed
     noise = np.array([max(np.mean(error**2, dtype=np.float64), LEAST_NOISE)], np.float32)
@@ -136,16 +124,14 @@ def learn_newcomers(
     mean = float(rows.rating.mean(dtype=np.float64))
     user_mean = mean + _damped(rows.user_idx, rows.rating - mean, len(users))
     film_mean = mean + _damped(rows.movie_idx, rows.rating - mean, len(movies))
-    movie_center, movie_tower = _film_regression(movies, movie_attributes, rows)
     learned = Newcomers(
         center,
-        tower[: len(movies)],
-        tower[len(movies) :],
+        history,
+        tower,
         covariance.astype(np.float32),
         noise,
         np.array([user_mean.astype(np.float32).mean()]),
-        movie_center,
-        movie_tower,
+        *_film_regression(movies, movie_attributes, rows),
     )
     nobody = np.zeros(0, np.int32), np.zeros(0, np.float32)
     films = np.column_stack([movies, near, np.zeros((len(movies), 2), np.float32)])
@@ -186,9 +172,7 @@ def new_user(
     history = newcomers.history[movie_idx] / np.sqrt(n + USER_SHRINK)  # (n, d)
     base = newcomers.center + rest @ newcomers.tower
     prior = base + history.sum(axis=0)
-    covariance = _covariance(newcomers, n)
-    rated, near = _split(newcomers, films, movie_idx)
-    gain = _gain(covariance, rated, newcomers.noise)
+    rated, near, gain = _gain(newcomers, films, movie_idx, _covariance(newcomers, n))
     parts = history + (rating - rated @ prior)[:, None] * gain
     error = rating - rated @ (base + parts.sum(axis=0))
     mean = newcomers.mean[0]
@@ -211,8 +195,8 @@ def left_to_learn(
         (d, d).
     """
     covariance = _covariance(newcomers, len(movie_idx))
-    rated, _ = _split(newcomers, films, movie_idx)
-    return covariance - covariance @ rated.T @ _gain(covariance, rated, newcomers.noise)
+    rated, _, gain = _gain(newcomers, films, movie_idx, covariance)
+    return covariance - covariance @ rated.T @ gain
 
 
 def updated_user(
@@ -238,33 +222,30 @@ def updated_user(
         float32 (d + q + 2,).
     """
     d, covariance = len(newcomers.center), left_to_learn(newcomers, films, before)
-    rated, near = _split(newcomers, films, movie_idx)
-    moved = vector[:d] + (rating - rated @ vector[:d]) @ _gain(covariance, rated, newcomers.noise)
+    rated, near, gain = _gain(newcomers, films, movie_idx, covariance)
+    moved = vector[:d] + (rating - rated @ vector[:d]) @ gain
     felt = vector[d:-2] + (rating - rated @ moved) @ near
     mean = vector[-1] + np.sum(rating - vector[-1]) / (len(before) + len(movie_idx) + DAMPING)
     return np.concatenate([moved, felt, [vector[-2], mean]]).astype(np.float32)
 
 
-def _split(newcomers: Newcomers, films: Array, movie_idx: Indices) -> tuple[Array, Array]:
-    """Of some films the trained entries, (n, d), and those of what is near them, (n, q)."""
-    d = len(newcomers.center)
-    return films[movie_idx, :d], films[movie_idx, d:-2]
-
-
 def _gain(
-    covariance: npt.NDArray[np.floating], rated: Array, noise: Array
-) -> npt.NDArray[np.floating]:
-    """How far each rating's surprise moves the vector.
+    newcomers: Newcomers, films: Array, movie_idx: Indices, covariance: npt.NDArray[np.floating]
+) -> tuple[Array, Array, npt.NDArray[np.floating]]:
+    """Trained entries of n rated films, those of what is near, and how far a surprise moves a user.
 
     With C (d, d) the vector's covariance before the ratings and R (n, d) the rated films', it is
     G = (R C R' + noise)^-1 R C, (n, d), by a system of n equations or, for long histories, of d:
     G' = (noise + C R'R)^-1 C R'.
     """
-    n, d = rated.shape
+    d, n, noise = len(newcomers.center), len(movie_idx), newcomers.noise
+    rated, near = films[movie_idx, :d], films[movie_idx, d:-2]
     spread = rated @ covariance  # (n, d)
     if n <= d:
-        return np.linalg.solve(spread @ rated.T + noise * np.eye(n), spread)
-    return np.linalg.solve(noise * np.eye(d) + spread.T @ rated, spread.T).T
+        gain = np.linalg.solve(spread @ rated.T + noise * np.eye(n), spread)
+    else:
+        gain = np.linalg.solve(noise * np.eye(d) + spread.T @ rated, spread.T).T
+    return rated, near, gain
 
 
 def _covariance(newcomers: Newcomers, n: int) -> npt.NDArray[np.floating]:
@@ -285,9 +266,8 @@ def new_movies(newcomers: Newcomers, attributes: Array, near: int) -> Array:
     """
     vectors = (1 - MEAN_SHARE) * newcomers.movie_center
     vectors = vectors + MOVIE_SHARE * (attributes @ newcomers.movie_tower)
-    rest = np.zeros((len(vectors), near + 2), np.float32)
-    rest[:, -1] = MEAN_SHARE
-    return np.concatenate([vectors, rest], axis=1).astype(np.float32)
+    rest = np.zeros((len(vectors), near + 1)), np.full(len(vectors), MEAN_SHARE)
+    return np.column_stack([vectors, *rest]).astype(np.float32)
 
 
 def _cut_histories(
@@ -318,13 +298,7 @@ def _user_regression(
 
     What is learned of a film is the sum of its own weights and those of the entries of its vector:
     films that are alike say alike things of whoever chooses them, and most are too rare to learn
-    each by itself.
-
-    Args:
-        inputs: of `_cut_histories`.
-        targets: (n, q).
-        movies: (movie rows, d).
-        weight: (n,), of each user.
+    each by itself. The inputs are those of `_cut_histories`, the targets (n, q), of weights (n,).
     """
     root = np.tile(np.sqrt(weight / weight.mean()), len(inputs)).astype(np.float32)
     weighed = sp.vstack(inputs, format="csr")

@@ -203,7 +203,8 @@ def test_long_histories_move_a_vector_as_short_ones_do(rec):
     rated, covariance = movies[:n].astype(float), newcomers.covariance[-1].astype(float)
     spread = rated @ covariance
     expected = np.linalg.solve(spread @ rated.T + newcomers.noise * np.eye(n), spread)
-    np.testing.assert_allclose(_gain(covariance, rated, newcomers.noise), expected, atol=1e-6)
+    found = _gain(newcomers, rec.model.films.astype(float), np.arange(n), covariance)[2]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_data_in_which_all_ratings_are_the_same_has_newcomers(small_tables, tmp_path):
