@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from movierec.errors import InputError, needs
 from movierec.logs import logger
-from movierec.spread import Blocks, Shared
+from movierec.spread import Blocks, Shared, Spread
 
 log = logger(__name__)
 
@@ -26,7 +26,7 @@ PATIENCE = 30  # seconds that a new worker is waited for, at each
 PAUSE = 1.0  # seconds after which the scheduler knows who has died
 
 
-class Cluster:
+class Cluster(Spread):
     """The workers of a Dask cluster."""
 
     def __init__(self, client: Any) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -39,29 +39,20 @@ Shared = Iterable[Held[Any]]
 Blocks = Iterable[tuple[Any, ...]]  # of each what is its own
 
 
-class Spread(Protocol):
-    """What works on blocks."""
+class Spread:
+    """What works on blocks: the cores of this machine, as threads of this process."""
 
-    size: int  # blocks worked on at a time
+    def __init__(self) -> None:
+        self.size = os.cpu_count() or 1  # blocks worked on at a time
 
-    def map(self, function: Callable[..., T], held: Shared, blocks: Blocks) -> Iterator[T]:
+    def map(self, function: Callable[..., T], held: Shared, blocks: Blocks) -> Iterable[T]:
         """The function's results for each block, in order: it gets what is held, then the block's.
 
         Raises:
-            InputError: no worker is left.
+            InputError: no worker is left, where they are others.
         """
-
-
-class Threads:
-    """The cores of this machine, as threads of this process."""
-
-    def __init__(self) -> None:
-        self.size = os.cpu_count() or 1
-
-    def map(self, function: Callable[..., T], held: Shared, blocks: Blocks) -> Iterator[T]:
-        """As `Spread.map`."""
         shared = [each.value for each in held]
-        return iter(in_threads(lambda block: function(*shared, *block), blocks))
+        return in_threads(lambda block: function(*shared, *block), blocks)
 
 
 def in_threads(function: Callable[[S], T], blocks: Iterable[S]) -> list[T]:
@@ -93,7 +84,7 @@ def spread_over(workers: int = 1, scheduler: str | None = None) -> Iterator[Spre
         InputError: a number of workers below 1, or such that cannot be had.
     """
     if workers == 1 and scheduler is None:
-        yield Threads()
+        yield Spread()
         return
     if "dask" not in offered("spreads"):
         raise InputError(f"got {workers} workers; this movierec trains on one alone")

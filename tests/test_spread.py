@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from movierec.errors import InputError
 from movierec.models.best import BestRecipe, fit_ratings
 from movierec.runs import encode_rows
-from movierec.spread import Held, Threads, product, spread_over
+from movierec.spread import Held, Spread, product, spread_over
 from movierec.training import train
 
 pytestmark = pytest.mark.long
@@ -40,7 +40,7 @@ def fit(small_features, rows):
 
 
 def test_threads_give_results_in_the_order_of_the_blocks():
-    threads = Threads()
+    threads = Spread()
     shared = Held(10)
     found = threads.map(lambda ten, a, b: ten * a + b, [shared], [(3, 1), (1, 2)])
     assert list(found) == [31, 12]

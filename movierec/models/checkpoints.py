@@ -37,7 +37,6 @@ from movierec.trust import Form, read_json
 
 log = logger(__name__)
 
-FORMAT = 1
 Array = npt.NDArray[Any]
 Part = Literal["checkpoint", "teacher"]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
@@ -45,27 +44,17 @@ Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 @pydantic.dataclasses.dataclass(config={"strict": True})
 class State:
-    """How far a training has come, apart from the variables of its model and optimizer.
+    """How far a training has come, apart from the variables of its model and optimizer."""
 
-    Attributes:
-        block: blocks of batches done of the epoch under way.
-        steps: steps done since the beginning.
-        loss_sum: over the rows of these blocks.
-        seconds: since the first step, without the time between two processes.
-        first_loss: the first step's, that of the untrained network.
-        best_loss, best_epoch, best_weights: the lowest validation loss, and where it was reached.
-        history: a row for each finished epoch.
-    """
-
-    block: Count = 0
-    steps: Count = 0
-    loss_sum: float = 0.0
-    seconds: float = 0.0
-    first_loss: float = float("nan")
-    best_loss: float = float("inf")
+    block: Count = 0  # blocks of batches done of the epoch under way
+    steps: Count = 0  # steps done since the beginning
+    loss_sum: float = 0.0  # over the rows of these blocks
+    seconds: float = 0.0  # since the first step, without the time between two processes
+    first_loss: float = float("nan")  # the first step's, that of the untrained network
+    best_loss: float = float("inf")  # the lowest validation loss, and where it was reached
     best_epoch: Count = 0
     best_weights: list[Any] = Field(default_factory=list)
-    history: list[dict[str, Count | float]] = Field(default_factory=list)
+    history: list[dict[str, Count | float]] = Field(default_factory=list)  # a row an epoch
 
     @field_validator("history")
     @classmethod
@@ -149,7 +138,7 @@ class Checkpoint:
         if not self.kept:
             return
         counters = {name: value for name, value in vars(state).items() if name != "best_weights"}
-        header = {"format": FORMAT, "settings": self.settings, "counters": counters}
+        header = {"settings": self.settings, "counters": counters}
         metadata = {name: json.dumps(value) for name, value in header.items()}
         history = pd.DataFrame(state.history).to_csv(index=False)
         try:
@@ -175,20 +164,18 @@ class Checkpoint:
             return None
         try:
             with safetensors.safe_open(self.file, "numpy") as stored:
-                header = stored.metadata() or {}
+                header = json.dumps(stored.metadata()).encode()
                 arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            told = read_json(header, _Header)
         except (OSError, ValueError, safetensors.SafetensorError) as error:
             raise self.unreadable(error) from error
-        if header.get("format") != str(FORMAT):
+        begun, now = told.settings, json.loads(json.dumps(self.settings))  # a tuple becomes a list
+        if changed := [name for name in {**begun, **now} if begun.get(name) != now.get(name)]:
+            listed = ", ".join(f"{k} {begun.get(k)} (now {now.get(k)})" for k in changed)
             raise InputError(
-                f"{self.file} has format {one_line(header.get('format'), 80)}; this movierec "
-                f"reads {FORMAT}. Train without --resume to begin anew"
+                f"the training to be resumed from {self.folder} was begun with {one_line(listed)}; "
+                "give the same settings and data, or train without --resume to begin anew"
             )
-        try:
-            told = read_json(json.dumps(header).encode(), _Header)
-        except InputError as error:
-            raise self.unreadable(error) from error
-        self._check_settings(told.settings)
         return told.counters, arrays
 
     def remove(self) -> None:
@@ -204,15 +191,6 @@ class Checkpoint:
         return InputError(
             f"{self.file} cannot be read ({one_line(why)}); train without --resume to begin anew"
         )
-
-    def _check_settings(self, stored: dict[str, Any]) -> None:
-        now = json.loads(json.dumps(self.settings))  # a tuple comes back as a list
-        if changed := [name for name in {**stored, **now} if stored.get(name) != now.get(name)]:
-            listed = ", ".join(f"{k} {stored.get(k)} (now {now.get(k)})" for k in changed)
-            raise InputError(
-                f"the training to be resumed from {self.folder} was begun with {one_line(listed)}; "
-                "give the same settings and data, or train without --resume to begin anew"
-            )
 
 
 def checkpoint_folder(run_dir: Path) -> Path:

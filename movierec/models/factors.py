@@ -31,7 +31,7 @@ import scipy.sparse as sp
 
 from movierec.models.posterior import BLOCK_ROWS, RANK, Sample, Side, drawn_rows, ones, posterior
 from movierec.models.ridge import Inputs, matrix_inputs, ridge_regression
-from movierec.spread import Held, Spread, Threads
+from movierec.spread import Held, Spread
 from movierec.vectors import Array, Rows, pair_scores
 
 STRIP = 8  # columns of a tower fitted by one call, at least
@@ -136,7 +136,7 @@ def fit_factors(
     Returns:
         The model.
     """
-    rng, spread = np.random.default_rng(seed), spread or Threads()
+    rng, spread = np.random.default_rng(seed), spread or Spread()
     model = beginning(rng, user_attributes, movie_attributes, recipe.factors)
     mean = np.float32(rows.rating.mean(dtype=np.float64))
     shape, stars = (len(user_attributes), len(movie_attributes)), rows.rating - mean

@@ -53,24 +53,18 @@ class Watching(NamedTuple):
     """Vectors that know what is watched together.
 
     The product of a profile and a film's row of `watched` says how likely the film is watched.
-
-    Attributes:
-        profiles: (user rows, r + k + 1), the weighted sum of the vectors F of the films they rated,
-            what counts of their factors, and the weight of popularity.
-        watched: (movie rows, r + k + 1), F_i / P_ii, its factors, and the share of the likes that a
-            film has, times the number of films rated.
-        own: (movie rows,) P_ii, positive.
-        unseen: (k, k), see `implicit.seen_or_not`.
-        neighbours: (movie rows, n), rows of the films that most go with each,
-        correlation: (movie rows, n), and how much; see `neighbours.fit_neighbours`.
     """
 
+    # (user rows, r + k + 1): the weighted sum of the vectors F of the films they rated, what counts
+    # of their factors, and the weight of popularity
     profiles: Array
+    # (movie rows, r + k + 1): F_i / P_ii, its factors, and the share of the likes that a film has,
+    # times the number of films rated
     watched: Array
-    own: Array
-    unseen: Array
-    neighbours: Indices
-    correlation: Array
+    own: Array  # (movie rows,) P_ii, positive
+    unseen: Array  # (k, k), see `implicit.seen_or_not`
+    neighbours: Indices  # (movie rows, n), rows of the films that most go with each,
+    correlation: Array  # (movie rows, n), and how much; see `neighbours.fit_neighbours`
 
     def vectors(self, movie_idx: Indices | int | slice) -> Array:
         """F of some films, (n, r), or of one, (r,)."""

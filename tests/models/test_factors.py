@@ -38,7 +38,7 @@ from movierec.models.posterior import (
 from movierec.models.recipe import Trained
 from movierec.models.ridge import matrix_inputs, ridge_regression
 from movierec.runs import encode_rows
-from movierec.spread import Held, Threads
+from movierec.spread import Held, Spread
 from movierec.training import train
 from movierec.vectors import Rows, pair_scores
 
@@ -109,7 +109,7 @@ def test_row_of_few_ratings_is_solved_for_as_one_of_many(count, monkeypatch):
     basis = root @ root.transpose(0, 2, 1)
     own = Side(expected, np.ones((n, 1), np.float32), precision[None], none, expected, precision)
     other = Side(means, unsure, basis, none, means, precision)
-    by_row, threads = stars, Threads()
+    by_row, threads = stars, Spread()
     sample = drawn_rows(rng, by_row)
     given = Held(by_row), sample, rng.uniform(0.7, 1.7, n).astype(np.float32), weight
     quick = posterior(own, other, *given, threads)
@@ -145,7 +145,7 @@ def test_half_a_pass_gives_each_vector_its_posterior(monkeypatch):
     own, other = side(n), side(m)
     at = rated.nonzero()
     by_row = sp.csr_array((stars[at], at), shape=(n, m))
-    spread = Threads()
+    spread = Spread()
     held = Held(by_row)
     row_weight = np.full(n, 1 / noise, np.float32)
     column_weight = np.linspace(0.5, 1.5, m).astype(np.float32)
