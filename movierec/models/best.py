@@ -83,7 +83,7 @@ class BestRecipe(FactorConfig, Recipe):
             best_epoch=len(fitted.history),
             seconds={"build": 0.0, "compile": 0.0, "train": time.perf_counter() - began},
             nearby=True,
-            leverage=fitted.leverage(job.learned),
+            leverage=np.mean([leverage(each, fitted.rows) for each in fitted.members], axis=0),
         )
 
 
@@ -94,26 +94,30 @@ class Ratings(NamedTuple):
     """The fitted factor models of the recipe, whose rows are the rated users and films."""
 
     members: list[Factors]
-    users: npt.NDArray[np.int32]  # (n,) rows of these users in the features, see `_rated`
+    users: npt.NDArray[np.int32]  # (n,) rows of these users in the features, those with most first
     movies: npt.NDArray[np.int32]  # (m,) likewise
+    rows: Rows  # the ratings that were learned, by these
     history: list[dict[str, float]]  # a row a pass of the first member
 
     def vectors(self, features: Features) -> tuple[Array, Array]:
-        """Vectors of all user and movie rows, NaN where there are no ratings."""
-        left, right = _joined(self.members)
-        user = np.full((len(features.users), left.shape[1]), np.nan, np.float32)
-        movie = np.full((len(features.movies), right.shape[1]), np.nan, np.float32)
-        user[self.users], movie[self.movies] = left, right
-        return user, movie
+        """Vectors whose dot product is the mean of the members' predictions.
 
-    def leverage(self, learned: Rows) -> Array:
-        """The mean of the members' leverages of the ratings that they have learned, (n,)."""
-        rows = Rows(
-            _numbers(self.users, learned.user_idx),
-            _numbers(self.movies, learned.movie_idx),
-            learned.rating,
-        )
-        return np.mean([leverage(member, rows) for member in self.members], axis=0)
+        Returns:
+            float32 (user rows, members * k + 2) and (movie rows, members * k + 2), NaN where there
+            are no ratings.
+        """
+        share = np.float32(1 / len(self.members))
+        mean = sum(factors.mean for factors in self.members) * share
+        user_bias = share * sum(factors.users.mean[:, -1] for factors in self.members)
+        movie_bias = share * sum(factors.movies.mean[:, -1] for factors in self.members) + mean
+        left = [factors.users.mean[:, :-1] for factors in self.members]
+        right = [share * factors.movies.mean[:, :-1] for factors in self.members]
+        columns = sum(each.shape[1] for each in left) + 2
+        users = np.full((len(features.users), columns), np.nan, np.float32)
+        movies = np.full((len(features.movies), columns), np.nan, np.float32)
+        users[self.users] = np.column_stack([*left, user_bias, np.ones_like(user_bias)])
+        movies[self.movies] = np.column_stack([*right, np.ones_like(movie_bias), movie_bias])
+        return users, movies
 
 
 def fit_ratings(
@@ -144,9 +148,8 @@ def fit_ratings(
         InputError: a checkpoint of another training, or a damaged one.
     """
     began = time.perf_counter()
-    users, movies = _rated(learned.user_idx), _rated(learned.movie_idx)
-    at = _numbers(users, learned.user_idx), _numbers(movies, learned.movie_idx)
-    rows = Rows(*at, learned.rating)
+    (users, user_idx), (movies, movie_idx) = _rated(learned.user_idx), _rated(learned.movie_idx)
+    rows = Rows(user_idx, movie_idx, learned.rating)
     known = user_attributes(features)[users], movie_attributes(features)[movies]
     # of many ratings some tell the error as well, and are read at every pass
     every = -(-len(learned.rating) // MOST_SHOWN)
@@ -156,7 +159,7 @@ def fit_ratings(
     due = time.perf_counter() + KEEP_EVERY
 
     def error(factors: Factors, part: Rows) -> float:
-        vectors = Ratings([factors], users, movies, history).vectors(features)
+        vectors = Ratings([factors], users, movies, rows, history).vectors(features)
         square = (pair_scores(*vectors, part.user_idx, part.movie_idx) - part.rating) ** 2
         square = square[~np.isnan(square)]  # where both have ratings
         return float(square.mean(dtype=np.float64)) if len(square) else float("nan")
@@ -195,20 +198,19 @@ def fit_ratings(
                 spread=spread,
             )
         ]
-    return Ratings(models, users, movies, history)
+    return Ratings(models, users, movies, rows, history)
 
 
-def _rated(idx: Indices) -> npt.NDArray[np.int32]:
-    """The rows that stand in ratings, those with most first: `posterior` solves for like ones."""
+def _rated(idx: Indices) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Rows that stand in ratings, and for each rating its row's number among them.
+
+    Those with most ratings come first: `posterior` solves for like ones together.
+    """
     count = np.bincount(idx)
-    return np.argsort(-count, kind="stable")[: np.count_nonzero(count)].astype(np.int32)
-
-
-def _numbers(rated: Indices, idx: Indices) -> npt.NDArray[np.int32]:
-    """For each row its number among the rated."""
-    number = np.zeros(rated.max() + 1, np.int32)
+    rated = np.argsort(-count, kind="stable")[: np.count_nonzero(count)].astype(np.int32)
+    number = np.zeros(len(count), np.int32)
     number[rated] = np.arange(len(rated))
-    return number[idx]
+    return rated, number[idx]
 
 
 def _named(model: Any, name: str) -> Iterator[tuple[str, npt.NDArray[Any]]]:
@@ -245,21 +247,3 @@ def _kept(
         return state.steps, state.history, [_like(model, f"{each}", arrays) for each in members]
     except (KeyError, ValueError) as error:
         raise checkpoint.unreadable(error) from error
-
-
-def _joined(members: list[Factors]) -> tuple[Array, Array]:
-    """Users' and films' vectors whose dot product is the mean of the members' predictions.
-
-    Returns:
-        float32 (users, members * k + 2) and (films, members * k + 2).
-    """
-    share = np.float32(1 / len(members))
-    mean = sum(factors.mean for factors in members) * share
-    user_bias = share * sum(factors.users.mean[:, -1] for factors in members)
-    movie_bias = share * sum(factors.movies.mean[:, -1] for factors in members) + mean
-    left = [factors.users.mean[:, :-1] for factors in members]
-    right = [share * factors.movies.mean[:, :-1] for factors in members]
-    return (
-        np.column_stack([*left, user_bias, np.ones_like(user_bias)]).astype(np.float32),
-        np.column_stack([*right, np.ones_like(movie_bias), movie_bias]).astype(np.float32),
-    )

@@ -143,16 +143,10 @@ def fit_factors(
     by_user = sp.csr_array((stars, (rows.user_idx, rows.movie_idx)), shape=shape)
     by_movie = sp.csr_array((stars, (rows.movie_idx, rows.user_idx)), shape=shape[::-1])
     held = Held(by_user), Held(by_movie)
-    of_users, of_movies = (
-        _Half(
-            *(own, other, Held(known_rows(own.value, attributes)), shrink, ridge),
-            drawn_rows(rng, own.value),
-        )
-        for own, other, attributes, shrink, ridge in (
-            (*held, user_attributes, USER_SHRINK, recipe.user_ridge),
-            (*held[::-1], movie_attributes, MOVIE_SHRINK, recipe.movie_ridge),
-        )
-    )
+    known = Held(known_rows(by_user, user_attributes)), Held(known_rows(by_movie, movie_attributes))
+    ridges = recipe.user_ridge, recipe.movie_ridge
+    of_users = _Half(*held, known[0], USER_SHRINK, ridges[0], drawn_rows(rng, by_user))
+    of_movies = _Half(*held[::-1], known[1], MOVIE_SHRINK, ridges[1], drawn_rows(rng, by_movie))
     count, raters = np.diff(by_user.indptr), np.diff(by_movie.indptr)
     done, model = start or (0, model)
     for number in range(done + 1, recipe.passes + 1):
