@@ -24,7 +24,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 Array = npt.NDArray[np.float32]
 
-STRIP = 64  # columns multiplied at once
+STRIP = 8, 64  # columns multiplied at once, at least and at most
 
 
 @dataclass
@@ -67,12 +67,14 @@ def product(matrix: sp.csr_array, array: Array) -> Array:
     Some columns at a time: what is read of them at random then stays in the cache.
     """
     found = np.empty((matrix.shape[0], array.shape[1]), np.float32)
+    each = -(-array.shape[1] // (os.cpu_count() or 1))
+    width = max(min(each, STRIP[1]), STRIP[0])
 
     def strip(a: int) -> None:
-        part = slice(a, a + STRIP)
+        part = slice(a, a + width)
         found[:, part] = matrix @ np.ascontiguousarray(array[:, part])
 
-    in_threads(strip, range(0, array.shape[1], STRIP))
+    in_threads(strip, range(0, array.shape[1], width))
     return found
 
 

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -31,10 +30,9 @@ import scipy.sparse as sp
 
 from movierec.models.posterior import BLOCK_ROWS, RANK, Sample, Side, drawn_rows, ones, posterior
 from movierec.models.ridge import Inputs, matrix_inputs, ridge_regression
-from movierec.spread import Held, Spread
+from movierec.spread import Held, Spread, product
 from movierec.vectors import Array, Rows, pair_scores
 
-STRIP = 8  # columns of a tower fitted by one call, at least
 USER_SHRINK = 20.0  # a history of n films enters with 1 / sqrt(n + this) for each
 MOVIE_SHRINK = 1.0  # likewise the raters of a film
 NOISE_RATINGS = 20.0  # ratings of usual noise that a user's own noise starts with,
@@ -71,41 +69,37 @@ class Factors(NamedTuple):
     step: Array  # (films, k + 1), by which the films' vectors moved in the last pass
 
 
-def known_rows(ratings: sp.csr_array, attributes: Array) -> sp.csr_array:
-    """Attributes (n, a), a constant and the logarithm of the number of ratings + 1; (n, a + 2)."""
-    count = np.diff(ratings.indptr)
-    known = np.column_stack([attributes, np.full(len(count), 0.3), 0.3 * np.log1p(count)])
-    return sp.csr_array(known.astype(np.float32))
-
-
 def tower_inputs(
-    own: sp.csr_array, other: sp.csr_array, known: sp.csr_array, shrink: float
+    own: sp.csr_array, other: sp.csr_array, attributes: Array, shrink: float
 ) -> Inputs:
-    """What a tower sees: the other side's rows that stand in ratings with it, and attributes.
+    """What a tower sees: the other side's rows that stand in ratings with it, and what is known.
+
+    Known of a row are its attributes, a constant and the logarithm of its number of ratings + 1.
 
     Args:
         own, other: the ratings by the tower's own side, (n, m), and by the other, (m, n).
-        known: (n, a + 2), of `known_rows`.
+        attributes: (n, a).
         shrink: a row with c ratings holds 1 / sqrt(c + shrink) for each.
 
     Returns:
         A matrix of (n, m + a + 2).
     """
-    n, m = own.shape
-    scale = ((np.diff(own.indptr) + shrink) ** -0.5).astype(np.float32)[:, None]
-    by_attributes = matrix_inputs(known)
+    (n, m), count = own.shape, np.diff(own.indptr)
+    scale = ((count + shrink) ** -0.5).astype(np.float32)[:, None]
+    known = np.column_stack([attributes, np.full(n, 0.3), 0.3 * np.log1p(count)])
+    by_known = matrix_inputs(sp.csr_array(known.astype(np.float32)))
     rated, raters = ones(own, 0, n), ones(other, 0, m)
 
     def forward(weights: Array) -> Array:
-        product = rated @ weights[:m]
-        product *= scale
-        product += by_attributes.forward(weights[m:])
-        return product
+        seen = product(rated, weights[:m])
+        seen *= scale
+        seen += by_known.forward(weights[m:])
+        return seen
 
     def backward(vectors: Array) -> Array:
-        return np.concatenate([raters @ (vectors * scale), by_attributes.backward(vectors)])
+        return np.concatenate([product(raters, vectors * scale), by_known.backward(vectors)])
 
-    return Inputs(forward, backward, m + by_attributes.size)
+    return Inputs(forward, backward, m + by_known.size)
 
 
 def fit_factors(
@@ -142,11 +136,10 @@ def fit_factors(
     shape, stars = (len(user_attributes), len(movie_attributes)), rows.rating - mean
     by_user = sp.csr_array((stars, (rows.user_idx, rows.movie_idx)), shape=shape)
     by_movie = sp.csr_array((stars, (rows.movie_idx, rows.user_idx)), shape=shape[::-1])
-    held = Held(by_user), Held(by_movie)
-    known = Held(known_rows(by_user, user_attributes)), Held(known_rows(by_movie, movie_attributes))
-    ridges = recipe.user_ridge, recipe.movie_ridge
-    of_users = _Half(*held, known[0], USER_SHRINK, ridges[0], drawn_rows(rng, by_user))
-    of_movies = _Half(*held[::-1], known[1], MOVIE_SHRINK, ridges[1], drawn_rows(rng, by_movie))
+    users_seen = tower_inputs(by_user, by_movie, user_attributes, USER_SHRINK)
+    movies_seen = tower_inputs(by_movie, by_user, movie_attributes, MOVIE_SHRINK)
+    of_users = _Half(Held(by_user), drawn_rows(rng, by_user), users_seen, recipe.user_ridge)
+    of_movies = _Half(Held(by_movie), drawn_rows(rng, by_movie), movies_seen, recipe.movie_ridge)
     count, raters = np.diff(by_user.indptr), np.diff(by_movie.indptr)
     done, model = start or (0, model)
     for number in range(done + 1, recipe.passes + 1):
@@ -217,53 +210,25 @@ def beginning(
 class _Half(NamedTuple):
     """What one side is fitted from in every pass."""
 
-    own: Held[sp.csr_array]  # its ratings
-    other: Held[sp.csr_array]  # the same by the other side
-    known: Held[sp.csr_array]  # as `tower_inputs`
-    shrink: float  # likewise
-    ridge: float  # of the tower
+    ratings: Held[sp.csr_array]
     sample: Sample
+    inputs: Inputs  # of its tower
+    ridge: float  # likewise
 
 
 def _pass(
     side: Side, other: Side, half: _Half, row_weight: Array, column_weight: Array, spread: Spread
 ) -> tuple[Side, Array]:
-    """Fit a side's vectors, then the tower and the precision that fit these; as `posterior`.
-
-    The columns of a tower know nothing of each other, and are fitted some at a time.
-    """
+    """A side's vectors, then the tower and the precision that fit these; errors as `posterior`."""
     weights = row_weight, column_weight
-    side, doubt, errors = posterior(side, other, half.own, half.sample, *weights, spread)
-    width = side.mean.shape[1]
-    calls = max(min(spread.size, width // STRIP), 1)
-    edges = [width * call // calls for call in range(calls + 1)]
-    arrays = side.mean, side.tower, side.expected
-    given = [
-        (half.shrink, half.ridge, *(np.ascontiguousarray(array[:, a:b]) for array in arrays))
-        for a, b in pairwise(edges)
-    ]
-    fitted = list(spread.map(_fit_columns, half[:3], given))
-    tower, expected = (np.concatenate(parts, axis=1) for parts in zip(*fitted, strict=True))
+    side, doubt, errors = posterior(side, other, half.ratings, half.sample, *weights, spread)
+    start = side.tower, side.expected
+    tower, expected = ridge_regression(half.inputs, side.mean, half.ridge, SOLVER_STEPS, start)
     left = side.mean - expected
     # the small multiple of the identity is a prior that keeps the matrix regular
-    around = doubt + 0.05 * np.eye(width)
+    around = doubt + 0.05 * np.eye(left.shape[1])
     for a in range(0, len(left), BLOCK_ROWS):
         part = left[a : a + BLOCK_ROWS]
         around += part.T @ part
     precision = np.linalg.inv(around / (len(left) + 1)).astype(np.float32)
     return side._replace(tower=tower, expected=expected, precision=precision), errors
-
-
-def _fit_columns(
-    own: sp.csr_array,
-    other: sp.csr_array,
-    known: sp.csr_array,
-    shrink: float,
-    ridge: float,
-    mean: Array,
-    weights: Array,
-    expected: Array,
-) -> tuple[Array, Array]:
-    """Some columns of a tower, from where the pass before left them."""
-    inputs = tower_inputs(own, other, known, shrink)
-    return ridge_regression(inputs, mean, ridge, SOLVER_STEPS, (weights, expected))

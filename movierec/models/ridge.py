@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
+from movierec.spread import product
 from movierec.vectors import Array
 
 
@@ -22,7 +24,7 @@ class Inputs(NamedTuple):
 def matrix_inputs(matrix: sp.csr_array) -> Inputs:
     """A sparse matrix as inputs."""
     flipped = matrix.T.tocsr()
-    return Inputs(matrix.__matmul__, flipped.__matmul__, matrix.shape[1])
+    return Inputs(partial(product, matrix), partial(product, flipped), matrix.shape[1])
 
 
 def ridge_regression(

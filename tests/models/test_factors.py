@@ -24,7 +24,7 @@ from movierec.evaluation.metrics import rating_metrics
 from movierec.models import best
 from movierec.models.best import BestRecipe, fit_ratings
 from movierec.models.checkpoints import Checkpoint
-from movierec.models.factors import fit_factors, known_rows, tower_inputs
+from movierec.models.factors import fit_factors, tower_inputs
 from movierec.models.model import complete
 from movierec.models.posterior import (
     RANK,
@@ -63,7 +63,7 @@ def test_tower_sees_the_history_the_attributes_and_how_many_ratings_there_are():
     rated = sp.csr_array(np.array([[1, 0, 1], [0, 0, 0]], np.float32))
     sides = rated, rated.T.tocsr()
     attributes = np.array([[7.0], [8.0]], np.float32)
-    inputs = tower_inputs(*sides, known_rows(sides[0], attributes), 2.0)
+    inputs = tower_inputs(*sides, attributes, 2.0)
     matrix = inputs.forward(np.eye(inputs.size, dtype=np.float32))
     assert matrix[0] == pytest.approx([0.5, 0, 0.5, 7, 0.3, 0.3 * np.log(3)])
     assert matrix[1] == pytest.approx([0, 0, 0, 8, 0.3, 0])

@@ -71,11 +71,11 @@ NARROWER: dict[str, set[str]] = {
     "network.fitting": {"errors", "models.checkpoints", "network.settings", "network.towers"}
     | {"network.workers", "progress", "vectors"},  # knows nothing of films
     "models.factors": {"models.posterior", "models.ridge", "spread", "vectors"},
-    "models.posterior": {"spread"},
-    "models.ridge": set(),
+    "models.posterior": {"spread", "vectors"},
+    "models.ridge": {"spread", "vectors"},
     "models.watching": {"models.implicit", "models.neighbours", "spread", "vectors"},
-    "models.implicit": set(),
-    "models.neighbours": set(),
+    "models.implicit": {"spread", "vectors"},
+    "models.neighbours": {"spread", "vectors"},
     "models.newcomers": {"models.factors", "models.nearby", "models.ridge", "vectors"},
     "models.nearby": {"models.watching", "vectors"},
     "models.certainty": {"models.newcomers", "vectors"},
