@@ -20,6 +20,7 @@ log = logger(__name__)
 
 T = TypeVar("T")
 
+CALLS = 8  # of each worker, in which all blocks are done
 ATTEMPTS = 5  # at a block, or at what is to be held, while workers die
 TIMEOUT = "20s"  # for a scheduler to answer
 PATIENCE = 30  # seconds that a new worker is waited for, at each
@@ -37,22 +38,24 @@ class Cluster(Spread):
         """As `Spread.map`."""
         from distributed import CancelledError, KilledWorker
 
-        shared, left = list(held), list(blocks)
+        shared, blocks = list(held), list(blocks)
+        each = max(len(blocks) // (CALLS * self.size), 1)  # blocks a call
+        left = [blocks[first : first + each] for first in range(0, len(blocks), each)]
         attempts = 0
         while left:
             lost: tuple[type[Exception], ...] = OSError, TimeoutError  # of a worker that dies now
             try:
-                for each in shared:
-                    if each.there is None:
+                for value in shared:
+                    if value.there is None:
                         self._client.wait_for_workers(1, timeout=PATIENCE)
-                        each.there = self._client.scatter(each.value, broadcast=True, hash=False)
-                there = [each.there for each in shared]
+                        value.there = self._client.scatter(value.value, broadcast=True, hash=False)
+                there = [value.there for value in shared]
                 lost = CancelledError, KilledWorker  # of all that held something
                 calls = [
-                    self._client.submit(function, *there, *block, pure=False) for block in left
+                    self._client.submit(_called, function, there, part, pure=False) for part in left
                 ]
                 for call in calls:
-                    yield call.result()
+                    yield from call.result()
                     left.pop(0)
                     attempts = 0
             except lost as error:  # others have come, or will
@@ -64,9 +67,13 @@ class Cluster(Spread):
                         "--resume), on them or on this machine alone"
                     ) from error
                 log.warning("workers were lost (%s); what they had is sent again", error)
-                for each in shared:
-                    each.there = None
+                for value in shared:
+                    value.there = None
                 time.sleep(PAUSE)
+
+
+def _called(function: Callable[..., T], shared: list[Any], part: Blocks) -> list[T]:
+    return [function(*shared, *block) for block in part]
 
 
 def check_workers(workers: int, scheduler: str | None) -> None:

@@ -4,15 +4,15 @@ n vectors with covariances of (k + 1) x (k + 1) would take far more memory than 
 covariances of a side resemble each other, so that of each is kept what it has of `RANK` matrices,
 the strongest of a sample: memory is n * k, and what sums over many ratings is hardly moved by it.
 
-Rows are solved for in blocks, some of them a call, and the calls are spread over threads or over
-the workers of a cluster. Every product in them is small enough for BLAS to do it within the thread:
-threads of its own would fight with these. What is summed is summed in the order of the blocks, so
-that the bits do not depend on how many threads there are.
+Rows are solved for in blocks, which are spread over threads or over the workers of a cluster. Every
+product in them is small enough for BLAS to do it within the thread: threads of its own would fight
+with these. What is summed is summed in the order of the blocks, so that the bits do not depend on
+how many threads there are.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,6 @@ BLOCK_RATINGS = 8192  # likewise their ratings, unless one vector has more
 CHUNK = 64  # ratings whose products are summed by one call; what is missing at the end is zeros
 RANK = 24  # matrices that stand for the covariances of a side
 SAMPLE = 72  # covariances that these are found from
-CALLS = 32  # in which all blocks of a side are solved
 FEW = 16  # ratings of a row, with which it is solved for by these
 LEAF = 6  # rows below which a matrix is inverted by LAPACK
 
@@ -104,49 +103,35 @@ def posterior(
         for a, b in _blocks(drawn)
     ]
     basis = basis_of(np.concatenate(covariances))
-    blocks = _blocks(ratings.value)
-    each = -(-len(blocks) // CALLS)
-    calls = []
-    for part in (blocks[first : first + each] for first in range(0, len(blocks), each)):
-        all_rows = slice(part[0][0], part[-1][1])
-        calls.append((part, own.expected[all_rows], row_weight[all_rows]))
-    solved = spread.map(_solve, (ratings, Held((solver, basis))), calls)
+    across = np.ascontiguousarray(basis.transpose(1, 2, 0))  # (k + 1, k + 1, r)
+    diagonal = np.arange(len(across))
+    along = ((solver.way.T @ basis @ solver.way)[:, diagonal, diagonal]).T  # (k + 1, r)
+    blocks = [(a, b, own.expected[a:b], row_weight[a:b]) for a, b in _blocks(ratings.value)]
+    solved = spread.map(_solve, (ratings, Held((solver, across, along))), blocks)
     means, doubts, errors, totals = zip(*solved, strict=True)
     side = own._replace(mean=np.concatenate(means), doubt=np.concatenate(doubts), basis=basis)
-    return side, np.sum(totals, axis=0), np.concatenate(errors)
+    return side, np.sum(totals, axis=0, dtype=np.float64), np.concatenate(errors)
 
 
 def _solve(
-    ratings: sp.csr_array,
-    shared: tuple[_Solver, Array],
-    blocks: list[tuple[int, int]],
-    expected: Array,
-    sure: Array,
-) -> tuple[Array, Array, Array, npt.NDArray[np.float64]]:
-    """Consecutive blocks of rows, given their tower's output (rows, k + 1) and weight (rows,).
+    ratings: sp.csr_array, shared: tuple[_Solver, Array, Array], *block: Any
+) -> tuple[Array, Array, Array, Array]:
+    """Rows a to b, given their tower's output (b - a, k + 1) and weight (b - a,).
 
     Returns:
-        (rows, k + 1) vectors; (rows, r) what their covariances have of the basis; (rows,) expected
-        squared errors; (k + 1, k + 1), the sum of the covariances.
+        (b - a, k + 1) vectors; (b - a, r) what their covariances have of the basis; (b - a,)
+        expected squared errors; (k + 1, k + 1), the sum of the covariances.
     """
-    (solver, basis), first = shared, blocks[0][0]
-    mean, errors = np.empty_like(expected), np.empty_like(sure)
-    doubt = np.empty((len(mean), len(basis)), np.float32)
-    across = np.ascontiguousarray(basis.transpose(1, 2, 0))  # (k + 1, k + 1, r)
-    total = np.zeros(basis.shape[1:])
-    way = solver.way
-    along = ((way.T @ basis @ way)[:, np.arange(len(way)), np.arange(len(way))]).T  # (k + 1, r)
-    for a, b in blocks:
-        part = slice(a - first, b - first)
-        given = ratings, a, b, expected[part], sure[part]
-        if np.diff(ratings.indptr[a : b + 1]).max() <= FEW:
-            mean[part], errors[part], taken, least = solver.solve_few(*given)
-            doubt[part] = least @ along - (taken.transpose(1, 0, 2) @ across).sum(axis=0)
-            total += (way * least.sum(axis=0)) @ way.T - taken.sum(axis=0)
-        else:
-            mean[part], errors[part], covariance = solver.solve(*given)
-            doubt[part] = (covariance.transpose(1, 0, 2) @ across).sum(axis=0)
-            total += covariance.sum(axis=0)
+    solver, across, along = shared
+    a, b = block[:2]
+    if np.diff(ratings.indptr[a : b + 1]).max() <= FEW:
+        mean, errors, taken, least = solver.solve_few(ratings, *block)
+        doubt = least @ along - (taken.transpose(1, 0, 2) @ across).sum(axis=0)
+        total = (solver.way * least.sum(axis=0)) @ solver.way.T - taken.sum(axis=0)
+    else:
+        mean, errors, covariance = solver.solve(ratings, *block)
+        doubt = (covariance.transpose(1, 0, 2) @ across).sum(axis=0)
+        total = covariance.sum(axis=0)
     return mean, doubt, errors, total
 
 
