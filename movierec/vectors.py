@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
 Vectors = Array  # (rows, vector_dim)
+Pair = tuple[Array, Array]  # of people and of films, or of a side's rows and the other's
 Indices = npt.NDArray[np.int32]
 
 LIKED = 4.0  # stars from which a film counts as liked

@@ -104,9 +104,7 @@ def learn_certainty(
             left_out *= np.sqrt(np.mean(new**2) / max(float(np.mean(left_out**2)), 1e-9))
     # what is predicted is clipped to the stars that there are
     stars = np.clip(learned.rating - left_out, learned.rating.min(), learned.rating.max())
-    found = fit_certainty(
-        stars, learned._replace(rating=learned.rating - stars), len(users), len(films)
-    )
+    found = _fitted(stars, learned._replace(rating=learned.rating - stars), len(users), len(films))
     weight = np.bincount(learned.movie_idx, minlength=len(films)) / len(learned.rating)
     vectors = films[:, :d]
     missed = vectors - newcomers.movie_center - movie_attributes @ newcomers.movie_tower
@@ -120,16 +118,10 @@ def learn_certainty(
     return found._replace(new_film=new_film, met=met)
 
 
-def fit_certainty(stars: Array, error: Rows, users: int, movies: int) -> Certainty:
-    """Fit variances and chances to predictions that did not know their ratings.
+def _fitted(stars: Array, error: Rows, users: int, movies: int) -> Certainty:
+    """Variances and chances of predictions (n,) that did not know their ratings.
 
-    Args:
-        stars: (n,), predictions.
-        error: of these ratings, stars less what is predicted.
-        users, movies: how many rows there are.
-
-    Returns:
-        All but `new_film` and `met`, which are zeros.
+    The errors are these less the stars; `new_film` and `met` are left zeros.
     """
     square = error.rating.astype(np.float64) ** 2
     usual = max(float(square.mean()), 1e-4)

@@ -28,10 +28,19 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from movierec.models.posterior import BLOCK_ROWS, RANK, Sample, Side, drawn_rows, ones, posterior
+from movierec.models.posterior import (
+    BLOCK_ROWS,
+    RANK,
+    Sample,
+    Side,
+    Stars,
+    drawn_rows,
+    ones,
+    posterior,
+)
 from movierec.models.ridge import Inputs, matrix_inputs, ridge_regression
 from movierec.spread import Held, Spread, product
-from movierec.vectors import Array, Rows, pair_scores
+from movierec.vectors import Array, Pair, Rows, pair_scores
 
 USER_SHRINK = 20.0  # a history of n films enters with 1 / sqrt(n + this) for each
 MOVIE_SHRINK = 1.0  # likewise the raters of a film
@@ -70,25 +79,24 @@ class Factors(NamedTuple):
 
 
 def tower_inputs(
-    own: sp.csr_array, other: sp.csr_array, attributes: Array, shrink: float
+    rated: sp.csr_array, raters: sp.csr_array, attributes: Array, shrink: float
 ) -> Inputs:
     """What a tower sees: the other side's rows that stand in ratings with it, and what is known.
 
     Known of a row are its attributes, a constant and the logarithm of its number of ratings + 1.
 
     Args:
-        own, other: the ratings by the tower's own side, (n, m), and by the other, (m, n).
+        rated, raters: ones where there are ratings, (n, m), and the same transposed.
         attributes: (n, a).
         shrink: a row with c ratings holds 1 / sqrt(c + shrink) for each.
 
     Returns:
         A matrix of (n, m + a + 2).
     """
-    (n, m), count = own.shape, np.diff(own.indptr)
+    (n, m), count = rated.shape, np.diff(rated.indptr)
     scale = ((count + shrink) ** -0.5).astype(np.float32)[:, None]
     known = np.column_stack([attributes, np.full(n, 0.3), 0.3 * np.log1p(count)])
     by_known = matrix_inputs(sp.csr_array(known.astype(np.float32)))
-    rated, raters = ones(own, 0, n), ones(other, 0, m)
 
     def forward(weights: Array) -> Array:
         seen = product(rated, weights[:m])
@@ -136,8 +144,9 @@ def fit_factors(
     shape, stars = (len(user_attributes), len(movie_attributes)), rows.rating - mean
     by_user = sp.csr_array((stars, (rows.user_idx, rows.movie_idx)), shape=shape)
     by_movie = sp.csr_array((stars, (rows.movie_idx, rows.user_idx)), shape=shape[::-1])
-    users_seen = tower_inputs(by_user, by_movie, user_attributes, USER_SHRINK)
-    movies_seen = tower_inputs(by_movie, by_user, movie_attributes, MOVIE_SHRINK)
+    rated, raters = (ones(ratings, 0, ratings.shape[0]) for ratings in (by_user, by_movie))
+    users_seen = tower_inputs(rated, raters, user_attributes, USER_SHRINK)
+    movies_seen = tower_inputs(raters, rated, movie_attributes, MOVIE_SHRINK)
     of_users = _Half(Held(by_user), drawn_rows(rng, by_user), users_seen, recipe.user_ridge)
     of_movies = _Half(Held(by_movie), drawn_rows(rng, by_movie), movies_seen, recipe.movie_ridge)
     count, raters = np.diff(by_user.indptr), np.diff(by_movie.indptr)
@@ -146,14 +155,15 @@ def fit_factors(
         _, noise, users, movies, weight, heard, step = model
         # the last passes go the same way in ever smaller steps, which this spares
         seen = movies._replace(mean=movies.mean + (AHEAD * step if number > SETTLING else 0))
-        users, errors = _pass(users, seen, of_users, weight / np.float32(noise), heard, spread)
+        users, errors = _pass(users, seen, of_users, (weight / np.float32(noise), heard), spread)
         if noise_by_user:
             own = OWN_NOISE * (errors + NOISE_RATINGS * noise) / (count + NOISE_RATINGS)
             noise = 1 / float(np.average(1 / own, weights=count))
             weight = (noise / own).astype(np.float32)
         else:
             noise = float(errors.sum(dtype=np.float64) / count.sum())
-        movies, errors = _pass(movies, users, of_movies, heard / np.float32(noise), weight, spread)
+        sure = heard / np.float32(noise), weight
+        movies, errors = _pass(movies, users, of_movies, sure, spread)
         own = (errors + MOVIE_NOISE_RATINGS * noise) / (raters + MOVIE_NOISE_RATINGS)
         heard = (np.average(1 / own, weights=raters) ** -1 / own).astype(np.float32)
         last = number >= LEAST and 1 - noise / model.noise < SETTLED
@@ -210,18 +220,17 @@ def beginning(
 class _Half(NamedTuple):
     """What one side is fitted from in every pass."""
 
-    ratings: Held[sp.csr_array]
+    ratings: Stars
     sample: Sample
     inputs: Inputs  # of its tower
     ridge: float  # likewise
 
 
 def _pass(
-    side: Side, other: Side, half: _Half, row_weight: Array, column_weight: Array, spread: Spread
+    side: Side, other: Side, half: _Half, weights: Pair, spread: Spread
 ) -> tuple[Side, Array]:
     """A side's vectors, then the tower and the precision that fit these; errors as `posterior`."""
-    weights = row_weight, column_weight
-    side, doubt, errors = posterior(side, other, half.ratings, half.sample, *weights, spread)
+    side, doubt, errors = posterior(side, other, half.ratings, half.sample, weights, spread)
     start = side.tower, side.expected
     tower, expected = ridge_regression(half.inputs, side.mean, half.ridge, SOLVER_STEPS, start)
     left = side.mean - expected

@@ -65,7 +65,7 @@ def complete(trained: Trained, features: Features, learned: Rows, chosen: Rows, 
     near = np.zeros((len(films), 0), np.float32)
     if trained.nearby:
         near = near_features(watching, np.bincount(learned.movie_idx, minlength=len(films)))
-    newcomers, users, films = learn_newcomers(users, films, *known, learned, near, seed)
+    newcomers, users, films = learn_newcomers((users, films), known, learned, near, seed)
     certainty = learn_certainty(
         users, films, newcomers, known[1], learned, chosen, trained.leverage
     )

@@ -138,10 +138,7 @@ def _first_columns(squares: Array) -> Array:
     """First columns of the inverses of (n, m, m) symmetric matrices, by conjugate gradients.
 
     A matrix that is joined of counts and directions need not be positive definite: where it turns
-    out not to be, what was found so far stands.
-
-    Reference:
-        Hestenes and Stiefel (1952), Methods of Conjugate Gradients for Solving Linear Systems.
+    out not to be, what was found so far stands. See `ridge` for the method.
     """
     scale = 1 / np.sqrt(np.diagonal(squares, axis1=1, axis2=2))
     squares *= scale[:, :, None]

@@ -34,7 +34,7 @@ import scipy.sparse as sp
 from movierec.models.factors import USER_SHRINK
 from movierec.models.nearby import near_errors
 from movierec.models.ridge import Inputs, matrix_inputs, ridge_regression
-from movierec.vectors import Array, Rows, pair_scores
+from movierec.vectors import Array, Pair, Rows, pair_scores
 
 Indices = npt.NDArray[np.integer]
 
@@ -78,20 +78,14 @@ class NewUser(NamedTuple):
 
 
 def learn_newcomers(
-    users: Array,
-    movies: Array,
-    user_attributes: Array,
-    movie_attributes: Array,
-    rows: Rows,
-    near: Array,
-    seed: int,
+    vectors: Pair, attributes: Pair, rows: Rows, near: Array, seed: int
 ) -> tuple[Newcomers, Array, Array]:
     """Learn what vectors are like before ratings are known, and give vectors to all rows.
 
     Args:
-        users, movies: (user rows, d) and (movie rows, d) trained vectors; NaN in rows of which the
-            training has no vector, and which get those of newcomers.
-        user_attributes, movie_attributes: (user rows, a) and (movie rows, b).
+        vectors: (user rows, d) and (movie rows, d), trained; NaN in rows of which the training has
+            no vector, and which get those of newcomers.
+        attributes: (user rows, a) and (movie rows, b).
         rows: training ratings.
         near: (movie rows, q), `nearby.near_features`.
         seed: of the films that stay in a cut history, and of the users learnt from where there are
@@ -100,8 +94,9 @@ def learn_newcomers(
     Returns:
         What was learned, and float32 (user rows, d + q + 2) and (movie rows, d + q + 2).
     """
-    told = ~np.isnan(users[:, 0]), ~np.isnan(movies[:, 0])
-    users, movies = (np.nan_to_num(each) for each in (users, movies))
+    told = [~np.isnan(each[:, 0]) for each in vectors]
+    users, movies = (np.nan_to_num(each) for each in vectors)
+    user_attributes, movie_attributes = attributes
     known = np.unique(rows.user_idx)
     center = users[known].mean(axis=0)
     rng = np.random.default_rng(seed)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from movierec.spread import Held, Spread
-from movierec.vectors import Array
+from movierec.vectors import Array, Pair
 
 BLOCK_ROWS = 128  # vectors solved for at once, at most; as many keep products below BLAS' threads
 BLOCK_RATINGS = 8192  # likewise their ratings, unless one vector has more
@@ -29,6 +29,7 @@ SAMPLE = 72  # covariances that these are found from
 FEW = 16  # ratings of a row, with which it is solved for by these
 LEAF = 6  # rows below which a matrix is inverted by LAPACK
 
+Stars = Held[sp.csr_array]  # (n, m), ratings less their mean
 Sample = tuple[npt.NDArray[np.int64], sp.csr_array]
 
 
@@ -73,28 +74,23 @@ def drawn_rows(rng: np.random.Generator, ratings: sp.csr_array) -> Sample:
 
 
 def posterior(
-    own: Side,
-    other: Side,
-    ratings: Held[sp.csr_array],
-    sample: Sample,
-    row_weight: Array,
-    column_weight: Array,
-    spread: Spread,
+    own: Side, other: Side, ratings: Stars, sample: Sample, weights: Pair, spread: Spread
 ) -> tuple[Side, npt.NDArray[np.float64], Array]:
     """The vectors of one side, given the other's: for each a ridge regression on its ratings.
 
     Args:
         own, other: the sides; `own` gives the tower's output and the precision.
-        ratings: (n, m), stars less their mean.
+        ratings: of n rows.
         sample: of `drawn_rows`, to find the basis of covariances from.
-        row_weight: (n,) precision of the noise, 1 / stars squared.
-        column_weight: (m,) relative precision of the noise.
+        weights: (n,) precision of the noise of each row, 1 / stars squared, and (m,) relative
+            precision of that of each column.
         spread: what works on the blocks.
 
     Returns:
         The side; the sum of its covariances; and (n,) the expected squared errors of the ratings,
         summed by row, of which the weights are not taken into account.
     """
+    row_weight, column_weight = weights
     often = np.bincount(ratings.value.indices, minlength=len(column_weight))
     solver = _Solver(own.precision, other, column_weight, often)
     rows, drawn = sample
@@ -118,9 +114,8 @@ def _solve(
 ) -> tuple[Array, Array, Array, Array]:
     """Rows a to b, given their tower's output (b - a, k + 1) and weight (b - a,).
 
-    Returns:
-        (b - a, k + 1) vectors; (b - a, r) what their covariances have of the basis; (b - a,)
-        expected squared errors; (k + 1, k + 1), the sum of the covariances.
+    Gives their vectors, what their covariances have of the basis, (b - a, r), their expected
+    squared errors, and the sum of their covariances.
     """
     solver, across, along = shared
     a, b = block[:2]

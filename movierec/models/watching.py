@@ -150,10 +150,8 @@ def fit_watching(rows: Rows, users: int, attributes: Array, rank: int = RANK) ->
     alike = strongest_directions(history, DIRECTIONS)
     nearest = fit_neighbours(history, alike[1] * np.sqrt(alike[0]))
     found = Watching(profiles, watched.astype(np.float32), own, unseen, *nearest)
-    rated = np.bincount(rows.movie_idx, minlength=movies) > 0
-    if not rated.all():
-        unrated = unwatched(found, rated, attributes, attributes[~rated])
-        found.watched[~rated], found.own[~rated] = unrated
+    new = np.bincount(rows.movie_idx, minlength=movies) == 0
+    found.watched[new], found.own[new] = unwatched(found, ~new, attributes, attributes[new])
     return found
 
 

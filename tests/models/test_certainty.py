@@ -9,7 +9,7 @@ import pytest
 from movierec.errors import InputError
 from movierec.evaluation.evaluate import evaluate
 from movierec.evaluation.metrics import certainty_metrics
-from movierec.models.certainty import fit_certainty
+from movierec.models.certainty import _fitted
 from movierec.vectors import Rows
 
 
@@ -22,7 +22,7 @@ def test_variances_by_person_film_and_stars_are_found():
     std = np.exp(0.5 * (by_user[user] + by_film[film] - 0.3 * (stars - 3) ** 2))
     error = (std * rng.normal(size=n)).astype(np.float32)
     rows = Rows(user.astype(np.int32), film.astype(np.int32), error)
-    found = fit_certainty(stars, rows, users, movies)
+    found = _fitted(stars, rows, users, movies)
     told = found.std(stars, found.users[user], found.films[film])
     assert np.abs(np.log(told / std)).mean() < 0.06
     assert np.corrcoef(found.users, by_user)[0, 1] > 0.95
@@ -35,7 +35,7 @@ def test_variances_by_person_film_and_stars_are_found():
 
 def test_errors_of_nobody_and_of_one_rating_are_finite():
     one = Rows(np.zeros(1, np.int32), np.zeros(1, np.int32), np.zeros(1, np.float32))
-    found = fit_certainty(np.ones(1, np.float32), one, 3, 2)
+    found = _fitted(np.ones(1, np.float32), one, 3, 2)
     for array in found:
         assert np.isfinite(array).all()
 

@@ -111,7 +111,7 @@ def test_row_of_few_ratings_is_solved_for_as_one_of_many(count, monkeypatch):
     other = Side(means, unsure, basis, none, means, precision)
     by_row, threads = stars, Spread()
     sample = drawn_rows(rng, by_row)
-    given = Held(by_row), sample, rng.uniform(0.7, 1.7, n).astype(np.float32), weight
+    given = Held(by_row), sample, (rng.uniform(0.7, 1.7, n).astype(np.float32), weight)
     quick = posterior(own, other, *given, threads)
     monkeypatch.setattr("movierec.models.posterior.FEW", 0)
     for one, exact in zip(quick, posterior(own, other, *given, threads), strict=True):
@@ -150,7 +150,7 @@ def test_half_a_pass_gives_each_vector_its_posterior(monkeypatch):
     row_weight = np.full(n, 1 / noise, np.float32)
     column_weight = np.linspace(0.5, 1.5, m).astype(np.float32)
     sample = drawn_rows(rng, by_row)
-    found, total, _ = posterior(own, other, held, sample, row_weight, column_weight, spread)
+    found, total, _ = posterior(own, other, held, sample, (row_weight, column_weight), spread)
     covariance = np.einsum("nr,rij->nij", found.doubt, found.basis)
     for u in range(n):
         precision = own.precision.astype(float)
@@ -168,7 +168,7 @@ def test_half_a_pass_gives_each_vector_its_posterior(monkeypatch):
     np.testing.assert_allclose(total, covariance.sum(axis=0), atol=1e-3)
 
     ones = np.ones(m, np.float32)
-    found, _, errors = posterior(own, other, held, sample, row_weight, ones, spread)
+    found, _, errors = posterior(own, other, held, sample, (row_weight, ones), spread)
     doubt = np.einsum("nr,rij->nij", found.doubt, found.basis).diagonal(axis1=1, axis2=2)
     for u in range(n):
         films = np.flatnonzero(rated[u])

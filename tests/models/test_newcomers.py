@@ -78,9 +78,8 @@ def test_films_of_which_a_recipe_says_nothing_leave_the_means(rec):
         *(rec.features.users.used[:50], rec.features.movies.used[:50]),
         np.resize(np.float32([1, 5]), 50),
     )
-    newcomers, people, films = learn_newcomers(
-        *vectors, *known, rows, np.zeros((movies, 0), np.float32), seed=0
-    )
+    near = np.zeros((movies, 0), np.float32)
+    newcomers, people, films = learn_newcomers(vectors, known, rows, near, seed=0)
     assert all(np.isfinite(array).all() for array in (*newcomers, people, films))
 
 
@@ -160,7 +159,7 @@ def test_learning_again_gives_the_same_bits(rec, small_best):
     d = len(rec.model.newcomers.center)
     trained = rec.model.users[:, :d], rec.model.films[:, :d]
     near = near_vectors(rec.model.watching)
-    first, again = (learn_newcomers(*trained, *known, rows, near, seed=1) for _ in range(2))
+    first, again = (learn_newcomers(trained, known, rows, near, seed=1) for _ in range(2))
     for left, right in zip((*first[0], *first[1:]), (*again[0], *again[1:]), strict=True):
         np.testing.assert_array_equal(left, right)
 
@@ -173,7 +172,7 @@ def test_trained_vectors_are_kept_and_those_without_one_are_newcomers(rec, small
     near = np.zeros((len(films), 0), np.float32)
     users[5], films[7] = np.nan, np.nan
     kept = rows.take(np.flatnonzero((rows.user_idx != 5) & (rows.movie_idx != 7)))
-    learned, people, movies = learn_newcomers(users, films, *known, kept, near, seed=0)
+    learned, people, movies = learn_newcomers((users, films), known, kept, near, seed=0)
     told = np.arange(len(users)) != 5
     np.testing.assert_array_equal(people[told, :-2], users[told])
     others = np.arange(len(films)) != 7
