@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from movierec.errors import InputError, needs
@@ -27,49 +28,44 @@ PATIENCE = 30  # seconds that a new worker is waited for, at each
 PAUSE = 1.0  # seconds after which the scheduler knows who has died
 
 
-class Cluster(Spread):
-    """The workers of a Dask cluster."""
+def _mapped(client: Any, function: Callable[..., T], held: Shared, blocks: Blocks) -> Iterator[T]:
+    """As `spread.Spread`, by the workers of a Dask cluster.
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self.size = max(sum(client.nthreads().values()), 1)
+    Raises:
+        InputError: no worker is left.
+    """
+    from distributed import CancelledError, KilledWorker
 
-    def map(self, function: Callable[..., T], held: Shared, blocks: Blocks) -> Iterator[T]:
-        """As `Spread.map`."""
-        from distributed import CancelledError, KilledWorker
-
-        shared, blocks = list(held), list(blocks)
-        each = max(len(blocks) // (CALLS * self.size), 1)  # blocks a call
-        left = [blocks[first : first + each] for first in range(0, len(blocks), each)]
-        attempts = 0
-        while left:
-            lost: tuple[type[Exception], ...] = OSError, TimeoutError  # of a worker that dies now
-            try:
-                for value in shared:
-                    if value.there is None:
-                        self._client.wait_for_workers(1, timeout=PATIENCE)
-                        value.there = self._client.scatter(value.value, broadcast=True, hash=False)
-                there = [value.there for value in shared]
-                lost = CancelledError, KilledWorker  # of all that held something
-                calls = [
-                    self._client.submit(_called, function, there, part, pure=False) for part in left
-                ]
-                for call in calls:
-                    yield from call.result()
-                    left.pop(0)
-                    attempts = 0
-            except lost as error:  # others have come, or will
-                attempts += 1
-                if attempts == ATTEMPTS:
-                    raise InputError(
-                        f"the workers of the Dask cluster are lost ({type(error).__name__}: "
-                        f"{error}); look whether they have enough memory, and go on (train with "
-                        "--resume), on them or on this machine alone"
-                    ) from error
-                log.warning("workers were lost (%s); what they had is sent again", error)
-                for value in shared:
-                    value.there = None
-                time.sleep(PAUSE)
+    shared, blocks = list(held), list(blocks)
+    each = max(len(blocks) // (CALLS * max(sum(client.nthreads().values()), 1)), 1)  # blocks a call
+    left = [blocks[first : first + each] for first in range(0, len(blocks), each)]
+    attempts = 0
+    while left:
+        lost: tuple[type[Exception], ...] = OSError, TimeoutError  # of a worker that dies now
+        try:
+            for value in shared:
+                if value.there is None:
+                    client.wait_for_workers(1, timeout=PATIENCE)
+                    value.there = client.scatter(value.value, broadcast=True, hash=False)
+            there = [value.there for value in shared]
+            lost = CancelledError, KilledWorker  # of all that held something
+            calls = [client.submit(_called, function, there, part, pure=False) for part in left]
+            for call in calls:
+                yield from call.result()
+                left.pop(0)
+                attempts = 0
+        except lost as error:  # others have come, or will
+            attempts += 1
+            if attempts == ATTEMPTS:
+                raise InputError(
+                    f"the workers of the Dask cluster are lost ({type(error).__name__}: "
+                    f"{error}); look whether they have enough memory, and go on (train with "
+                    "--resume), on them or on this machine alone"
+                ) from error
+            log.warning("workers were lost (%s); what they had is sent again", error)
+            for value in shared:
+                value.there = None
+            time.sleep(PAUSE)
 
 
 def _called(function: Callable[..., T], shared: list[Any], part: Blocks) -> list[T]:
@@ -90,7 +86,7 @@ def check_workers(workers: int, scheduler: str | None) -> None:
 
 
 @contextmanager
-def cluster(workers: int, scheduler: str | None) -> Iterator[Cluster]:
+def cluster(workers: int, scheduler: str | None) -> Iterator[Spread]:
     """The workers of new processes on this machine, or of the cluster whose address is given.
 
     Raises:
@@ -117,4 +113,4 @@ def cluster(workers: int, scheduler: str | None) -> Iterator[Cluster]:
                 f"no Dask scheduler answers at {scheduler}: {error}; expected an address such as "
                 "tcp://host:8786"
             ) from error
-        yield Cluster(client)
+        yield partial(_mapped, client)

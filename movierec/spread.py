@@ -39,20 +39,14 @@ Shared = Iterable[Held[Any]]
 Blocks = Iterable[tuple[Any, ...]]  # of each what is its own
 
 
-class Spread:
-    """What works on blocks: the cores of this machine, as threads of this process."""
+# a function's results for each block, in order: it gets what is held, then the block's own
+Spread = Callable[[Callable[..., Any], Shared, Blocks], Iterable[Any]]
 
-    def __init__(self) -> None:
-        self.size = os.cpu_count() or 1  # blocks worked on at a time
 
-    def map(self, function: Callable[..., T], held: Shared, blocks: Blocks) -> Iterable[T]:
-        """The function's results for each block, in order: it gets what is held, then the block's.
-
-        Raises:
-            InputError: no worker is left, where they are others.
-        """
-        shared = [each.value for each in held]
-        return in_threads(lambda block: function(*shared, *block), blocks)
+def by_threads(function: Callable[..., T], held: Shared, blocks: Blocks) -> list[T]:
+    """As `Spread`, by the cores of this machine."""
+    shared = [each.value for each in held]
+    return in_threads(lambda block: function(*shared, *block), blocks)
 
 
 def in_threads(function: Callable[[S], T], blocks: Iterable[S]) -> list[T]:
@@ -86,7 +80,7 @@ def spread_over(workers: int = 1, scheduler: str | None = None) -> Iterator[Spre
         InputError: a number of workers below 1, or such that cannot be had.
     """
     if workers == 1 and scheduler is None:
-        yield Spread()
+        yield by_threads
         return
     if "dask" not in offered("spreads"):
         raise InputError(f"got {workers} workers; this movierec trains on one alone")

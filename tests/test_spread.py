@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from movierec.errors import InputError
 from movierec.models.best import BestRecipe, fit_ratings
 from movierec.runs import encode_rows
-from movierec.spread import Held, Spread, product, spread_over
+from movierec.spread import Held, by_threads, product, spread_over
 from movierec.training import train
 
 pytestmark = pytest.mark.long
@@ -40,9 +40,8 @@ def fit(small_features, rows):
 
 
 def test_threads_give_results_in_the_order_of_the_blocks():
-    threads = Spread()
     shared = Held(10)
-    found = threads.map(lambda ten, a, b: ten * a + b, [shared], [(3, 1), (1, 2)])
+    found = by_threads(lambda ten, a, b: ten * a + b, [shared], [(3, 1), (1, 2)])
     assert list(found) == [31, 12]
 
 
@@ -63,7 +62,7 @@ def test_workers_of_a_cluster_give_what_threads_give_even_where_they_die(fit, dy
                 os.kill(pid, signal.SIGKILL)
 
     with spread_over(workers=2) as cluster:
-        found = fit(spread=cluster, on_pass=partial(kill, cluster._client))
+        found = fit(spread=cluster, on_pass=partial(kill, cluster.args[0]))
     for here, there in zip(fit(), found, strict=True):
         np.testing.assert_allclose(here, there, atol=1e-5)
 

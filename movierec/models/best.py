@@ -24,7 +24,7 @@ from movierec.models.factors import FactorConfig, Factors, beginning, fit_factor
 from movierec.models.posterior import Side
 from movierec.models.recipe import Job, Recipe, Trained, check_above_zero
 from movierec.progress import OnEpoch, Progress, progress
-from movierec.spread import Spread
+from movierec.spread import Spread, by_threads
 from movierec.vectors import Array, Indices, Rows, pair_scores
 
 log = logger(__name__)
@@ -129,7 +129,7 @@ def fit_ratings(
     on_epoch: OnEpoch | None = None,
     on_pass: Progress | None = None,
     checkpoint: Checkpoint | None = None,
-    spread: Spread | None = None,
+    spread: Spread = by_threads,
 ) -> Ratings:
     """Fit the factor models.
 

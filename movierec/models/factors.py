@@ -39,7 +39,7 @@ from movierec.models.posterior import (
     posterior,
 )
 from movierec.models.ridge import Inputs, matrix_inputs, ridge_regression
-from movierec.spread import Held, Spread, product
+from movierec.spread import Held, Spread, by_threads, product
 from movierec.vectors import Array, Pair, Rows, pair_scores
 
 USER_SHRINK = 20.0  # a history of n films enters with 1 / sqrt(n + this) for each
@@ -119,7 +119,7 @@ def fit_factors(
     noise_by_user: bool = False,
     on_pass: Callable[[int, Factors], None] | None = None,
     start: tuple[int, Factors] | None = None,
-    spread: Spread | None = None,
+    spread: Spread = by_threads,
 ) -> Factors:
     """Fit one factor model.
 
@@ -133,12 +133,12 @@ def fit_factors(
         on_pass: called after each pass with its number, from 1, and the model so far; the last has
             that of `recipe.passes`, even where the noise has settled before.
         start: what `on_pass` was called with, to go on from there with the same bits.
-        spread: what works on blocks of users and films; the threads of this process, if not given.
+        spread: what works on blocks of users and films.
 
     Returns:
         The model.
     """
-    rng, spread = np.random.default_rng(seed), spread or Spread()
+    rng = np.random.default_rng(seed)
     model = beginning(rng, user_attributes, movie_attributes, recipe.factors)
     mean = np.float32(rows.rating.mean(dtype=np.float64))
     shape, stars = (len(user_attributes), len(movie_attributes)), rows.rating - mean

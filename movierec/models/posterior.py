@@ -103,7 +103,7 @@ def posterior(
     diagonal = np.arange(len(across))
     along = ((solver.way.T @ basis @ solver.way)[:, diagonal, diagonal]).T  # (k + 1, r)
     blocks = [(a, b, own.expected[a:b], row_weight[a:b]) for a, b in _blocks(ratings.value)]
-    solved = spread.map(_solve, (ratings, Held((solver, across, along))), blocks)
+    solved = spread(_solve, (ratings, Held((solver, across, along))), blocks)
     means, doubts, errors, totals = zip(*solved, strict=True)
     side = own._replace(mean=np.concatenate(means), doubt=np.concatenate(doubts), basis=basis)
     return side, np.sum(totals, axis=0, dtype=np.float64), np.concatenate(errors)

@@ -22,7 +22,7 @@ from movierec.data.features import Features
 from movierec.errors import InputError
 from movierec.models.checkpoints import Checkpoint
 from movierec.registry import offer, offered
-from movierec.spread import Spread
+from movierec.spread import Spread, by_threads
 from movierec.vectors import Rows
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Job:
             when the run is in its place.
         tensorboard: a folder for logs, or None.
         start_from: an earlier run to start at, or None.
-        spread: what works on blocks, for recipes that support `cluster`; None: this process.
+        spread: what works on blocks, for recipes that support `cluster`.
     """
 
     features: Features
@@ -61,7 +61,7 @@ class Job:
     checkpoint: Checkpoint
     tensorboard: Path | None = None
     start_from: Run | None = None
-    spread: Spread | None = None
+    spread: Spread = by_threads
 
 
 class Trained(NamedTuple):

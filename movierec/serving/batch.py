@@ -96,7 +96,7 @@ def recommend_all(
             (out / DONE).unlink(missing_ok=True)  # somebody has removed parts since
             if workers > 1 or scheduler is not None:
                 dask = stack.enter_context(cluster(min(workers, len(missing)), scheduler))
-                made = dask.map(_make, [], missing)
+                made = iter(dask(_make, [], missing))
         for there, _ in enumerate(made, start=len(firsts) - len(missing) + 1):
             if on_part:
                 on_part(there, len(firsts))

@@ -38,7 +38,7 @@ from movierec.models.posterior import (
 from movierec.models.recipe import Trained
 from movierec.models.ridge import matrix_inputs, ridge_regression
 from movierec.runs import encode_rows
-from movierec.spread import Held, Spread
+from movierec.spread import Held, by_threads
 from movierec.training import train
 from movierec.vectors import Rows, pair_scores
 
@@ -109,12 +109,12 @@ def test_row_of_few_ratings_is_solved_for_as_one_of_many(count, monkeypatch):
     basis = root @ root.transpose(0, 2, 1)
     own = Side(expected, np.ones((n, 1), np.float32), precision[None], none, expected, precision)
     other = Side(means, unsure, basis, none, means, precision)
-    by_row, threads = stars, Spread()
+    by_row = stars
     sample = drawn_rows(rng, by_row)
     given = Held(by_row), sample, (rng.uniform(0.7, 1.7, n).astype(np.float32), weight)
-    quick = posterior(own, other, *given, threads)
+    quick = posterior(own, other, *given, by_threads)
     monkeypatch.setattr("movierec.models.posterior.FEW", 0)
-    for one, exact in zip(quick, posterior(own, other, *given, threads), strict=True):
+    for one, exact in zip(quick, posterior(own, other, *given, by_threads), strict=True):
         if isinstance(one, Side):
             np.testing.assert_allclose(one.mean, exact.mean, atol=1e-4)
             np.testing.assert_allclose(one.doubt, exact.doubt, atol=2e-3)
@@ -145,12 +145,11 @@ def test_half_a_pass_gives_each_vector_its_posterior(monkeypatch):
     own, other = side(n), side(m)
     at = rated.nonzero()
     by_row = sp.csr_array((stars[at], at), shape=(n, m))
-    spread = Spread()
     held = Held(by_row)
     row_weight = np.full(n, 1 / noise, np.float32)
     column_weight = np.linspace(0.5, 1.5, m).astype(np.float32)
     sample = drawn_rows(rng, by_row)
-    found, total, _ = posterior(own, other, held, sample, (row_weight, column_weight), spread)
+    found, total, _ = posterior(own, other, held, sample, (row_weight, column_weight), by_threads)
     covariance = np.einsum("nr,rij->nij", found.doubt, found.basis)
     for u in range(n):
         precision = own.precision.astype(float)
@@ -168,7 +167,7 @@ def test_half_a_pass_gives_each_vector_its_posterior(monkeypatch):
     np.testing.assert_allclose(total, covariance.sum(axis=0), atol=1e-3)
 
     ones = np.ones(m, np.float32)
-    found, _, errors = posterior(own, other, held, sample, (row_weight, ones), spread)
+    found, _, errors = posterior(own, other, held, sample, (row_weight, ones), by_threads)
     doubt = np.einsum("nr,rij->nij", found.doubt, found.basis).diagonal(axis1=1, axis2=2)
     for u in range(n):
         films = np.flatnonzero(rated[u])
