@@ -25,7 +25,7 @@ from movierec.models.posterior import Side
 from movierec.models.recipe import Job, Recipe, Trained, check_above_zero
 from movierec.progress import OnEpoch, Progress, progress
 from movierec.spread import Spread, by_threads
-from movierec.vectors import Array, Indices, Rows, pair_scores
+from movierec.vectors import Array, Indices, Pair, Rows, pair_scores
 
 log = logger(__name__)
 
@@ -188,7 +188,7 @@ def fit_ratings(
         models[member:] = [
             fit_factors(
                 rows,
-                *known,
+                known,
                 recipe,
                 seed * recipe.members + member,
                 # a noise of its own for each user: members that differ average better
@@ -233,13 +233,13 @@ def _like(model: Any, name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Any:
 
 
 def _kept(
-    checkpoint: Checkpoint, recipe: BestRecipe, known: tuple[Array, Array]
+    checkpoint: Checkpoint, recipe: BestRecipe, known: Pair
 ) -> tuple[int, list[dict[str, float]], list[Factors]]:
     """Passes done, the history and the models of a checkpoint; 0 and nothing without one."""
     if (stored := checkpoint.read()) is None:
         return 0, [], []
     state, arrays = stored
-    model = beginning(np.random.default_rng(0), *known, recipe.factors)
+    model = beginning(np.random.default_rng(0), known, recipe.factors)
     try:
         if not 0 < state.steps <= recipe.passes * recipe.members:
             raise ValueError(f"{state.steps} passes")

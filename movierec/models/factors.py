@@ -28,18 +28,9 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from movierec.models.posterior import (
-    BLOCK_ROWS,
-    RANK,
-    Sample,
-    Side,
-    Stars,
-    drawn_rows,
-    ones,
-    posterior,
-)
+from movierec.models.posterior import BLOCK_ROWS, RANK, Observed, Side, observed, ones, posterior
 from movierec.models.ridge import Inputs, matrix_inputs, ridge_regression
-from movierec.spread import Held, Spread, by_threads, product
+from movierec.spread import Spread, by_threads, product
 from movierec.vectors import Array, Pair, Rows, pair_scores
 
 USER_SHRINK = 20.0  # a history of n films enters with 1 / sqrt(n + this) for each
@@ -112,8 +103,7 @@ def tower_inputs(
 
 def fit_factors(
     rows: Rows,
-    user_attributes: Array,
-    movie_attributes: Array,
+    attributes: Pair,
     recipe: FactorConfig,
     seed: int,
     noise_by_user: bool = False,
@@ -125,8 +115,7 @@ def fit_factors(
 
     Args:
         rows: training ratings, in which every user and every film appears.
-        user_attributes: (users, a).
-        movie_attributes: (films, b).
+        attributes: (users, a) and (films, b).
         recipe: factors, passes, and the ridge of both towers.
         seed: of the start; another start ends in another, about equally good place.
         noise_by_user: whether each user's ratings have a noise of their own.
@@ -139,17 +128,17 @@ def fit_factors(
         The model.
     """
     rng = np.random.default_rng(seed)
-    model = beginning(rng, user_attributes, movie_attributes, recipe.factors)
+    model = beginning(rng, attributes, recipe.factors)
     mean = np.float32(rows.rating.mean(dtype=np.float64))
-    shape, stars = (len(user_attributes), len(movie_attributes)), rows.rating - mean
+    shape, stars = tuple(map(len, attributes)), rows.rating - mean
     by_user = sp.csr_array((stars, (rows.user_idx, rows.movie_idx)), shape=shape)
     by_movie = sp.csr_array((stars, (rows.movie_idx, rows.user_idx)), shape=shape[::-1])
     rated, raters = (ones(ratings, 0, ratings.shape[0]) for ratings in (by_user, by_movie))
-    users_seen = tower_inputs(rated, raters, user_attributes, USER_SHRINK)
-    movies_seen = tower_inputs(raters, rated, movie_attributes, MOVIE_SHRINK)
-    of_users = _Half(Held(by_user), drawn_rows(rng, by_user), users_seen, recipe.user_ridge)
-    of_movies = _Half(Held(by_movie), drawn_rows(rng, by_movie), movies_seen, recipe.movie_ridge)
-    count, raters = np.diff(by_user.indptr), np.diff(by_movie.indptr)
+    users_seen = tower_inputs(rated, raters, attributes[0], USER_SHRINK)
+    movies_seen = tower_inputs(raters, rated, attributes[1], MOVIE_SHRINK)
+    of_users = _Half(observed(rng, by_user), users_seen, recipe.user_ridge)
+    of_movies = _Half(observed(rng, by_movie), movies_seen, recipe.movie_ridge)
+    user_count, movie_count = np.diff(by_user.indptr), np.diff(by_movie.indptr)
     done, model = start or (0, model)
     for number in range(done + 1, recipe.passes + 1):
         _, noise, users, movies, weight, heard, step = model
@@ -157,15 +146,15 @@ def fit_factors(
         seen = movies._replace(mean=movies.mean + (AHEAD * step if number > SETTLING else 0))
         users, errors = _pass(users, seen, of_users, (weight / np.float32(noise), heard), spread)
         if noise_by_user:
-            own = OWN_NOISE * (errors + NOISE_RATINGS * noise) / (count + NOISE_RATINGS)
-            noise = 1 / float(np.average(1 / own, weights=count))
+            own = OWN_NOISE * (errors + NOISE_RATINGS * noise) / (user_count + NOISE_RATINGS)
+            noise = 1 / float(np.average(1 / own, weights=user_count))
             weight = (noise / own).astype(np.float32)
         else:
-            noise = float(errors.sum(dtype=np.float64) / count.sum())
+            noise = float(errors.sum(dtype=np.float64) / user_count.sum())
         sure = heard / np.float32(noise), weight
         movies, errors = _pass(movies, users, of_movies, sure, spread)
-        own = (errors + MOVIE_NOISE_RATINGS * noise) / (raters + MOVIE_NOISE_RATINGS)
-        heard = (np.average(1 / own, weights=raters) ** -1 / own).astype(np.float32)
+        own = (errors + MOVIE_NOISE_RATINGS * noise) / (movie_count + MOVIE_NOISE_RATINGS)
+        heard = (np.average(1 / own, weights=movie_count) ** -1 / own).astype(np.float32)
         last = number >= LEAST and 1 - noise / model.noise < SETTLED
         step = movies.mean - model.movies.mean
         model = Factors(float(mean), noise, users, movies, weight, heard, step)
@@ -196,11 +185,9 @@ def leverage(model: Factors, rows: Rows) -> Array:
     return np.clip(TOWERS_TOO * weight * doubt, 0, MOST_LEVERAGE, dtype=np.float32)
 
 
-def beginning(
-    rng: np.random.Generator, user_attributes: Array, movie_attributes: Array, factors: int
-) -> Factors:
+def beginning(rng: np.random.Generator, attributes: Pair, factors: int) -> Factors:
     """A model that has seen no star, for as many users and films as have attributes."""
-    (n, a), (m, b), width = user_attributes.shape, movie_attributes.shape, factors + 1
+    ((n, a), (m, b)), width = (each.shape for each in attributes), factors + 1
     unit = np.eye(width, dtype=np.float32)
 
     def side(rows: int, inputs: int) -> Side:
@@ -220,8 +207,7 @@ def beginning(
 class _Half(NamedTuple):
     """What one side is fitted from in every pass."""
 
-    ratings: Stars
-    sample: Sample
+    given: Observed
     inputs: Inputs  # of its tower
     ridge: float  # likewise
 
@@ -230,7 +216,7 @@ def _pass(
     side: Side, other: Side, half: _Half, weights: Pair, spread: Spread
 ) -> tuple[Side, Array]:
     """A side's vectors, then the tower and the precision that fit these; errors as `posterior`."""
-    side, doubt, errors = posterior(side, other, half.ratings, half.sample, weights, spread)
+    side, doubt, errors = posterior(side, other, half.given, weights, spread)
     start = side.tower, side.expected
     tower, expected = ridge_regression(half.inputs, side.mean, half.ridge, SOLVER_STEPS, start)
     left = side.mean - expected

@@ -29,9 +29,6 @@ SAMPLE = 72  # covariances that these are found from
 FEW = 16  # ratings of a row, with which it is solved for by these
 LEAF = 6  # rows below which a matrix is inverted by LAPACK
 
-Stars = Held[sp.csr_array]  # (n, m), ratings less their mean
-Sample = tuple[npt.NDArray[np.int64], sp.csr_array]
-
 
 class Side(NamedTuple):
     """One side of the model, users or films: n vectors of k factors and a bias.
@@ -65,23 +62,30 @@ def _blocks(ratings: sp.csr_array) -> list[tuple[int, int]]:
     return found
 
 
-def drawn_rows(rng: np.random.Generator, ratings: sp.csr_array) -> Sample:
-    """Rows whose covariances stand for all, drawn as often as they enter sums; their ratings."""
+class Observed(NamedTuple):
+    """The ratings of one side's rows, and rows whose covariances stand for all."""
+
+    ratings: Held[sp.csr_array]  # (n, m), stars less their mean
+    sample: npt.NDArray[np.int64]  # rows, drawn as often as they enter sums,
+    drawn: sp.csr_array  # and their ratings
+
+
+def observed(rng: np.random.Generator, ratings: sp.csr_array) -> Observed:
+    """Draw the rows that stand for all."""
     count = np.diff(ratings.indptr)
     size = min(SAMPLE, len(count))
     rows = np.sort(rng.choice(len(count), size, replace=False, p=count / count.sum()))
-    return rows, ratings[rows]
+    return Observed(Held(ratings), rows, ratings[rows])
 
 
 def posterior(
-    own: Side, other: Side, ratings: Stars, sample: Sample, weights: Pair, spread: Spread
+    own: Side, other: Side, given: Observed, weights: Pair, spread: Spread
 ) -> tuple[Side, npt.NDArray[np.float64], Array]:
     """The vectors of one side, given the other's: for each a ridge regression on its ratings.
 
     Args:
         own, other: the sides; `own` gives the tower's output and the precision.
-        ratings: of n rows.
-        sample: of `drawn_rows`, to find the basis of covariances from.
+        given: of n rows.
         weights: (n,) precision of the noise of each row, 1 / stars squared, and (m,) relative
             precision of that of each column.
         spread: what works on the blocks.
@@ -91,9 +95,9 @@ def posterior(
         summed by row, of which the weights are not taken into account.
     """
     row_weight, column_weight = weights
-    often = np.bincount(ratings.value.indices, minlength=len(column_weight))
+    often = np.bincount(given.ratings.value.indices, minlength=len(column_weight))
     solver = _Solver(own.precision, other, column_weight, often)
-    rows, drawn = sample
+    rows, drawn = given.sample, given.drawn
     covariances = [
         solver.solve(drawn, a, b, own.expected[rows[a:b]], row_weight[rows[a:b]])[2]
         for a, b in _blocks(drawn)
@@ -102,6 +106,7 @@ def posterior(
     across = np.ascontiguousarray(basis.transpose(1, 2, 0))  # (k + 1, k + 1, r)
     diagonal = np.arange(len(across))
     along = ((solver.way.T @ basis @ solver.way)[:, diagonal, diagonal]).T  # (k + 1, r)
+    ratings = given.ratings
     blocks = [(a, b, own.expected[a:b], row_weight[a:b]) for a, b in _blocks(ratings.value)]
     solved = spread(_solve, (ratings, Held((solver, across, along))), blocks)
     means, doubts, errors, totals = zip(*solved, strict=True)

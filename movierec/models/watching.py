@@ -172,15 +172,12 @@ def strongest_directions(matrix: sp.csr_array, rank: int) -> tuple[Array, Array]
         Halko, Martinsson and Tropp (2011), Finding Structure with Randomness, algorithm 4.4.
     """
     flipped = matrix.T.tocsr()
-    start = np.random.default_rng(0).normal(
-        size=(matrix.shape[1], min(rank + SPARE, min(matrix.shape)))
-    )
-    block = start.astype(np.float32)
+    size = matrix.shape[1], min(rank + SPARE, *matrix.shape)
+    block = np.random.default_rng(0).normal(size=size).astype(np.float32)
     for _ in range(ITERATIONS):
+        seen = product(flipped, product(matrix, block))
         # NumPy's would go over to double precision, in three times the time
-        block, _ = scipy.linalg.qr(
-            product(flipped, product(matrix, block)), mode="economic", overwrite_a=True
-        )
+        block, _ = scipy.linalg.qr(seen, mode="economic", overwrite_a=True)
     seen = product(matrix, block)
     strength, within = np.linalg.eigh((seen.T @ seen).astype(np.float64))
     directions = block @ within[:, -rank:].astype(np.float32)

@@ -31,14 +31,14 @@ from movierec.models.posterior import (
     SAMPLE,
     Side,
     basis_of,
-    drawn_rows,
     inverse,
+    observed,
     posterior,
 )
 from movierec.models.recipe import Trained
 from movierec.models.ridge import matrix_inputs, ridge_regression
 from movierec.runs import encode_rows
-from movierec.spread import Held, by_threads
+from movierec.spread import by_threads
 from movierec.training import train
 from movierec.vectors import Rows, pair_scores
 
@@ -109,9 +109,7 @@ def test_row_of_few_ratings_is_solved_for_as_one_of_many(count, monkeypatch):
     basis = root @ root.transpose(0, 2, 1)
     own = Side(expected, np.ones((n, 1), np.float32), precision[None], none, expected, precision)
     other = Side(means, unsure, basis, none, means, precision)
-    by_row = stars
-    sample = drawn_rows(rng, by_row)
-    given = Held(by_row), sample, (rng.uniform(0.7, 1.7, n).astype(np.float32), weight)
+    given = observed(rng, stars), (rng.uniform(0.7, 1.7, n).astype(np.float32), weight)
     quick = posterior(own, other, *given, by_threads)
     monkeypatch.setattr("movierec.models.posterior.FEW", 0)
     for one, exact in zip(quick, posterior(own, other, *given, by_threads), strict=True):
@@ -145,11 +143,10 @@ def test_half_a_pass_gives_each_vector_its_posterior(monkeypatch):
     own, other = side(n), side(m)
     at = rated.nonzero()
     by_row = sp.csr_array((stars[at], at), shape=(n, m))
-    held = Held(by_row)
     row_weight = np.full(n, 1 / noise, np.float32)
     column_weight = np.linspace(0.5, 1.5, m).astype(np.float32)
-    sample = drawn_rows(rng, by_row)
-    found, total, _ = posterior(own, other, held, sample, (row_weight, column_weight), by_threads)
+    given = observed(rng, by_row)
+    found, total, _ = posterior(own, other, given, (row_weight, column_weight), by_threads)
     covariance = np.einsum("nr,rij->nij", found.doubt, found.basis)
     for u in range(n):
         precision = own.precision.astype(float)
@@ -167,7 +164,7 @@ def test_half_a_pass_gives_each_vector_its_posterior(monkeypatch):
     np.testing.assert_allclose(total, covariance.sum(axis=0), atol=1e-3)
 
     ones = np.ones(m, np.float32)
-    found, _, errors = posterior(own, other, held, sample, (row_weight, ones), by_threads)
+    found, _, errors = posterior(own, other, given, (row_weight, ones), by_threads)
     doubt = np.einsum("nr,rij->nij", found.doubt, found.basis).diagonal(axis1=1, axis2=2)
     for u in range(n):
         films = np.flatnonzero(rated[u])
@@ -196,9 +193,9 @@ def test_bits_depend_neither_on_threads_nor_on_a_pause(tiny_rows, by_user, monke
     attributes = np.zeros((12, 0), np.float32), np.zeros((9, 0), np.float32)
     longer = BestRecipe("longer", factors=3, passes=8)
     passed = {}
-    whole = fit_factors(tiny_rows, *attributes, longer, 3, by_user, passed.__setitem__)
+    whole = fit_factors(tiny_rows, attributes, longer, 3, by_user, passed.__setitem__)
     monkeypatch.setattr("os.cpu_count", lambda: 1)
-    later = fit_factors(tiny_rows, *attributes, longer, 3, by_user, start=(6, passed[6]))
+    later = fit_factors(tiny_rows, attributes, longer, 3, by_user, start=(6, passed[6]))
     for one, other in ((whole.users, later.users), (whole.movies, later.movies)):
         for array, again in zip(one, other, strict=True):
             np.testing.assert_array_equal(array, again)
@@ -243,7 +240,7 @@ def test_a_member_that_has_settled_is_done_and_the_next_goes_on_from_a_checkpoin
 def test_same_seed_gives_the_same_bits(tiny_rows, by_user):
     attributes = np.zeros((12, 0), np.float32), np.zeros((9, 0), np.float32)
     first, again, other = (
-        fit_factors(tiny_rows, *attributes, TINY, seed, by_user) for seed in (3, 3, 4)
+        fit_factors(tiny_rows, attributes, TINY, seed, by_user) for seed in (3, 3, 4)
     )
     np.testing.assert_array_equal(first.users.mean, again.users.mean)
     np.testing.assert_array_equal(first.movies.doubt, again.movies.doubt)
@@ -266,7 +263,7 @@ def test_vectors_of_members_side_by_side_give_the_mean_of_their_predictions(smal
     known = user_attributes(features)[users], movie_attributes(features)[movies]
     predictions = []
     for number in range(2):
-        model = fit_factors(inner, *known, recipe, number, noise_by_user=number == 1)
+        model = fit_factors(inner, known, recipe, number, noise_by_user=number == 1)
         factors_, biases = model.users.mean[:, :-1], model.users.mean[:, -1:]
         stars = factors_ @ model.movies.mean[:, :-1].T + biases + model.movies.mean[:, -1]
         predictions.append(model.mean + stars)
