@@ -39,12 +39,9 @@ class BestRecipe(FactorConfig, Recipe):
 
     Chosen on validation rows of MovieLens-1M; `benchmarks/TRIED.md` has what else was tried.
     Nothing is chosen while it trains, so that all training rows are learned from.
-
-    Attributes:
-        members: factor models from different starts, whose predictions are averaged.
     """
 
-    members: int = 3
+    members: int = 3  # factor models from different starts, whose predictions are averaged
 
     supports: ClassVar[frozenset[str]] = frozenset({"resume", "cluster"})
 

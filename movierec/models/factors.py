@@ -166,12 +166,7 @@ def fit_factors(
 
 
 def leverage(model: Factors, rows: Rows) -> Array:
-    """By how much a prediction follows a change of the rating itself, float32 (n,), 0 to 1.
-
-    Args:
-        model: fitted to these ratings.
-        rows: (n,) ratings.
-    """
+    """How far predictions of the ratings fitted to follow a change of each, float32 (n,), 0 to 1."""
 
     def along(own: Side, other: Side) -> Array:
         """[q, 1]' matrix [q, 1] of each of the other side's vectors and `own.basis`; (m, r)."""

@@ -60,10 +60,7 @@ def seen_or_not(factors: Array) -> Array:
 def person_parts(factors: Array, weight: Array, unseen: Array) -> Array:
     """What each of n rated films adds to a person's factors, float32 (n, k).
 
-    Args:
-        factors: (n, k), of the films.
-        weight: (n,), see `fit_implicit`.
-        unseen: of all films, see `seen_or_not`.
+    Of the films' factors (n, k), their weights (n,), and what all films are, `seen_or_not`.
     """
     pull = (weight + UNRATED)[:, None] * factors
     return np.linalg.solve(_square(factors, weight, unseen), pull.T).T.astype(np.float32)

@@ -42,8 +42,7 @@ def near_errors(features: Array, rows: Rows, error: Array, users: int) -> tuple[
 
     Args:
         features: (movie rows, q), F.
-        rows: (n,) ratings.
-        error: (n,), stars less what the trained vectors predict.
+        rows, error: (n,) ratings, and how much more these are than the trained vectors predict.
         users: how many user rows there are.
 
     Returns:
@@ -59,12 +58,7 @@ def near_errors(features: Array, rows: Rows, error: Array, users: int) -> tuple[
 
 
 def near_features(watching: Watching, count: npt.NDArray[np.integer]) -> Array:
-    """F, float32 (movie rows, q).
-
-    Args:
-        watching: what is watched together.
-        count: (movie rows,), ratings of each film.
-    """
+    """F, float32 (movie rows, q), of films with so many ratings each, `count` (movie rows,)."""
     near = near_vectors(watching)
     most = np.argsort(-count, kind="stable")[: min(LANDMARKS, np.count_nonzero(count))]
     marks = near[np.sort(most)]

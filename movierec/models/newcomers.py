@@ -182,12 +182,9 @@ def new_user(
 def left_to_learn(
     newcomers: Newcomers, films: Array, movie_idx: Indices
 ) -> npt.NDArray[np.floating]:
-    """What is not known yet of a new user's vector: its covariance after some ratings.
+    """What is not known of a new user's vector after some ratings: its covariance, (d, d).
 
     It depends on which films were rated, not on their stars. Arguments as in `new_user`.
-
-    Returns:
-        (d, d).
     """
     covariance = _covariance(newcomers, len(movie_idx))
     rated, _, gain = _gain(newcomers, films, movie_idx, covariance)
@@ -252,13 +249,7 @@ def _covariance(newcomers: Newcomers, n: int) -> npt.NDArray[np.floating]:
 
 
 def new_movies(newcomers: Newcomers, attributes: Array, near: int) -> Array:
-    """The vectors of new films, float32 (n, d + q + 2).
-
-    Args:
-        newcomers: the prior.
-        attributes: (n, b), as `attributes.movie_attributes` gives.
-        near: q.
-    """
+    """The vectors of n films of these attributes, (n, b), float32 (n, d + q + 2); `near` is q."""
     vectors = (1 - MEAN_SHARE) * newcomers.movie_center
     vectors = vectors + MOVIE_SHARE * (attributes @ newcomers.movie_tower)
     rest = np.zeros((len(vectors), near + 1)), np.full(len(vectors), MEAN_SHARE)

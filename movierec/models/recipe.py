@@ -40,28 +40,17 @@ ABILITIES = {
 
 @dataclass(frozen=True)
 class Job:
-    """What a training is to learn from.
+    """What a training is to learn from."""
 
-    Attributes:
-        features: the encodings.
-        learned: training rows, at least one.
-        chosen: validation rows, which may choose the best state; may be empty.
-        seed: of everything random.
-        checkpoint: where a state may be kept; what is there is to be continued from. It is removed
-            when the run is in its place.
-        tensorboard: a folder for logs, or None.
-        start_from: an earlier run to start at, or None.
-        spread: what works on blocks, for recipes that support `cluster`.
-    """
-
-    features: Features
-    learned: Rows
-    chosen: Rows
-    seed: int
+    features: Features  # the encodings
+    learned: Rows  # training rows, at least one
+    chosen: Rows  # validation rows, which may choose the best state; may be empty
+    seed: int  # of everything random
+    # where a state may be kept; what is there is to be continued from, and goes when the run is there
     checkpoint: Checkpoint
-    tensorboard: Path | None = None
-    start_from: Run | None = None
-    spread: Spread = by_threads
+    tensorboard: Path | None = None  # a folder for logs
+    start_from: Run | None = None  # an earlier run to start at
+    spread: Spread = by_threads  # what works on blocks, for recipes that support `cluster`
 
 
 class Trained(NamedTuple):
@@ -164,9 +153,8 @@ def resolve_recipe(recipe: str | Recipe, **changes: Any) -> Recipe:
     asked = {k: v for k, v in changes.items() if not (v is None or v is False)}
     if stray := sorted(asked.keys() - recipe.supports):
         what = ABILITIES.get(stray[0], f"{stray[0].replace('_', ' ')} {asked[stray[0]]}")
-        others = [
-            name for name in offered("recipes") if stray[0] in offer("recipes", name).supports
-        ]
+        every = {name: offer("recipes", name) for name in offered("recipes")}
+        others = [name for name, other in every.items() if stray[0] in other.supports]
         raise InputError(
             f"got {what}, which the recipe {recipe.name!r} does not have; leave it out, or name "
             f"another recipe ({', '.join(others) or 'none of those here has it'})"

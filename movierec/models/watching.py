@@ -81,12 +81,7 @@ def star_weights(rating: Array) -> Array:
 
 
 def profile_of(watching: Watching, movie_idx: Indices, rating: Array) -> Array:
-    """The profile of somebody with these ratings, float32 (r + k + 1,).
-
-    Args:
-        watching: the model.
-        movie_idx, rating: (n,) rows of the films, and their stars; may be empty.
-    """
+    """The profile of somebody with these stars of n films, (n,) each; float32 (r + k + 1,)."""
     weight = POPULAR * SHORT / (SHORT + len(rating))
     return np.append(_parts(watching, movie_idx, rating).sum(axis=0), np.float32(weight))
 
