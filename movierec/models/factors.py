@@ -166,7 +166,7 @@ def fit_factors(
 
 
 def leverage(model: Factors, rows: Rows) -> Array:
-    """How far predictions of the ratings fitted to follow a change of each, float32 (n,), 0 to 1."""
+    """How far predictions of what was fitted follow a change of each rating; (n,), 0 to 1."""
 
     def along(own: Side, other: Side) -> Array:
         """[q, 1]' matrix [q, 1] of each of the other side's vectors and `own.basis`; (m, r)."""
