@@ -46,7 +46,7 @@ class Job:
     learned: Rows  # training rows, at least one
     chosen: Rows  # validation rows, which may choose the best state; may be empty
     seed: int  # of everything random
-    # where a state may be kept; what is there is to be continued from, and goes with the run written
+    # where a state is kept; what is there is to be continued from, and goes when the run is written
     checkpoint: Checkpoint
     tensorboard: Path | None = None  # a folder for logs
     start_from: Run | None = None  # an earlier run to start at
