@@ -123,9 +123,6 @@ def fit_factors(
             that of `recipe.passes`, even where the noise has settled before.
         start: what `on_pass` was called with, to go on from there with the same bits.
         spread: what works on blocks of users and films.
-
-    Returns:
-        The model.
     """
     rng = np.random.default_rng(seed)
     model = beginning(rng, attributes, recipe.factors)

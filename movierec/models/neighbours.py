@@ -35,6 +35,8 @@ AT_ONCE = 6  # in products for which BLAS takes no threads: these fight with tho
 RIDGE = 20.0  # times the root of a film's own square
 FILMS = 32  # taken at once
 
+Films = npt.NDArray[np.intp]
+
 
 def fit_neighbours(history: sp.csr_array, directions: Array) -> tuple[npt.NDArray[np.int32], Array]:
     """The films that most go with each film.
@@ -51,17 +53,19 @@ def fit_neighbours(history: sp.csr_array, directions: Array) -> tuple[npt.NDArra
     movies = history.shape[1]
     flipped = history.T.tocsr()
     square = np.asarray(flipped.multiply(flipped).sum(axis=1), dtype=np.float32).ravel()
-    chosen, together = _chosen(history, flipped, square)
+    rated = np.flatnonzero(square)
+    blocks = np.split(rated, range(FILMS, len(rated), FILMS))
+    chosen, together = _chosen(history, flipped, square, blocks)
     own = (square + RIDGE * np.sqrt(square)).astype(np.float32)
     weights = np.zeros(chosen.shape, np.float32)
     left = np.ones(movies, np.float32)  # 1 / Q_ii, what the others do not tell of a film
 
-    def solve(films: npt.NDArray[np.intp]) -> None:
+    def solve(films: Films) -> None:
         inverse = _inverse_columns(films, chosen, together, directions, own)
         weights[films] = -inverse[:, 1:] / inverse[:, :1]
         left[films] = 1 / inverse[:, 0]
 
-    in_threads(solve, _blocks(np.flatnonzero(square)))
+    in_threads(solve, blocks)
     spread = np.sqrt(left)
     weights *= spread[chosen]
     weights /= spread[:, None]
@@ -70,12 +74,8 @@ def fit_neighbours(history: sp.csr_array, directions: Array) -> tuple[npt.NDArra
     return _strongest(correlation.maximum(correlation.T).tocsr())
 
 
-def _blocks(films: npt.NDArray[np.intp]) -> list[npt.NDArray[np.intp]]:
-    return [films[a : a + FILMS] for a in range(0, len(films), FILMS)]
-
-
 def _chosen(
-    history: sp.csr_array, flipped: sp.csr_array, square: Array
+    history: sp.csr_array, flipped: sp.csr_array, square: Array, blocks: list[Films]
 ) -> tuple[npt.NDArray[np.int32], Array]:
     """Rows of the films that go with each film by their cosine, and their products with it.
 
@@ -88,7 +88,7 @@ def _chosen(
     together = np.zeros((movies, count), np.float32)
     scale = 1 / np.sqrt(np.maximum(square, np.finfo(np.float32).tiny))
 
-    def choose(films: npt.NDArray[np.intp]) -> None:
+    def choose(films: Films) -> None:
         products = (flipped[films] @ history).tocsr()
         for film, a, b in zip(films, products.indptr, products.indptr[1:], strict=False):
             others, product = products.indices[a:b], products.data[a:b]
@@ -98,12 +98,12 @@ def _chosen(
             chosen[film, : len(best)] = others[best]
             together[film, : len(best)] = product[best]
 
-    in_threads(choose, _blocks(np.flatnonzero(square)))
+    in_threads(choose, blocks)
     return chosen, together
 
 
 def _inverse_columns(
-    films: npt.NDArray[np.intp],
+    films: Films,
     chosen: npt.NDArray[np.int32],
     together: Array,
     directions: Array,

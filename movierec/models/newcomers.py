@@ -109,7 +109,7 @@ def learn_newcomers(
     tower = _user_regression(inputs, targets, movies, weight)
     share = (SPREAD * weight / weight.sum())[:, None]
     left = (targets - part @ tower for part in inputs)
-    covariance = np.stack([way @ (each.T @ (share * each)) @ way.T for each in left])
+    covariance = np.array([way @ (each.T @ (share * each)) @ way.T for each in left], np.float32)
     history, tower = np.split(tower @ way.T, [len(movies)])
     error = rows.rating - pair_scores(users, movies, rows.user_idx, rows.movie_idx)
     # never none, or ratings that contradict each other could not be weighed
@@ -119,15 +119,9 @@ def learn_newcomers(
     mean = float(rows.rating.mean(dtype=np.float64))
     user_mean = mean + _damped(rows.user_idx, rows.rating - mean, len(users))
     film_mean = mean + _damped(rows.movie_idx, rows.rating - mean, len(movies))
-    learned = Newcomers(
-        center,
-        history,
-        tower,
-        covariance.astype(np.float32),
-        noise,
-        np.array([user_mean.astype(np.float32).mean()]),
-        *_film_regression(movies, movie_attributes, rows),
-    )
+    usual = np.array([user_mean.astype(np.float32).mean()])
+    of_films = _film_regression(movies, movie_attributes, rows)
+    learned = Newcomers(center, history, tower, covariance, noise, usual, *of_films)
     nobody = np.zeros(0, np.int32), np.zeros(0, np.float32)
     films = np.column_stack([movies, near, np.zeros((len(movies), 2), np.float32)])
     average = new_user(learned, films, user_attributes[known].mean(axis=0), *nobody)
