@@ -14,6 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from movierec.data.features import Features
@@ -21,7 +23,7 @@ from movierec.errors import InputError
 from movierec.models.checkpoints import Checkpoint
 from movierec.registry import offer, offered
 from movierec.spread import Spread, by_threads
-from movierec.vectors import Array, Rows
+from movierec.vectors import Rows
 
 if TYPE_CHECKING:
     from movierec.runs import Run
@@ -52,35 +54,50 @@ class Job:
 
 
 class Trained(NamedTuple):
-    """What a training gives."""
+    """What a training gives.
 
-    weights: dict[str, Array]  # all that was learned, by name
-    # (user rows, d) and (movie rows, d), whose dot products are the predicted ratings; NaN in rows
-    # for which the training has no vector
-    users: Array
-    movies: Array
-    # a row an epoch, or whatever the training goes by: `epoch` (from 1), `train_loss` and
-    # `val_loss` (mean squared errors, stars squared), `seconds` since the beginning
+    Attributes:
+        weights: float32 arrays by name: all that was learned.
+        users, movies: float32 (user rows, d) and (movie rows, d), whose dot products are the
+            predicted ratings; NaN in rows for which the training has no vector.
+        history: a row an epoch, or whatever the training goes by: `epoch` (from 1), `train_loss`
+            and `val_loss` (mean squared errors, stars squared), `seconds` since the beginning.
+        best_epoch: the epoch whose state was kept.
+        seconds: `build`, `compile`, `train`.
+        nearby: whether what the vectors leave may be explained by near films, see
+            `models.nearby`.
+        leverage: (learned ratings,), by how much each one's prediction follows a change of the
+            rating itself, 0 to 1, if that is known: then errors without it are, too, see
+            `models.certainty`.
+    """
+
+    weights: dict[str, npt.NDArray[np.float32]]
+    users: npt.NDArray[np.float32]
+    movies: npt.NDArray[np.float32]
     history: pd.DataFrame
-    best_epoch: int  # the epoch whose state was kept
-    seconds: dict[str, float]  # `build`, `compile`, `train`
-    nearby: bool = False  # whether near films may explain what the vectors leave, see `nearby`
-    # (learned ratings,), how far each one's prediction follows a change of the rating itself, 0 to
-    # 1, if that is known: then errors without it are, too, see `certainty`
-    leverage: Array | None = None
+    best_epoch: int
+    seconds: dict[str, float]
+    nearby: bool = False
+    leverage: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
 class Recipe(ABC):
-    """What to train and how; its fields are its settings, kept in the run folder."""
+    """What to train and how; its fields are its settings, kept in the run folder.
+
+    Attributes:
+        name: what it is called.
+        validation_fraction: part of the training rows that it chooses its best state on, unless
+            somebody asks for another.
+        supports: the settings that may be changed by name, and those of `ABILITIES` that it has.
+        packages: on whose versions its numbers depend.
+    """
 
     name: str
 
-    # part of the training rows that it chooses its best state on, unless somebody asks for another
     validation_fraction: ClassVar[float] = 0.0
-    # the settings that may be changed by name, and those of `ABILITIES` that it has
     supports: ClassVar[frozenset[str]] = frozenset()
-    packages: ClassVar[tuple[str, ...]] = ("numpy", "scipy")  # on whose versions its numbers depend
+    packages: ClassVar[tuple[str, ...]] = ("numpy", "scipy")
 
     @abstractmethod
     def fit(self, job: Job) -> Trained:
