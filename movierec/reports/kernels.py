@@ -7,8 +7,6 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -23,6 +21,7 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from movierec.errors import StoppedError
+from movierec.files import write_whole
 from movierec.logs import logger
 from movierec.reports.pages import read_notebook
 
@@ -36,7 +35,6 @@ KERNEL_ENVIRONMENT = {
     # Its share of the cores: threads of matrix products that get none wait for each other.
     "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(CORES // AT_ONCE)),
 }
-RUNNING = ".running-"  # how the folder of a notebook under way is called
 START_TIMEOUT = 300  # seconds until a kernel answers; the first start after an install is slow
 SAMPLING = 0.1  # seconds between two looks at the memory
 
@@ -59,35 +57,13 @@ class NotebookError(StoppedError):
         super().__init__(f"{notebook} stopped{where}: {said}; open {page} to see where")
 
 
-@dataclass(frozen=True)
-class Execution:
+class Execution(NamedTuple):
     """A notebook that was run."""
 
     notebook: Any  # with its outputs, as far as it came
     seconds: float  # from the start of its kernel to its end
     peak_memory: int  # bytes, of its kernel and what that started, seen ten times a second
     failure: Failure | None  # None if it came to its end
-
-
-def _running_python(printed: BinaryIO, started: Callable[[int], None]) -> type:
-    """The kernel of this interpreter, whatever kernelspec is registered as `python3`.
-
-    A class, as papermill makes the manager itself. What libraries in C++ print, such as
-    TensorFlow's remarks on the processor, goes to `printed`; `started` is told the process id.
-    """
-    quiet = ["--IPKernelApp.capture_fd_output=False", "--IPKernelApp.log_level=ERROR"]
-    spec = KernelSpec(resource_dir=RESOURCES, env=KERNEL_ENVIRONMENT, **get_kernel_dict(quiet))
-
-    class RunningPython(AsyncKernelManager):
-        @property
-        def kernel_spec(self) -> KernelSpec:
-            return spec
-
-        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
-            await super().start_kernel(stderr=printed, **options)
-            started(self.provisioner.pid)  # type: ignore[union-attr]  # it was just started
-
-    return RunningPython
 
 
 def execute(source: Path, values: dict[str, Any], target: Path, kernel: Kernel) -> Execution:
@@ -98,34 +74,31 @@ def execute(source: Path, values: dict[str, Any], target: Path, kernel: Kernel) 
     log.info("running %s for %s with %s", source.name, target, values)
     failure: Failure | None = None
     began = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix=RUNNING, dir=target.parent) as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as printed:
         partial = Path(folder) / target.name
-        log_path = partial.with_suffix(".log")
-        with log_path.open("wb") as printed:
-            try:
-                papermill.execute_notebook(
-                    source,
-                    partial,
-                    parameters=values,
-                    kernel_name="python3",
-                    language="python",
-                    kernel_manager_class=_running_python(printed, kernel.watch),
-                    start_timeout=START_TIMEOUT,
-                    progress_bar=False,
-                    log_output=False,
-                )
-            except PapermillExecutionError as error:
-                failure = Failure(error.exec_count, error.ename, error.evalue)
-            except DeadKernelError as error:  # killed from outside, most often for want of memory
-                failure = Failure(None, "DeadKernelError", str(error))
-            finally:
-                ensure_event_loop().close()  # this thread's, which papermill leaves open
-        if failure is not None and failure.cell is None:
-            os.replace(log_path, target.with_suffix(".log"))
+        try:
+            papermill.execute_notebook(
+                source,
+                partial,
+                parameters=values,
+                kernel_name="python3",
+                language="python",
+                kernel_manager_class=_running_python(printed, kernel),
+                start_timeout=START_TIMEOUT,
+                progress_bar=False,
+                log_output=False,
+            )
+        except PapermillExecutionError as error:
+            failure = Failure(error.exec_count, error.ename, error.evalue)
+        except DeadKernelError as error:  # killed from outside, most often for want of memory
+            failure = Failure(None, "DeadKernelError", str(error))
+            printed.seek(0)
+            write_whole(target.with_suffix(".log"), printed.read())
+        finally:
+            ensure_event_loop().close()  # this thread's, which papermill leaves open
         notebook = read_notebook(partial)
-        notebook.metadata.papermill.update(input_path=source.name, output_path=target.name)
-        partial.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-        os.replace(partial, target)
+    notebook.metadata.papermill.update(input_path=source.name, output_path=target.name)
+    write_whole(target, nbformat.writes(notebook) + "\n")
     seconds = time.perf_counter() - began
     ended = f"stopped by {failure.ename}" if failure else "whole"
     log.info("%s: %s, %.1f s, at most %d MiB", target, ended, seconds, kernel.peak >> 20)
@@ -137,27 +110,21 @@ class Kernel:
 
     Attributes:
         peak: bytes that they held at most.
+        ended: to be set to kill the process, at the latest when it has been started.
     """
 
     def __init__(self) -> None:
         self.peak = 0
-        self._ended = threading.Event()
+        self.ended = threading.Event()
 
     def watch(self, pid: int) -> None:
-        """Look at a process that has just been started, until it ends."""
-        threading.Thread(target=self._look, args=(pid,), daemon=True).start()
-
-    def end(self) -> None:
-        """Kill the process, at the latest when it has been started."""
-        self._ended.set()
-
-    def _look(self, pid: int) -> None:
+        """Look at the process, which has just been started, until it ends."""
         with contextlib.suppress(psutil.NoSuchProcess):
             kernel = psutil.Process(pid)
             while kernel.is_running() and kernel.status() != psutil.STATUS_ZOMBIE:
                 family = [kernel, *kernel.children(recursive=True)]
                 self.peak = max(self.peak, sum(map(_held, family)))
-                if self._ended.wait(SAMPLING):
+                if self.ended.wait(SAMPLING):
                     kernel.kill()
                     return
 
@@ -168,3 +135,23 @@ def _held(process: psutil.Process) -> int:
         return process.memory_info().rss
     except psutil.NoSuchProcess:  # a child that ended meanwhile
         return 0
+
+
+def _running_python(printed: BinaryIO, kernel: Kernel) -> type:
+    """The kernel of this interpreter, whatever kernelspec is registered as `python3`.
+
+    A class, as papermill makes the manager itself. What libraries in C++ print, such as
+    TensorFlow's remarks on the processor, goes to `printed`.
+    """
+    quiet = ["--IPKernelApp.capture_fd_output=False", "--IPKernelApp.log_level=ERROR"]
+    spec = KernelSpec(resource_dir=RESOURCES, env=KERNEL_ENVIRONMENT, **get_kernel_dict(quiet))
+
+    class RunningPython(AsyncKernelManager):
+        kernel_spec = spec
+
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+            await super().start_kernel(stderr=printed, **options)
+            pid = self.provisioner.pid  # type: ignore[union-attr]  # it was just started
+            threading.Thread(target=kernel.watch, args=(pid,), daemon=True).start()
+
+    return RunningPython

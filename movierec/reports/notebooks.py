@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,20 +14,8 @@ from typing import Any
 from movierec.errors import InputError
 from movierec.files import alone, write_whole
 from movierec.logs import logger
-from movierec.reports.freshness import checksum, made_from, what_changed
-from movierec.reports.kernels import AT_ONCE, RUNNING, Execution, Kernel, NotebookError, execute
-from movierec.reports.pages import (
-    NUMBERED,
-    index_page,
-    needs_and_minutes,
-    notebook_page,
-    read_notebook,
-    recorded,
-    save_figures,
-    search_script,
-    sections,
-    title_and_question,
-)
+from movierec.reports import pages
+from movierec.reports.kernels import AT_ONCE, Execution, Kernel, NotebookError, execute
 from movierec.reports.parameters import (
     Parameter,
     check_data,
@@ -42,9 +29,11 @@ from movierec.reports.report import (
     METRICS,
     SEARCH,
     NotebookReport,
-    Origin,
     Report,
+    contents,
+    made_from,
     read_report,
+    what_changed,
 )
 from movierec.runs import load_run
 from movierec.trust import check_within
@@ -198,65 +187,63 @@ def _planned(
     return _Batch(out_dir, sources, given, shown, out_dir if run else None, note)
 
 
-def _run(batch: _Batch, origin: Origin, progress: bool) -> BatchResult:
+def _run(batch: _Batch, origin: dict[str, Any], progress: bool) -> BatchResult:
     """The batch, on a folder that no other process writes to."""
     out_dir = batch.out_dir
     _remove_earlier_report(out_dir, batch.sources)
     (out_dir / "figures").mkdir(parents=True, exist_ok=True)
-    titles = {source: title_and_question(read_notebook(source))[0] for source in batch.sources}
+    read = {source: pages.read_notebook(source) for source in batch.sources}
+    titles = {source: pages.title_and_question(notebook)[0] for source, notebook in read.items()}
     told: dict[Path, NotebookReport] = {}
-    found: dict[Path, list[dict[str, str]]] = {}
     failures: dict[Path, NotebookError] = {}
     for source, done in _executed(batch, progress):
-        page = out_dir / f"{source.stem}.html"
-        write_whole(page, notebook_page(done.notebook, source, titles))
+        name, read[source] = source.stem, done.notebook
+        page = out_dir / f"{name}.html"
+        write_whole(page, pages.notebook_page(done.notebook, source, titles))
         if progress:
             took = f"{done.seconds:6.1f} s {done.peak_memory / 2**20:7,.0f} MiB"
-            print(f"{source.stem:16} {took}", file=sys.stderr)
+            print(f"{name:16} {took}", file=sys.stderr)
         if done.failure is not None:
-            failures[source] = NotebookError(source.stem, done.failure, page)
-        found[source] = sections(done.notebook, source.stem)
-        title, question = title_and_question(done.notebook)
-        before, minutes = needs_and_minutes(done.notebook)
-        figures, cover = save_figures(done.notebook, source.stem, out_dir)
+            failures[source] = NotebookError(name, done.failure, page)
+        title, question = pages.title_and_question(done.notebook)
+        before, minutes = pages.needs_and_minutes(done.notebook)
+        figures, cover = pages.save_figures(done.notebook, name, out_dir)
         told[source] = NotebookReport(
-            name=source.stem,
+            name=name,
             title=title,
             question=question,
             before=before,
             minutes=minutes,
             seconds=round(done.seconds, 1),
             peak_memory_bytes=done.peak_memory,
-            metrics=recorded(done.notebook),
+            metrics=pages.recorded(done.notebook),
             figures=figures,
             cover=cover,
         )
     if failures:
         raise failures[min(failures)]
-    reports = [told[source] for source in batch.sources]
-    every = [section for source in batch.sources for section in found[source]]
-    write_whole(out_dir / SEARCH, search_script(every))
-    page = out_dir / "index.html"
-    write_whole(page, index_page(reports, batch.shown, origin.versions, batch.note))
-    if origin.data is None:  # it may have been downloaded meanwhile
+    reports = {source.stem: told[source] for source in batch.sources}
+    every = {source.stem: notebook for source, notebook in read.items()}
+    write_whole(out_dir / SEARCH, pages.search_script(every))
+    result = BatchResult(out_dir, tuple(reports.values()))
+    first = pages.index_page(list(reports.values()), batch.shown, origin["versions"], batch.note)
+    write_whole(result.index, first)
+    if origin["data"] is None:  # it may have been downloaded meanwhile
         origin = made_from(batch.sources, batch.shown, batch.run)
-    report = Report(
-        notebooks={each.name: each for each in reports},
-        made_from=origin,
-        files={name: checksum([out_dir / name]) for name in _files(out_dir, reports)},
-    )
-    write_whole(out_dir / METRICS, report.model_dump_json(indent=2) + "\n")
-    return BatchResult(out_dir, tuple(reports))
+    whole = Report(notebooks=reports, made_from=origin, files=contents(out_dir, reports))
+    write_whole(out_dir / METRICS, whole.model_dump_json(indent=2) + "\n")
+    return result
 
 
 def _executed(batch: _Batch, progress: bool) -> Iterator[tuple[Path, Execution]]:
     """Run the notebooks, and give each as it ends; none is begun once one of them has failed.
 
-    A notebook waits for the runs that it names until they are there, or their makers have ended.
-    Whatever ends this function ends the kernels under way.
+    A notebook waits for the runs that it names until they are there, or their makers have ended: of
+    each the first notebook that names it. Whatever ends this function ends the kernels under way.
     """
     began = time.time()
-    makers = _makers(batch)
+    to_make = MADE[batch.run is not None :]
+    makers = {name: s for s in batch.sources[::-1] for name in to_make if name in batch.given[s]}
     waiting = sorted(batch.sources, key=lambda source: source not in makers.values())
     under_way: dict[Future[Execution], tuple[Path, Kernel]] = {}
     finished: set[Path] = set()
@@ -284,7 +271,7 @@ def _executed(batch: _Batch, progress: bool) -> Iterator[tuple[Path, Execution]]
                         under_way[future] = source, kernel
                         if progress:
                             print(source.stem, file=sys.stderr)
-                yield from done
+                yield from done  # while the next are under way
                 done = []
                 for future in wait(under_way, LOOKING, FIRST_COMPLETED).done:
                     source, _ = under_way.pop(future)
@@ -294,41 +281,18 @@ def _executed(batch: _Batch, progress: bool) -> Iterator[tuple[Path, Execution]]
                         waiting = []
         finally:
             for _, kernel in under_way.values():
-                kernel.end()
-
-
-def _makers(batch: _Batch) -> dict[str, Path]:
-    """By a parameter that names a run which is not there yet: the first notebook that has it."""
-    return {
-        name: next(source for source in batch.sources if name in batch.given[source])
-        for name in MADE[batch.run is not None :]
-        if any(name in given for given in batch.given.values())
-    }
-
-
-def _files(out_dir: Path, reports: list[NotebookReport]) -> list[str]:
-    """What a report consists of, beside `metrics.json`."""
-    names = [f"{report.name}{ending}" for report in reports for ending in (".ipynb", ".html")]
-    names += ["index.html", SEARCH, *(figure for report in reports for figure in report.figures)]
-    trained = [f"{folder}/run.json" for folder in ("model", BEST)]
-    return names + [name for name in trained if (out_dir / name).exists()]
+                kernel.ended.set()
 
 
 def _remove_earlier_report(out_dir: Path, sources: list[Path]) -> None:
     """Remove what earlier batches made, of these notebooks and of others that they name."""
     stems = {*OF_NETWORKS, *(source.stem for source in sources)}
-    with contextlib.suppress(InputError):  # what cannot be read names none
+    with suppress(InputError):  # what cannot be read names none
         if left := read_report(out_dir):
-            stems |= {name for name in left.notebooks if NUMBERED.fullmatch(name)}
-    for rest in out_dir.glob(f"{RUNNING}*"):  # by a process that was killed
-        if rest.is_dir() and not rest.is_symlink():
-            shutil.rmtree(rest)
-        else:  # of somebody else
-            rest.unlink()
+            stems |= {name for name in left.notebooks if pages.NUMBERED.fullmatch(name)}
     for name in ("index.html", SEARCH, METRICS):
         (out_dir / name).unlink(missing_ok=True)
     for stem in stems:
-        for suffix in (".ipynb", ".html", ".log"):
-            (out_dir / f"{stem}{suffix}").unlink(missing_ok=True)
-        for figure in (out_dir / "figures").glob(f"{stem}_*"):
-            figure.unlink()
+        for file in (f"{stem}.ipynb", f"{stem}.html", f"{stem}.log", f"figures/{stem}_*"):
+            for left_over in out_dir.glob(file):
+                left_over.unlink()

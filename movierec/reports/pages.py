@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import base64
-import copy
-import io
 import json
-import math
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
+
+import jinja2
+import nbformat
+from latex2mathml import exceptions
+from latex2mathml.converter import convert
+from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor, TagRemovePreprocessor
+from pygments.formatters import HtmlFormatter
 
 from movierec.files import write_whole
 from movierec.lessons.record import METRICS_MIME
 from movierec.reports.report import NotebookReport
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # what the first page shows of all that the notebooks record, in this order: its name and its form
 KEY_FIGURES = {
@@ -47,13 +50,11 @@ BEFORE = "**Before you start:** "  # how the paragraph begins that says what a n
 READ = 150, 15, 2  # words of prose, lines of code, and pictures that are read in a minute
 NUMBERED = re.compile(r"[0-9]{2}_\w+")  # the name of a notebook of a report
 # of Pygments' styles the ones with the highest contrast on the cards of `style.css`
-CODE_STYLES = {"light": "xcode", "dark": "zenburn"}
+CODE_STYLES = "xcode", "zenburn"  # on light and on dark pages
 
 
 def read_notebook(path: Path) -> Any:
     """A notebook file in the current format."""
-    import nbformat
-
     return nbformat.read(path, as_version=4)
 
 
@@ -79,8 +80,8 @@ def save_figures(notebook: Any, name: str, out_dir: Path) -> tuple[tuple[str, ..
     """
     paths: list[str] = []
     cover = ""
-    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
-        for output in cell.outputs:
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
                 paths.append(f"figures/{name}_{len(paths) + 1}.png")
                 write_whole(out_dir / paths[-1], base64.b64decode(output.data["image/png"]))
@@ -115,22 +116,23 @@ def needs_and_minutes(notebook: Any) -> tuple[str, int]:
     return needs, max(round(sum(n / each for n, each in zip(amounts, READ, strict=True))), 1)
 
 
-def sections(notebook: Any, name: str) -> list[dict[str, str]]:
-    """What can be searched for: the text of each section, with what its cells say in Markdown."""
-    title, _ = title_and_question(notebook)
-    found = [{"page": f"{name}.html", "title": title, "place": "", "heading": title, "text": ""}]
-    for cell in notebook.cells:
-        said = [cell.source] if cell.cell_type == "markdown" else []
-        for output in cell.get("outputs", []):
-            said.append(output.get("data", {}).get("text/markdown", ""))
-        for text in said:
-            before, *parts = re.split(r"^## +", text, flags=re.MULTILINE)
-            found[-1]["text"] += f" {_plain(before)}"
-            for part in parts:
-                heading, _, rest = part.partition("\n")
-                named = {"place": heading.replace(" ", "-"), "heading": heading}
-                found.append(found[0] | named | {"text": _plain(rest)})
-    return found
+def search_script(notebooks: dict[str, Any]) -> str:
+    """`search.js` of a report of these notebooks: what stands in each of their sections.
+
+    A script, as a page of a folder may load one, but no data.
+    """
+    found = []
+    for name, notebook in notebooks.items():
+        said: list[str] = []
+        for cell in notebook.cells:
+            said += [cell.source] if cell.cell_type == "markdown" else []
+            outputs = cell.get("outputs", [])
+            said += [output.get("data", {}).get("text/markdown", "") for output in outputs]
+        _, *parts = re.split(r"^##? +(.+)$", "\n\n".join(said), flags=re.MULTILINE)
+        for heading, text in zip(parts[::2], parts[1::2], strict=True):
+            place = {"page": f"{name}.html", "title": parts[0], "place": heading.replace(" ", "-")}
+            found.append(place | {"heading": heading, "text": _plain(text)})
+    return f"movierecSections({json.dumps(found)});\n"
 
 
 def _plain(text: str) -> str:
@@ -140,21 +142,12 @@ def _plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def search_script(found: list[dict[str, str]]) -> str:
-    """`search.js` of a report: a page of a folder may load a script, but no data."""
-    return f"movierecSections({json.dumps(found)});\n"
-
-
 def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
     """An executed notebook as HTML that loads nothing from elsewhere.
 
     Left out is what the side of the page has, what was handed to the batch, and its parameters.
     `titles` has all notebooks of the report, in order, `source` among them.
     """
-    import jinja2
-    from nbconvert import HTMLExporter
-    from nbconvert.preprocessors import CoalesceStreamsPreprocessor
-
     exporter = HTMLExporter(
         template_name="basic",
         template_file="notebook.html.j2",
@@ -162,34 +155,27 @@ def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
     )
     # lines that are printed one after the other are one block
     exporter.register_preprocessor(CoalesceStreamsPreprocessor, enabled=True)
+    injected = TagRemovePreprocessor(remove_cell_tags={"injected-parameters"})
+    exporter.register_preprocessor(injected, enabled=True)
     named = {other.stem: title or other.stem for other, title in titles.items()}
-    page = copy.deepcopy(notebook)
-    page.metadata["title"] = named[source.stem]
-    headings = re.findall(r"^## +(.+)$", _prose(page), flags=re.MULTILINE)
-    minutes = needs_and_minutes(page)[1]
-    injected = "injected-parameters"
-    page.cells = [cell for cell in page.cells if injected not in cell.metadata.get("tags", [])]
-    for cell in page.cells:
-        if cell.cell_type == "markdown":
-            text = re.sub(_IN_THE_SIDE, "", cell.source)
-            text = re.sub(_NEEDS, rf"\1 *About {minutes} minutes.*", text)
-            cell.source = _for_a_page(text, named)
-        else:
-            cell.outputs = [o for o in cell.outputs if METRICS_MIME not in o.get("data", {})]
-    for output in _outputs(page):
-        if "text/markdown" in output.data:
-            output.data["text/markdown"] = _for_a_page(output.data["text/markdown"], named)
-        if "text/html" in output.data:
-            output.data["text/html"] = with_words_left(output.data["text/html"])
+    minutes = needs_and_minutes(notebook)[1]
+
+    def told(text: str) -> str:
+        text = re.sub(_IN_THE_SIDE, "", text)
+        return html(re.sub(_NEEDS, rf"\1 *About {minutes} minutes.*", text), named)
+
+    exporter.register_filter("markdown2html", told)
     place = list(named).index(source.stem)
+    headings = re.findall(r"^## +(.+)$", _prose(notebook), flags=re.MULTILINE)
     about = {
         "previous": list(named.items())[:place][-1:],
         "next": list(named.items())[place + 1 :][:1],
         "notebook_file": source.name,
         "code_css": _code_css(),
+        "handed_over": METRICS_MIME,
         "side": {"pages": named, "here": source.stem, "headings": headings},
     }
-    text, _ = exporter.from_notebook_node(page, resources=about)
+    text, _ = exporter.from_notebook_node(notebook, resources=about)
     return text
 
 
@@ -198,96 +184,52 @@ _IN_THE_SIDE = re.compile(r"(?m)\n*^(?:\*\*Contents:\*\* .+|(?:Previous|Next): \
 _NEEDS = re.compile(rf"(?m)^({re.escape(BEFORE)}.+)$")
 
 
-def with_words_left(html: str) -> str:
-    """Tables whose columns of words stand on the left, where those of numbers stand on the right.
-
-    A column is one of words if it names the rows, or one of its cells holds a word or a list.
-    """
-    from bs4 import BeautifulSoup
-
-    if "<table" not in html:
-        return html
-    soup = BeautifulSoup(html, "html.parser")
-    for table in soup.find_all("table"):
-        body = [row.find_all(["th", "td"]) for row in table.select("tbody tr")]
-        of_words = {
-            place - len(row)  # counted from the right: names of rows may span several
-            for row in body
-            for place, cell in enumerate(row)
-            if cell.name == "th" or _WORD.search(cell.get_text())
-        }
-        for row in body + [row.find_all("th") for row in table.select("thead tr")]:
-            for place, cell in enumerate(row):
-                if place - len(row) in of_words:
-                    cell["class"] = " ".join([*map(str, cell.get_attribute_list("class")), "words"])
-    return str(soup)
-
-
-_WORD = re.compile(r"(?!nan|NaN|inf)[^\W\d_]{2}|[(\[]")
-
-
 def _code_css() -> str:
-    """The colours of code, on light and on dark pages."""
-    from pygments.formatters import HtmlFormatter
-
-    light, dark = (
-        "\n".join(
-            line
-            for line in HtmlFormatter(style=style).get_style_defs(".highlight").splitlines()
-            if line.startswith(".highlight .")  # the card's own colours stay
-        )
-        for style in CODE_STYLES.values()
-    )
+    """The colours of code, on light and on dark pages; the card's own stay."""
+    styles = (HtmlFormatter(style=style).get_style_defs(".highlight") for style in CODE_STYLES)
+    light, dark = ("\n".join(re.findall(r"(?m)^\.highlight \..+", each)) for each in styles)
     return f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}"
 
 
-def _for_a_page(text: str, stems: Collection[str]) -> str:
-    return with_equations(with_page_links(text, stems))
+def html(text: str, pages: Collection[str]) -> str:
+    """Markdown as Jupyter reads it, but with equations as MathML, which needs no script.
 
-
-def with_page_links(text: str, stems: Collection[str]) -> str:
-    """Markdown whose links to notebooks lead to their pages.
-
-    Of numbered notebooks without a page only the words are left; links to anything else stay.
+    What cannot be read as LaTeX stays as it is. Links to notebooks lead to their `pages`; of
+    numbered notebooks without a page only the words are left.
     """
-
-    def page(link: re.Match[str]) -> str:
-        words, stem, place = link.groups()
-        if stem in stems:
-            return f"[{words}]({stem}.html{place})"
-        return words if NUMBERED.fullmatch(stem) else link[0]
-
-    return re.sub(r"\[([^\]\n]*)\]\(([\w-]+)\.ipynb((?:#[^)\s]*)?)\)", page, text)
+    return MarkdownWithMath(renderer=_Renderer(pages)).render(text)
 
 
-def with_equations(text: str) -> str:
-    r"""Markdown whose equations are set as MathML, which browsers show without a script.
+class _Renderer(IPythonRenderer):
+    def __init__(self, pages: Collection[str]) -> None:
+        super().__init__(escape=False)
+        self._pages = pages
 
-    What stands between dollar signs is an equation, as in Jupyter: `$x$` in a line, `$$x$$` by
-    itself. In code a dollar sign is a dollar sign. What cannot be read as LaTeX stays as it is.
-    """
-    from latex2mathml import exceptions
-    from latex2mathml.converter import convert
+    def inline_math(self, body: str) -> str:
+        equation = "" if body != body.strip() else _mathml(body)  # not "$5 and $6"
+        return equation or str(super().inline_math(body))
 
-    unreadable = tuple(error for name, error in vars(exceptions).items() if name.endswith("Error"))
+    def block_math(self, body: str) -> str:
+        return _mathml(body, "block") or str(super().block_math(body))
 
-    def mathml(found: re.Match[str]) -> str:
-        block, inline = found["block"], found["inline"]
-        if not (block or inline):
-            return found[0]  # code
-        try:
-            return convert(block or inline, display="block" if block else "inline")
-        except unreadable:
-            return found[0]
-
-    return re.sub(_CODE_OR_EQUATION, mathml, text)
+    def link(self, text: str, url: str, title: str | None = None) -> str:
+        stem, found, place = url.partition(".ipynb")
+        if found and stem in self._pages:
+            url = f"{stem}.html{place}"
+        elif found and NUMBERED.fullmatch(stem):
+            return text
+        return str(super().link(text, url, title))
 
 
-_CODE_OR_EQUATION = re.compile(
-    r"(?s)(?P<fence>```|`+)(?:(?!(?P=fence)).)+(?P=fence)"
-    r"|\$\$(?P<block>.+?)\$\$"
-    r"|(?<![\\\$])\$(?P<inline>(?=\S)[^\$\n]*?(?<=\S))\$(?!\d)"
-)
+def _mathml(equation: str, display: str = "inline") -> str:
+    """An equation in MathML; "" if it cannot be read."""
+    try:
+        return convert(equation, display=display)
+    except _UNREADABLE:
+        return ""
+
+
+_UNREADABLE = tuple(error for name, error in vars(exceptions).items() if name.endswith("Error"))
 
 
 def index_page(
@@ -301,8 +243,6 @@ def index_page(
     Parameters and versions stand at the end, without parameters that are empty or 0, which leave
     it to the recipe or the notebook; `note` is a sentence above the notebooks.
     """
-    from nbconvert.filters import markdown2html
-
     metrics = {name: value for report in reports for name, value in report.metrics.items()}
     figures = {
         called: format(metrics[name], form)
@@ -311,15 +251,12 @@ def index_page(
     }
     by_name = {report.name: report for report in reports}
 
-    def told(text: str) -> Any:
-        return markdown2html(_for_a_page(text, by_name))
-
     ways = {way: [by_name[n] for n in names if n in by_name] for way, names in WAYS.items()}
     whole = {way: names for way, names in ways.items() if len(names) == len(WAYS[way])}
     return rendered(
         "index.html.j2",
         reports=reports,
-        told={r.name: {"question": told(r.question), "before": told(r.before)} for r in reports},
+        told=lambda text: html(text, by_name),
         note=note,
         figures=figures,
         ways=whole,
@@ -332,36 +269,8 @@ def index_page(
 
 def rendered(template: str, **values: Any) -> str:
     """A page from one of the templates, with every value shown as the text that it is."""
-    import jinja2
-
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("movierec.reports"), autoescape=True, trim_blocks=True
     )
     finished = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
-    return environment.get_template(template).render(finished=finished, shown=shown, **values)
-
-
-def shown(value: Any) -> str:
-    """A value as the pages show it: numbers with four figures, or all of those before the point."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return "–" if value is None else str(value)
-    if not math.isfinite(value):
-        return "–" if math.isnan(value) else str(value)
-    if value == int(value):
-        return format(int(value), ",")
-    return format(value, ",.0f" if abs(value) >= 1000 else ".4g")
-
-
-def picture(draw: Callable[[Figure], object], size: tuple[float, float]) -> bytes:
-    """What is drawn on a figure of so many inches, in the style of the notebooks, as PNG."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    from movierec.lessons import plots
-
-    sink, style = io.BytesIO(), cast(Any, plots.STYLE)
-    with matplotlib.rc_context(style):
-        figure = Figure(figsize=size)
-        draw(figure)
-        figure.savefig(sink, format="png")
-    return sink.getvalue()
+    return environment.get_template(template).render(finished=finished, **values)

@@ -1,32 +1,37 @@
-"""What `metrics.json` of a report holds. It is written last, and so tells that the report is whole.
+"""What `metrics.json` of a report holds, and whether the report would come out the same again.
 
-Reports are sent around: one that is read may be anybody's, and is used only as far as it has this
-form.
+It is written last, and so tells that the report is whole. Reports are sent around: one that is read
+may be anybody's, and is used only as far as it has this form.
 """
 
 from __future__ import annotations
 
+import hashlib
+import platform
+from collections.abc import Iterable, Mapping
+from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, FiniteFloat, JsonValue
+from pydantic import AfterValidator, FiniteFloat, JsonValue
 
+from movierec import __version__
+from movierec.data.datasets import find_archive
 from movierec.errors import InputError
-from movierec.trust import Form, Shown, read_json
+from movierec.trust import Form, Shown, leads_out, read_json
 
 METRICS = "metrics.json"
 SEARCH = "search.js"
 BEST = "best"  # the run folder of recipe `best` in a report, beside `model`
+PACKAGES = ("tensorflow", "keras", "numpy", "pandas")  # whose versions change numbers
+SIMULATED = "sample"  # made by the code, whatever lies in the data folder
 
 
-def _measurable(value: JsonValue) -> JsonValue:
+def _measurable(value: Any) -> Any:
     """Python reads whole numbers that no float holds."""
     if isinstance(value, int) and abs(value) >= 2**63:
         raise ValueError("expected a number of at most 18 digits")
     return value
-
-
-Figure = Annotated[JsonValue, AfterValidator(_measurable)]
 
 
 class NotebookReport(Form):
@@ -39,44 +44,17 @@ class NotebookReport(Form):
     minutes: Annotated[int, AfterValidator(_measurable)]  # to read it, about
     seconds: FiniteFloat
     peak_memory_bytes: Annotated[int, AfterValidator(_measurable)]
-    metrics: dict[str, Figure]  # what it handed to `record`
+    metrics: dict[str, Annotated[JsonValue, AfterValidator(_measurable)]]  # given to `record`
     figures: tuple[str, ...]  # relative to the report's folder
     cover: str  # the one that stands for it; "" if it has none
-
-    @property
-    def numbers(self) -> dict[str, float]:
-        """Of the metrics, those that are numbers."""
-        found = self.metrics.items()
-        return {k: v for k, v in found if isinstance(v, int | float) and not isinstance(v, bool)}
-
-    @property
-    def took(self) -> dict[str, float]:
-        """Seconds, and the most memory that its kernel and what that started held."""
-        memory = round(self.peak_memory_bytes / 2**20)
-        return {"seconds": self.seconds, "peak memory (MiB)": memory}
-
-
-class Origin(Form):
-    """All that the numbers of a report depend on, as far as it can be told in advance.
-
-    Files are told by checksums; `data` is None if it has yet to be downloaded, or is simulated, and
-    `run` if there was none to report on.
-    """
-
-    notebooks: dict[str, str] = Field(title="the notebooks")
-    parameters: dict[str, JsonValue] = Field(title="the parameters")
-    data: str | None = Field(title="the data")
-    run: str | None = Field(title="the run")
-    code: str = Field(title="the code of movierec")
-    versions: dict[str, str] = Field(title="the installed versions")
 
 
 class Report(Form):
     """A whole report."""
 
     notebooks: dict[str, NotebookReport]  # by name, in order
-    made_from: Origin
-    files: dict[Shown, str]  # a checksum of each of its files
+    made_from: dict[str, JsonValue]  # see `made_from`
+    files: str  # see `contents`
 
 
 def read_report(folder: Path) -> Report | None:
@@ -95,3 +73,74 @@ def read_report(folder: Path) -> Report | None:
             f"{file} is not what a batch of notebooks writes ({error}); run `movierec notebooks` "
             "anew"
         ) from error
+
+
+def made_from(
+    sources: Iterable[Path], parameters: Mapping[str, Any], run: Path | None
+) -> dict[str, Any]:
+    """All that the numbers of a report made now would depend on, as far as that can be told.
+
+    Files are told by checksums. `data` is None if it has yet to be downloaded, or is simulated,
+    and `run` if there is none to report on. Of the parameters, which are as the notebooks get them,
+    `path`, or else `data`, names the data.
+    """
+    name = str(parameters.get("data") or SIMULATED)
+    place = parameters.get("path") or (find_archive(name) if name != SIMULATED else None)
+    package = Path(__file__).parents[1]
+    return {
+        "notebooks": {source.stem: checksum([source], source.parent) for source in sources},
+        "parameters": dict(parameters),
+        "data": _data(Path(place)) if place else None,
+        "run": checksum([run / "run.json"], run) if run else None,
+        "code": checksum((f for f in package.rglob("*.*") if f.suffix != ".pyc"), package),
+        "versions": {"movierec": __version__, "python": platform.python_version()}
+        | {name: metadata.version(name) for name in PACKAGES},
+    }
+
+
+def checksum(files: Iterable[Path], folder: Path) -> str:
+    """SHA-256 of the names, as seen from the folder, and contents of those of the files there."""
+    total = hashlib.sha256()
+    for file in sorted(filter(Path.is_file, files)):
+        with file.open("rb") as content:
+            total.update(f"{file.relative_to(folder).as_posix()}\0".encode())
+            total.update(hashlib.file_digest(content, "sha256").digest())
+    return total.hexdigest()
+
+
+def _data(place: Path) -> str:
+    """Checksum of a zip, or of a folder's files and its folders': a reader takes no deeper ones."""
+    files = [*place.glob("*"), *place.glob("*/*")] if place.is_dir() else [place]
+    return checksum(files, place if place.is_dir() else place.parent)
+
+
+def contents(folder: Path, notebooks: Iterable[str]) -> str:
+    """Checksum of a report's files beside `metrics.json`, but of links that lead out of it."""
+    names = ["index.html", SEARCH, "model/run.json", f"{BEST}/run.json"]
+    for name in notebooks:
+        names += [f"{name}.ipynb", f"{name}.html", f"figures/{name}_*"]
+    found = (file for name in names for file in folder.glob(name))
+    return checksum((file for file in found if not leads_out(file, folder)), folder)
+
+
+def what_changed(folder: Path, now: Mapping[str, Any]) -> str | None:
+    """Why the report in a folder has to be made anew, in words; None if it is still true.
+
+    Args:
+        folder: of the report.
+        now: what one would be `made_from`.
+    """
+    try:
+        told = read_report(folder)
+    except InputError:
+        return "the one that is there does not say what it was made from"
+    if told is None:
+        return "there is none yet"
+    changed = [f"the {part}" for part in now if told.made_from.get(part, "") != now[part]]
+    if changed:
+        return f"{' and '.join(changed)} changed"
+    if list(told.notebooks) != list(now["notebooks"]):
+        return f"{METRICS} is no longer as the batch left it"
+    if told.files != contents(folder, told.notebooks):
+        return "its files are no longer as the batch left them"
+    return None

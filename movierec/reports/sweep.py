@@ -14,14 +14,16 @@ interrupted, started again, goes on with what is missing.
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import json
+import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -29,19 +31,15 @@ from movierec.errors import InputError
 from movierec.files import alone, is_earlier, write_whole
 from movierec.reports.kernels import NotebookError
 from movierec.reports.notebooks import find_notebooks, run_notebooks
-from movierec.reports.pages import picture, rendered
+from movierec.reports.pages import rendered
 from movierec.reports.parameters import check_data, checked_parameters, declared_parameters
 from movierec.reports.report import NotebookReport
 from movierec.trust import check_within
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 PICTURE = "figures/sweep.png"
 TABLE = "sweep.json"
 NOTEBOOK = "03_training"
 MEASURES = ("validation_loss", "training_loss")  # the first that is recorded is compared; less is
-TOOK = ("seconds", "peak memory (MiB)")  # of `NotebookReport.took`
 TOLD = ("seconds", "peak_memory_bytes", "metrics")  # of a `NotebookReport`, in `sweep.json`
 MOST = 500  # combinations; more is a slip of the keyboard
 
@@ -69,7 +67,12 @@ class Combination:
     @property
     def numbers(self) -> dict[str, float]:
         """What was recorded in numbers, and what it took; empty if it failed."""
-        return self.report.numbers | self.report.took if self.report else {}
+        if self.report is None:
+            return {}
+        told = self.report.metrics.items()
+        found = {k: v for k, v in told if isinstance(v, int | float) and not isinstance(v, bool)}
+        memory = round(self.report.peak_memory_bytes / 2**20)
+        return found | {"seconds": self.report.seconds, "peak memory (MiB)": memory}
 
 
 @dataclass(frozen=True)
@@ -204,7 +207,7 @@ def _line(finished: Combination, number: int, of: int) -> str:
     if finished.fresh:
         told = "done before"
     elif not told:
-        told = "{:.1f} s, {:,.0f} MiB".format(*(finished.numbers[name] for name in TOOK))
+        told = "{seconds:.1f} s, {peak memory (MiB):,.0f} MiB".format(**finished.numbers)
     if measure := _measure([finished]):
         told += f", {measure.replace('_', ' ')} {finished.numbers[measure]:.4g}"
     return f"{number}/{of} {finished.name}: {told}"
@@ -222,15 +225,17 @@ def _report(out_dir: Path, combinations: tuple[Combination, ...]) -> SweepResult
     grid = {name: list(dict.fromkeys(one[name] for one in settings)) for name in settings[0]}
     if measure:
         (out_dir / "figures").mkdir(exist_ok=True)
-        write_whole(out_dir / PICTURE, _picture(done, list(grid), measure))
-    numbers = dict.fromkeys(name for one in done for name in one.numbers if name not in TOOK)
+        write_whole(out_dir / PICTURE, _picture(done, measure))
+    numbers = dict.fromkeys([measure] if measure else [])  # the one that is compared comes first
+    numbers |= dict.fromkeys(name for one in done for name in one.numbers)
     page = rendered(
         "sweep.html.j2",
         grid=grid,
-        numbers=[*sorted(numbers, key=lambda name: name != measure), *TOOK],
+        numbers=list(numbers),
         combinations=combinations,
-        out_dir=out_dir,
         notebook=NOTEBOOK,
+        out_dir=out_dir,
+        shown=_shown,
         best=min(done, key=lambda one: one.numbers[measure]) if measure else None,
         measure=measure,
         picture=PICTURE,
@@ -251,21 +256,30 @@ def _report(out_dir: Path, combinations: tuple[Combination, ...]) -> SweepResult
     return result
 
 
-def _picture(done: Sequence[Combination], settings: list[str], measure: str) -> bytes:
-    """The measure over the first setting, a line for each choice of the others."""
-    first, *others = settings
-    table = pd.DataFrame([one.settings | one.numbers for one in done])
-    table["line"] = [
-        ", ".join(f"{name}={one.settings[name]}" for name in others) or "all" for one in done
-    ]
-    told = table.pivot(index=first, columns="line", values=measure)
-    told = told.reindex(index=table[first].unique(), columns=table["line"].unique())
+def _shown(value: float) -> str:
+    """Numbers with four figures, or all of those before the point."""
+    if math.isnan(value):
+        return "–"
+    return format(value, ",.0f" if abs(value) >= 1000 or value % 1 == 0 else ".4g")
 
-    def draw(figure: Figure) -> None:
-        from movierec.lessons.plots import grouped_lines
 
-        ax = grouped_lines(told, figure.subplots(), first, measure.replace("_", " "))
-        if not others:
-            ax.legend().remove()
+def _picture(done: Sequence[Combination], measure: str) -> bytes:
+    """The measure over the first setting, a line for each choice of the others, as PNG."""
+    import matplotlib
+    from matplotlib.figure import Figure
 
-    return picture(draw, (7, 4))
+    from movierec.lessons.plots import STYLE, grouped_lines
+
+    first, *others = done[0].settings
+    lines: dict[str, dict[Any, float]] = {}
+    for one in done:
+        line = ", ".join(f"{name}={one.settings[name]}" for name in others) or "all"
+        lines.setdefault(line, {})[one.settings[first]] = one.numbers[measure]
+    table = pd.DataFrame(lines, index=list(dict.fromkeys(one.settings[first] for one in done)))
+    sink = io.BytesIO()
+    with matplotlib.rc_context(cast(Any, STYLE)):
+        figure = Figure(figsize=(7, 4))
+        ax = grouped_lines(table, figure.subplots(), first, measure.replace("_", " "))
+        ax.legend().set_visible(bool(others))
+        figure.savefig(sink, format="png")
+    return sink.getvalue()

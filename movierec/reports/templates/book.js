@@ -46,6 +46,16 @@ function movierecSections(sections) {
   });
 }
 
+// A column of words stands on the left, one of numbers on the right: one is of words if it names the
+// rows, or if a cell of it holds a word or a list. Counted from the right: names may span several.
+for (const table of document.querySelectorAll(".output_area table")) {
+  const cells = [...table.rows].flatMap((row) => [...row.cells].map((cell, i) => [cell, i - row.cells.length]));
+  const ofWords = cells.filter(([cell]) => cell.closest("tbody") &&
+    (cell.tagName === "TH" || /(?!nan|inf)\p{L}{2}|[([]/iu.test(cell.textContent)));
+  const columns = new Set(ofWords.map(([, column]) => column));
+  for (const [cell, column] of cells) cell.classList.toggle("words", columns.has(column));
+}
+
 const fold = document.querySelector("button.fold");
 const codes = [...document.querySelectorAll("details.code")];
 fold?.addEventListener("click", () => {

@@ -26,8 +26,8 @@ from movierec.explorer.questions import Profile, Rated
 from movierec.explorer.service import answer, service_of
 from movierec.models.best import BestRecipe
 from movierec.models.checkpoints import Checkpoint, State
-from movierec.reports import freshness
-from movierec.reports.report import Origin, read_report
+from movierec.reports.report import read_report, what_changed
+from movierec.reports.sweep import Combination
 from movierec.runs import Run, load_run
 from movierec.sample.simulate import simulate
 from movierec.training import train
@@ -50,14 +50,14 @@ RUN = (
 OTHERS = ("profile.json", "metrics.json", "checkpoint.safetensors")
 TARGETS = (*RUN, *OTHERS)
 SETTINGS = {"recipe": "fast", "seed": 0}
-ORIGIN = Origin(
-    notebooks={"03_training": "0" * 64},
-    parameters={"epochs": 1, "data": "sample"},
-    data=None,
-    run=None,
-    code="0" * 64,
-    versions={"movierec": "0.1"},
-)
+ORIGIN = {
+    "notebooks": {"03_training": "0" * 64},
+    "parameters": {"epochs": 1, "data": "sample"},
+    "data": None,
+    "run": None,
+    "code": "0" * 64,
+    "versions": {"movierec": "0.1"},
+}
 RECIPE = BestRecipe("best", factors=3, passes=2, members=1)
 
 
@@ -114,8 +114,8 @@ def whole(name: str) -> bytes:
         entry |= {"metrics": {"validation_loss": 0.5, "rows": 10, "words": ["a"], "none": None}}
         entry |= {"name": "03_training", "title": "Training", "question": "How?"}
         entry |= {"before": "", "minutes": 30, "cover": "figures/03_1.png"}
-        told = {"notebooks": {"03_training": entry}, "files": {"index.html": "0" * 64}}
-        return json.dumps(told | {"made_from": ORIGIN.model_dump()}).encode()
+        told = {"notebooks": {"03_training": entry}, "files": "0" * 64}
+        return json.dumps(told | {"made_from": ORIGIN}).encode()
     assert name == "checkpoint.safetensors"
     kept = Checkpoint(Path(folder.name, "kept"), SETTINGS)
     row = {"epoch": 1, "train_loss": 1.0, "val_loss": 1.0, "seconds": 1.0}
@@ -199,10 +199,10 @@ def use_report(place: Path, content: bytes) -> None:
     report = place / "report"
     report.mkdir(exist_ok=True)
     (report / "metrics.json").write_bytes(content)
-    freshness.what_changed(report, ORIGIN)
+    what_changed(report, ORIGIN)
     left = read_report(report)
     assert left is not None
-    json.dumps([[one.numbers, one.took] for one in left.notebooks.values()])
+    json.dumps([Combination({}, report, report=one).numbers for one in left.notebooks.values()])
 
 
 def use_checkpoint(place: Path, content: bytes) -> None:
