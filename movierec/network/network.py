@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -85,21 +86,20 @@ def load_network(run: Run) -> TwoTower:
             f"{run.path} was trained with the recipe {run.config['recipe']!r}, which has no "
             "network; train one with --recipe fast"
         )
-    damaged = InputError(
-        f"the settings of {run.path} describe no network that its weights could be of; train it "
-        "again"
-    )
-    try:
-        network = dict(run.config["network"])
-        config = NetworkConfig(**network | {"windows": tuple(network["windows"])})
-        numbers = [value for value in network.values() if type(value) is int]
-        numbers += [operator.index(window) for window in config.windows]
-    except (KeyError, TypeError, ValueError) as error:
-        raise damaged from error
+    network = run.config["network"]
     # before anything is built: a network of a made-up size could fill the memory
     largest = max((max(weight.shape, default=1) for weight in run.weights.values()), default=0)
-    if max(numbers, default=0) > largest or len(config.windows) > len(run.weights):
-        raise damaged
+    try:
+        windows = tuple(map(operator.index, network["windows"]))
+        config = NetworkConfig(**network | {"windows": windows})
+        sizes = [*windows, *(value for value in network.values() if type(value) is int)]
+        if max(sizes, default=0) > largest or len(windows) > len(run.weights):
+            raise ValueError(f"larger than {largest}, the largest of its weights")
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"the settings of {run.path} describe no network that its weights could be of; train "
+            "it again"
+        ) from error
     model = TwoTower(run.features, config, run.config["seed"])
     expected = {variable.path: tuple(variable.shape) for variable in model.trainable_variables}
     found = {name: weight.shape for name, weight in run.weights.items()}
@@ -109,22 +109,6 @@ def load_network(run: Run) -> TwoTower:
     for variable in model.trainable_variables:
         variable.assign(run.weights[variable.path])
     return model
-
-
-def untrained_network(run: Run) -> TwoTower:
-    """A run's network as it was before its first step.
-
-    Args:
-        run: of a recipe with a network, that did not start from another run.
-
-    Raises:
-        InputError: as `load_network`.
-    """
-    load_network(run)  # refuses settings that describe another network than the weights
-    network, share = run.config["network"], run.config["start_at_factors"]
-    config = NetworkConfig(**network | {"windows": tuple(network["windows"])})
-    recipe = Training(config, start_at_factors=share)
-    return started_network(run.features, run.rows("train"), recipe, run.config["seed"])
 
 
 def carry_over(model: TwoTower, features: Features, run: Run) -> None:
@@ -141,31 +125,21 @@ def carry_over(model: TwoTower, features: Features, run: Run) -> None:
     Raises:
         InputError: a run without a network, or of other dimensions.
     """
-    learned = load_network(run)
     old = run.features
-    pairs = {
-        "uid_embed_layer": (old.users.ids[old.users.used], old.users, features.users),
-        "movie_id_embed_layer": (old.movies.ids[old.movies.used], old.movies, features.movies),
+    names: dict[str, tuple[Any, Any]] = {
+        "uid_embed_layer": (old.users.ids, features.users.ids),
+        "movie_id_embed_layer": (old.movies.ids, features.movies.ids),
+        "movie_categories_embed_layer": (old.genres, features.genres),
+        "movie_title_embed_layer": (old.words, features.words),
     }
-    rows = {}
-    for layer, (ids, before, now) in pairs.items():
-        kept = ids[np.isin(ids, now.ids)]
-        rows[layer] = before.encode(kept), now.encode(kept)
-    for layer, names, now_names in (
-        ("movie_categories_embed_layer", old.genres, features.genres),
-        ("movie_title_embed_layer", old.words, features.words),
-    ):
-        place = {name: row for row, name in enumerate(now_names)}
-        known = [row for row, name in enumerate(names) if name in place]
-        rows[layer] = np.array(known), np.array([place[names[row]] for row in known])
-    weights = {variable.path: variable for variable in learned.trainable_variables}
+    weights = {variable.path: variable for variable in load_network(run).trainable_variables}
     for variable in model.trainable_variables:
         value = weights[variable.path].numpy() if variable.path in weights else None
         layer = variable.path.split("/")[0]
-        if value is not None and layer in rows and value.shape[1:] == variable.shape[1:]:
-            before_rows, now_rows = rows[layer]
+        if value is not None and layer in names and value.shape[1:] == variable.shape[1:]:
             grown = variable.numpy()
-            grown[now_rows] = value[before_rows]
+            _, before, now = np.intersect1d(*names[layer], return_indices=True)
+            grown[now] = value[before]
             value = grown
         if value is None or value.shape != variable.shape:
             raise InputError(

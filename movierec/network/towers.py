@@ -93,21 +93,18 @@ def user_tower(sizes: Sizes, config: NetworkConfig, seed: int, start: Start = No
         (B, vector_dim)
     """
     init = _Initializers(config, seed)
-    fields = {"uid": (sizes.users, config.embed_dim)}
-    if sizes.genders:
-        fields["gender"] = (sizes.genders, config.side_dim)
-        fields["age"] = (sizes.ages, config.side_dim)
-        fields["job"] = (sizes.jobs, config.side_dim)
+    fields = {"uid": (sizes.users, config.embed_dim, start)}
+    side = {"gender": sizes.genders, "age": sizes.ages, "job": sizes.jobs}
+    fields |= {field: (rows, config.side_dim, None) for field, rows in side.items() if rows}
     inputs, features = {}, []
-    for field, (rows, width) in fields.items():
+    for field, (rows, width, values) in fields.items():
         # (B, 1) -> (B, 1, 32), or (B, 1, 16) for gender, age and job
         inputs[field] = keras.Input((1,), dtype="int32", name=field)
-        values = start if field == "uid" else None
         x = init.embedding(rows, width, f"{field}_embed_layer", values)(inputs[field])
         # (B, 1, width) -> (B, 1, 32)
         features.append(init.dense(config.embed_dim, "relu", f"{field}_fc_layer")(x))
     # 4 x (B, 1, 32) -> (B, 1, 128)
-    x = _joined(features, 2, "user_combine_layer")
+    x = layers.Concatenate(2, name="user_combine_layer")(features)
     # (B, 1, 128) -> (B, 1, 200) -> (B, 200)
     x = init.vector("user_combine_fc_layer")(x)
     x = layers.Reshape((config.vector_dim,), name="user_combine_layer_flat")(x)
@@ -158,12 +155,13 @@ def movie_tower(sizes: Sizes, config: NetworkConfig, seed: int, start: Start = N
         height = sizes.title_length - window + 1
         pooled.append(layers.MaxPooling2D((height, 1), name=f"maxpool_layer_{window}")(y))
     # 4 x (B, 1, 1, 8) -> (B, 1, 1, 32) -> (B, 1, 32)
-    x = _joined(pooled, 3, "pool_layer")
+    x = layers.Concatenate(3, name="pool_layer")(pooled)
     x = layers.Reshape((1, x.shape[3]), name="pool_layer_flat")(x)
     title_feature = layers.Dropout(config.title_dropout, seed=init.next(), name="dropout_layer")(x)
 
     # 3 x (B, 1, 32) -> (B, 1, 96) -> (B, 1, 200) -> (B, 200)
-    x = _joined([id_feature, genre_feature, title_feature], 2, "movie_combine_layer")
+    features = [id_feature, genre_feature, title_feature]
+    x = layers.Concatenate(2, name="movie_combine_layer")(features)
     x = init.vector("movie_combine_fc_layer")(x)
     x = layers.Reshape((config.vector_dim,), name="movie_combine_layer_flat")(x)
     return keras.Model(
@@ -200,7 +198,7 @@ class TwoTower(keras.Model):
         movies_start: Start = None,
     ) -> None:
         super().__init__(name="two_tower")
-        self.sizes = features.sizes
+        self.sizes, self.config = features.sizes, config
         self.user_tower = user_tower(features.sizes, config, seed, users_start)
         self.movie_tower = movie_tower(features.sizes, config, seed + 1, movies_start)
         self._user_tables = {k: ops.convert_to_tensor(v) for k, v in features.user_fields.items()}
@@ -248,13 +246,6 @@ def all_vectors(
     return every(model.user_vectors, sizes.users), every(model.movie_vectors, sizes.movies)
 
 
-def _joined(features: list[Any], axis: int, name: str) -> Any:
-    """Features side by side on an axis; a single one is its own join."""
-    if len(features) == 1:
-        return layers.Identity(name=name)(features[0])
-    return layers.Concatenate(axis=axis, name=name)(features)
-
-
 class _Initializers:
     """Layers with documented initial values, each with a seed of its own drawn from one seed."""
 
@@ -272,21 +263,17 @@ class _Initializers:
         start = draw if values is None else lambda shape, dtype: draw(shape, dtype) + values
         return layers.Embedding(rows, width, embeddings_initializer=start, name=name)
 
-    def dense(self, units: int, activation: str, name: str) -> layers.Dense:
-        start = keras.initializers.GlorotUniform(seed=self.next())
-        return layers.Dense(units, activation=activation, kernel_initializer=start, name=name)
+    def dense(self, units: int, activation: str, name: str, bias: float = 0.0) -> layers.Dense:
+        start = {
+            "kernel_initializer": keras.initializers.GlorotUniform(seed=self.next()),
+            "bias_initializer": keras.initializers.Constant(bias),
+        }
+        return layers.Dense(units, activation, name=name, **start)
 
     def vector(self, name: str) -> layers.Dense:
-        config = self._config
         # equal entries v of both vectors have the dot product vector_dim * v * v
-        entry = np.sqrt(config.start_rating / config.vector_dim)
-        return layers.Dense(
-            config.vector_dim,
-            activation="tanh",
-            kernel_initializer=keras.initializers.GlorotUniform(seed=self.next()),
-            bias_initializer=keras.initializers.Constant(float(np.arctanh(entry))),
-            name=name,
-        )
+        entry = np.sqrt(self._config.start_rating / self._config.vector_dim)
+        return self.dense(self._config.vector_dim, "tanh", name, float(np.arctanh(entry)))
 
     def convolution(self, window: int, name: str) -> FullWidthConv2D:
         return FullWidthConv2D(

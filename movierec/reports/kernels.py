@@ -39,31 +39,25 @@ START_TIMEOUT = 300  # seconds until a kernel answers; the first start after an 
 SAMPLING = 0.1  # seconds between two looks at the memory
 
 
-class Failure(NamedTuple):
-    """What stopped a notebook."""
-
-    cell: int | None  # the number that its `In [n]` shows; None if the kernel died
-    ename: str
-    evalue: str
-
-
-class NotebookError(StoppedError):
-    """A notebook, such as `03_training`, stopped; `page` shows where."""
-
-    def __init__(self, notebook: str, failure: Failure, page: Path) -> None:
-        self.notebook, self.failure = notebook, failure
-        where = "" if failure.cell is None else f" in cell {failure.cell}"
-        said = f"{failure.ename}: {failure.evalue}"
-        super().__init__(f"{notebook} stopped{where}: {said}; open {page} to see where")
-
-
 class Execution(NamedTuple):
     """A notebook that was run."""
 
     notebook: Any  # with its outputs, as far as it came
     seconds: float  # from the start of its kernel to its end
     peak_memory: int  # bytes, of its kernel and what that started, seen ten times a second
-    failure: Failure | None  # None if it came to its end
+    failure: str  # what stopped it, such as "ValueError: no ratings"; "" if it came to its end
+    cell: int | None = (
+        None  # that failed: the number that its `In [n]` shows; None: the kernel died
+    )
+
+
+class NotebookError(StoppedError):
+    """A notebook, such as `03_training`, stopped; `page` shows where."""
+
+    def __init__(self, notebook: str, done: Execution, page: Path) -> None:
+        self.notebook, self.failure, self.cell = notebook, done.failure, done.cell
+        where = "" if done.cell is None else f" in cell {done.cell}"
+        super().__init__(f"{notebook} stopped{where}: {done.failure}; open {page} to see where")
 
 
 def execute(source: Path, values: dict[str, Any], target: Path, kernel: Kernel) -> Execution:
@@ -72,7 +66,7 @@ def execute(source: Path, values: dict[str, Any], target: Path, kernel: Kernel) 
     A kernel that dies leaves `target` with the ending `.log`: what libraries printed.
     """
     log.info("running %s for %s with %s", source.name, target, values)
-    failure: Failure | None = None
+    failure, cell = "", None
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as printed:
         partial = Path(folder) / target.name
@@ -89,9 +83,9 @@ def execute(source: Path, values: dict[str, Any], target: Path, kernel: Kernel) 
                 log_output=False,
             )
         except PapermillExecutionError as error:
-            failure = Failure(error.exec_count, error.ename, error.evalue)
+            failure, cell = f"{error.ename}: {error.evalue}", error.exec_count
         except DeadKernelError as error:  # killed from outside, most often for want of memory
-            failure = Failure(None, "DeadKernelError", str(error))
+            failure = f"DeadKernelError: {error}"
             printed.seek(0)
             write_whole(target.with_suffix(".log"), printed.read())
         finally:
@@ -100,9 +94,9 @@ def execute(source: Path, values: dict[str, Any], target: Path, kernel: Kernel) 
     notebook.metadata.papermill.update(input_path=source.name, output_path=target.name)
     write_whole(target, nbformat.writes(notebook) + "\n")
     seconds = time.perf_counter() - began
-    ended = f"stopped by {failure.ename}" if failure else "whole"
+    ended = failure or "whole"
     log.info("%s: %s, %.1f s, at most %d MiB", target, ended, seconds, kernel.peak >> 20)
-    return Execution(notebook, seconds, kernel.peak, failure)
+    return Execution(notebook, seconds, kernel.peak, failure, cell)
 
 
 class Kernel:

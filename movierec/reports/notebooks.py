@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,8 +204,8 @@ def _run(batch: _Batch, origin: dict[str, Any], progress: bool) -> BatchResult:
         if progress:
             took = f"{done.seconds:6.1f} s {done.peak_memory / 2**20:7,.0f} MiB"
             print(f"{name:16} {took}", file=sys.stderr)
-        if done.failure is not None:
-            failures[source] = NotebookError(name, done.failure, page)
+        if done.failure:
+            failures[source] = NotebookError(name, done, page)
         title, question = pages.title_and_question(done.notebook)
         before, minutes = pages.needs_and_minutes(done.notebook)
         figures, cover = pages.save_figures(done.notebook, name, out_dir)
@@ -226,7 +227,7 @@ def _run(batch: _Batch, origin: dict[str, Any], progress: bool) -> BatchResult:
     every = {source.stem: notebook for source, notebook in read.items()}
     write_whole(out_dir / SEARCH, pages.search_script(every))
     result = BatchResult(out_dir, tuple(reports.values()))
-    first = pages.index_page(list(reports.values()), batch.shown, origin["versions"], batch.note)
+    first = pages.index_page(result.notebooks, batch.shown, origin["versions"], batch.note)
     write_whole(result.index, first)
     if origin["data"] is None:  # it may have been downloaded meanwhile
         origin = made_from(batch.sources, batch.shown, batch.run)
@@ -241,46 +242,46 @@ def _executed(batch: _Batch, progress: bool) -> Iterator[tuple[Path, Execution]]
     A notebook waits for the runs that it names until they are there, or their makers have ended: of
     each the first notebook that names it. Whatever ends this function ends the kernels under way.
     """
-    began = time.time()
+    began, ended, stopped = time.time(), set[Path](), threading.Event()
     to_make = MADE[batch.run is not None :]
     makers = {name: s for s in batch.sources[::-1] for name in to_make if name in batch.given[s]}
-    waiting = sorted(batch.sources, key=lambda source: source not in makers.values())
-    under_way: dict[Future[Execution], tuple[Path, Kernel]] = {}
-    finished: set[Path] = set()
+    kernels = {source: Kernel() for source in batch.sources}
 
-    def made_since(file: Path) -> bool:
-        return file.exists() and file.stat().st_mtime > began
+    def made(name: str, source: Path) -> bool:
+        file = Path(batch.given[source][name], "run.json")
+        return makers[name] in ended or (file.exists() and file.stat().st_mtime > began)
 
-    def ready(source: Path) -> bool:
-        given = batch.given[source]
-        return all(
-            maker in (source, *finished) or made_since(Path(given[name]) / "run.json")
-            for name, maker in makers.items()
-            if name in given
-        )
+    def waits(source: Path) -> bool:
+        others = [name for name in makers if name in batch.given[source] and makers[name] != source]
+        return not all(made(name, source) for name in others)
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    def run(source: Path) -> Execution | None:
+        while waits(source) and not stopped.wait(LOOKING):
+            pass
+        if stopped.is_set():
+            return None
+        if progress:
+            print(source.stem, file=sys.stderr)
+        done, target = None, batch.out_dir / source.name
         try:
-            done: list[tuple[Path, Execution]] = []
-            while waiting or under_way or done:
-                for source in [source for source in waiting if ready(source)]:
-                    if len(under_way) < AT_ONCE:
-                        waiting.remove(source)
-                        kernel, target = Kernel(), batch.out_dir / source.name
-                        future = pool.submit(execute, source, batch.given[source], target, kernel)
-                        under_way[future] = source, kernel
-                        if progress:
-                            print(source.stem, file=sys.stderr)
-                yield from done  # while the next are under way
-                done = []
-                for future in wait(under_way, LOOKING, FIRST_COMPLETED).done:
-                    source, _ = under_way.pop(future)
-                    finished.add(source)
-                    done.append((source, future.result()))
-                    if done[-1][1].failure is not None:
-                        waiting = []
+            done = execute(source, batch.given[source], target, kernels[source])
         finally:
-            for _, kernel in under_way.values():
+            ended.add(source)
+            if done is None or done.failure:
+                stopped.set()
+        return done
+
+    # what others wait for comes first, and what waits comes last
+    order = sorted(batch.sources, key=lambda each: (waits(each), each not in makers.values()))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        under_way = {pool.submit(run, source): source for source in order}
+        try:
+            for future in as_completed(under_way):
+                if done := future.result():
+                    yield under_way[future], done
+        finally:
+            stopped.set()
+            for kernel in kernels.values():
                 kernel.ended.set()
 
 

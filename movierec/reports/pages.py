@@ -23,28 +23,6 @@ from movierec.files import write_whole
 from movierec.lessons.record import METRICS_MIME
 from movierec.reports.report import NotebookReport
 
-# what the first page shows of all that the notebooks record, in this order: its name and its form
-KEY_FIGURES = {
-    "users": ("users", ","),
-    "movies": ("films", ","),
-    "ratings": ("ratings", ","),
-    "parameters": ("parameters of the network", ","),
-    "training_seconds": ("seconds of its training", ",.0f"),
-    "validation_loss": ("its validation loss (stars²)", ".3f"),
-    "test_rmse": ("test RMSE of the run (stars)", ".3f"),
-    "best_test_rmse": ("test RMSE of recipe best", ".3f"),
-    "test_ndcg_at_10": ("NDCG@10 of the run", ".3f"),
-    "best_test_ndcg_at_10": ("NDCG@10 of recipe best", ".3f"),
-}
-# ways through the report, on its first page
-WAYS = {
-    "The short way": ("01_data", "04_evaluation", "06_recommend"),
-    "The network": ("01_data", "02_shapes", "03_training", "04_evaluation"),
-    "The whole book": (
-        *("01_data", "02_shapes", "03_training", "04_evaluation", "05_both_halves"),
-        *("06_recommend", "07_solutions"),
-    ),
-}
 COVER = "cover"  # the tag of the cell whose picture stands for the notebook
 BEFORE = "**Before you start:** "  # how the paragraph begins that says what a notebook needs
 READ = 150, 15, 2  # words of prose, lines of code, and pictures that are read in a minute
@@ -233,7 +211,7 @@ _UNREADABLE = tuple(error for name, error in vars(exceptions).items() if name.en
 
 
 def index_page(
-    reports: list[NotebookReport],
+    reports: Collection[NotebookReport],
     parameters: dict[str, Any],
     versions: dict[str, str],
     note: str = "",
@@ -243,24 +221,14 @@ def index_page(
     Parameters and versions stand at the end, without parameters that are empty or 0, which leave
     it to the recipe or the notebook; `note` is a sentence above the notebooks.
     """
-    metrics = {name: value for report in reports for name, value in report.metrics.items()}
-    figures = {
-        called: format(metrics[name], form)
-        for name, (called, form) in KEY_FIGURES.items()
-        if isinstance(metrics.get(name), int | float)
-    }
-    by_name = {report.name: report for report in reports}
-
-    ways = {way: [by_name[n] for n in names if n in by_name] for way, names in WAYS.items()}
-    whole = {way: names for way, names in ways.items() if len(names) == len(WAYS[way])}
+    titles = {report.name: report.title or report.name for report in reports}
     return rendered(
         "index.html.j2",
-        reports=reports,
-        told=lambda text: html(text, by_name),
+        reports={report.name: report for report in reports},
+        metrics={name: value for report in reports for name, value in report.metrics.items()},
+        told=lambda text: html(text, titles),
         note=note,
-        figures=figures,
-        ways=whole,
-        side={"pages": {r.name: r.title or r.name for r in reports}, "here": ""},
+        side={"pages": titles, "here": ""},
         data=parameters.get("data", ""),
         parameters={k: v for k, v in parameters.items() if (v or k == "seed") and k != "path"},
         versions=versions,

@@ -78,19 +78,16 @@ def checked_parameters(
             of the kind.
     """
     known = settable(declared)
-    for name in parameters:
+    given: dict[Path, dict[str, Any]] = {source: {} for source in declared}
+    for name, value in parameters.items():
         if name in SET_BY_BATCH:
             raise InputError(f"parameter {name} is set by the batch; choose the folder of the run")
         if name not in known:
             raise unknown("notebook has a parameter", name, known)
-    return {
-        source: {
-            name: _converted(name, value, own[name].kind)
-            for name, value in parameters.items()
-            if name in own
-        }
-        for source, own in declared.items()
-    }
+        for source, own in declared.items():
+            if name in own:
+                given[source][name] = _converted(name, value, own[name].kind)
+    return given
 
 
 def unknown(what: str, name: str, known: Collection[str]) -> InputError:
@@ -130,8 +127,7 @@ def check_data(parameters: Mapping[str, object]) -> None:
     recipe = parameters.get("recipe")
     if recipe and "epochs" not in resolve_recipe(str(recipe)).supports:
         raise InputError(
-            f"got recipe {recipe!r}, which trains no network, but 03_training shows how one is "
-            f"trained; expected classic or fast. 04 compares with best in any case. For a report "
-            f"on that alone, train it with `movierec train --recipe {recipe} --run DIR`, then "
-            "`movierec notebooks --run DIR`"
+            f"got recipe {recipe!r}, which trains no network, where 03_training trains one; "
+            f"expected classic or fast. A report on {recipe} alone: `movierec train --recipe "
+            f"{recipe} --run DIR`, then `movierec notebooks --run DIR`"
         )

@@ -1,14 +1,8 @@
 """Runs the training notebook for each combination of some settings, and shows all side by side.
 
-| in the folder | what it is |
-| --- | --- |
-| `runs/SETTINGS/` | the report of one combination, with its run folder in `model` |
-| `sweep.json` | all combinations, with what their notebooks recorded |
-| `figures/sweep.png` | the loss that is compared, over the settings |
-| `index.html` | table and picture |
-
-A combination whose report is there and still true is not run again, so that a sweep that was
-interrupted, started again, goes on with what is missing.
+In the folder are `runs/SETTINGS/`, each the report of one combination with its run in `model`;
+`sweep.json`, what all of them recorded; `index.html`, a table of it; and `figures/sweep.png`. A
+combination whose report is there and still true is not run again.
 """
 
 from __future__ import annotations
@@ -118,6 +112,8 @@ def sweep(
 ) -> SweepResult:
     """Run the training notebook for each combination of settings.
 
+    A combination that fails is told with its reason, and keeps no other from being run.
+
     Args:
         out_dir: the folder.
         grid: the values of each setting, which is a parameter of the notebook.
@@ -126,42 +122,34 @@ def sweep(
         progress: print a line for each combination on standard error.
         force: run all of them, even those that are there.
 
-    Returns:
-        What came out. A combination that failed is told with its reason, and keeps no other from
-        being run.
-
     Raises:
         InputError: nothing to sweep over, an unknown setting, a value of the wrong kind, or a
             folder of something else; nothing has been started then.
     """
     out_dir, fixed = Path(out_dir).resolve(), parameters or {}
     combinations = _combinations(out_dir, grid, fixed, source_dir)
-
-    def run(one: Combination) -> Combination:
-        given = {**fixed, **one.settings}
-        try:
-            made = run_notebooks(
-                one.folder, given, source_dir, progress=False, only=[NOTEBOOK], force=force
-            )
-        except NotebookError as error:
-            return replace(one, failure=f"{error.failure.ename}: {error.failure.evalue}")
-        # a folder that another process writes to, a full disk, a kernel that does not answer
-        except (InputError, OSError, RuntimeError) as error:
-            return replace(one, failure=f"{type(error).__name__}: {error}")
-        return replace(one, fresh=made.fresh, report=made.notebooks[0])
-
     with alone(out_dir):
         for path in (out_dir / "figures", *(one.folder for one in combinations)):
             check_within(path, out_dir, "remove it, or name a new folder with --run")
         if not is_earlier(out_dir, TABLE, "of a sweep", "name a new folder with --run"):
             out_dir.mkdir(exist_ok=True)  # one that is not finished can be told, too
             write_whole(out_dir / TABLE, json.dumps({"grid": {}, "runs": []}) + "\n")
-        done: list[Combination] = []
-        for one in combinations:
-            done.append(run(one))
+        for place, one in enumerate(combinations):
+            given = {**fixed, **one.settings}
+            try:
+                made = run_notebooks(
+                    one.folder, given, source_dir, progress=False, only=[NOTEBOOK], force=force
+                )
+                one = replace(one, fresh=made.fresh, report=made.notebooks[0])
+            except NotebookError as error:
+                one = replace(one, failure=error.failure)
+            # a folder that another process writes to, a full disk, a kernel that does not answer
+            except (InputError, OSError, RuntimeError) as error:
+                one = replace(one, failure=f"{type(error).__name__}: {error}")
+            combinations[place] = one
             if progress:
-                print(_line(done[-1], len(done), len(combinations)), file=sys.stderr)
-        return _report(out_dir, tuple(done))
+                print(_line(one, place + 1, len(combinations)), file=sys.stderr)
+        return _report(out_dir, tuple(combinations))
 
 
 def _combinations(
@@ -203,10 +191,8 @@ def _folder_name(settings: Mapping[str, Any]) -> str:
 
 def _line(finished: Combination, number: int, of: int) -> str:
     """One line on a combination that has ended."""
-    told = finished.failure
-    if finished.fresh:
-        told = "done before"
-    elif not told:
+    told = finished.failure or "done before"
+    if finished.report and not finished.fresh:
         told = "{seconds:.1f} s, {peak memory (MiB):,.0f} MiB".format(**finished.numbers)
     if measure := _measure([finished]):
         told += f", {measure.replace('_', ' ')} {finished.numbers[measure]:.4g}"

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -267,7 +268,7 @@ def test_failure_keeps_the_notebook_and_stops_the_batch(tmp_path: Path, capfd):
     with pytest.raises(NotebookError, match=r"01_fails stopped in cell 4: ValueError") as caught:
         run_notebooks(out, source_dir=source)
 
-    assert (caught.value.notebook, caught.value.failure.cell) == ("01_fails", 4)
+    assert (caught.value.notebook, caught.value.cell) == ("01_fails", 4)
     assert str(out / "01_fails.html") in str(caught.value)
     left = {path.name for path in out.iterdir()}
     assert left == {"01_fails.ipynb", "01_fails.html", "figures", "mine.html"}
@@ -332,14 +333,13 @@ def test_an_interrupted_batch_ends_its_kernels(tmp_path: Path, monkeypatch: pyte
     pid = tmp_path / "pid"
     told = f"import os, time, pathlib\npathlib.Path({str(pid)!r}).write_text(str(os.getpid()))"
     write_notebook(tmp_path / "source" / "01_long.ipynb", f"{told}\ntime.sleep(600)")
-    waited = notebooks.wait
 
-    def interrupted(*given: Any) -> Any:
-        if pid.exists() and pid.read_text():
-            raise KeyboardInterrupt
-        return waited(*given)
+    def interrupted(_: Any) -> Any:
+        while not (pid.exists() and pid.read_text()):
+            time.sleep(0.1)
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(notebooks, "wait", interrupted)
+    monkeypatch.setattr(notebooks, "as_completed", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_notebooks(tmp_path / "out", source_dir=tmp_path / "source", progress=False)
     assert not psutil.pid_exists(int(pid.read_text()))
