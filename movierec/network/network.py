@@ -111,6 +111,19 @@ def load_network(run: Run) -> TwoTower:
     return model
 
 
+def untrained_network(run: Run) -> TwoTower:
+    """A run's network as it was before its first step.
+
+    Args:
+        run: of a recipe with a network, that did not start from another run.
+
+    Raises:
+        InputError: as `load_network`.
+    """
+    recipe = Training(load_network(run).config, start_at_factors=run.config["start_at_factors"])
+    return started_network(run.features, run.rows("train"), recipe, run.config["seed"])
+
+
 def carry_over(model: TwoTower, features: Features, run: Run) -> None:
     """Give a network, in place, what the network of a run has learned.
 
