@@ -10,8 +10,7 @@ users and of movies by row number, and for its variables.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -104,9 +103,10 @@ def fit(
     total = recipe.epochs * -(-rows // batch)
     spread = float(np.var(train.rating))
     began = time.perf_counter()
-    optimizer, train_steps = compiled or compile_steps(
-        model, recipe, _schedule(recipe, total), momentum(recipe, total)
-    )
+    rate: Any = recipe.learning_rate
+    if recipe.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(**cosine(recipe, total))
+    optimizer, train_steps = compiled or compile_steps(model, recipe, rate, momentum(recipe, total))
     variables = [*model.variables, *optimizer.variables]  # the dropout's random state is one
     at = (checkpoint.load(variables) if checkpoint else None) or State()
     check_agreement("the step to begin with", at.steps)
@@ -119,7 +119,8 @@ def fit(
             checkpoint.save(at, variables)
             saved = time.perf_counter()
 
-    while (epoch := len(at.history) + 1) <= recipe.epochs and not _out_of_patience(at, recipe):
+    patience = recipe.patience or recipe.epochs
+    while (epoch := len(at.history) + 1) <= min(recipe.epochs, at.best_epoch + patience):
         order = np.random.default_rng((seed, epoch)).permutation(rows)
         for idx in _blocks(order, batch)[at.block :]:
             block = train.take(idx)  # one block at a time: the rows may be many, and on disk
@@ -138,10 +139,13 @@ def fit(
                 on_progress(at.steps, total, float(losses.mean()))
             if time.perf_counter() - saved > CHECKPOINT_SECONDS:
                 save()
-        with _averaged(optimizer, model.trainable_variables):
-            # the chief's, as other machines may round otherwise and then stop otherwise
-            val_loss = told_by_all(loss(model, validation))[0]
-            weights = [variable.numpy() for variable in model.trainable_variables]
+        now = _values(model)
+        # at their moving averages, if the optimizer keeps these
+        optimizer.finalize_variable_values(model.trainable_variables)
+        # the chief's, as other machines may round otherwise and then stop otherwise
+        val_loss = told_by_all(loss(model, validation))[0]
+        weights = _values(model)
+        _assign(model, now)
         record = {
             "epoch": epoch,
             "train_loss": at.loss_sum / rows,
@@ -163,24 +167,18 @@ def fit(
         if on_epoch:
             on_epoch(record)
         save()
-    for variable, value in zip(model.trainable_variables, at.best_weights, strict=True):
-        variable.assign(value)
+    _assign(model, at.best_weights)
     seconds = {"compile": ready - began, "train": at.seconds}
     return Fit(pd.DataFrame(at.history), at.best_epoch, seconds)
 
 
-@contextmanager
-def _averaged(optimizer: keras.optimizers.Optimizer, variables: list[Any]) -> Iterator[None]:
-    """Within it the variables are at their moving averages, if the optimizer keeps these."""
-    now = [variable.numpy() for variable in variables]
-    optimizer.finalize_variable_values(variables)
-    yield
-    for variable, value in zip(variables, now, strict=True):
+def _values(model: TwoTower) -> list[npt.NDArray[np.float32]]:
+    return [variable.numpy() for variable in model.trainable_variables]
+
+
+def _assign(model: TwoTower, values: list[npt.NDArray[np.float32]]) -> None:
+    for variable, value in zip(model.trainable_variables, values, strict=True):
         variable.assign(value)
-
-
-def _out_of_patience(at: State, recipe: Training) -> bool:
-    return recipe.patience is not None and len(at.history) - at.best_epoch >= recipe.patience
 
 
 def loss(model: TwoTower, rows: Rows) -> float:
@@ -285,12 +283,6 @@ def _blocks(order: npt.NDArray[np.int64], batch: int) -> list[npt.NDArray[np.int
 def momentum(recipe: Training, total: int) -> float:
     """Of the moving average of the weights, for a training of so many steps; 0: none."""
     return 1 - 1 / max(recipe.average * total, 1) if recipe.average else 0.0
-
-
-def _schedule(recipe: Training, total: int) -> Any:
-    if recipe.schedule == "constant":
-        return recipe.learning_rate
-    return keras.optimizers.schedules.CosineDecay(**cosine(recipe, total))
 
 
 def cosine(recipe: Training, total: int) -> dict[str, float]:

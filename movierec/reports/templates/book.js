@@ -51,7 +51,7 @@ function movierecSections(sections) {
 for (const table of document.querySelectorAll(".output_area table")) {
   const cells = [...table.rows].flatMap((row) => [...row.cells].map((cell, i) => [cell, i - row.cells.length]));
   const ofWords = cells.filter(([cell]) => cell.closest("tbody") &&
-    (cell.tagName === "TH" || /(?!nan|inf)\p{L}{2}|[([]/iu.test(cell.textContent)));
+    (cell.tagName === "TH" || /(?<!\p{L})(?!(nan|inf)(?!\p{L}))\p{L}{2}|[(\[]/iu.test(cell.textContent)));
   const columns = new Set(ofWords.map(([, column]) => column));
   for (const [cell, column] of cells) cell.classList.toggle("words", columns.has(column));
 }
