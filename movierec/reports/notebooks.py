@@ -161,7 +161,6 @@ def _planned(
     own = {
         "run_dir": str(out_dir if run else out_dir / "model"),
         "best_dir": str(out_dir / BEST),
-        "report_dir": str(out_dir),
         "reuse": run is not None,
     }
     if run and "network" not in run.config:

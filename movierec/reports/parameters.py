@@ -17,7 +17,7 @@ from movierec.errors import InputError
 from movierec.models.recipe import resolve_recipe
 from movierec.reports.pages import read_notebook
 
-SET_BY_BATCH = ("run_dir", "best_dir", "report_dir", "reuse")
+SET_BY_BATCH = ("run_dir", "best_dir", "reuse")
 _KINDS: dict[str, tuple[type, str]] = {
     "bool": (bool, "true or false"),
     "int": (int, "a whole number such as 12"),

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
+from movierec.data.features import IdVocabulary
 from movierec.data.tables import AGE_BANDS, GENRES_1M, OCCUPATIONS_1M, Tables
 from movierec.errors import InputError
 from movierec.sample.invented import ERAS, MOODS, draw_circle, draw_films, mood_of_words
@@ -73,8 +74,8 @@ class Truth:
                 f"user_ids of shape {user_ids.shape} and movie_ids of shape {movie_ids.shape}; "
                 "expected two one-dimensional arrays of one length; give one movie for each user"
             )
-        users = _rows(self.user_ids, user_ids, "user")
-        movies = _rows(self.movie_ids, movie_ids, "movie")
+        users = IdVocabulary("user", np.append(-1, self.user_ids)).encode(user_ids) - 1
+        movies = IdVocabulary("movie", np.append(-1, self.movie_ids)).encode(movie_ids) - 1
         affinity = _pairwise(self.user_tastes, self.movie_traits, users, movies)
         latent = self.level + self.user_bias[users] + self.movie_quality[movies] + affinity
         return _rating_moments(latent)[0]
@@ -375,16 +376,6 @@ def _pairwise(
 ) -> np.ndarray:
     """Inner products of pairs of rows, (pairs,)."""
     return np.einsum("pd,pd->p", left[left_rows], right[right_rows])
-
-
-def _rows(known: np.ndarray, ids: np.ndarray, kind: str) -> np.ndarray:
-    """The row of each id among those known."""
-    rows = pd.Index(known).get_indexer(ids)
-    if (strange := rows < 0).any():
-        raise InputError(
-            f"{kind} id {ids[strange][0]}; expected one of the {len(known)} of its tables"
-        )
-    return rows
 
 
 def _blocks(n_rows: int) -> Iterator[slice]:

@@ -33,7 +33,6 @@ epochs: int = 2  # passes over the training rows
 rate: float = 0.1  # learning rate
 chatty: bool = False  # print more
 run_dir: str = ""  # folder of the model's run
-report_dir: str = ""  # folder of the report
 """
 
 
@@ -56,7 +55,7 @@ FIRST = [
     "from movierec.lessons.record import record",
     "plt.plot([1, 2])\nplt.show()",
     "ipywidgets.IntSlider()",
-    "record(values=[data, epochs, rate, chatty], run_dir=run_dir, report_dir=report_dir)",
+    "record(values=[data, epochs, rate, chatty], run_dir=run_dir)",
     "from IPython.display import Markdown\n"
     "Markdown('[next](02_second.ipynb), [absent](03_third.ipynb), $x^2$')",
     "os.write(2, b'remark of a C++ library')",
@@ -103,7 +102,6 @@ def test_parameters_arrive_as_declared(batch: BatchResult):
     recorded = batch.notebooks[0].metrics
     assert recorded["values"] == ["sample", 7, 1.0, True]
     assert recorded["run_dir"] == str(batch.out_dir / "model")
-    assert recorded["report_dir"] == str(batch.out_dir)
     expected = {"chatty": True, "data": "sample", "epochs": 7, "k": 4, "rate": 1.0}
     assert metrics(batch)["made_from"]["parameters"] == expected
 
@@ -521,7 +519,7 @@ def test_only_the_notebooks_that_are_asked_for_are_run(reported: Path):
 def test_parameters_of_the_notebooks_are_explained():
     listed = parameters_of()
     assert {"data", "path", "epochs", "batch_size", "learning_rate", "recipe"} <= set(listed)
-    assert not {"run_dir", "report_dir", "reuse"} & set(listed)
+    assert not {"run_dir", "best_dir", "reuse"} & set(listed)
     assert listed["epochs"].kind == "int"
     assert listed["epochs"].meaning.startswith("passes over the training rows")
     assert all(parameter.meaning for parameter in listed.values())
