@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from movierec.errors import InputError
 from movierec.files import alone, write_whole
@@ -19,7 +19,6 @@ from movierec.reports import pages
 from movierec.reports.kernels import AT_ONCE, Execution, Kernel, NotebookError, execute
 from movierec.reports.parameters import (
     Parameter,
-    check_data,
     checked_parameters,
     declared_parameters,
     settable,
@@ -85,8 +84,7 @@ def parameters_of() -> dict[str, Parameter]:
     return settable({source: declared_parameters(source) for source in find_notebooks()})
 
 
-@dataclass(frozen=True)
-class _Batch:
+class _Batch(NamedTuple):
     """What is to be run."""
 
     out_dir: Path  # of the report
@@ -179,7 +177,6 @@ def _planned(
             )
     declared = {source: declared_parameters(source) for source in sources}
     given = checked_parameters(parameters, declared)
-    check_data(parameters)
     shown = {name: parameter.default for name, parameter in settable(declared).items()}
     for source, values in given.items():
         shown |= values

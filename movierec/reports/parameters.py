@@ -74,8 +74,8 @@ def checked_parameters(
     """The values that each notebook gets, converted from texts to the kinds that they declare.
 
     Raises:
-        InputError: a name that no notebook declares or that the batch sets, or a value that is not
-            of the kind.
+        InputError: a name that no notebook declares or that the batch sets, a value that is not of
+            the kind, a path that does not exist, an unknown data set, or a recipe without network.
     """
     known = settable(declared)
     given: dict[Path, dict[str, Any]] = {source: {} for source in declared}
@@ -87,6 +87,7 @@ def checked_parameters(
         for source, own in declared.items():
             if name in own:
                 given[source][name] = _converted(name, value, own[name].kind)
+    _check_data(parameters)
     return given
 
 
@@ -110,12 +111,8 @@ def _converted(name: str, value: object, kind: str) -> Any:
         raise InputError(f"parameter {name} was given as {value!r}; expected {expected}") from None
 
 
-def check_data(parameters: Mapping[str, object]) -> None:
-    """Refuse data or a recipe that no notebook could use, before anything is started.
-
-    Raises:
-        InputError: a path that does not exist, an unknown data set, or a recipe without a network.
-    """
+def _check_data(parameters: Mapping[str, object]) -> None:
+    """Refuse data or a recipe that no notebook could use, before anything is started."""
     path, name = parameters.get("path"), parameters.get("data")
     if path and not Path(str(path)).exists():
         raise InputError(f"{path} does not exist; expected a folder or zip with the data")

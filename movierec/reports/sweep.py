@@ -11,7 +11,6 @@ import hashlib
 import io
 import itertools
 import json
-import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,7 +25,7 @@ from movierec.files import alone, is_earlier, write_whole
 from movierec.reports.kernels import NotebookError
 from movierec.reports.notebooks import find_notebooks, run_notebooks
 from movierec.reports.pages import rendered
-from movierec.reports.parameters import check_data, checked_parameters, declared_parameters
+from movierec.reports.parameters import checked_parameters, declared_parameters
 from movierec.reports.report import NotebookReport
 from movierec.trust import check_within
 
@@ -169,7 +168,6 @@ def _combinations(
     for values in itertools.product(*grid.values()):
         given = dict(zip(grid, values, strict=True))
         [checked] = checked_parameters({**parameters, **given}, declared).values()
-        check_data({**parameters, **given})
         settings = {name: checked[name] for name in grid}
         combination = Combination(settings, out_dir / "runs" / _folder_name(settings))
         if combination.folder in found:
@@ -221,7 +219,6 @@ def _report(out_dir: Path, combinations: tuple[Combination, ...]) -> SweepResult
         combinations=combinations,
         notebook=NOTEBOOK,
         out_dir=out_dir,
-        shown=_shown,
         best=min(done, key=lambda one: one.numbers[measure]) if measure else None,
         measure=measure,
         picture=PICTURE,
@@ -240,13 +237,6 @@ def _report(out_dir: Path, combinations: tuple[Combination, ...]) -> SweepResult
     told = {"grid": grid, "notebook": NOTEBOOK, "compared_by": measure, "runs": runs}
     write_whole(out_dir / TABLE, json.dumps(told, indent=2) + "\n")
     return result
-
-
-def _shown(value: float) -> str:
-    """Numbers with four figures, or all of those before the point."""
-    if math.isnan(value):
-        return "–"
-    return format(value, ",.0f" if abs(value) >= 1000 or value % 1 == 0 else ".4g")
 
 
 def _picture(done: Sequence[Combination], measure: str) -> bytes:

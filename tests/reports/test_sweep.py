@@ -115,7 +115,7 @@ def test_loss_that_grew_out_of_hand_is_shown(tmp_path: Path):
         for size, loss in enumerate(losses)
     )
     page = sweeping._report(tmp_path, combinations).index.read_text()
-    assert [f"<td>{shown}</td>" in page for shown in ("2", "inf", "–")] == [True] * 3
+    assert [f"<td>{shown}</td>" in page for shown in ("2", "inf", "nan")] == [True] * 3
 
 
 def test_page_links_to_files_that_are_there(swept: SweepResult):
