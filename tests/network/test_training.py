@@ -231,7 +231,7 @@ def test_recipe_settings_can_be_replaced():
     assert resolve_recipe(QUICK) is not None
 
 
-@pytest.mark.parametrize("name", ["epochs", "batch_size", "learning_rate"])
+@pytest.mark.parametrize("name", ["epochs", "batch_size", "patience", "learning_rate"])
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf")])
 def test_setting_out_of_range_is_refused(name, value):
     with pytest.raises(
@@ -240,7 +240,7 @@ def test_setting_out_of_range_is_refused(name, value):
         resolve_recipe("classic", **{name: value})
 
 
-@pytest.mark.parametrize("name", ["epochs", "batch_size"])
+@pytest.mark.parametrize("name", ["epochs", "batch_size", "patience"])
 def test_setting_that_must_be_whole_is_refused_as_a_fraction(name):
     with pytest.raises(InputError, match=name.replace("_", " ")):
         resolve_recipe("classic", **{name: 2.5})

@@ -49,11 +49,6 @@ def test_a_training_that_diverges_is_stopped_with_the_reason(
         train(tables, run_dir=tmp_path / "r", epochs=40, learning_rate=30.0, **SETTINGS)
 
 
-def test_patience_that_is_no_number_of_epochs_is_refused(tables: Tables) -> None:
-    with pytest.raises(InputError, match="patience 0; expected a whole number above 0"):
-        train(tables, patience=0, **SETTINGS)
-
-
 def test_control_c_says_how_to_continue(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
