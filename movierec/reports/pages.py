@@ -138,9 +138,11 @@ def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
     named = {other.stem: title or other.stem for other, title in titles.items()}
     minutes = needs_and_minutes(notebook)[1]
 
-    def told(text: str) -> str:
+    @jinja2.pass_context
+    def told(context: jinja2.runtime.Context, text: str) -> str:
         text = re.sub(_IN_THE_SIDE, "", text)
-        return html(re.sub(_NEEDS, rf"\1 *About {minutes} minutes.*", text), named)
+        text = re.sub(_NEEDS, rf"\1 *About {minutes} minutes.*", text)
+        return html(text, named, context.get("cell", {}).get("attachments"))
 
     exporter.register_filter("markdown2html", told)
     place = list(named).index(source.stem)
@@ -169,18 +171,18 @@ def _code_css() -> str:
     return f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}"
 
 
-def html(text: str, pages: Collection[str]) -> str:
+def html(text: str, pages: Collection[str], attachments: Any = None) -> str:
     """Markdown as Jupyter reads it, but with equations as MathML, which needs no script.
 
     What cannot be read as LaTeX stays as it is. Links to notebooks lead to their `pages`; of
-    numbered notebooks without a page only the words are left.
+    numbered notebooks without a page only the words are left. `attachments` are the cell's.
     """
-    return MarkdownWithMath(renderer=_Renderer(pages)).render(text)
+    return MarkdownWithMath(renderer=_Renderer(pages, attachments)).render(text)
 
 
 class _Renderer(IPythonRenderer):
-    def __init__(self, pages: Collection[str]) -> None:
-        super().__init__(escape=False)
+    def __init__(self, pages: Collection[str], attachments: Any) -> None:
+        super().__init__(escape=False, attachments=attachments)
         self._pages = pages
 
     def inline_math(self, body: str) -> str:

@@ -64,15 +64,7 @@ def read_report(folder: Path) -> Report | None:
         InputError: it is not what a batch of notebooks writes.
     """
     file = folder / METRICS
-    if not file.is_file():  # a pipe would be waited for
-        return None
-    try:
-        return read_json(file, Report)
-    except InputError as error:
-        raise InputError(
-            f"{file} is not what a batch of notebooks writes ({error}); run `movierec notebooks` "
-            "anew"
-        ) from error
+    return read_json(file, Report) if file.is_file() else None  # a pipe would be waited for
 
 
 def made_from(

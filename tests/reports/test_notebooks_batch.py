@@ -201,6 +201,14 @@ def test_minutes_come_from_what_there_is_to_read(batch: BatchResult):
     assert "about 1 minute to read" in batch.index.read_text()
 
 
+def test_pictures_that_are_attached_to_prose_are_in_the_page(tmp_path: Path):
+    cell = new_markdown_cell("![a dot](attachment:dot.png)")
+    cell["attachments"] = {"dot.png": {"image/png": "AAAA"}}
+    source = tmp_path / "01_one.ipynb"
+    shown = notebook_page(new_notebook(cells=[cell]), source, {source: "One"})
+    assert '<img alt="a dot" src="data:image/png;base64,AAAA"' in shown
+
+
 def test_answers_are_hidden_until_they_are_asked_for(tmp_path: Path):
     notebook = new_notebook(
         cells=[new_code_cell("6 * 7", metadata={"jupyter": {"outputs_hidden": True}})]
