@@ -53,11 +53,6 @@ class Combination:
         return ", ".join(f"{name}={value}" for name, value in self.settings.items())
 
     @property
-    def page(self) -> Path:
-        """The page of its notebook, if that was run."""
-        return self.folder / f"{NOTEBOOK}.html"
-
-    @property
     def numbers(self) -> dict[str, float]:
         """What was recorded in numbers, and what it took; empty if it failed."""
         if self.report is None:
