@@ -179,7 +179,7 @@ def official_fold(
         if file not in source.names:
             missing = source.where(file)
             raise InputError(f"{missing} is missing: {wanted}; choose another --holdout")
-        test = read_ratings(source, file, "user id, movie id, rating, timestamp", "\t")
+        test = read_ratings(source, file, "\t")
     known, asked = (
         pd.MultiIndex.from_frame(frame[["user_id", "movie_id"]]) for frame in (tables.ratings, test)
     )

@@ -17,8 +17,8 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import compress, islice
 from pathlib import Path
 from typing import NoReturn
 
@@ -32,6 +32,14 @@ from movierec.data.tables import OCCUPATIONS_1M, RowError, Tables, validate_tabl
 from movierec.errors import InputError, one_line
 
 HEADER = 2**16  # bytes within which the first line of a CSV file must end
+ID, CODE = "[0-9]{1,10}", "[0-9]{1,3}"  # patterns of cells that are numbers
+_NO_TEXT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")  # CONTROL but the tab
+_RATINGS = {
+    "user_id": pa.int64(),
+    "movie_id": pa.int64(),
+    "rating": pa.float32(),
+    "timestamp": pa.int64(),
+}
 
 
 def read(path: Path, name: str) -> Tables:
@@ -48,61 +56,32 @@ def read(path: Path, name: str) -> Tables:
 
 
 def _read_1m(source: Source, name: str) -> Tables:
-    users = _parse_lines(
-        source,
-        "users.dat",
-        "UserID::Gender::Age::Occupation::Zip-code",
-        re.compile(r"([0-9]{1,10})::([FM])::([0-9]{1,3})::([0-9]{1,2})::(.*)"),
-        {"user_id": int, "gender": str, "age": int, "occupation": int, "zip": str},
-    )
-    movies = _parse_lines(
-        source,
-        "movies.dat",
-        "MovieID::Title (Year)::Genre|Genre",
-        re.compile(r"([0-9]{1,10})::(.+)::(.*)"),  # greedy: a title may itself hold "::"
-        {"movie_id": int, "title": str, "genres": str},
-    )
-    ratings = read_ratings(source, "ratings.dat", "UserID::MovieID::Rating::Timestamp", "::")
-    return Tables(users, movies, ratings, name, OCCUPATIONS_1M)
+    user = {"user_id": ID, "gender": "[FM]", "age": CODE, "occupation": CODE, "zip": ".*"}
+    movie = {"movie_id": ID, "title": ".+", "genres": ".*"}  # greedy: a title may itself hold "::"
+    users = _read_lines(source, "users.dat", "::", user)
+    movies = _read_lines(source, "movies.dat", "::", movie)
+    return Tables(users, movies, read_ratings(source, "ratings.dat", "::"), name, OCCUPATIONS_1M)
 
 
 def _read_100k(source: Source, name: str) -> Tables:
+    cell = "[^|]*"
     occupations = tuple(line for _, line in _lines(source, "u.occupation"))
-    genres = _parse_lines(
-        source,
-        "u.genre",
-        "name|number",
-        re.compile(r"(.+)\|([0-9]{1,3})"),
-        {"name": str, "code": int},
-    )["name"].tolist()
-    users = _parse_lines(
-        source,
-        "u.user",
-        "user id|age|gender|occupation|zip code",
-        re.compile(r"([0-9]{1,10})\|([0-9]{1,3})\|([FM])\|([^|]+)\|(.*)"),
-        {"user_id": int, "age": int, "gender": str, "occupation": str, "zip": str},
-    )
+    genres = _read_lines(source, "u.genre", "|", {"name": ".+", "number": CODE})["name"].tolist()
+    user = {"user_id": ID, "age": CODE, "gender": "[FM]", "occupation": cell, "zip": ".*"}
+    users = _read_lines(source, "u.user", "|", user)
     codes = {occupation: code for code, occupation in enumerate(occupations)}
     unknown = ~users["occupation"].isin(codes).to_numpy()
     if unknown.any():
         expected = f"one of the {len(codes)} of u.occupation"
         complain_of_row(source, "u.user", int(np.argmax(unknown)), expected)
     users["occupation"] = users["occupation"].map(codes).astype("int64")
-    flags = r"\|".join("[01]" for _ in genres)
-    movies = _parse_lines(
-        source,
-        "u.item",
-        f"movie id|title|release date|video release date|IMDb URL|{len(genres)} genre flags",
-        re.compile(rf"([0-9]{{1,10}})\|([^|]*)\|[^|]*\|[^|]*\|[^|]*\|({flags})"),
-        {"movie_id": int, "title": str, "genres": str},
-    )
-    movies["genres"] = [
-        "|".join(genre for genre, flag in zip(genres, row.split("|"), strict=True) if flag == "1")
-        for row in movies["genres"]
-    ]
-    ratings = read_ratings(source, "u.data", "user id, movie id, rating, timestamp", "\t")
+    movie = {"movie_id": ID, "title": cell, "release date": cell, "video release date": cell}
+    movie |= {"IMDb URL": cell, f"{len(genres)} genre flags": r"\|".join(["[01]"] * len(genres))}
+    movies = _read_lines(source, "u.item", "|", movie)
+    listed = ["|".join(compress(genres, map(int, row.split("|")))) for row in movies.iloc[:, -1]]
+    movies = movies[["movie_id", "title"]].assign(genres=listed)
     columns = ["user_id", "gender", "age", "occupation", "zip"]
-    return Tables(users[columns], movies, ratings, name, occupations)
+    return Tables(users[columns], movies, read_ratings(source, "u.data", "\t"), name, occupations)
 
 
 def _read_csv(source: Source, name: str) -> Tables:
@@ -143,33 +122,40 @@ def _content(source: Source, name: str) -> bytes:
     return raw
 
 
-def _text(source: Source, name: str) -> str:
-    """A file's text: latin-1 as GroupLens writes it, UTF-8 where it has a valid accent in it."""
-    raw = _content(source, name)
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    if stray := _NO_TEXT.search(text):
-        lines = _split(text[: stray.end()])
-        line = _split(text)[len(lines) - 1]
-        _complain(source, name, len(lines), line, "text in latin-1 or UTF-8 (bad encoding)")
-    return text
-
-
-_NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # CONTROL but tabs and line ends
-
-
 def _split(text: str) -> list[str]:
     r"""Lines that end as the C reader lets them end: by \n, \r\n, or \r alone."""
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _lines(source: Source, name: str) -> Iterator[tuple[int, str]]:
-    """The lines of a file that are not blank, each with its number."""
-    for number, line in enumerate(_split(_text(source, name)), start=1):
-        if line.strip():
+    """The lines of a file that are not empty, each with its number.
+
+    They are latin-1, as GroupLens writes it, or UTF-8, where the whole file is.
+    """
+    raw = _content(source, name)
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    for number, line in enumerate(_split(text), start=1):
+        if _NO_TEXT.search(line):
+            _complain(source, name, number, line, "text in latin-1 or UTF-8 (bad encoding)")
+        if line:
             yield number, line
+
+
+def _records(source: Source, name: str) -> Iterator[tuple[int, str]]:
+    """The records of a CSV file with the number of the line that each ends on.
+
+    A quoted cell may hold a line's end.
+    """
+    text = _content(source, name).decode("utf-8", "replace")
+    reader = csv.reader(io.StringIO(text, newline=""))
+    try:
+        yield from ((reader.line_num, ",".join(cells)) for cells in reader if cells)
+    except csv.Error as error:
+        line = [*_split(text), ""][reader.line_num - 1]
+        _complain(source, name, reader.line_num, line, f"a CSV record ({error})")
 
 
 def _complain(source: Source, name: str, number: int, line: str, expected: str) -> NoReturn:
@@ -179,79 +165,40 @@ def _complain(source: Source, name: str, number: int, line: str, expected: str) 
 
 
 def complain_of_row(source: Source, name: str, row: int, expected: str) -> NoReturn:
-    """Name the line that has the row-th record, from 0; blank lines and a header do not count."""
+    """Name the line that has the row-th record, from 0; empty lines and a header do not count."""
+    lines = _lines(source, name)
     if name.endswith(".csv"):
-        records = _csv_records(source, name)
-        lines: Iterator[tuple[int, str]] = (
-            (n, ",".join(cells)) for n, cells in records if "".join(cells).strip()
-        )
-        row += 1  # the header
-    else:
-        lines = _lines(source, name)
-    _complain(source, name, *next(islice(lines, row, None)), expected)
+        lines, row = _records(source, name), row + 1
+    _complain(source, name, *next(islice(lines, row, None), (row + 1, "")), expected)
 
 
-def _csv_records(source: Source, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Records with the number of the line they end on: a quoted cell may hold a line's end."""
-    text = _content(source, name).decode("utf-8", "replace")
-    reader = csv.reader(io.StringIO(text, newline=""))
-    try:
-        for cells in reader:
-            yield reader.line_num, cells
-    except csv.Error as error:
-        line = (_split(text) + [""])[reader.line_num - 1]
-        _complain(source, name, reader.line_num, line, f"a CSV record ({error})")
-
-
-def _parse_lines(
-    source: Source, name: str, expected: str, pattern: re.Pattern[str], columns: Mapping[str, type]
+def _read_lines(
+    source: Source, name: str, separator: str, cells: Mapping[str, str]
 ) -> pd.DataFrame:
-    """A small table, one line a row, each line checked against a pattern."""
-    rows: list[tuple[str, ...]] = []
+    """A small table, a line a row; `cells` are the patterns of its cells by their columns."""
+    pattern = re.compile(re.escape(separator).join(f"({cell})" for cell in cells.values()))
+    rows = []
     for number, line in _lines(source, name):
-        match = pattern.fullmatch(line)
-        if not match:
-            _complain(source, name, number, line, expected)
+        if not (match := pattern.fullmatch(line)):
+            _complain(source, name, number, line, separator.join(cells))
         rows.append(match.groups())
-    if not rows:  # but white space that is no line's end, such as a form feed
-        _complain(source, name, 1, "", expected)
-    values = zip(*rows, strict=True)
+    columns = dict(zip(cells, zip(*rows, strict=True), strict=True))
     return pd.DataFrame(
         {
-            column: np.array(cells, dtype=np.int64) if kind is int else pd.Series(cells, dtype=str)
-            for (column, kind), cells in zip(columns.items(), values, strict=True)
+            column: pd.Series(values, dtype=str).astype(
+                "int64" if cells[column] in (ID, CODE) else str
+            )
+            for column, values in columns.items()
         }
     )
 
 
-_RATINGS = {
-    "user_id": pa.int64(),
-    "movie_id": pa.int64(),
-    "rating": pa.float32(),
-    "timestamp": pa.int64(),
-}
-_KINDS = {pa.int64(): "whole number", pa.float32(): "number", pa.string(): "text in UTF-8"}
-
-
-def read_ratings(source: Source, name: str, expected: str, separator: str) -> pd.DataFrame:
-    """The large table. A C reader takes one separator byte, so `::` becomes a tab first."""
-    plain = _content(source, name)
-    tabbed = plain if separator == "\t" else plain.replace(separator.encode(), b"\t")
-    try:
-        if separator != "\t" and b"\t" in plain:
-            raise pa.ArrowInvalid(f"a tab where {separator} was expected")
-        table = pa.csv.read_csv(
-            pa.BufferReader(tabbed),
-            pa.csv.ReadOptions(column_names=list(_RATINGS)),
-            pa.csv.ParseOptions(delimiter="\t", quote_char=False),
-            _convert_options(_RATINGS),
-        )
-    except pa.ArrowInvalid as error:
-        lines = enumerate(_split(plain.decode("latin-1")), start=1)
-        rows = ((number, line.split(separator)) for number, line in lines)
-        columns = list(_RATINGS.items())
-        _find_bad_row(source, name, rows, separator, expected, columns, str(error))
-    return table.to_pandas()
+def read_ratings(source: Source, name: str, separator: str) -> pd.DataFrame:
+    """The large table of the forms without a header."""
+    content, expected = _content(source, name), separator.join(_RATINGS).replace("\t", " tab ")
+    if separator == "::":  # the C reader takes one byte: one that no text has
+        content, separator = content.replace(b"\x1f", b"?").replace(b"::", b"\x1f"), "\x1f"
+    return _parsed(source, name, content, separator, _RATINGS, expected)
 
 
 def read_csv(
@@ -276,21 +223,11 @@ def read_csv(
         _complain(source, name, 1, first, f"{expected}: {', '.join(missing)} missing; {mend}")
     if others:
         types = {column: types.get(column, pa.string()) for column in header}
-    try:
-        table = pa.csv.read_csv(
-            pa.BufferReader(raw),
-            # where a cell may hold a line's end, rows are not told apart by line ends alone
-            parse_options=pa.csv.ParseOptions(newlines_in_values=b'"' in raw),
-            convert_options=_convert_options(types),
-        )
-    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        records = _csv_records(source, name)
-        next(number for number, cells in records if any(cells))  # the header
-        columns = [(column, types.get(column, pa.string())) for column in header]
-        _find_bad_row(source, name, records, ",", expected, columns, str(error))
-    if not table.num_rows:
+    expected += ", text with a comma or a quote in quotes"
+    table = _parsed(source, name, raw, ",", types, expected)
+    if not len(table):
         raise InputError(f"{source.where(name)} has a header alone; expected at least one row")
-    return table.to_pandas()
+    return table
 
 
 def _mended_header(raw: bytes, header: Sequence[str], missing: Sequence[str]) -> str:
@@ -304,42 +241,34 @@ def _mended_header(raw: bytes, header: Sequence[str], missing: Sequence[str]) ->
     return "rename its columns to these"
 
 
-def _convert_options(types: Mapping[str, pa.DataType]) -> pa.csv.ConvertOptions:
-    return pa.csv.ConvertOptions(
-        column_types=dict(types), include_columns=list(types), null_values=[]
-    )
-
-
-def _find_bad_row(
+def _parsed(
     source: Source,
     name: str,
-    rows: Iterable[tuple[int, Sequence[str]]],
+    content: bytes,
     separator: str,
+    types: Mapping[str, pa.DataType],
     expected: str,
-    columns: Sequence[tuple[str, pa.DataType]],
-    reason: str,
-) -> NoReturn:
-    """Name the line that the fast reader could not take."""
-    for number, cells in rows:
-        if not any(cells):
-            continue
-        line, wanted = separator.join(cells), f"{expected} ({len(columns)} fields)"
-        if len(cells) != len(columns):
-            mend = ""
-            if "\n" in line:
-                mend = "; a quote that is opened must be closed"
-            elif separator == "," and len(cells) > len(columns):
-                mend = "; text with a comma in it stands in quotes"
-            _complain(source, name, number, line, f"{wanted}, not {len(cells)}{mend}")
-        for (column, kind), cell in zip(columns, cells, strict=True):
-            if not _fits(cell, kind):
-                fault = f"{column} '{one_line(cell, 40)}' is no {_KINDS[kind]}"
-                _complain(source, name, number, line, f"{wanted}; {fault}")
-    raise InputError(f"{source.where(name)} could not be read ({reason}); expected {expected}")
-
-
-def _fits(cell: str, kind: pa.DataType) -> bool:
-    if pa.types.is_string(kind):
-        return "\ufffd" not in cell
-    number = r"-?\d{1,18}" if pa.types.is_integer(kind) else r"-?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
-    return re.fullmatch(rf"\s*{number}\s*", cell, re.ASCII) is not None
+) -> pd.DataFrame:
+    """A table by Arrow's reader, with a header and quotes where commas separate its cells."""
+    quotes, names = ('"', None) if separator == "," else (False, list(types))
+    # where a cell may hold a line's end, rows are not told apart by line ends alone
+    parse = pa.csv.ParseOptions(
+        delimiter=separator, quote_char=quotes, newlines_in_values=quotes and b'"' in content
+    )
+    convert = pa.csv.ConvertOptions(
+        column_types=dict(types), include_columns=list(types), null_values=[]
+    )
+    whole = {"use_threads": False, "block_size": min(len(content) + 1, 2**31 - 1)}
+    for options in ({}, whole):  # only in one piece it knows which row it refuses
+        reading = pa.csv.ReadOptions(column_names=names, **options)
+        try:
+            table = pa.csv.read_csv(pa.BufferReader(content), reading, parse, convert)
+            return table.to_pandas()
+        except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+            fault = str(error)
+    said = r"Row #(\d+): (?:CSV conversion error to )?(Expected \d+ columns, got \d+|.*)"
+    if found := re.search(said, fault, re.DOTALL):
+        row = int(found[1]) - (2 if quotes else 1)
+        complain_of_row(source, name, row, f"{expected} ({one_line(found[2], 80)})")
+    why = one_line(fault, 200)
+    raise InputError(f"{source.where(name)} could not be read ({why}); expected {expected}")

@@ -146,7 +146,7 @@ def test_data_folder_is_searched_before_the_network(tmp_path, monkeypatch, place
 
 # --- bad input: one line -------------------------------------------------------------------------
 
-RATINGS_1M = "UserID::MovieID::Rating::Timestamp"
+RATINGS_1M = "user_id::movie_id::rating::timestamp"
 BAD_LINES = {
     # separators and fields
     "1m rating with commas": ("ml-1m", "ratings.dat", 3, b"2,1,4,1002", RATINGS_1M),
@@ -154,10 +154,10 @@ BAD_LINES = {
     "1m rating with single colons": ("ml-1m", "ratings.dat", 3, b"2:1:4:1002", RATINGS_1M),
     "1m rating with a field too few": ("ml-1m", "ratings.dat", 3, b"2::1::4", RATINGS_1M),
     "1m rating with a field too many": ("ml-1m", "ratings.dat", 3, b"2::1::4::1::1", RATINGS_1M),
-    "1m user with commas": ("ml-1m", "users.dat", 2, b"2,M,1,20,54321", "UserID::Gender"),
-    "1m movie with bars": ("ml-1m", "movies.dat", 3, b"7|Tin Moon|Sci-Fi", "MovieID::Title"),
-    "100k rating with spaces": ("ml-100k", "u.data", 2, b"1 7 3 1001", "user id, movie id"),
-    "100k user with commas": ("ml-100k", "u.user", 2, b"2,9,M,none,T8H1N", "user id|age"),
+    "1m user with commas": ("ml-1m", "users.dat", 2, b"2,M,1,20,54321", "user_id::gender"),
+    "1m movie with bars": ("ml-1m", "movies.dat", 3, b"7|Tin Moon|Sci-Fi", "movie_id::title"),
+    "100k rating with spaces": ("ml-100k", "u.data", 2, b"1 7 3 1001", "user_id tab movie_id"),
+    "100k user with commas": ("ml-100k", "u.user", 2, b"2,9,M,none,T8H1N", "user_id|age"),
     "100k movie with a flag too few": ("ml-100k", "u.item", 2, b"2|Two|||x|0|0", "3 genre flags"),
     "100k genre without number": ("ml-100k", "u.genre", 2, b"Drama", "name|number"),
     "csv header with semicolons": ("csv", "ratings.csv", 1, b"userId;movieId", "userId, movieId"),
@@ -177,11 +177,17 @@ BAD_LINES = {
         "\ufeffmovieId,title,genres".encode("utf-16-le"),
         "save it as UTF-8",
     ),
-    "csv rating with semicolons": ("csv", "ratings.csv", 3, b"1;7;3.5;1001", "4 fields), not 1"),
+    "csv rating with semicolons": (
+        "csv",
+        "ratings.csv",
+        3,
+        b"1;7;3.5;1001",
+        "Expected 4 columns, got 1",
+    ),
     "csv movie with a field too many": ("csv", "movies.csv", 3, b"2,Two,Comedy,x", "in quotes"),
     # ids
-    "1m user id in letters": ("ml-1m", "users.dat", 2, b"two::M::1::20::5", "UserID::Gender"),
-    "1m movie id in letters": ("ml-1m", "movies.dat", 3, b"x7::Tin::War", "MovieID::Title"),
+    "1m user id in letters": ("ml-1m", "users.dat", 2, b"two::M::1::20::5", "user_id::gender"),
+    "1m movie id in letters": ("ml-1m", "movies.dat", 3, b"x7::Tin::War", "movie_id::title"),
     "1m rating's user in letters": ("ml-1m", "ratings.dat", 3, b"x2::1::4::1002", RATINGS_1M),
     "1m rating's movie a fraction": ("ml-1m", "ratings.dat", 3, b"2::1.5::4::1002", RATINGS_1M),
     "1m rating in words": ("ml-1m", "ratings.dat", 3, b"2::1::good::1002", RATINGS_1M),
@@ -193,10 +199,16 @@ BAD_LINES = {
         b"9999999999::1::4::1002",
         "from 0 to 2147483647",
     ),
-    "100k user id in letters": ("ml-100k", "u.user", 2, b"x|9|M|none|1", "user id|age"),
-    "100k rating's movie in letters": ("ml-100k", "u.data", 2, b"1\tx\t3\t1", "user id, movie id"),
+    "100k user id in letters": ("ml-100k", "u.user", 2, b"x|9|M|none|1", "user_id|age"),
+    "100k rating's movie in letters": (
+        "ml-100k",
+        "u.data",
+        2,
+        b"1\tx\t3\t1",
+        "user_id tab movie_id",
+    ),
     "csv movie id in letters": ("csv", "movies.csv", 3, b"x,Two,Comedy", "movieId"),
-    "csv rating's user in letters": ("csv", "ratings.csv", 3, b"x,7,3.5,1001", "userId 'x' is no"),
+    "csv rating's user in letters": ("csv", "ratings.csv", 3, b"x,7,3.5,1001", "invalid value 'x'"),
     "csv negative user": ("csv", "ratings.csv", 4, b"-2,1,0.5,1002", "user_id: a whole number"),
     # ranges
     "1m rating above 5": ("ml-1m", "ratings.dat", 3, b"2::1::6::1002", "0.5 to 5 stars"),
@@ -204,7 +216,7 @@ BAD_LINES = {
     "1m negative rating": ("ml-1m", "ratings.dat", 3, b"2::1::-4::1002", "0.5 to 5 stars"),
     "1m rating that is no number": ("ml-1m", "ratings.dat", 3, b"2::1::nan::1002", "stars"),
     "1m negative time": ("ml-1m", "ratings.dat", 3, b"2::1::4::-1", "Unix seconds"),
-    "1m gender": ("ml-1m", "users.dat", 2, b"2::X::1::20::5", "Gender"),
+    "1m gender": ("ml-1m", "users.dat", 2, b"2::X::1::20::5", "gender"),
     "1m age": ("ml-1m", "users.dat", 2, b"2::M::131::20::5", "years from 0 to 130"),
     "1m occupation": ("ml-1m", "users.dat", 2, b"2::M::1::21::5", "a code below 21"),
     "100k rating above 5": ("ml-100k", "u.data", 2, b"1\t7\t9\t1001", "0.5 to 5 stars"),
@@ -245,7 +257,7 @@ def test_csv_sets_may_have_links_to_another_database(tmp_path):
         (b"2,1,tt0113497", "a number of up to nine digits"),
         (b"2,1,9999999999", "a number of up to nine digits"),
         (b"1,1,1", "one line a film"),
-        (b"2,1", "3 fields"),
+        (b"2,1", "Expected 3 columns, got 2"),
     ],
 )
 def test_bad_link_is_named_and_shown(tmp_path, line, expected):
