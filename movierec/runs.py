@@ -55,8 +55,8 @@ from movierec.models.recipe import Trained
 from movierec.models.watching import Watching
 from movierec.paths import reports_dir
 from movierec.recommend.recommender import Recommender
-from movierec.stored import Checked, Stored, arrays, checksums
-from movierec.trust import Form, Shown, check_within, leads_out, narrow, read_json, read_parquet
+from movierec.stored import Checked, arrays, checksums
+from movierec.trust import Form, Shown, check_within, leads_out, read_json, read_parquet
 from movierec.vectors import Rows
 
 log = logger(__name__)
@@ -78,10 +78,11 @@ _FILES = {
 }
 _PICTURE = re.compile(r"plots/[A-Za-z0-9][A-Za-z0-9_-]*\.png")
 _LONGEST_TITLE = 1000  # words; more can only be a damaged number
+WIDEST = 100  # columns of the history
 
 
-class _Format(Form):
-    format: Any = None
+_Sums = Annotated[str, Field(pattern="^[0-9a-f]{64}( [0-9a-f]{64})*$")]
+_Stars = Annotated[float, Field(ge=RATING_RANGE[0], le=RATING_RANGE[1])]
 
 
 class _Config(Form, extra="allow"):
@@ -107,13 +108,10 @@ class _Seconds(Form):
     finish: float
 
 
-_Sums = Annotated[str, Field(pattern="^[0-9a-f]{64}( [0-9a-f]{64})*$")]
-_Stars = Annotated[float, Field(ge=RATING_RANGE[0], le=RATING_RANGE[1])]
-
-
 class _Info(Form, extra="allow"):
     """What `run.json` holds, as far as it is used here; what else it holds is kept."""
 
+    format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
     dataset: Shown
     config: _Config
     rows: _Rows
@@ -129,6 +127,10 @@ class _Vocabularies(Form):
     genres: list[str]
     words: list[str]
     title_length: Annotated[int, Field(gt=0, le=_LONGEST_TITLE)]
+
+
+class _Damage(InputError):
+    """A run folder that is not as it was written."""
 
 
 @dataclass(frozen=True)
@@ -167,15 +169,14 @@ class Run:
     def history(self) -> pd.DataFrame:
         """A row an epoch, as `models.recipe.Trained.history`."""
         content = self._open("history.csv").content()
-        try:
-            history = pd.read_csv(io.BytesIO(narrow(content)))
-        except ValueError as error:
-            raise self._damaged(f"history.csv is no CSV file ({error})") from error
-        if missing := {"epoch", "train_loss", "val_loss"} - set(history.columns):
-            raise self._damaged(f"history.csv lacks {', '.join(sorted(missing))}")
-        if history.empty:
-            raise self._damaged("history.csv has no row")
-        return history
+        with self._told("history.csv"):
+            # of very many columns, or of quotes that could hide them, pandas makes minutes
+            if b'"' in content or any(row.count(b",") >= WIDEST for row in content.splitlines()):
+                raise ValueError(f"expected numbers without quotes in {WIDEST} columns at most")
+            history = pd.read_csv(io.BytesIO(content))
+            if history[["epoch", "train_loss", "val_loss"]].empty:
+                raise ValueError("it has no row")
+            return history
 
     @cached_property
     def tables(self) -> Tables:
@@ -184,7 +185,7 @@ class Run:
         The ratings, which may be millions, are read and checked when they are first asked for.
         """
         users, movies = self._table("users"), self._table("movies")
-        with self._schema():
+        with self._told("its tables do not fit the schema"):
             # whole numbers with missing ones among them come back from Parquet as floats
             numbers = ["year", *({"tmdb_id"} & set(movies.columns))]
             movies = movies.astype(dict.fromkeys(numbers, "Int64"))
@@ -194,16 +195,9 @@ class Run:
 
     def _valid(self, ratings: pd.DataFrame) -> pd.DataFrame:
         """All ratings, or some of them, if they go with the other tables; without their part."""
-        with self._schema():
+        with self._told("its tables do not fit the schema"):
             beside = self.tables.users, self.tables.movies
             return validate_ratings(ratings.drop(columns="part"), *beside)
-
-    @contextmanager
-    def _schema(self) -> Iterator[None]:
-        try:
-            yield
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._damaged(f"its tables do not fit the schema: {error}") from error
 
     def _rated_by(self, user_id: int) -> pd.DataFrame:
         """The ratings of one user, and whether each was `learned`, without the others."""
@@ -214,14 +208,12 @@ class Run:
     @cached_property
     def features(self) -> Features:
         """The encodings, by the vocabularies of the run."""
-        try:
+        with self._told("vocabularies.json"):
             stored = read_json(self._open("vocabularies.json").content(), _Vocabularies)
-        except InputError as error:
-            raise self._damaged(f"vocabularies.json: {error}") from error
-        features = Features.fit(self.tables, title_length=stored.title_length)
-        if (features.genres, features.words) != (stored.genres, stored.words):
-            raise self._damaged("vocabularies.json does not fit the tables")
-        return features
+            features = Features.fit(self.tables, title_length=stored.title_length)
+            if (features.genres, features.words) != (stored.genres, stored.words):
+                raise ValueError("it does not fit the tables")
+            return features
 
     @cached_property
     def recommender(self) -> Recommender:
@@ -231,11 +223,9 @@ class Run:
         newcomers = Newcomers(**self._arrays("newcomers", Newcomers._fields))
         certainty = Certainty(**self._arrays("certainty", Certainty._fields))
         model = Model(**stars, watching=watching, newcomers=newcomers, certainty=certainty)
-        try:
+        with self._told("its arrays do not fit the tables"):
             given = lambda: self.part != "test", self.info["stars"], self._rated_by
             return Recommender(self.tables, self.features, model, *given)
-        except InputError as error:
-            raise self._damaged(str(error)) from error
 
     @cached_property
     def weights(self) -> dict[str, npt.NDArray[np.float32]]:
@@ -264,54 +254,52 @@ class Run:
         among = np.flatnonzero(self.part.isin(parts))
         return encode_rows(self.tables, self.features).take(among)
 
-    def _open(self, name: str) -> Checked:
-        """A file, of which no byte is given but those that were written."""
-        sums = self.info["files"][name]
-        try:
-            return Checked(self.path / name, sums, lambda what: self._damaged(f"{name} {what}"))
-        except OSError as error:
-            raise self._damaged(f"{name} cannot be read ({error.strerror})") from error
-
     @cached_property
     def _ratings(self) -> pd.DataFrame:
         return self._table("ratings")
 
     def _table(self, name: str, only: tuple[str, int] | None = None) -> pd.DataFrame:
-        file = self._open(f"tables/{name}.parquet")
-        try:
-            return read_parquet(file, _COLUMNS[name], coded=["part"], only=only)
-        except InputError as error:
-            raise file.damage or self._damaged(f"tables/{name}.parquet: {error}") from error
+        place = f"tables/{name}.parquet"
+        with self._told(place):
+            return read_parquet(self._open(place), _COLUMNS[name], coded=["part"], only=only)
 
-    def _arrays(self, name: str, fields: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    def _arrays(self, name: str, fields: Sequence[str]) -> dict[str, Any]:
         """The arrays of a file, if they are these; that they hold numbers is looked at by piece."""
-        file = self._open(f"{name}.safetensors")
-        held = arrays(file)
-        if set(held) != set(fields):
-            raise self._damaged(f"{name}.safetensors holds {sorted(held)}, not {sorted(fields)}")
 
-        def opened(field: str, array: Stored) -> Any:
+        def sound(field: str, numbers: npt.NDArray[Any]) -> None:
             rows = field == "neighbours"
             kind = np.dtype(np.int32 if rows else np.float32)
-            fault = f"the array {field} is not all finite {kind} numbers"
+            if numbers.dtype != kind or not np.isfinite(numbers).all():
+                raise self._damaged(f"the array {field} is not all finite {kind} numbers")
+            if rows and np.any((numbers < 0) | (numbers >= len(self.features.movies))):
+                raise self._damaged(f"the films' {field} are rows that are no film's")
 
-            def sound(numbers: npt.NDArray[Any]) -> None:
-                if not np.isfinite(numbers).all():
-                    raise self._damaged(fault)
-                if rows and np.any((numbers < 0) | (numbers >= len(array))):
-                    raise self._damaged(f"the films' {field} are rows that are no film's")
+        held = arrays(self._open(f"{name}.safetensors"), sound)
+        if set(held) != set(fields) or not all(array.ndim for array in held.values()):
+            raise self._damaged(f"{name}.safetensors holds {sorted(held)}, not {sorted(fields)}")
+        return held
 
-            if array.dtype != kind or not array.ndim:
-                raise self._damaged(fault)
-            return array.opened(sound)
+    def _open(self, name: str) -> Checked:
+        """A file, of which no byte is given but those that were written."""
+        with self._told(name):
+            sums = self.info["files"][name]
+            return Checked(self.path / name, sums, lambda what: self._damaged(f"{name} {what}"))
 
-        return {field: opened(field, array) for field, array in held.items()}
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Around what a damaged or foreign part of the folder makes fail."""
+        try:
+            yield
+        except _Damage:
+            raise
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise self._damaged(f"{what}: {error}") from error
 
-    def _damaged(self, what: str) -> InputError:
+    def _damaged(self, what: str) -> _Damage:
         with suppress(InputError):
             if self.info and read_json(self.path / "run.json", _Info).files != self.info["files"]:
-                return InputError(f"{self.path} was replaced since it was opened; open it again")
-        return InputError(f"{self.path} is a damaged run folder: {one_line(what)}. Train it again")
+                return _Damage(f"{self.path} was replaced since it was opened; open it again")
+        return _Damage(f"{self.path} is a damaged run folder: {one_line(what)}. Train it again")
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:
@@ -332,33 +320,19 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     if not is_run(folder):
         raise InputError(f"{path} is not a run folder: it has no run.json")
     check_within(folder / "run.json", folder, "copy it there, if you trust it")
-    try:
-        found = read_json(folder / "run.json", _Format).format
-    except InputError as error:
-        raise InputError(
-            f"{folder / 'run.json'} is not what `movierec train` writes: {error}. Train it again"
-        ) from error
-    if type(found) is not int or found != FORMAT:
-        raise InputError(
-            f"{folder} has run-folder format {one_line(repr(found), 80)}; this movierec reads "
-            f"{FORMAT}. Train it again, or use the version of movierec that wrote it"
-        )
-    try:
-        info = read_json(folder / "run.json", _Info).model_dump()
-    except InputError as error:
-        raise Run(folder, {})._damaged(f"run.json: {error}") from error
-    run = Run(folder, info)
-    if missing := _FILES - set(info["files"]):
-        raise run._damaged(f"run.json lists no {', '.join(sorted(missing))}")
-    for name in info["files"]:
+    with Run(folder, {})._told("run.json is not as this version of movierec writes it"):
+        run = Run(folder, read_json(folder / "run.json", _Info).model_dump())
+    for name in sorted(_FILES | set(run.info["files"])):
         if name not in _FILES and not _PICTURE.fullmatch(name):
             raise run._damaged(f"run.json lists {name!r}, which is no file of a run")
+        if name not in run.info["files"]:
+            raise run._damaged(f"run.json lists no {name}")
         if leads_out(folder / name, folder):
             raise run._damaged(f"{name} is a link that leads out of it")
         if not (folder / name).is_file():
             raise run._damaged(f"{name} is missing")
-    for name in _FILES:
-        run._open(name)
+        if name in _FILES:
+            run._open(name)
     log.debug("opened %s", folder)
     return run
 

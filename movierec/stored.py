@@ -8,11 +8,11 @@ file. The files may be anybody's: sizes are those that the file has, whatever it
 from __future__ import annotations
 
 import hashlib
-import io
 import mmap
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,7 @@ def checksums(content: bytes) -> str:
     return " ".join(hashlib.sha256(whole[a : a + PIECE]).hexdigest() for a in starts)
 
 
-class Checked(io.RawIOBase):
+class Checked(mmap.mmap):
     """A file as it was written: no byte of it is given before its piece is checked.
 
     Args:
@@ -43,63 +43,42 @@ class Checked(io.RawIOBase):
         InputError: it is longer or shorter than was written; from all methods: a damaged piece.
     """
 
-    def __init__(self, path: Path, sums: str, fault: Callable[[str], InputError]) -> None:
-        super().__init__()
-        self.path, self.fault = path, fault
-        self.damage: InputError | None = None  # what was found
-        self._sums, self._sound = sums.split(" "), set[int]()  # pieces that need no second look
-        size = path.stat().st_size
-        with path.open("rb") as file:  # an empty one cannot be mapped
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
-        self.bytes = np.frombuffer(self._map, np.uint8)
-        self._place = 0
-        if len(self._sums) != -(-max(size, 1) // PIECE):
+    def __new__(cls, path: Path, sums: str, fault: Callable[[str], InputError]) -> Self:
+        if len(sums.split(" ")) != -(-(size := path.stat().st_size) // PIECE) or not size:
             raise fault("is not as it was written (its length differs)")
-        if not size:
-            self.check(0, 0)
+        with path.open("rb") as file:
+            return super().__new__(cls, file.fileno(), size, access=mmap.ACCESS_READ)
+
+    def __init__(self, path: Path, sums: str, fault: Callable[[str], InputError]) -> None:
+        self.path, self.fault = path, fault
+        self.bytes = np.frombuffer(self, np.uint8)
+        self._sums, self._sound = sums.split(" "), set[int]()  # pieces that need no second look
 
     def check(self, start: int, stop: int) -> None:
         """Make sure that the bytes from start to stop are those that were written."""
-        if isinstance(self._map, mmap.mmap) and self._map.size() < len(self.bytes):
-            # what is gone may not be looked at: the process would be ended
-            self.damage = self.fault("became shorter while it was read")
-            raise self.damage
-        for number in range(start // PIECE, max(-(-stop // PIECE), start // PIECE + 1)):
+        if self.size() < len(self):  # what is gone may not be looked at: the process would be ended
+            raise self.fault("became shorter while it was read")
+        for number in range(start // PIECE, -(-stop // PIECE)):
             if number not in self._sound:  # several threads may look at it at once
                 piece = self.bytes[number * PIECE : (number + 1) * PIECE]
                 if hashlib.sha256(piece.data).hexdigest() != self._sums[number]:
-                    self.damage = self.fault("is not as it was written (its checksum differs)")
-                    raise self.damage
+                    raise self.fault("is not as it was written (its checksum differs)")
                 self._sound.add(number)
 
     def content(self) -> bytes:
         """The whole file."""
-        self.check(0, len(self.bytes))
+        self.check(0, len(self))
         return self.bytes.tobytes()
 
-    def readable(self) -> bool:
-        """It is."""
-        return True
+    def read(self, n: int | None = None) -> bytes:
+        """Some bytes from the place that `seek` has gone to, or all that are left."""
+        left = len(self) - self.tell()
+        count = left if n is None or n < 0 else min(n, left)
+        self.check(self.tell(), self.tell() + count)
+        return super().read(count)
 
-    def seekable(self) -> bool:
-        """It is."""
-        return True
 
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a place, as in all files."""
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: len(self.bytes)}[whence]
-        self._place = max(start + offset, 0)
-        return self._place
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill a buffer from the place on, as far as the file goes."""
-        view = memoryview(buffer).cast("B")
-        stop = min(self._place + len(view), len(self.bytes))
-        if (count := max(stop - self._place, 0)) > 0:
-            self.check(self._place, stop)
-            view[:count] = self.bytes[self._place : stop].data
-            self._place = stop
-        return count
+Sound = Callable[[str, npt.NDArray[Any]], None]  # raises if some of an array's numbers are not
 
 
 class Stored:
@@ -110,34 +89,33 @@ class Stored:
     Args:
         file: where it is.
         start: its first byte there.
-        shape, dtype: as an array's.
+        array: it, unchecked.
+        sound: looks at its numbers, (n,), before they are given.
     """
 
-    def __init__(self, file: Checked, start: int, shape: tuple[int, ...], dtype: str) -> None:
-        self._array: npt.NDArray[Any] = np.ndarray(shape, dtype, file.bytes, start)
-        self._file, self._start = file, start
-        self._sound: Callable[[npt.NDArray[Any]], None] = lambda _: None
-        self._left = set(range(start // PIECE, -(-(start + self._array.nbytes) // PIECE)))
-        self.shape, self.ndim = self._array.shape, self._array.ndim
-        self.dtype, self.nbytes = self._array.dtype, self._array.nbytes
-
-    def opened(self, sound: Callable[[npt.NDArray[Any]], None]) -> Any:
-        """This, or the array itself if it is short; `sound` raises if numbers, (n,), are not."""
-        self._sound = sound
-        return np.asarray(self) if self.nbytes <= PIECE else self
+    def __init__(
+        self,
+        file: Checked,
+        start: int,
+        array: npt.NDArray[Any],
+        sound: Callable[[npt.NDArray[Any]], None],
+    ) -> None:
+        self._file, self._start, self._array, self._sound = file, start, array, sound
+        self._left = set(range(start // PIECE, -(-(start + array.nbytes) // PIECE)))
+        self.shape, self.ndim = array.shape, array.ndim
+        self.dtype, self.nbytes = array.dtype, array.nbytes
 
     def __len__(self) -> int:
-        return self.shape[0]
+        return len(self._array)
 
     def __getitem__(self, key: Any) -> Any:
         if self._left:
-            rows = key[0] if isinstance(key, tuple) else key
-            whole = isinstance(rows, slice) and rows == slice(None)
-            self._look(None if whole else np.arange(len(self))[rows])
+            self._look(np.arange(len(self))[key[0] if isinstance(key, tuple) else key])
         return self._array[key]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        self._look(None)
+        for piece in sorted(self._left):
+            self._check(piece)
         return np.array(self._array, dtype, copy=copy)
 
     @property
@@ -145,43 +123,41 @@ class Stored:
         """The whole, transposed."""
         return np.asarray(self).T
 
-    def _look(self, rows: npt.NDArray[np.intp] | None) -> None:
-        """Check what has not been checked of some rows, or of all."""
-        pieces = self._left
-        if rows is not None and pieces:
-            width = self.nbytes // max(len(self), 1)
-            first, last = (
-                np.unique((self._start + width * np.ravel(rows) + end) // PIECE)
-                for end in (0, max(width - 1, 0))
-            )
-            longest = width // PIECE + 1  # pieces of a row beside the first
-            reached = {int(a) + k for a in first for k in range(longest)} | set(last.tolist())
-            pieces = pieces & reached
-        for piece in sorted(pieces):
-            self._file.check(piece * PIECE, (piece + 1) * PIECE)
-            ends = piece * PIECE - self._start, (piece + 1) * PIECE - self._start
-            size = self.dtype.itemsize
-            self._sound(self._array.reshape(-1)[max(ends[0] // size, 0) : -(-ends[1] // size)])
-            self._left = self._left - {piece}
+    def _look(self, rows: npt.NDArray[np.intp]) -> None:
+        """Check what has not been checked of some rows."""
+        width = self.nbytes // max(len(self), 1)
+        first = self._start + width * np.ravel(rows)
+        ends = first // PIECE, (first + max(width, 1) - 1) // PIECE + 1
+        pieces = (self._start + self.nbytes) // PIECE + 2
+        begun, ended = (np.bincount(end, minlength=pieces) for end in ends)
+        for piece in np.flatnonzero(np.cumsum(begun - ended)).tolist():
+            if piece in self._left:
+                self._check(piece)
+
+    def _check(self, piece: int) -> None:
+        self._file.check(piece * PIECE, (piece + 1) * PIECE)
+        size, begin = self._array.itemsize, piece * PIECE - self._start
+        self._sound(self._array.reshape(-1)[max(begin // size, 0) : -(-(begin + PIECE) // size)])
+        self._left = self._left - {piece}  # several threads may look at it at once
 
 
-def arrays(file: Checked) -> dict[str, Stored]:
-    """The arrays of a safetensors file, by name.
+def arrays(file: Checked, sound: Sound = lambda name, numbers: None) -> dict[str, Any]:
+    """The arrays of a safetensors file, by name: those of many pieces as `Stored`.
 
     Raises:
         InputError: it is no such file, claims another size than it has, or holds a type that NumPy
-            lacks.
+            lacks; from `sound`.
     """
     start = 8 + int.from_bytes(file.bytes[:8].tobytes(), "little")
-    file.check(0, min(start, len(file.bytes)))  # the header
-    found = {}
+    file.check(0, min(start, len(file)))  # the header
+    found: dict[str, Stored] = {}
     try:
         with safe_open(file.path, "numpy") as opened:  # which has no gaps, and just this length
             for name in opened.offset_keys():
                 part = opened.get_slice(name)
-                shape, dtype = tuple(part.get_shape()), _TYPES[part.get_dtype()]
-                found[name] = Stored(file, start, shape, dtype)
-                start += found[name].nbytes
+                array = np.ndarray(part.get_shape(), _TYPES[part.get_dtype()], file.bytes, start)
+                found[name] = Stored(file, start, array, partial(sound, name))
+                start += array.nbytes
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise file.fault(f"is no safetensors file ({error})") from error
-    return found
+    return {k: np.asarray(held) if held.nbytes <= PIECE else held for k, held in found.items()}

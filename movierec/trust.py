@@ -8,8 +8,9 @@ to nothing outside of it. Texts for a terminal are in `errors`.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
-from io import RawIOBase
+from mmap import mmap
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -22,9 +23,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from movierec.errors import InputError, one_line
 
 LARGEST_JSON = 2**26  # bytes; the vocabularies of 100,000 films take two million
-WIDEST = 100  # columns of a table of numbers, such as a row an epoch
 _ROWS_PER_BYTE, _ROWS_ALWAYS = 8, 100_000  # a rating takes several bytes
 _TEXT_PER_BYTE, _TEXT_ALWAYS = 100, 2**24
+_NUMBER, _TEXT = "u?int[0-9]+|halffloat|float|double", "(large_)?string"
+_PLAIN = re.compile(f"{_NUMBER}|{_TEXT}|dictionary<values=({_NUMBER}|{_TEXT}), indices=.*>")
 _PACKED = {"SNAPPY", "UNCOMPRESSED"}  # others can make gigabytes of a few bytes
 
 
@@ -96,19 +98,8 @@ def check_within(path: Path, folder: Path, mend: str) -> None:
         raise InputError(f"{path} is a link that leads out of {folder}; {mend}")
 
 
-def narrow(table: bytes) -> bytes:
-    """A CSV file of numbers, as it is: of one with very many columns pandas makes minutes.
-
-    Raises:
-        ValueError: a row of more than `WIDEST` columns, or a quote, which could hide such a row.
-    """
-    if b'"' in table or any(row.count(b",") >= WIDEST for row in table.splitlines()):
-        raise ValueError(f"expected numbers without quotes in {WIDEST} columns at most")
-    return table
-
-
 def read_parquet(
-    source: RawIOBase,
+    source: mmap,
     columns: Sequence[str],
     coded: Sequence[str] = (),
     only: tuple[str, int] | None = None,
@@ -130,57 +121,41 @@ def read_parquet(
             else than plain columns.
     """
     try:
-        return _parquet(source, columns, coded, only)
+        size, schema = len(source), pq.ParquetFile(source).schema_arrow
+        if len(set(schema.names)) != len(schema.names):
+            raise ValueError("two columns have one name")
+        kinds = {name: schema.field(name).type for name in columns if name in schema.names}
+        if only and not pa.types.is_integer(kinds.get(only[0], pa.null())):
+            raise ValueError(f"{only[0]} is no column of whole numbers")
+        for name, kind in kinds.items():
+            if not _PLAIN.fullmatch(str(kind)):
+                raise ValueError(f"{name} is a {kind}")
+        texts = [name for name, kind in kinds.items() if not pa.types.is_primitive(kind)]
+        file = pq.ParquetFile(source, read_dictionary=texts)
+        if (rows := _rows_claimed(file.metadata)) > _ROWS_PER_BYTE * size + _ROWS_ALWAYS:
+            raise ValueError(f"{size:,} bytes claim to be {rows:,} rows")
+        groups = list(range(file.num_row_groups))
+        if only:
+            groups = [g for g in groups if _may_hold(file.metadata.row_group(g), *only)]
+        table = file.read_row_groups(groups, columns=list(kinds))
+        table.validate(full=True)  # texts may be no UTF-8, and rows lead to none of them
+        for name in texts:
+            place, column = table.column_names.index(name), table.column(name)
+            length = sum(
+                pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
+                for chunk in column.chunks
+            )
+            if length > _TEXT_PER_BYTE * size + _TEXT_ALWAYS:
+                raise ValueError(f"{size:,} bytes claim to be {length:,} letters of {name}")
+            if name not in coded:
+                table = table.set_column(place, name, column.cast(pa.string()))
+        if only:
+            table = table.filter(pc.equal(table.column(only[0]), only[1]))
+        return table.to_pandas(ignore_metadata=True)
+    except InputError:  # of the file, whose pieces are checked when they are read
+        raise
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"it cannot be read ({one_line(error)})") from error
-
-
-def _parquet(
-    source: RawIOBase, columns: Sequence[str], coded: Sequence[str], only: tuple[str, int] | None
-) -> pd.DataFrame:
-    size, plain = source.seek(0, os.SEEK_END), pq.ParquetFile(source)
-    kinds = {field.name: field.type for field in plain.schema_arrow}
-    if len(kinds) != len(plain.schema_arrow):
-        raise ValueError("two columns have one name")
-    if only and not pa.types.is_integer(kinds.get(only[0], pa.null())):
-        raise ValueError(f"{only[0]} is no column of whole numbers")
-    there = {name: kinds[name] for name in columns if name in kinds}
-    for name, kind in there.items():
-        if not _is_plain(kind):
-            raise ValueError(f"{name} is a {kind}")
-    texts = [name for name, kind in there.items() if not pa.types.is_primitive(kind)]
-    file = pq.ParquetFile(source, read_dictionary=texts)
-    if (rows := _rows_claimed(file.metadata)) > _ROWS_PER_BYTE * size + _ROWS_ALWAYS:
-        raise ValueError(f"{size:,} bytes claim to be {rows:,} rows")
-    groups = list(range(file.num_row_groups))
-    if only:
-        groups = [g for g in groups if _may_hold(file.metadata.row_group(g), *only)]
-    table = file.read_row_groups(groups, columns=list(there))
-    table.validate(full=True)  # texts may be no UTF-8, and rows lead to none of them
-    for name in texts:
-        place, column = table.column_names.index(name), table.column(name)
-        length = sum(
-            pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
-            for chunk in column.chunks
-        )
-        if length > _TEXT_PER_BYTE * size + _TEXT_ALWAYS:
-            raise ValueError(f"{size:,} bytes claim to be {length:,} letters of {name}")
-        if name not in coded:
-            table = table.set_column(place, name, column.cast(pa.string()))
-    if only:
-        table = table.filter(pc.equal(table.column(only[0]), only[1]))
-    return table.to_pandas(ignore_metadata=True)
-
-
-def _is_plain(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return (
-        pa.types.is_integer(kind)
-        or pa.types.is_floating(kind)
-        or pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-    )
 
 
 def _rows_claimed(metadata: pq.FileMetaData) -> int:
@@ -189,9 +164,8 @@ def _rows_claimed(metadata: pq.FileMetaData) -> int:
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         columns = [group.column(place) for place in range(group.num_columns)]
         if strange := {column.compression for column in columns} - _PACKED:
-            raise ValueError(
-                f"it is packed by {min(strange)}; expected {' or '.join(sorted(_PACKED))}"
-            )
+            packed = " or ".join(sorted(_PACKED))
+            raise ValueError(f"it is packed by {min(strange)}; expected {packed}")
         rows += max([group.num_rows, *(column.num_values for column in columns)])
     return max(rows, metadata.num_rows)
 
