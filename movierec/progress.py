@@ -56,22 +56,22 @@ def _in_notebook() -> bool:
 
 @contextmanager
 def progress(silent: bool = False) -> Iterator[tuple[OnEpoch, Progress]]:
-    """A live bar where a person watches, one line an epoch elsewhere; callbacks for `fit`.
+    """One line an epoch, and a live bar where a person watches; callbacks for `fit`.
 
-    `$MOVIEREC_PROGRESS` ("bar", "lines" or "off") overrules.
+    Without a bar, a line now and then tells the time left. `$MOVIEREC_PROGRESS` ("bar", "lines" or
+    "off") overrules.
     """
-
-    def show_line(record: dict[str, float]) -> None:
-        losses = [f"train {record['train_loss']:.4f}"]
-        if not math.isnan(record["val_loss"]):  # as it is without validation rows
-            losses.append(f"validation {record['val_loss']:.4f}")
-        say(f"epoch {record['epoch']:2.0f}  {'  '.join(losses)}  {record['seconds']:6.1f} s")
-
     if silent or is_off():
         yield lambda record: None, lambda *state: None
         return
     first: tuple[int, float] | None = None  # steps done when this process began, and the time
     told = 0.0
+
+    def show_epoch(record: dict[str, float]) -> None:
+        losses = [f"train {record['train_loss']:.4f}"]
+        if not math.isnan(record["val_loss"]):  # as it is without validation rows
+            losses.append(f"validation {record['val_loss']:.4f}")
+        say(f"epoch {record['epoch']:2.0f}  {'  '.join(losses)}  {record['seconds']:6.1f} s")
 
     def show_time_left(done: int, total: int, loss: float) -> None:
         nonlocal first, told
@@ -83,17 +83,10 @@ def progress(silent: bool = False) -> Iterator[tuple[OnEpoch, Progress]]:
             say(f"{done} of {total} steps  loss {loss:.4f}  {left / 60:.0f} min left")
 
     if not bar_wanted():
-        yield show_line, show_time_left
+        yield show_epoch, show_time_left
         return
-    validation = ""
-
-    def keep_loss(record: dict[str, float]) -> None:
-        nonlocal validation
-        if not math.isnan(record["val_loss"]):
-            validation = f"  validation {record['val_loss']:.4f}"
-
     with counted("training") as show:
-        yield keep_loss, lambda done, total, loss: show(done, total, f"loss {loss:.4f}{validation}")
+        yield show_epoch, lambda done, total, loss: show(done, total, f"loss {loss:.4f}")
 
 
 @contextmanager

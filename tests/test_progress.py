@@ -45,7 +45,7 @@ def test_a_bar_tells_how_far_it_is_and_the_losses_and_leaves_the_results_alone(m
         show_steps(3, 4, 0.25)
         print("a result")
     said = capsys.readouterr()
-    for part in ("training", " 75%", "3/4", "loss 0.2500  validation 0.7500"):
+    for part in ("training", " 75%", "3/4", "loss 0.2500", "validation 0.7500"):
         assert part in said.err
     assert said.out == "a result\n"
 

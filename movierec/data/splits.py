@@ -16,7 +16,6 @@ import pandas as pd
 from movierec.errors import InputError
 
 HOLDOUTS = ("random", "origin", "temporal", "last", "none")
-GIVEN = "given"  # how a holdout of given rows is recorded
 RowNumbers = npt.NDArray[np.int64]
 
 
@@ -64,14 +63,12 @@ def split(
         fraction = 0.2
     if not 0 < fraction < 1:
         raise InputError(f"got a holdout fraction of {fraction}; expected one between 0 and 1")
+    tested = int(fraction * n)
     if holdout == "origin":
-        tested = int(np.ceil(fraction * n))
-        order = np.random.RandomState(0).permutation(n)
+        tested, order = int(np.ceil(fraction * n)), np.random.RandomState(0).permutation(n)
     elif holdout == "random":
-        tested = int(fraction * n)
         order = np.random.default_rng(seed).permutation(n)
     else:
-        tested = int(fraction * n)
         order = np.argsort(ratings["timestamp"].to_numpy(), kind="stable")[::-1]
     if not 0 < tested < n:
         raise InputError(
@@ -94,7 +91,7 @@ def holdout_record(
     given = not isinstance(holdout, str)
     numbers = np.sort(test).astype("<i8")
     return {
-        "holdout": GIVEN if given else holdout,
+        "holdout": "given" if given else holdout,
         "holdout_fraction": len(test) / rows,
         "holdout_seed": seed if isinstance(holdout, str) and holdout == "random" else None,
         "holdout_sha256": hashlib.sha256(numbers.data).hexdigest() if given else None,
