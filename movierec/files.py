@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from movierec.errors import InputError
@@ -88,7 +88,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """A place for a new folder, or a new file, that stands at `path` when the block ends well.
 
     If it does not, or the process is killed, what was there stays; who is killed between the two
-    moves of the end leaves both, and the new one counts: see `recover`. Others are kept off by
+    moves of the end leaves both, and the new one counts: see `recovered`. Others are kept off by
     `alone`.
 
     Yields:
@@ -97,8 +97,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OSError: it cannot be written.
     """
-    path = Path(os.path.realpath(path))  # a link stays, and leads to the new one
-    recover(path)
+    path = recovered(Path(os.path.realpath(path)), held=True)  # a link leads to the new one
     workplace = _workplace(path)
     if workplace.exists():
         shutil.rmtree(workplace)  # left by a process that was killed
@@ -118,34 +117,30 @@ def replacing(path: Path) -> Iterator[Path]:
         shutil.rmtree(workplace)
 
 
-def recover(path: Path) -> None:
-    """Do what a process that was killed at the end of `replacing` had still to do.
+def recovered(path: Path, held: bool = False) -> Path:
+    """A path as it is to be read or replaced.
 
-    For who holds `alone(path)`; who reads calls `recovered`.
-    """
-    if _is_between(path):
-        (_workplace(path) / "new").replace(path)  # it was complete before the earlier one moved
+    What a process that was killed at the end of `replacing` had still to do is done: the new folder
+    was complete before the earlier one moved.
 
-
-def recovered(path: Path) -> Path:
-    """A path as it is to be read: after `recover`, where that is needed.
+    Args:
+        path: a folder, or none.
+        held: the caller holds `alone(path)`.
 
     Raises:
         InputError: another process is replacing it at this moment.
     """
-    if _is_between(path):
-        with alone(path):
-            recover(path)
+    workplace = _workplace(path)
+    if not path.exists() and (workplace / "old").exists():
+        with nullcontext() if held else alone(path):
+            if not path.exists():
+                (workplace / "new").replace(path)
     return path
 
 
 def _workplace(path: Path) -> Path:
     path = Path(os.path.realpath(path))
     return path.with_name(f".{path.name}.writing")
-
-
-def _is_between(path: Path) -> bool:
-    return not path.exists() and (_workplace(path) / "old").exists()
 
 
 def is_earlier(path: Path, mark: str | None, kind: str, mend: str = "name a new folder") -> bool:

@@ -9,18 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Protocol
 
 OnEpoch = Callable[[dict[str, float]], None]  # an epoch's row of the history
 Progress = Callable[[int, int, float], None]  # steps done, steps in all, last mean loss
 
 
-class Show(Protocol):
-    """Moves a bar."""
-
-    def __call__(self, done: int, total: int | None, said: str = "") -> None:
-        """Show how much is done, of how much if that is known, and a text behind the bar."""
-
+Show = Callable[..., None]  # moves a bar: how much is done, of how much or None, and a text
 
 TELL_EVERY = 60.0  # seconds between two lines on the time left
 PROGRESS_VARIABLE = "MOVIEREC_PROGRESS"  # "lines": one line an epoch; "off": nothing

@@ -46,7 +46,7 @@ from pydantic import Field
 from movierec.data.features import Features
 from movierec.data.tables import RATING_RANGE, LateTables, Tables, validate_ratings, validate_sides
 from movierec.errors import InputError, one_line
-from movierec.files import is_earlier, recover, recovered, replacing
+from movierec.files import is_earlier, recovered, replacing
 from movierec.logs import logger
 from movierec.models.certainty import Certainty
 from movierec.models.model import Model
@@ -382,7 +382,7 @@ def check_target(path: Path) -> None:
         InputError: a file stands there, or a folder that holds something else than a run, or
             more than a run.
     """
-    recover(path)
+    recovered(path, held=True)
     mend = "name a new folder, or an earlier run, which will be replaced"
     if not is_earlier(path, "run.json", "a run folder", mend):
         return
@@ -418,16 +418,6 @@ def write_run(
         InputError: the folder holds something else, or the disk is full or read-only.
     """
     check_target(path)
-    vocabularies = {
-        "genres": features.genres,
-        "words": features.words,
-        "title_length": features.sizes.title_length,
-    }
-    frames = {
-        "users": tables.users,
-        "movies": tables.movies,
-        "ratings": tables.ratings.assign(part=part),
-    }
     matrices = {
         "weights": trained.weights,
         "stars": {"users": model.users, "films": model.films},
@@ -435,14 +425,18 @@ def write_run(
         "newcomers": model.newcomers._asdict(),
         "certainty": model.certainty._asdict(),
     }
+    names = {"genres": features.genres, "words": features.words}
+    length = features.sizes.title_length
 
     def contents() -> Iterator[tuple[str, bytes]]:
         """The files, one after the other, since each may fill much of the memory."""
-        for name, frame in frames.items():
+        frames = tables.users, tables.movies, tables.ratings.assign(part=part)
+        for name, frame in zip(_COLUMNS, frames, strict=True):
             yield f"tables/{name}.parquet", frame.to_parquet(index=False)
         for name, held in matrices.items():
             yield f"{name}.safetensors", safetensors.numpy.save(held)
-        yield "vocabularies.json", json.dumps(vocabularies, ensure_ascii=False).encode()
+        vocabularies = json.dumps(names | {"title_length": length}, ensure_ascii=False)
+        yield "vocabularies.json", vocabularies.encode()
         yield "history.csv", trained.history.to_csv(index=False).encode()
         yield from ((f"plots/{name}", picture) for name, picture in plots.items())
 

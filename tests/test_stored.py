@@ -279,7 +279,9 @@ def test_damage_is_told_before_it_is_used(copy, name, use):
     if name == "stars.safetensors":
         place = place_of(path, "users", 150) + 4
     flip(path, place)
-    with pytest.raises(InputError, match=rf"^\S+ is a damaged run folder: {name} is not as it was written"):
+    with pytest.raises(
+        InputError, match=rf"^\S+ is a damaged run folder: {name} is not as it was written"
+    ):
         use(load_run(copy))
 
 

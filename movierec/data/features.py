@@ -57,12 +57,6 @@ class IdVocabulary:
         """The row numbers that belong to an id, ascending; so are their ids."""
         return np.flatnonzero(self.ids >= 0).astype(np.int32)
 
-    @cached_property
-    def _known(self) -> tuple[npt.NDArray[np.int64], bool]:
-        """The ids that are used, ascending, and whether each is its own row number."""
-        known = self.ids[self.used]
-        return known, np.array_equal(known, self.used)
-
     def encode(self, ids: npt.ArrayLike) -> npt.NDArray[np.int32]:
         """Row numbers of raw ids, same shape.
 
@@ -72,8 +66,8 @@ class IdVocabulary:
         wanted = np.asarray(ids)
         if wanted.size and wanted.dtype.kind not in "iuf":
             raise InputError(f"got {self.kind} ids of type {wanted.dtype}; expected whole numbers")
-        known, own = self._known
-        if wanted.dtype.kind in "iu" and own:  # nothing to search for
+        known = self.ids[self.used]
+        if wanted.dtype.kind in "iu" and np.array_equal(known, self.used):  # nothing to search for
             rows = np.clip(wanted, known[0], known[-1]).astype(np.int32)
         else:
             rows = self.used[np.minimum(np.searchsorted(known, wanted), len(known) - 1)]
@@ -181,17 +175,10 @@ class Features:
     def sizes(self) -> Sizes:
         """The rows of each embedding matrix."""
         known = bool(self.user_fields)
-        return Sizes(
-            users=len(self.users),
-            genders=len(GENDERS) * known,
-            ages=len(AGE_BANDS) * known,
-            jobs=self.occupations * known,
-            movies=len(self.movies),
-            genres=len(self.genres),
-            words=len(self.words),
-            genre_slots=self.movie_fields["genres"].shape[1],
-            title_length=self.movie_fields["title"].shape[1],
-        )
+        people = len(GENDERS) * known, len(AGE_BANDS) * known, self.occupations * known
+        slots = (self.movie_fields[field].shape[1] for field in ("genres", "title"))
+        names = len(self.genres), len(self.words)
+        return Sizes(len(self.users), *people, len(self.movies), *names, *slots)
 
 
 def title_words(title: str) -> list[str]:
