@@ -12,10 +12,7 @@ from importlib.util import find_spec
 
 OnEpoch = Callable[[dict[str, float]], None]  # an epoch's row of the history
 Progress = Callable[[int, int, float], None]  # steps done, steps in all, last mean loss
-
-
 Show = Callable[..., None]  # moves a bar: how much is done, of how much or None, and a text
-
 TELL_EVERY = 60.0  # seconds between two lines on the time left
 PROGRESS_VARIABLE = "MOVIEREC_PROGRESS"  # "lines": one line an epoch; "off": nothing
 

@@ -121,7 +121,8 @@ def read_parquet(
             else than plain columns.
     """
     try:
-        size, schema = len(source), pq.ParquetFile(source).schema_arrow
+        size, file = len(source), pq.ParquetFile(source)
+        schema = file.schema_arrow
         if len(set(schema.names)) != len(schema.names):
             raise ValueError("two columns have one name")
         kinds = {name: schema.field(name).type for name in columns if name in schema.names}
@@ -131,13 +132,10 @@ def read_parquet(
             if not _PLAIN.fullmatch(str(kind)):
                 raise ValueError(f"{name} is a {kind}")
         texts = [name for name, kind in kinds.items() if not pa.types.is_primitive(kind)]
-        file = pq.ParquetFile(source, read_dictionary=texts)
         if (rows := _rows_claimed(file.metadata)) > _ROWS_PER_BYTE * size + _ROWS_ALWAYS:
             raise ValueError(f"{size:,} bytes claim to be {rows:,} rows")
-        groups = list(range(file.num_row_groups))
-        if only:
-            groups = [g for g in groups if _may_hold(file.metadata.row_group(g), *only)]
-        table = file.read_row_groups(groups, columns=list(kinds))
+        wanted = [(only[0], "=", only[1])] if only else None
+        table = pq.read_table(source, columns=list(kinds), read_dictionary=texts, filters=wanted)
         table.validate(full=True)  # texts may be no UTF-8, and rows lead to none of them
         for name in texts:
             place, column = table.column_names.index(name), table.column(name)
@@ -149,8 +147,6 @@ def read_parquet(
                 raise ValueError(f"{size:,} bytes claim to be {length:,} letters of {name}")
             if name not in coded:
                 table = table.set_column(place, name, column.cast(pa.string()))
-        if only:
-            table = table.filter(pc.equal(table.column(only[0]), only[1]))
         return table.to_pandas(ignore_metadata=True)
     except InputError:  # of the file, whose pieces are checked when they are read
         raise
@@ -168,10 +164,3 @@ def _rows_claimed(metadata: pq.FileMetaData) -> int:
             raise ValueError(f"it is packed by {min(strange)}; expected {packed}")
         rows += max([group.num_rows, *(column.num_values for column in columns)])
     return max(rows, metadata.num_rows)
-
-
-def _may_hold(group: pq.RowGroupMetaData, name: str, number: int) -> bool:
-    for column in map(group.column, range(group.num_columns)):
-        if column.path_in_schema == name and (told := column.statistics) and told.has_min_max:
-            return bool(told.min <= number <= told.max)
-    return True
