@@ -1,14 +1,9 @@
 """What the library says of its work: by the standard library's logging, and nothing until asked.
 
-A program that uses movierec decides with `logging` itself, as it does for any other library: all
-loggers are below `movierec`. The environment variable `MOVIEREC_LOG` is for where no program does
-(a command, a notebook, papermill's kernels, the page): it names a level, and lines of that level
-and above then go to the standard error.
-
-    debug     what was opened, fetched or kept, and how long the parts of a step took
-    info      the steps: what was read, trained, written and run, with counts and seconds
-    warning   something is wrong, and the work goes on without it
-    error     something has failed that should not have been able to
+A program that uses movierec decides with `logging` itself, as for any other library: all loggers
+are below `movierec`. Where no program does (a command, a notebook, papermill's kernels, the page),
+`$MOVIEREC_LOG` names the least level that goes to the standard error. What each level is for stands
+in docs/operations.md.
 """
 
 from __future__ import annotations
@@ -34,9 +29,8 @@ def show(level: str = "warning") -> None:
     """Write log lines to the standard error from now on; a second call changes only the level.
 
     Args:
-        level: one of `LEVELS`, which holds unless `$MOVIEREC_LOG` names another. A value that it
-            does not know is told, and no reason to stop: nobody's night of work is worth less than
-            its log.
+        level: one of `LEVELS`, which holds unless `$MOVIEREC_LOG` names another. Of a value that
+            is none, a line tells; it stops no work.
     """
     asked = os.environ.get(LOG_VARIABLE, "").strip()
     known = asked.lower() in LEVELS

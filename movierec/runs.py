@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -79,9 +79,9 @@ _FILES = {
 _PICTURE = re.compile(r"plots/[A-Za-z0-9][A-Za-z0-9_-]*\.png")
 _LONGEST_TITLE = 1000  # words; more can only be a damaged number
 WIDEST = 100  # columns of the history
-
-
 _Sums = Annotated[str, Field(pattern="^[0-9a-f]{64}( [0-9a-f]{64})*$")]
+_Errors = dict[str, Any] | None
+_Steps = Literal["prepare", "compile", "train", "finish"]
 _Stars = Annotated[float, Field(ge=RATING_RANGE[0], le=RATING_RANGE[1])]
 
 
@@ -90,33 +90,15 @@ class _Config(Form, extra="allow"):
     seed: int
 
 
-class _Rows(Form):
-    train: int
-    validation: int
-    test: int
-
-
-class _Metrics(Form):
-    validation: dict[str, Any] | None
-    test: dict[str, Any] | None
-
-
-class _Seconds(Form):
-    prepare: float
-    compile: float
-    train: float
-    finish: float
-
-
 class _Info(Form, extra="allow"):
     """What `run.json` holds, as far as it is used here; what else it holds is kept."""
 
     format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
     dataset: Shown
     config: _Config
-    rows: _Rows
-    metrics: _Metrics
-    seconds: _Seconds
+    rows: Annotated[dict[Literal["train", "validation", "test"], int], Field(min_length=3)]
+    metrics: Annotated[dict[Literal["validation", "test"], _Errors], Field(min_length=2)]
+    seconds: Annotated[dict[_Steps, float], Field(min_length=4)]
     best_epoch: int
     occupations: list[Shown]
     stars: tuple[_Stars, _Stars]  # lowest and highest that were given
@@ -168,7 +150,7 @@ class Run:
     @cached_property
     def history(self) -> pd.DataFrame:
         """A row an epoch, as `models.recipe.Trained.history`."""
-        content = self._open("history.csv").content()
+        content = self._open("history.csv").read()
         with self._told("history.csv"):
             # of very many columns, or of quotes that could hide them, pandas makes minutes
             if b'"' in content or any(row.count(b",") >= WIDEST for row in content.splitlines()):
@@ -209,7 +191,7 @@ class Run:
     def features(self) -> Features:
         """The encodings, by the vocabularies of the run."""
         with self._told("vocabularies.json"):
-            stored = read_json(self._open("vocabularies.json").content(), _Vocabularies)
+            stored = read_json(self._open("vocabularies.json").read(), _Vocabularies)
             features = Features.fit(self.tables, title_length=stored.title_length)
             if (features.genres, features.words) != (stored.genres, stored.words):
                 raise ValueError("it does not fit the tables")

@@ -65,11 +65,6 @@ class Checked(mmap.mmap):
                     raise self.fault("is not as it was written (its checksum differs)")
                 self._sound.add(number)
 
-    def content(self) -> bytes:
-        """The whole file."""
-        self.check(0, len(self))
-        return self.bytes.tobytes()
-
     def read(self, n: int | None = None) -> bytes:
         """Some bytes from the place that `seek` has gone to, or all that are left."""
         left = len(self) - self.tell()

@@ -70,28 +70,27 @@ def train(
             the same machine gives the same run.
         run_dir: where to write; `reports/DATASET-RECIPE` when not given. An earlier run there is
             replaced.
-        holdout, holdout_fraction, holdout_seed: which rows are held out for the test; see
-            `splits.split`.
+        holdout, holdout_fraction, holdout_seed: the rows held out for the test: `splits.split`.
         validation_fraction: part of the training rows that chooses the best state; the recipe's
             when not given: 0.02 for most networks, 0 for those that choose nothing.
         epochs, batch_size, learning_rate, patience: in place of the recipe's, if it has them.
-        resume: continue an interrupted training of the same settings and data. Where there is
-            none, train from the beginning; where the run is complete, return it. Otherwise the
-            checkpoint of an interrupted training is removed.
+        resume: continue an interrupted training of the same settings and data; where there is
+            none, begin; where the run is complete, return it. Without it, what is left of an
+            interrupted training is removed.
         tensorboard: a folder for TensorBoard logs, in which each run has a folder of its name.
-        start_from: an earlier run, whose network the training starts at: with more ratings, users
-            or films than it had, training is continued instead of begun.
-        workers: processes on this machine that "best" is trained by; with one, this process does
-            it all, with a thread for each core. Several need the extra `batch`.
+        start_from: an earlier run, of as many ratings, users and films or fewer, whose network the
+            training starts at.
+        workers: processes on this machine that "best" is trained by; several need the extra
+            `batch`. One has a thread for each core.
         scheduler: address of a Dask cluster, in place of `workers`.
 
     Returns:
         The run, as `load_run` reads it.
 
     Raises:
-        InputError: a setting out of range, tables that break the schema, a folder that is taken,
-            or that another process is writing to, a training that diverged, or one to resume that
-            had other settings or other data.
+        InputError: a setting out of range, tables that break the schema, a folder that is taken or
+            being written to, a training that diverged, or one to resume that had other settings or
+            other data.
 
     Example:
         >>> run = train(load_dataset("sample"), recipe="fast", run_dir="reports/sample")
@@ -166,15 +165,13 @@ def train(
 
 def _begin(checkpoint: Checkpoint, resume: bool) -> None:
     """Say how the training begins; without `resume` it begins without an earlier checkpoint."""
-    if resume and checkpoint.exists():
-        say(f"resuming from {checkpoint.folder}")
+    there, folder = checkpoint.exists(), checkpoint.folder
+    if resume and there:
+        say(f"resuming from {folder}")
     elif resume:
-        say(f"there is no checkpoint in {checkpoint.folder}; training from the beginning")
-    elif checkpoint.exists():
-        say(
-            f"removing {checkpoint.folder}, the checkpoint of an interrupted training; --resume "
-            "would have continued it"
-        )
+        say(f"there is no checkpoint in {folder}; training from the beginning")
+    elif there:
+        say(f"removing {folder}, of an interrupted training that --resume would have continued")
     if not resume:
         checkpoint.remove()  # what a killed process has left of one, too
 
@@ -204,17 +201,17 @@ def _write(
         stars = np.clip(stars, rows.rating.min(), rows.rating.max())
         metrics[name] = rating_metrics(held_out.rating, stars) if len(stars) else None
     pictures = {name: offer("pictures", name)(trained.history) for name in offered("pictures")}
-    build, finish = trained.seconds["build"], time.perf_counter() - began
-    seconds = {name: trained.seconds[name] for name in ("compile", "train")}
+    spent, seconds = trained.seconds, {"prepare": prepared + trained.seconds["build"]}
+    seconds |= {"compile": spent["compile"], "train": spent["train"]}
+    found = {
+        "parameters": sum(weight.size for weight in trained.weights.values()),
+        "best_epoch": trained.best_epoch,
+        "metrics": metrics,
+        "seconds": seconds | {"finish": time.perf_counter() - began},
+    }
     write_run(
         path,
-        info={
-            **info,
-            "parameters": sum(weight.size for weight in trained.weights.values()),
-            "best_epoch": trained.best_epoch,
-            "metrics": metrics,
-            "seconds": {"prepare": prepared + build, **seconds, "finish": finish},
-        },
+        info=info | found,
         tables=tables,
         part=pd.Categorical.from_codes(part, PARTS),
         features=job.features,

@@ -60,19 +60,17 @@ def read_json(source: Path | bytes, form: type[Some]) -> Some:
             go on from: "config.seed: Field required".
     """
     try:
-        return form.model_validate_json(source if isinstance(source, bytes) else _read(source))
+        if isinstance(source, Path):
+            if not source.is_file():  # a pipe would be waited for
+                raise InputError("it is missing, or no file")
+            if (size := os.stat(source).st_size) > LARGEST_JSON:
+                raise InputError(f"it has {size:,} bytes, where {LARGEST_JSON:,} are the most")
+            source = source.read_bytes()
+        return form.model_validate_json(source)
     except ValidationError as error:
         raise InputError(fault_of(error)) from error
     except OSError as error:
         raise InputError(f"it cannot be read: {error.strerror or error}") from error
-
-
-def _read(file: Path) -> bytes:
-    if not file.is_file():  # a pipe would be waited for
-        raise InputError("it is missing, or no file")
-    if (size := os.stat(file).st_size) > LARGEST_JSON:
-        raise InputError(f"it has {size:,} bytes, where {LARGEST_JSON:,} are the most")
-    return file.read_bytes()
 
 
 def fault_of(error: ValidationError) -> str:

@@ -48,7 +48,7 @@ def flip(path: Path, place: int) -> None:
 def test_file_reads_as_any_other(tmp_path, size):
     content = np.random.default_rng(0).bytes(size)
     file = checked(tmp_path / "file", content)
-    assert file.content() == file.read() == content
+    assert file.read() == content
     file.seek(-min(10, size), 2)
     assert file.tell() == max(size - 10, 0)
     assert file.read(4) == content[max(size - 10, 0) :][:4]
@@ -90,7 +90,7 @@ def test_file_that_becomes_shorter_is_told_and_ends_no_process(tmp_path):
     with file.path.open("r+b") as other:
         other.truncate(PIECE)
     with pytest.raises(InputError, match=r"^file became shorter while it was read"):
-        file.content()
+        file.read()
 
 
 # --- arrays --------------------------------------------------------------------------------------
