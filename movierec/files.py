@@ -18,8 +18,8 @@ from movierec.errors import InputError
 def write_whole(path: Path, content: bytes | str) -> None:
     """Write a file so that at every moment the old one or the new one is there, whole.
 
-    It is written under another name, forced to the disk, and put in place in one step, so that a
-    full disk or a killed process leaves the old one. A text is written in UTF-8.
+    It is written under another name, forced to the disk, and put in place in one step. A text is
+    written in UTF-8.
 
     Raises:
         OSError: it cannot be written.
@@ -49,8 +49,8 @@ def write_whole(path: Path, content: bytes | str) -> None:
 def alone(path: Path) -> Iterator[None]:
     """Let no other process write to a folder within the block.
 
-    The lock is a file beside the folder, `.NAME.lock`; the folder need not exist. It ends with the
-    process that holds it, however that ends, and says nothing to programs that do not ask for it.
+    The lock is a file beside the folder, `.NAME.lock`, which ends with the process that holds it,
+    however that ends. The folder need not exist.
 
     Raises:
         InputError: another process holds it, or there is no writing beside the folder.
@@ -91,9 +91,6 @@ def replacing(path: Path) -> Iterator[Path]:
     moves of the end leaves both, and the new one counts: see `recovered`. Others are kept off by
     `alone`.
 
-    Yields:
-        Where the block makes the new one.
-
     Raises:
         OSError: it cannot be written.
     """
@@ -125,10 +122,10 @@ def recovered(path: Path, held: bool = False) -> Path:
 
     Args:
         path: a folder, or none.
-        held: the caller holds `alone(path)`.
+        held: whether the caller holds `alone(path)`.
 
     Raises:
-        InputError: another process is replacing it at this moment.
+        InputError: another process is replacing it.
     """
     workplace = _workplace(path)
     if not path.exists() and (workplace / "old").exists():
@@ -147,13 +144,9 @@ def is_earlier(path: Path, mark: str | None, kind: str, mend: str = "name a new 
     """Whether a folder holds an earlier work that may be replaced or gone on with.
 
     Args:
-        path: the folder.
+        path: the folder; where nothing is, or an empty one, the answer is False.
         mark: the file that such a work always has; None if none may be there.
-        kind: what it is, to go on from "is not".
-        mend: what else to do.
-
-    Returns:
-        False where nothing is, or an empty folder.
+        kind, mend: what it is, to go on from "is not", and what else to do.
 
     Raises:
         InputError: something else stands there.

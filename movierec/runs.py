@@ -16,10 +16,9 @@
 Nothing in it can execute: no pickles, and networks are rebuilt from their settings. A folder is
 written beside its place and moved there when it is complete. Nobody has to know its recipe.
 
-Opening a folder reads `run.json` and looks whether all files are there, none longer or shorter in
-pieces than it was; the rest is read when it is used, large files only as far as they are. Nothing
-is given unchecked: each piece by its checksum, numbers for being some, users, movies and ratings
-by the schema. So what is damaged is told when it is used; what nobody uses may be damaged.
+Opening a folder reads `run.json` and looks whether all files are there; the rest is read when it is
+used, large files only as far as they are. Nothing is given unchecked: each piece by its checksum,
+numbers for being some, tables by the schema. So what nobody uses may be damaged.
 """
 
 from __future__ import annotations
@@ -44,7 +43,14 @@ import safetensors.numpy
 from pydantic import Field
 
 from movierec.data.features import Features
-from movierec.data.tables import RATING_RANGE, LateTables, Tables, validate_ratings, validate_sides
+from movierec.data.tables import (
+    RATING_RANGE,
+    LateTables,
+    Tables,
+    check_pairs,
+    check_table,
+    validate_sides,
+)
 from movierec.errors import InputError, one_line
 from movierec.files import is_earlier, recovered, replacing
 from movierec.logs import logger
@@ -178,8 +184,10 @@ class Run:
     def _valid(self, ratings: pd.DataFrame) -> pd.DataFrame:
         """All ratings, or some of them, if they go with the other tables; without their part."""
         with self._told("its tables do not fit the schema"):
-            beside = self.tables.users, self.tables.movies
-            return validate_ratings(ratings.drop(columns="part"), *beside)
+            ratings = ratings.drop(columns="part")
+            check_table("ratings", ratings)
+            check_pairs(ratings, self.tables.users, self.tables.movies)
+            return ratings
 
     def _rated_by(self, user_id: int) -> pd.DataFrame:
         """The ratings of one user, and whether each was `learned`, without the others."""
@@ -290,7 +298,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
     Nothing of the folder is executed.
 
     Raises:
-        InputError: no such folder, not a run folder, one of another format, or a damaged one.
+        InputError: no run folder, one of another format, or a damaged one.
     """
     folder = recovered(Path(path))
     if not is_run(folder) and is_run(folder / "model"):
@@ -331,10 +339,8 @@ def newest_run() -> Run:
         InputError: there is none.
     """
     if (path := newest_path()) is None:
-        raise InputError(
-            f"no run folder in {reports_dir()}/; train one with `movierec train`, or name one with "
-            "--run"
-        )
+        mend = "train one with `movierec train`, or name one with --run"
+        raise InputError(f"no run folder in {reports_dir()}/; {mend}")
     return load_run(path)
 
 
@@ -361,8 +367,7 @@ def check_target(path: Path) -> None:
     """Refuse, before anything is computed, a folder that a run may not be written to.
 
     Raises:
-        InputError: a file stands there, or a folder that holds something else than a run, or
-            more than a run.
+        InputError: there is a file, or a folder of something else than a run, or more than one.
     """
     recovered(path, held=True)
     mend = "name a new folder, or an earlier run, which will be replaced"
@@ -393,8 +398,7 @@ def write_run(
         path: the folder; an earlier run there is replaced.
         info: settings, metrics and seconds for `run.json`.
         tables, part, features: the data, each rating's part (one of `PARTS`), and the encodings.
-        trained, model: what came out, and the two halves.
-        plots: PNG files by name.
+        trained, model, plots: what came out, the two halves, and PNG files by name.
 
     Raises:
         InputError: the folder holds something else, or the disk is full or read-only.
@@ -407,8 +411,8 @@ def write_run(
         "newcomers": model.newcomers._asdict(),
         "certainty": model.certainty._asdict(),
     }
-    names = {"genres": features.genres, "words": features.words}
     length = features.sizes.title_length
+    names = {"genres": features.genres, "words": features.words, "title_length": length}
 
     def contents() -> Iterator[tuple[str, bytes]]:
         """The files, one after the other, since each may fill much of the memory."""
@@ -417,17 +421,17 @@ def write_run(
             yield f"tables/{name}.parquet", frame.to_parquet(index=False)
         for name, held in matrices.items():
             yield f"{name}.safetensors", safetensors.numpy.save(held)
-        vocabularies = json.dumps(names | {"title_length": length}, ensure_ascii=False)
-        yield "vocabularies.json", vocabularies.encode()
+        yield "vocabularies.json", json.dumps(names, ensure_ascii=False).encode()
         yield "history.csv", trained.history.to_csv(index=False).encode()
         yield from ((f"plots/{name}", picture) for name, picture in plots.items())
 
+    stars = tables.ratings["rating"]
     full = {
         "format": FORMAT,
         **info,
         "dataset": tables.name,
         "occupations": list(tables.occupations),
-        "stars": [float(tables.ratings["rating"].min()), float(tables.ratings["rating"].max())],
+        "stars": [float(stars.min()), float(stars.max())],
         "versions": info.get("versions", {}) | {name: version(name) for name in PACKAGES},
         "files": {},
     }
@@ -441,10 +445,8 @@ def write_run(
             (folder / "run.json").write_bytes(told.encode())
     except OSError as error:
         fault = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
-        raise InputError(
-            f"the run could not be written to {path}: {fault}; nothing was left there. Name "
-            "another folder with --run"
-        ) from error
+        fault = f"{fault}; nothing was left there. Name another folder with --run"
+        raise InputError(f"the run could not be written to {path}: {fault}") from error
     errors = " and ".join(f"{part} {error}" for part, error in info["metrics"].items() if error)
     log.info("wrote %s; seconds %s; %s", path, info["seconds"], errors or "nothing held out")
     return load_run(path)

@@ -36,11 +36,8 @@ class Checked(mmap.mmap):
     Args:
         path: the file.
         sums: its `checksums`.
-        fault: makes the error of a sentence that goes on from the file's name.
-
-    Raises:
-        OSError: it cannot be read.
-        InputError: it is longer or shorter than was written; from all methods: a damaged piece.
+        fault: makes the error of a sentence that goes on from the file's name; it is raised if the
+            file is longer or shorter than was written, and from all methods for a damaged piece.
     """
 
     def __new__(cls, path: Path, sums: str, fault: Callable[[str], InputError]) -> Self:
@@ -73,7 +70,7 @@ class Checked(mmap.mmap):
         return super().read(count)
 
 
-Sound = Callable[[str, npt.NDArray[Any]], None]  # raises if some of an array's numbers are not
+Check = Callable[[npt.NDArray[Any]], None]  # raises if some numbers, (n,), are not sound
 
 
 class Stored:
@@ -82,19 +79,12 @@ class Stored:
     It is indexed by rows as an array is, and where a whole array is needed, it is one.
 
     Args:
-        file: where it is.
-        start: its first byte there.
+        file, start: where it is, and its first byte there.
         array: it, unchecked.
-        sound: looks at its numbers, (n,), before they are given.
+        sound: looks at its numbers before they are given.
     """
 
-    def __init__(
-        self,
-        file: Checked,
-        start: int,
-        array: npt.NDArray[Any],
-        sound: Callable[[npt.NDArray[Any]], None],
-    ) -> None:
+    def __init__(self, file: Checked, start: int, array: npt.NDArray[Any], sound: Check) -> None:
         self._file, self._start, self._array, self._sound = file, start, array, sound
         self._left = set(range(start // PIECE, -(-(start + array.nbytes) // PIECE)))
         self.shape, self.ndim = array.shape, array.ndim
@@ -136,7 +126,9 @@ class Stored:
         self._left = self._left - {piece}  # several threads may look at it at once
 
 
-def arrays(file: Checked, sound: Sound = lambda name, numbers: None) -> dict[str, Any]:
+def arrays(
+    file: Checked, sound: Callable[[str, npt.NDArray[Any]], None] = lambda name, numbers: None
+) -> dict[str, Any]:
     """The arrays of a safetensors file, by name: those of many pieces as `Stored`.
 
     Raises:

@@ -49,11 +49,7 @@ Shown = Annotated[str, AfterValidator(_shown)]  # a text that a terminal shows, 
 
 
 def read_json(source: Path | bytes, form: type[Some]) -> Some:
-    """JSON that may be anybody's, as far as it has the form that it should have.
-
-    Args:
-        source: the file, or what it holds.
-        form: what it must look like.
+    """JSON that may be anybody's, a file or what it holds, if it has the form that it should have.
 
     Raises:
         InputError: it cannot be read or looks otherwise; the message is one line for another to
@@ -111,12 +107,11 @@ def read_parquet(
         source: the file.
         columns: those wanted; of them come those that it has.
         coded: of these, texts that come as categories.
-        only: a column and the number that stands there in the rows that are wanted; of the others
-            little is read in a file that is in order of it.
+        only: a column and the number that the rows have there that are wanted; of others little is
+            read in a file that is in order of it.
 
     Raises:
-        InputError: it is no Parquet file, claims to hold far more than it can, or holds something
-            else than plain columns.
+        InputError: it is none, holds other than plain columns, or claims more than it can hold.
     """
     try:
         size, file = len(source), pq.ParquetFile(source)
@@ -137,10 +132,8 @@ def read_parquet(
         table.validate(full=True)  # texts may be no UTF-8, and rows lead to none of them
         for name in texts:
             place, column = table.column_names.index(name), table.column(name)
-            length = sum(
-                pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
-                for chunk in column.chunks
-            )
+            lengths = (pc.binary_length(c.dictionary).take(c.indices) for c in column.chunks)
+            length = sum(pc.sum(each).as_py() or 0 for each in lengths)
             if length > _TEXT_PER_BYTE * size + _TEXT_ALWAYS:
                 raise ValueError(f"{size:,} bytes claim to be {length:,} letters of {name}")
             if name not in coded:

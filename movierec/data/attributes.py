@@ -61,8 +61,8 @@ def encode_people(
 def movie_attributes(features: Features, rows: Which = ALL) -> Array:
     """Genres, pairs of genres, period, and genres by year.
 
-    Data with more than `MOST_PAIRED` genres, such as tags, gets no pairs. A film of unknown year
-    stands in no period and at the middle year.
+    More than `MOST_PAIRED` genres get no pairs. A film of unknown year stands in no period and at
+    the middle year.
 
     Returns:
         float32 (rows, attributes).

@@ -24,13 +24,11 @@ def names() -> tuple[str, ...]:
 def load_dataset(name: str, path: str | os.PathLike[str] | None = None) -> Tables:
     """Read a data set into validated tables; find it, or download it, when no path is given.
 
-    Without a path the data folder (`data_dir()`) is searched for a folder `NAME`, then for
-    `NAME.zip`; failing both, the archive is downloaded there and its checksum verified. The
-    simulated `sample` needs neither files nor network.
+    Without a path, `data_dir()` is searched for a folder `NAME`, then for `NAME.zip`; failing both,
+    the archive is downloaded there. The simulated `sample` needs neither files nor network.
 
     Args:
-        name: one of `names()`. With a path, the form is told by the files found there, and any
-            other name is accepted as a label for a user's own data.
+        name: one of `names()`; with a path, any label. The form is told by the files found there.
         path: a folder with the files (or with one folder that has them), or a zip.
 
     Raises:
@@ -51,9 +49,9 @@ def load_dataset(name: str, path: str | os.PathLike[str] | None = None) -> Table
     began = time.perf_counter()
     place = Path(path) if path is not None else find_archive(name) or offer("archives", name)(name)
     tables = read(place, name)
-    read_here = "read %s from %s: %d users, %d movies, %d ratings, in %.1f s"
     sizes = len(tables.users), len(tables.movies), len(tables.ratings)
-    log.info(read_here, name, place, *sizes, time.perf_counter() - began)
+    said = "read %s from %s: %d users, %d movies, %d ratings, in %.1f s"
+    log.info(said, name, place, *sizes, time.perf_counter() - began)
     return tables
 
 

@@ -35,10 +35,9 @@ class IdVocabulary:
 
     @classmethod
     def fit(cls, kind: str, ids: npt.ArrayLike) -> IdVocabulary:
-        """Number the ids.
+        """Number the ids: in order, from 1.
 
-        Where the ids are nearly 1...n, as in ML-1M, an id is its own row number, as documented
-        (row 0 stays free, and so do the rows of the gaps). Elsewhere ids are numbered in order.
+        Where they are nearly 1...n, as in ML-1M, each is its own row; rows of gaps stay free.
         """
         known = np.unique(np.asarray(ids, dtype=np.int64))
         if known[0] >= 1 and known[-1] <= 2 * len(known):
@@ -49,7 +48,7 @@ class IdVocabulary:
         return cls(kind, rows)
 
     def __len__(self) -> int:
-        """Number of rows, the free ones included: the height of an embedding matrix."""
+        """Number of rows, the free ones included."""
         return len(self.ids)
 
     @cached_property
@@ -134,7 +133,7 @@ class Features:
 
         Args:
             tables: validated tables.
-            title_length: words kept of a title; longer titles are cut.
+            title_length: words kept of a title.
 
         Raises:
             InputError: more than `MOST_GENRES` different genres.
@@ -159,13 +158,10 @@ class Features:
         years[movies.used] = tables.movies["year"].astype("Float32").to_numpy(na_value=np.nan)
         user_fields = {}
         if tables.has_demographics:
+            genders = tables.users["gender"].map(GENDERS.index)
             bands = np.searchsorted(AGE_BANDS, tables.users["age"], side="right") - 1
-            codes = {
-                "gender": tables.users["gender"].map(GENDERS.index),
-                "age": np.maximum(bands, 0),
-                "job": tables.users["occupation"],
-            }
-            for field, values in codes.items():
+            codes = genders, np.maximum(bands, 0), tables.users["occupation"]
+            for field, values in zip(("gender", "age", "job"), codes, strict=True):
                 user_fields[field] = np.zeros(len(users), dtype=np.int32)
                 user_fields[field][users.used] = values
         fields = user_fields, movie_fields

@@ -128,10 +128,7 @@ def _split(text: str) -> list[str]:
 
 
 def _lines(source: Source, name: str) -> Iterator[tuple[int, str]]:
-    """The lines of a file that are not empty, each with its number.
-
-    They are latin-1, as GroupLens writes it, or UTF-8, where the whole file is.
-    """
+    """The lines that are not empty, each with its number: of latin-1, or UTF-8 where all is."""
     raw = _content(source, name)
     try:
         text = raw.decode("utf-8")
@@ -145,10 +142,7 @@ def _lines(source: Source, name: str) -> Iterator[tuple[int, str]]:
 
 
 def _records(source: Source, name: str) -> Iterator[tuple[int, str]]:
-    """The records of a CSV file with the number of the line that each ends on.
-
-    A quoted cell may hold a line's end.
-    """
+    """The records of a CSV file, each with the number of the line on which it ends."""
     text = _content(source, name).decode("utf-8", "replace")
     reader = csv.reader(io.StringIO(text, newline=""))
     try:

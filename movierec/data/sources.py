@@ -38,9 +38,7 @@ class Source:
 def opened(path: Path, name: str) -> Iterator[Source]:
     """The files of a folder or zip; a zip that turns out to be damaged is told as such."""
     if not recovered(path).exists():
-        raise InputError(
-            f"{path} does not exist; expected a folder or zip with the files of {name}"
-        )
+        raise InputError(f"{path} does not exist; expected a folder or zip of the files of {name}")
     if path.is_dir():
         yield _folder_source(path)
         return
@@ -127,8 +125,8 @@ def _zip_source(archive: zipfile.ZipFile, path: Path) -> Source:
         parts = re.split(r"[/\\]", member)
         if ".." in parts or member.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", member):
             raise InputError(
-                f"{path} holds the entry {member!r}, which lies outside its folder; such an "
-                "archive is not to be trusted. Get the original from GroupLens"
+                f"{path} holds the entry {member!r}, which lies outside its folder; it is not to "
+                "be trusted. Get the original from GroupLens"
             )
         if parts[-1] and parts[-1] not in members:
             members[parts[-1]] = member
@@ -139,8 +137,7 @@ def _zip_source(archive: zipfile.ZipFile, path: Path) -> Source:
             if (claimed := archive.getinfo(members[name]).file_size) > most:
                 raise InputError(
                     f"{path} holds {name} of {claimed:,} bytes unpacked; expected {most:,} at most "
-                    "from an archive of its length. Get the original from GroupLens, or give an "
-                    "unpacked folder"
+                    "from one of its length. Get the original from GroupLens, or give a folder"
                 )
             return archive.read(members[name])  # reads no more than was claimed
 

@@ -29,15 +29,13 @@ def split(
 
     Args:
         ratings: the ratings table, in file order.
-        holdout: "random": the first `fraction` of `default_rng(seed).permutation`;
-            "origin": exactly the rows that scikit-learn's `train_test_split(rows, test_size=0.2,
-            random_state=0)` gives, as in the notebook that the network comes from; "temporal": the
-            latest `fraction` over all users, ties in file order; "last": each user's latest
-            rating, ties in file order, but none of a user who has one alone; "none": no test rows;
-            or the numbers of the rows to hold out, from 0.
-        fraction: part of the rows that is held out, above 0 and below 1; asked for "random" and
-            "temporal" only.
-        seed: seed of the random holdout.
+        holdout: "random": the first `fraction` of `default_rng(seed).permutation`; "origin": the
+            rows of scikit-learn's `train_test_split(rows, test_size=0.2, random_state=0)`, as in
+            the notebook that the network comes from; "temporal": the latest `fraction` over all
+            users, ties in file order; "last": each user's latest rating, likewise, but none of a
+            user who has one alone; "none": no test rows; or the numbers of the rows, from 0.
+        fraction: of the rows, above 0 and below 1; asked for "random" and "temporal" only.
+        seed: of the random holdout.
 
     Returns:
         Row numbers of training and test, int64.

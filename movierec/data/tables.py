@@ -94,20 +94,17 @@ class RowError(InputError):
 def validate_tables(tables: Tables) -> Tables:
     """Check tables against the one schema of all data sets.
 
-    Args:
-        tables: users, movies and ratings; `year` is added to the movies where it is absent.
-
     Returns:
-        The tables, with users and movies in ascending id order.
+        The tables, with users and movies in ascending id order; `year` is added where it is absent.
 
     Raises:
         InputError: a column is missing or of the wrong type, a value is out of range, an id is
             doubled, a rating names an unknown user or movie, or rates a movie twice.
     """
     # ratings first: the users of a CSV set come from them, and a bad id is to be named there
-    _check("ratings", tables.ratings)
+    check_table("ratings", tables.ratings)
     users, movies = validate_sides(tables.users, tables.movies, len(tables.occupations))
-    _check_pairs(tables.ratings, users, movies)
+    check_pairs(tables.ratings, users, movies)
     return Tables(users, movies, tables.ratings, tables.name, tables.occupations)
 
 
@@ -119,28 +116,20 @@ def validate_sides(
         year = movies["title"].astype(str).str.extract(YEAR, expand=False)
         movies = movies.assign(year=pd.to_numeric(year).astype("Int64"))
     for table, frame in (("movies", movies), ("users", users)):
-        _check(table, frame, occupations)
+        check_table(table, frame, occupations)
     return (
         users.sort_values("user_id", ignore_index=True),
         movies.sort_values("movie_id", ignore_index=True),
     )
 
 
-def validate_ratings(
-    ratings: pd.DataFrame, users: pd.DataFrame, movies: pd.DataFrame
-) -> pd.DataFrame:
-    """The ratings of `validate_tables`, or some of them, beside users and movies that are valid."""
-    _check("ratings", ratings)
-    _check_pairs(ratings, users, movies)
-    return ratings
-
-
-def _check_pairs(ratings: pd.DataFrame, users: pd.DataFrame, movies: pd.DataFrame) -> None:
-    for column, known in (("user_id", users["user_id"]), ("movie_id", movies["movie_id"])):
-        stray = ~np.isin(ratings[column].to_numpy(), known.to_numpy())
-        if stray.any():
-            row, kind = int(np.argmax(stray)), column.removesuffix("_id")
-            got = f"{column} {ratings[column].iloc[row]}"
+def check_pairs(ratings: pd.DataFrame, users: pd.DataFrame, movies: pd.DataFrame) -> None:
+    """Look whether ratings are of known users and movies, none twice; a `RowError` if not."""
+    for kind, known in (("user", users), ("movie", movies)):
+        column = ratings[f"{kind}_id"].to_numpy()
+        if (stray := ~np.isin(column, known[f"{kind}_id"].to_numpy())).any():
+            row = int(np.argmax(stray))
+            got = f"{kind}_id {column[row]}"
             expected = f"a {kind} of the {kind}s table ({got} is unknown; {stray.sum()} such rows)"
             raise RowError("ratings", row, got, expected)
     pairs = ratings["user_id"].to_numpy() << 31 | ratings["movie_id"].to_numpy()
@@ -155,7 +144,7 @@ def _check_pairs(ratings: pd.DataFrame, users: pd.DataFrame, movies: pd.DataFram
         raise RowError("ratings", row, got, expected)
 
 
-def _check(table: str, frame: pd.DataFrame, occupations: int = 0) -> None:
+def check_table(table: str, frame: pd.DataFrame, occupations: int = 0) -> None:
     """Check one table by its pandera schema, and say the first fault in one sentence."""
     import pandera.errors
     from pandera.pandas import Check, Column, DataFrameSchema  # imported late: a quarter second
