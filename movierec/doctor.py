@@ -31,10 +31,9 @@ def examine() -> dict[str, Any]:
 
     Returns:
         `movierec`, `python`, `platform`, `cores` (that this process may use); `packages`, version
-        or None by name; `extras`, whether all is installed by name; `paths` in use; `data_sets`,
-        path by name, whose files are all there; `posters`, who is asked in which language, empty
-        for nobody; `newest_run`, which commands use when none is named, or None; and `problems`,
-        what stands in the way, one sentence each with its mend.
+        or None by name; `extras`, whether all is installed; `paths` in use; `data_sets`, path by
+        name; `posters`, who is asked in which language; `newest_run`, which commands use when none
+        is named; and `problems`, what stands in the way, one sentence each with its mend.
     """
     package, needed = Path(__file__).parent, _requirements()
     problems = [*_unmet(needed, ""), *_unusable_folders()]
@@ -54,9 +53,7 @@ def examine() -> dict[str, Any]:
         "packages": {name: _version(name) for name in SHOWN},
         "extras": _extras(),
         "paths": {name: str(path) for name, path in paths.items()},
-        "data_sets": _data_sets(problems) if readable else {},
-        "posters": _posters(problems),
-        "newest_run": _newest_run(problems) if readable else None,
+        **(_found(problems) if readable else {"data_sets": {}, "posters": {}, "newest_run": None}),
         "problems": problems,
     }
 
@@ -118,41 +115,30 @@ def _unusable_folders() -> Iterator[str]:
             yield f"the disk of {there} has {free:.2f} GiB left; free some, or {other}"
 
 
-@contextmanager
-def _told(problems: list[str], where: str = "") -> Iterator[None]:
-    """Around what may be wrong, which is then added to the problems."""
-    try:
-        yield
-    except InputError as error:
-        problems.append(f"{where}{error}")
-
-
-def _data_sets(problems: list[str]) -> dict[str, str]:
+def _found(problems: list[str]) -> dict[str, Any]:
+    """Data sets, posters and the newest run; what is wrong with them is added to the problems."""
     from movierec.data.datasets import find_archive, names
     from movierec.data.sources import form_of, opened
-
-    found = {}
-    for name in names():
-        if path := find_archive(name):
-            with _told(problems, f"data set {name}: "), opened(path, name) as source:
-                form_of(source)
-                found[name] = str(path)
-    return found
-
-
-def _newest_run(problems: list[str]) -> str | None:
+    from movierec.posters.settings import settings
     from movierec.runs import load_run, newest_path
 
-    path = None
-    with _told(problems):
-        path = str(load_run(newest).path) if (newest := newest_path()) else None
-    return path
+    @contextmanager
+    def told(where: str = "") -> Iterator[None]:
+        try:
+            yield
+        except InputError as error:
+            problems.append(f"{where}{error}")
 
-
-def _posters(problems: list[str]) -> dict[str, str]:
-    from movierec.posters.settings import settings
-
-    asked = None
-    with _told(problems):
-        asked = settings()
-    return {"provider": "TMDB", "language": asked.language} if asked else {}
+    found: dict[str, Any] = {"data_sets": {}, "posters": {}, "newest_run": None}
+    for name in names():
+        if path := find_archive(name):
+            with told(f"data set {name}: "), opened(path, name) as source:
+                form_of(source)
+                found["data_sets"][name] = str(path)
+    with told():
+        if asked := settings():
+            found["posters"] = {"provider": "TMDB", "language": asked.language}
+    with told():
+        if newest := newest_path():
+            found["newest_run"] = str(load_run(newest).path)
+    return found

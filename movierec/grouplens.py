@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -46,15 +45,11 @@ SLOWEST = 2**10  # bytes a second, on the average
 
 
 def download(name: str) -> Path:
-    """Download a MovieLens archive into `data_dir()` and verify its published checksum.
+    """Download a MovieLens archive into `data_dir()`, verify its published checksum, give its path.
 
-    The mirror setting is the environment variable `MOVIEREC_MIRROR`: an address that has
-    `NAME.zip`. A broken transfer is tried again three times; a file of the wrong checksum is
-    removed, never used. A process that is killed meanwhile leaves no `NAME.zip`, and what it has
-    received goes with the next download.
-
-    Returns:
-        The zip's path.
+    `$MOVIEREC_MIRROR` may name another address that has `NAME.zip`. A broken transfer is tried
+    again three times; a file of the wrong checksum is removed, never used. Who is killed leaves no
+    `NAME.zip`, and what was received goes with the next download.
 
     Raises:
         InputError: the download failed, or another process is downloading the same.
@@ -62,10 +57,8 @@ def download(name: str) -> Path:
     import requests
     import tenacity
 
-    mirror = os.environ.get(MIRROR_VARIABLE) or GROUPLENS
-    url = f"{mirror.rstrip('/')}/{name}.zip"
-    folder = data_dir()
-    archive = folder / f"{name}.zip"
+    url = f"{(os.environ.get(MIRROR_VARIABLE) or GROUPLENS).rstrip('/')}/{name}.zip"
+    archive = data_dir() / f"{name}.zip"
     again = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(requests.RequestException),
         stop=tenacity.stop_after_attempt(TRIES),
@@ -85,13 +78,10 @@ def download(name: str) -> Path:
             f"with --from PATH; or set {MIRROR_VARIABLE} to a mirror that has {name}.zip"
         ) from error
     except OSError as error:
-        mend = f"could not use {folder}: {error.strerror or error}; check its permissions"
-        if error.errno == errno.ENOSPC:
-            mend = (
-                f"no space left on the disk of {folder}; free some, or set {DATA_VARIABLE} to a "
-                "folder on another disk"
-            )
-        raise InputError(mend) from error
+        raise InputError(
+            f"could not use {archive.parent}: {error.strerror or error}; look to its permissions "
+            f"and its disk, or set {DATA_VARIABLE} to another folder"
+        ) from error
 
 
 def _receive(url: str, new: Path, name: str) -> None:
@@ -108,21 +98,17 @@ def _receive(url: str, new: Path, name: str) -> None:
 
 
 def _published_md5(url: str) -> str:
-    """The checksum from the `.md5` file beside an archive that changes in place."""
-    # asked anew each time and not kept: a kept sum would refuse the next edition of the set
-    chunks = (chunk for chunk, _ in _received(f"{url}.md5", 2**16, same_host=True))
-    text = b"".join(chunks).decode("utf-8", "replace")
-    found = re.search(r"\b[0-9a-f]{32}\b", text)
-    if not found:
+    """The checksum from the `.md5` file beside an archive that changes in place: never kept."""
+    text = b"".join(chunk for chunk, _ in _received(f"{url}.md5", 2**16, same_host=True))
+    if not (found := re.search(rb"\b[0-9a-f]{32}\b", text)):
         raise ValueError(f"{url}.md5 holds no MD5 sum")
-    return found.group()
+    return found.group().decode()
 
 
 def _received(url: str, most: int, same_host: bool = False) -> Iterator[tuple[bytes, int | None]]:
     """What a server sends, `most` bytes as it comes, and how many bytes it has announced.
 
-    An archive may come from anywhere, since its checksum is known; a checksum may not: with
-    `same_host`, no redirection leads to another host.
+    An archive may come from anywhere, since its checksum is known; a checksum from `same_host`.
 
     Raises:
         requests.RequestException: no answer, a refusal, or a cut.
@@ -145,9 +131,8 @@ def _received(url: str, most: int, same_host: bool = False) -> Iterator[tuple[by
                 if length > most:
                     raise ValueError(f"the server sends more than {most:,} bytes")
                 if seconds > SILENCE and length < SLOWEST * seconds:
-                    raise ValueError(
-                        f"the server sent only {length:,} bytes in {seconds:.0f} seconds"
-                    )
+                    sent = f"{length:,} bytes in {seconds:.0f} seconds"
+                    raise ValueError(f"the server sent only {sent}")
                 yield chunk, announced
         except urllib3.exceptions.HTTPError as error:
             raise requests.ConnectionError(f"the connection was cut: {error}") from error
@@ -156,19 +141,16 @@ def _received(url: str, most: int, same_host: bool = False) -> Iterator[tuple[by
 def official_fold(
     tables: Tables, path: str | os.PathLike[str] | None, fold: str
 ) -> npt.NDArray[np.int64]:
-    """The test rows of one of ML-100K's five official folds.
+    """The test rows of one of ML-100K's five official `FOLDS`.
 
     Args:
-        tables: ML-100K, from `load_dataset`.
-        path: where they were read from, as in `load_dataset`.
-        fold: one of `FOLDS`.
+        tables, path: ML-100K from `load_dataset`, and where it read them.
 
     Returns:
         int64 (n,) row numbers of `tables.ratings`, in the order of `FOLD.test`.
 
     Raises:
-        InputError: a data set that has no such fold, or a fold with a rating that the tables do
-            not have.
+        InputError: there is no such fold, or it has a rating that the tables do not have.
     """
     place = Path(path) if path is not None else find_archive(tables.name)
     file = f"{fold}.test"
