@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from movierec.data.datasets import find_archive
-from movierec.data.readers import read_ratings
+from movierec.data.readers import read_rows
 from movierec.data.sources import opened
 from movierec.data.tables import Tables
 from movierec.errors import InputError
@@ -161,7 +161,7 @@ def official_fold(
         if file not in source.names:
             missing = source.where(file)
             raise InputError(f"{missing} is missing: {wanted}; choose another --holdout")
-        test = read_ratings(source, file, "\t")
+        test = read_rows(source, file, "\t")
     known, asked = (
         pd.MultiIndex.from_frame(frame[["user_id", "movie_id"]]) for frame in (tables.ratings, test)
     )

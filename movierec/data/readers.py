@@ -32,14 +32,11 @@ from movierec.data.tables import OCCUPATIONS_1M, RowError, Tables, validate_tabl
 from movierec.errors import InputError, one_line
 
 HEADER = 2**16  # bytes within which the first line of a CSV file must end
-ID, CODE = "[0-9]{1,10}", "[0-9]{1,3}"  # patterns of cells that are numbers
 _NO_TEXT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")  # CONTROL but the tab
-_RATINGS = {
-    "user_id": pa.int64(),
-    "movie_id": pa.int64(),
-    "rating": pa.float32(),
-    "timestamp": pa.int64(),
-}
+_RATINGS = dict.fromkeys(("user_id", "movie_id", "rating", "timestamp"), pa.int64())
+_RATINGS["rating"] = pa.float32()
+_USERS = {"user_id": pa.int64(), "gender": pa.string(), "age": pa.int64()}
+_MOVIES = {"movie_id": pa.int64(), "title": pa.string()}
 
 
 def read(path: Path, name: str) -> Tables:
@@ -56,32 +53,36 @@ def read(path: Path, name: str) -> Tables:
 
 
 def _read_1m(source: Source, name: str) -> Tables:
-    user = {"user_id": ID, "gender": "[FM]", "age": CODE, "occupation": CODE, "zip": ".*"}
-    movie = {"movie_id": ID, "title": ".+", "genres": ".*"}  # greedy: a title may itself hold "::"
-    users = _read_lines(source, "users.dat", "::", user)
-    movies = _read_lines(source, "movies.dat", "::", movie)
-    return Tables(users, movies, read_ratings(source, "ratings.dat", "::"), name, OCCUPATIONS_1M)
+    text = pa.string()
+    users = _USERS | {"occupation": pa.int64(), "zip": text}
+    return Tables(
+        read_rows(source, "users.dat", "::", users),
+        read_rows(source, "movies.dat", "::", _MOVIES | {"genres": text}),
+        read_rows(source, "ratings.dat", "::"),
+        name,
+        OCCUPATIONS_1M,
+    )
 
 
 def _read_100k(source: Source, name: str) -> Tables:
-    cell = "[^|]*"
     occupations = tuple(line for _, line in _lines(source, "u.occupation"))
-    genres = _read_lines(source, "u.genre", "|", {"name": ".+", "number": CODE})["name"].tolist()
-    user = {"user_id": ID, "age": CODE, "gender": "[FM]", "occupation": cell, "zip": ".*"}
-    users = _read_lines(source, "u.user", "|", user)
+    numbers = {"name": pa.string(), "number": pa.int64()}
+    genres = read_rows(source, "u.genre", "|", numbers)["name"].unique().tolist()
+    columns = ["user_id", "age", "gender", "occupation", "zip"]
+    users = read_rows(source, "u.user", "|", {c: _USERS.get(c, pa.string()) for c in columns})
     codes = {occupation: code for code, occupation in enumerate(occupations)}
     unknown = ~users["occupation"].isin(codes).to_numpy()
     if unknown.any():
         expected = f"one of the {len(codes)} of u.occupation"
         complain_of_row(source, "u.user", int(np.argmax(unknown)), expected)
     users["occupation"] = users["occupation"].map(codes).astype("int64")
-    movie = {"movie_id": ID, "title": cell, "release date": cell, "video release date": cell}
-    movie |= {"IMDb URL": cell, f"{len(genres)} genre flags": r"\|".join(["[01]"] * len(genres))}
-    movies = _read_lines(source, "u.item", "|", movie)
-    listed = ["|".join(compress(genres, map(int, row.split("|")))) for row in movies.iloc[:, -1]]
-    movies = movies[["movie_id", "title"]].assign(genres=listed)
-    columns = ["user_id", "gender", "age", "occupation", "zip"]
-    return Tables(users[columns], movies, read_ratings(source, "u.data", "\t"), name, occupations)
+    unused = dict.fromkeys(("release date", "video release date", "IMDb URL"), pa.string())
+    flags = {f"{genre} 0 or 1": pa.bool_() for genre in genres}
+    movies = read_rows(source, "u.item", "|", _MOVIES | unused | flags)
+    listed = ["|".join(compress(genres, row)) for row in movies[list(flags)].to_numpy()]
+    movies = movies[list(_MOVIES)].assign(genres=listed)
+    columns = [*_USERS, "occupation", "zip"]
+    return Tables(users[columns], movies, read_rows(source, "u.data", "\t"), name, occupations)
 
 
 def _read_csv(source: Source, name: str) -> Tables:
@@ -127,14 +128,18 @@ def _split(text: str) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-def _lines(source: Source, name: str) -> Iterator[tuple[int, str]]:
-    """The lines that are not empty, each with its number: of latin-1, or UTF-8 where all is."""
+def _text(source: Source, name: str) -> str:
+    """A file's text: latin-1 as GroupLens writes it, or UTF-8 where all of it is."""
     raw = _content(source, name)
     try:
-        text = raw.decode("utf-8")
+        return raw.decode("utf-8")
     except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    for number, line in enumerate(_split(text), start=1):
+        return raw.decode("latin-1")
+
+
+def _lines(source: Source, name: str) -> Iterator[tuple[int, str]]:
+    """The lines that are not empty, each with its number."""
+    for number, line in enumerate(_split(_text(source, name)), start=1):
         if _NO_TEXT.search(line):
             _complain(source, name, number, line, "text in latin-1 or UTF-8 (bad encoding)")
         if line:
@@ -166,33 +171,14 @@ def complain_of_row(source: Source, name: str, row: int, expected: str) -> NoRet
     _complain(source, name, *next(islice(lines, row, None), (row + 1, "")), expected)
 
 
-def _read_lines(
-    source: Source, name: str, separator: str, cells: Mapping[str, str]
+def read_rows(
+    source: Source, name: str, separator: str, types: Mapping[str, pa.DataType] = _RATINGS
 ) -> pd.DataFrame:
-    """A small table, a line a row; `cells` are the patterns of its cells by their columns."""
-    pattern = re.compile(re.escape(separator).join(f"({cell})" for cell in cells.values()))
-    rows = []
-    for number, line in _lines(source, name):
-        if not (match := pattern.fullmatch(line)):
-            _complain(source, name, number, line, separator.join(cells))
-        rows.append(match.groups())
-    columns = dict(zip(cells, zip(*rows, strict=True), strict=True))
-    return pd.DataFrame(
-        {
-            column: pd.Series(values, dtype=str).astype(
-                "int64" if cells[column] in (ID, CODE) else str
-            )
-            for column, values in columns.items()
-        }
-    )
-
-
-def read_ratings(source: Source, name: str, separator: str) -> pd.DataFrame:
-    """The large table of the forms without a header."""
-    content, expected = _content(source, name), separator.join(_RATINGS).replace("\t", " tab ")
-    if separator == "::":  # the C reader takes one byte: one that no text has
-        content, separator = content.replace(b"\x1f", b"?").replace(b"::", b"\x1f"), "\x1f"
-    return _parsed(source, name, content, separator, _RATINGS, expected)
+    """A table without a header and without quotes, such as ratings: a line a row."""
+    # Arrow takes one byte as separator: one that no text has
+    text = _text(source, name).replace("\x1f", "?").replace(separator, "\x1f")
+    expected = one_line(separator.join(types), 300)
+    return _parsed(source, name, text.encode(), "\x1f", types, expected)
 
 
 def read_csv(
