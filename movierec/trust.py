@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from io import RawIOBase
 from mmap import mmap
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -93,7 +94,7 @@ def check_within(path: Path, folder: Path, mend: str) -> None:
 
 
 def read_parquet(
-    source: mmap,
+    source: mmap | RawIOBase,
     columns: Sequence[str],
     coded: Sequence[str] = (),
     only: tuple[str, int] | None = None,
@@ -114,7 +115,8 @@ def read_parquet(
         InputError: it is none, holds other than plain columns, or claims more than it can hold.
     """
     try:
-        size, file = len(source), pq.ParquetFile(source)
+        source.seek(0, os.SEEK_END)
+        size, file = source.tell(), pq.ParquetFile(source)
         schema = file.schema_arrow
         if len(set(schema.names)) != len(schema.names):
             raise ValueError("two columns have one name")
