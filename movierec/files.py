@@ -62,17 +62,13 @@ def alone(path: Path) -> Iterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(
-            f"{path} cannot be made: a part of its path is a file; name another folder"
-        ) from error
     except Timeout as error:
         raise InputError(
             f"another process is writing to {path}; wait until it has ended, or name another folder"
         ) from error
     except OSError as error:
         raise InputError(
-            f"{path} could not be written: {error.strerror or error}; check that the folder exists "
+            f"{path} could not be written: {error.strerror or error}; check that its folder is one "
             "and may be written, or name another"
         ) from error
     try:

@@ -123,15 +123,10 @@ class _Damage(InputError):
 
 @dataclass(frozen=True)
 class Run:
-    """A finished training, read from its folder; parts are read when first asked for.
-
-    Attributes:
-        path: the folder.
-        info: what `run.json` holds.
-    """
+    """A finished training, read from its folder; parts are read when first asked for."""
 
     path: Path
-    info: dict[str, Any]
+    info: dict[str, Any]  # what `run.json` holds
 
     @property
     def config(self) -> dict[str, Any]:

@@ -135,7 +135,11 @@ def train(
         if earlier:
             config["start_from"] = earlier.info["files"]["weights.safetensors"]
         info = {"config": config, "data_sha256": _checksum(features, rows, learned, chosen)}
-        checkpoint = Checkpoint(checkpoint_folder(path), _all_that_counts(info, settings))
+        # all that the numbers depend on, one setting an entry
+        counts = config | config.get("network", {}) | {"data_sha256": info["data_sha256"]}
+        counts |= {"movierec": version("movierec")} | settings.versions()
+        counts.pop("network", None)
+        checkpoint = Checkpoint(checkpoint_folder(path), counts)
         if resume and not checkpoint.exists() and is_run(path):
             return _complete(path, info)
         info["rows"] = {part: len(numbers) for part, numbers in parts.items()}
@@ -219,13 +223,6 @@ def _write(
         model=model,
         plots={f"{name}.png": picture for name, picture in pictures.items() if picture},
     )
-
-
-def _all_that_counts(info: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
-    """All that the numbers of a training depend on, one setting an entry."""
-    settings = {k: v for k, v in info["config"].items() if k != "network"}
-    settings |= info["config"].get("network", {}) | {"data_sha256": info["data_sha256"]}
-    return settings | {"movierec": version("movierec")} | recipe.versions()
 
 
 def _checksum(features: Features, rows: Rows, *parts: RowNumbers) -> str:

@@ -23,15 +23,10 @@ NO_GENRES = "(no genres listed)"  # how the CSV sets write an empty list
 
 @dataclass(frozen=True)
 class IdVocabulary:
-    """Raw ids by row number.
+    """Raw ids by row number."""
 
-    Attributes:
-        kind: "user" or "movie", for messages.
-        ids: int64 (rows,), the raw id of each row; -1 for row 0 and for rows that no id uses.
-    """
-
-    kind: str
-    ids: npt.NDArray[np.int64]
+    kind: str  # "user" or "movie", for messages
+    ids: npt.NDArray[np.int64]  # (rows,): of each row, -1 for row 0 and for rows that no id uses
 
     @classmethod
     def fit(cls, kind: str, ids: npt.ArrayLike) -> IdVocabulary:
@@ -105,27 +100,19 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Features:
-    """The encoded tables, looked up by row number.
-
-    Attributes:
-        users, movies: the id vocabularies.
-        genres, words: names by index; index 0 is the padding, "".
-        user_fields: int32 (user rows,) each: `gender` (F 0, M 1), `age` (band 0...6), `job`
-            (occupation code); empty without demographics. Free rows hold 0.
-        movie_fields: int32 `genres` (movie rows, genre slots) and `title` (movie rows, title
-            length), padded with 0.
-        years: float32 (movie rows,), NaN where unknown and in free rows.
-        occupations: number of occupation codes.
-    """
+    """The encoded tables, looked up by row number."""
 
     users: IdVocabulary
     movies: IdVocabulary
-    genres: list[str]
+    genres: list[str]  # names by index, as `words`; index 0 is the padding, ""
     words: list[str]
+    # (user rows,) each: `gender` (F 0, M 1), `age` (band 0...6), `job` (occupation code), 0 in free
+    # rows; empty without demographics
     user_fields: dict[str, npt.NDArray[np.int32]]
+    # `genres` (movie rows, genre slots) and `title` (movie rows, title length), padded with 0
     movie_fields: dict[str, npt.NDArray[np.int32]]
-    years: npt.NDArray[np.float32]
-    occupations: int = 0
+    years: npt.NDArray[np.float32]  # (movie rows,), NaN where unknown and in free rows
+    occupations: int = 0  # number of codes
 
     @classmethod
     def fit(cls, tables: Tables, title_length: int = TITLE_LENGTH) -> Features:

@@ -47,15 +47,13 @@ class Tables:
             number there. One row a movie, ascending `movie_id`.
         ratings: `user_id`, `movie_id` (int64), `rating` (float32, stars), `timestamp` (int64, Unix
             seconds). One row a rating, in the order of the file. Never two of one user and movie.
-        name: the data set's name.
-        occupations: the occupations' names by code; empty without demographics.
     """
 
     users: pd.DataFrame
     movies: pd.DataFrame
     ratings: pd.DataFrame
-    name: str = "custom"
-    occupations: tuple[str, ...] = ()
+    name: str = "custom"  # the data set's
+    occupations: tuple[str, ...] = ()  # their names by code; empty without demographics
 
     @property
     def has_demographics(self) -> bool:
