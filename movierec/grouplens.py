@@ -155,12 +155,12 @@ def official_fold(
     place = Path(path) if path is not None else find_archive(tables.name)
     file = f"{fold}.test"
     wanted = f"only ML-100K has the official folds {FOLDS[0]} to {FOLDS[-1]}, one {file} a fold"
+    wanted += "; choose another --holdout"
     if place is None:
-        raise InputError(f"{tables.name} has no {file}: {wanted}; choose another --holdout")
+        raise InputError(f"{tables.name} has no {file}: {wanted}")
     with opened(place, tables.name) as source:
         if file not in source.names:
-            missing = source.where(file)
-            raise InputError(f"{missing} is missing: {wanted}; choose another --holdout")
+            raise InputError(f"{source.where(file)} is missing: {wanted}")
         test = read_rows(source, file, "\t")
     known, asked = (
         pd.MultiIndex.from_frame(frame[["user_id", "movie_id"]]) for frame in (tables.ratings, test)

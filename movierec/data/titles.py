@@ -21,12 +21,7 @@ _LEADING = re.compile(rf"^({_ARTICLES}) ".replace("'", ""))  # of a plain title,
 
 
 def spoken_title(title: str) -> str:
-    """A title as one says it: without its year, its article in front.
-
-    Example:
-        >>> spoken_title("Matrix, The (1999)")
-        'The Matrix'
-    """
+    """A title as one says it: "Matrix, The (1999)" gives "The Matrix"."""
     return _article_in_front(YEAR.sub("", title).strip()) or title
 
 
@@ -39,12 +34,7 @@ def _article_in_front(text: str) -> str:
 
 
 def plain_title(title: str) -> str:
-    """A title as it is compared: no accents, no case, no year, its article in front.
-
-    Example:
-        >>> plain_title("Matrix, The (1999)")
-        'the matrix'
-    """
+    """A title as it is compared: spoken, without accents, marks and case."""
     text = _article_in_front(YEAR.sub("", title).strip()).replace("&", " and ")
     text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return " ".join(re.sub(r"[^\w\s]", " ", text.casefold()).split())
@@ -53,9 +43,7 @@ def plain_title(title: str) -> str:
 def title_forms(title: str) -> list[str]:
     """The titles that MovieLens packs into one, as they are spoken; the first is the main one.
 
-    Example:
-        >>> title_forms("City of Lost Children, The (Cité des enfants perdus, La) (1995)")
-        ['The City of Lost Children', 'La Cité des enfants perdus']
+    "City of Lost Children, The (Cité des enfants perdus, La) (1995)" has two.
     """
     main, *others = re.split(r"[()]", YEAR.sub("", title))
     forms: dict[str, None] = {}  # in order
@@ -117,8 +105,7 @@ def find_movies(movies: pd.DataFrame, text: str, k: int = 10) -> pd.DataFrame:
 def resolve_movie(movies: pd.DataFrame, text: str) -> int:
     """The id of the one film that a text names: an id, or a title with or without its year.
 
-    Where no film has just this title, one counts that has it but for its article, or as one of
-    the titles that MovieLens packs into one: `Matrix`, `Independence Day`.
+    Where no film has just this title, one counts that has it but for its article, or packed in.
 
     Raises:
         InputError: no film has this id or title, or several have; with the nearest ones.
