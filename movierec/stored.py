@@ -48,8 +48,12 @@ class Checked(mmap.mmap):
 
     def __init__(self, path: Path, sums: str, fault: Callable[[str], InputError]) -> None:
         self.path, self.fault = path, fault
-        self.bytes = np.frombuffer(self, np.uint8)
         self._sums, self._sound = sums.split(" "), set[int]()  # pieces that need no second look
+
+    @property
+    def held(self) -> npt.NDArray[np.uint8]:
+        """All of them, unchecked; not kept, or nothing would ever close the file."""
+        return np.frombuffer(self, np.uint8)
 
     def check(self, start: int, stop: int) -> None:
         """Make sure that the bytes from start to stop are those that were written."""
@@ -57,7 +61,7 @@ class Checked(mmap.mmap):
             raise self.fault("became shorter while it was read")
         for number in range(start // PIECE, -(-stop // PIECE)):
             if number not in self._sound:  # several threads may look at it at once
-                piece = self.bytes[number * PIECE : (number + 1) * PIECE]
+                piece = self.held[number * PIECE : (number + 1) * PIECE]
                 if hashlib.sha256(piece.data).hexdigest() != self._sums[number]:
                     raise self.fault("is not as it was written (its checksum differs)")
                 self._sound.add(number)
@@ -135,14 +139,14 @@ def arrays(
         InputError: it is no such file, claims another size than it has, or holds a type that NumPy
             lacks; from `sound`.
     """
-    start = 8 + int.from_bytes(file.bytes[:8].tobytes(), "little")
+    start = 8 + int.from_bytes(file.held[:8].tobytes(), "little")
     file.check(0, min(start, len(file)))  # the header
     found: dict[str, Stored] = {}
     try:
         with safe_open(file.path, "numpy") as opened:  # which has no gaps, and just this length
             for name in opened.offset_keys():
                 part = opened.get_slice(name)
-                array = np.ndarray(part.get_shape(), _TYPES[part.get_dtype()], file.bytes, start)
+                array = np.ndarray(part.get_shape(), _TYPES[part.get_dtype()], file.held, start)
                 found[name] = Stored(file, start, array, partial(sound, name))
                 start += array.nbytes
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -295,3 +296,11 @@ def test_ratings_of_no_user_ids_are_damage(copy, users):
     (copy / "run.json").write_text(json.dumps(info), "utf-8")
     with pytest.raises(InputError, match="damaged run folder: tables/ratings.parquet: .*user_id"):
         load_run(copy).recommender.for_user(2)
+
+
+def test_a_file_that_nobody_uses_any_more_is_closed(tmp_path):
+    content = safetensors.numpy.save({"a": MATRIX})
+    alive = weakref.ref(file := checked(tmp_path / "file", content))
+    assert len(arrays(file)["a"][3:5]) == 2
+    del file
+    assert alive() is None
