@@ -12,20 +12,27 @@ from movierec.evaluation.evaluate import Measured
 from movierec.evaluation.metrics import K, difference
 from movierec.sample.simulate import Truth
 
+LUCK = 0.01  # stars² that two short trainings may differ by, measured on few rows
+
+
+def _told(values: pd.Series) -> str:
+    return ", ".join(f"*{name}* {value:.3f}" for name, value in values.items())
+
 
 def overfitted(ends: pd.DataFrame) -> str:
-    """Which training lost most after its best epoch, and which did best with that epoch kept.
+    """What trainings lost after their best epoch, and which do best with that epoch kept.
 
     Args:
         ends: trainings by `best` and `last`, the validation losses (stars²) of those epochs.
     """
-    lost = (ends["last"] - ends["best"]).round(3)
-    most, least, best = lost.idxmax(), lost.idxmin(), ends["best"].idxmin()
-    other = ", too" if lost[best] == lost[least] else ", though others lost less"
+    lost = (ends["last"] - ends["best"]).sort_values(ascending=False, kind="stable")
+    best, *others = ends["best"].sort_values(kind="stable").items()
+    near = [f"*{name}*" for name, loss in others if loss - best[1] < LUCK]
+    behind = f"no more than {LUCK} behind, which may be luck: {', '.join(near)}"
     return (
-        f"From its best epoch to its last *{most}* lost {lost[most]:.3f}, the most, and *{least}* "
-        f"{lost[least]:.3f}, the least. With the best epoch kept, *{best}* has the lowest loss"
-        f"{other}: {ends['best'][best]:.4f}."
+        f"Lost from the best epoch to the last: {_told(lost)}. With the best epoch kept, "
+        f"*{best[0]}* has the lowest loss, {best[1]:.4f}; "
+        f"{behind if near else f'the others are more than {LUCK} behind'}."
     )
 
 
@@ -73,12 +80,10 @@ def floor(truth: Truth | None, ratings: pd.DataFrame) -> str:
 
 
 def beaten(kept: float, levels: Mapping[str, float], when: str, kind: str) -> str:
-    """Which simple methods a loss is below.
+    """Which simple methods' losses (stars²) the loss of the kept state is below.
 
     Args:
-        kept: the loss (stars²) of the state that is kept, which is that of `when`.
-        levels: losses of simple methods, by name.
-        kind: of which rows: "validation" or "training".
+        when, kind: whose state that is, and of which rows, "validation" or "training".
     """
     below = [name for name, level in levels.items() if kept < level]
     others = [name for name in levels if name not in below]
@@ -91,23 +96,21 @@ def beaten(kept: float, levels: Mapping[str, float], when: str, kind: str) -> st
 
 def ahead(last: pd.Series, lowest: pd.Series) -> str:
     """In which order the losses (stars²) of the last pass stand, and who is ahead by the best."""
-    told = [f"*{name}* ({value:.3f})" for name, value in last.sort_values().items()]
     first = lowest.idxmin()
     ahead = "is ahead, too" if first == last.idxmin() else "is ahead"
     return (
-        f"After the last pass, from the lowest loss to the highest: {', '.join(told)}. With the "
-        f"best pass of each, *{first}* {ahead} ({lowest[first]:.3f})."
+        f"After the last pass, from the lowest loss to the highest: {_told(last.sort_values())}. "
+        f"With the best pass of each, *{first}* {ahead} ({lowest[first]:.3f})."
     )
 
 
 def measured_on(part: str, rows: Mapping[str, int], data: str, recipe: str) -> str:
     """On which rows of a run errors are measured, and whether these have chosen something."""
+    nothing = "**Nothing was held out of this run**, so these are rows that"
     notes = {
         "test": "They have chosen nothing: no gradient, no epoch, no setting.",
-        "validation": "**Nothing was held out of this run**, so these are rows that chose the best "
-        "state: the errors below are a little too small.",
-        "train": "**Nothing was held out of this run**, so these are rows that it has learned: the "
-        "errors below say nothing of new ones.",
+        "validation": f"{nothing} chose the best state: the errors below are a little too small.",
+        "train": f"{nothing} it has learned: the errors below say nothing of new ones.",
     }
     return (
         f"The run was trained on *{data}* with the recipe `{recipe}` and {rows['train']:,} rows. "
@@ -130,11 +133,10 @@ def pairs(right: pd.Series, own: str, ndcg: pd.Series | None) -> str:
         f"`{right.idxmax()}` has most pairs in the right order, {right.max():.1f} %; the run, "
         f"`{own}`, has {right[own]:.1f} %, and the number of likes {right[liked]:.1f} %."
     )
-    if ndcg is not None and right[known] > right[liked]:
-        better = "better too" if ndcg[known] > ndcg[liked] else "nevertheless worse"
-        said += " The factor model knows better what is liked than the number of likes does; its "
-        said += f"lists are {better}."
-    return said
+    if ndcg is None or right[known] <= right[liked]:
+        return said
+    lists = "better too" if ndcg[known] > ndcg[liked] else "nevertheless worse"
+    return f"{said} The factor model knows better what is liked than that; its lists are {lists}."
 
 
 def later(errors: pd.DataFrame, unknown: pd.Series) -> str:
@@ -157,25 +159,22 @@ def later(errors: pd.DataFrame, unknown: pd.Series) -> str:
 
 def gained(gains: Mapping[str, pd.Series]) -> str:
     """Which parts lower an error, by `low` and `high` of its change at each, and which raise it."""
-    luck = "by more than luck"
-    found = {
-        f"lower it {luck}": [name for name, gain in gains.items() if gain["high"] < 0],
-        f"**raise** it {luck}": [name for name, gain in gains.items() if gain["low"] > 0],
-        "change it no more than luck would": [
-            name for name, gain in gains.items() if gain["low"] <= 0 <= gain["high"]
-        ],
+    found: dict[str, list[str]] = {
+        "lower it by more than luck": [],
+        "**raise** it by more than luck": [],
+        "change it no more than luck would": [],
     }
-    said = [
-        f"{', '.join(names[:-1])}{' and ' * (len(names) > 1)}{names[-1]} {does}"
-        for does, names in found.items()
-        if names
-    ]
-    return "; ".join(said).replace("+ ", "") + "."
+    lower, higher, luck = found.values()
+    for name, gain in gains.items():
+        part = lower if gain["high"] < 0 else higher if gain["low"] > 0 else luck
+        part.append(name.removeprefix("+ "))
+    said = [f"{' and '.join(names)} {does}" for does, names in found.items() if names]
+    return "; ".join(said) + "."
 
 
 def better(gap: pd.Series, own: str, rival: str) -> str:
     """Which of two methods errs less, of `low` and `high` of the error of `own` minus `rival`'s."""
-    if gap["low"] <= 0 <= gap["high"]:
+    if gap["low"] * gap["high"] <= 0:
         return "luck could make as much, so there is no winner"
     return f"`{own if gap['high'] < 0 else rival}` is better by more than luck"
 
@@ -183,9 +182,9 @@ def better(gap: pd.Series, own: str, rival: str) -> str:
 def along(errors: pd.Series, what: str) -> str:
     """How RMSE (stars) by bands of `what`, "users" or "films", goes from the first to the last."""
     errors = errors.dropna()
-    first, last = errors.index[0], errors.index[-1]
     if len(errors) < 2:
-        return f"All {what} here have {first} training ratings."
+        return f"There are too few {what} here to tell those with few training ratings from others."
+    first, last = errors.index[0], errors.index[-1]
     way = "falls" if errors.iloc[-1] < errors.iloc[0] else "**rises**"
     return (
         f"From {what} with {first} training ratings to those with {last} the RMSE {way}, from "
@@ -193,62 +192,30 @@ def along(errors: pd.Series, what: str) -> str:
     )
 
 
-def concentrated(errors: float, rows: float) -> str:
-    """Whether the users with the most squared error are hard, or have many rows.
-
-    Args:
-        errors, rows: their shares, 0 to 1, of the squared error and of the rows.
-    """
-    each = errors / rows
-    reason = (
-        "so that it is mostly their many rows that single them out"
-        if each < 1.5
-        else "so that they are hard to predict"
-    )
-    return (
-        f"The tenth of the users with the most squared error have {errors:.0%} of it and "
-        f"{rows:.0%} of the rows. A row of theirs has {each:.2f} times the mean squared error, "
-        f"{reason}."
-    )
-
-
-def beyond_chance(highest: float, vectors: int, width: int) -> str:
-    """Whether the most alike of some vectors are more alike than random ones, drawn often.
-
-    Args:
-        highest: the largest cosine of two of them.
-        vectors, width: how many there are, and of how many numbers.
-    """
-    rng = np.random.default_rng(0)
-    unit = rng.standard_normal((400, vectors, width))
-    unit /= np.linalg.norm(unit, axis=2, keepdims=True)
-    cosines = unit @ unit.transpose(0, 2, 1)
-    cosines[:, np.arange(vectors), np.arange(vectors)] = -1
-    most = cosines.max(axis=(1, 2))
-    limit = float(np.quantile(most, 0.95))
-    verdict = "more than chance" if highest > limit else "**no more than chance**"
-    return (
-        f"Of {vectors} random vectors of {width} numbers the two most alike have a cosine of "
-        f"{most.mean():.2f} on average, and above {limit:.2f} in one case of twenty: {highest:.2f} "
-        f"is {verdict}."
-    )
-
-
 def alike(cosines: pd.DataFrame, width: int) -> str:
-    """Which of some things are most alike and most opposed, and whether that may be chance.
+    """Which two things are most alike and most opposed, and whether random ones, drawn often, are.
 
     Args:
         cosines: things by things.
         width: of how many numbers their vectors are.
     """
+    count = len(cosines)
     above = np.triu(np.ones(cosines.shape), 1) > 0
     apart = cosines.where(above).stack().dropna().sort_values()
     if apart.empty:
         return "There are fewer than two here, so none to compare."
-    named = [f"{a} and {b} ({cosine:.2f})" for (a, b), cosine in apart.items()]
+    unit = np.random.default_rng(0).standard_normal((400, count, width))
+    unit /= np.linalg.norm(unit, axis=2, keepdims=True)
+    most = (unit @ unit.transpose(0, 2, 1))[:, above].max(axis=1)
+    limit = float(np.quantile(most, 0.95))
+    (first, second), highest = apart.index[-1], apart.iloc[-1]
+    (one, other), lowest = apart.index[0], apart.iloc[0]
+    verdict = "more than chance" if highest > limit else "**no more than chance**"
     return (
-        f"Most alike: {', '.join(named[:-4:-1])}. Most opposed: {', '.join(named[:3])}. "
-        f"{beyond_chance(apart.iloc[-1], len(cosines), width)}"
+        f"Most alike are {first} and {second} ({highest:.2f}), most opposed {one} and {other} "
+        f"({lowest:.2f}). Of {count} random vectors of {width} numbers the two most alike have a "
+        f"cosine of {most.mean():.2f} on average, and above {limit:.2f} in one case of twenty: "
+        f"{highest:.2f} is {verdict}."
     )
 
 
@@ -257,25 +224,14 @@ def kinder(percent: Mapping[str, float], films: int) -> str:
 
     Args:
         percent: of the nearest films that share a genre `before training` and `after`, and of
-            `any` two films.
-        films: how many there are.
+            `any` two of so many films.
     """
-    before, after = percent["before training"], percent["after"]
-    training = "brought" if after > before else "did **not** bring"
+    training = "brought" if percent["after"] > percent["before training"] else "did **not** bring"
     return (
         f"Of {films:,} films {percent['any']:.0f} % of the pairs share a genre; of the nearest "
-        f"{before:.0f} % do before training, **{after:.0f} %** after: training {training} films of "
-        "a kind nearer together."
+        f"{percent['before training']:.0f} % do before training, **{percent['after']:.0f} %** "
+        f"after: training {training} films of a kind nearer together."
     )
-
-
-def misread(rightly: int, wrongly: int) -> str:
-    """Whether reading a file in the wrong encoding loses words, by rows of the title matrix."""
-    if rightly == wrongly:
-        said = "here no two words differ in an accent alone, so that the mistake does not show"
-    else:
-        said = f"{rightly - wrongly} words that differ in an accent alone became one with others"
-    return f"Title words: {rightly:,} rows when read rightly, {wrongly:,} when misread: {said}."
 
 
 def ordered(ndcg: pd.Series, first: int = 3) -> str:
@@ -300,19 +256,19 @@ def added(lists: Mapping[str, Measured], more: str, base: str) -> str:
         return "What the stars add cannot be measured here."
     ndcg = difference(lists[more].by_user, lists[base].by_user).loc[f"ndcg@{K}"]
     does = "luck could make as much, so **nothing is seen to be added**"
-    if not ndcg["low"] <= 0 <= ndcg["high"]:
-        does = "it makes lists better" if ndcg["low"] > 0 else "it makes lists **worse**"
-        does += " by more than luck"
+    if ndcg["low"] * ndcg["high"] > 0:
+        does = f"it makes lists {'better' if ndcg['low'] > 0 else '**worse**'} by more than luck"
     by = "{difference:+.4f} ({low:+.4f} to {high:+.4f})".format(**ndcg)
     return f"Adding the stars to the {base} changes NDCG@{K} by {by}: {does}."
 
 
 def taught(errors: pd.Series, pupil: str, teacher: str, other: str) -> str:
-    """How far a network has come from the same layers taught by stars to its teacher.
+    """How far a network has come from another, taught by stars, to its teacher.
 
     Args:
         errors: RMSE (stars) by method; the teacher may be missing.
-        pupil, teacher: their names there, and of the `other` that was taught by stars.
+        pupil, teacher: their names there; "PUPIL, at its start" is the network before its training.
+        other: the one that was taught by stars.
     """
     if teacher not in errors or teacher == other:
         return f"The network that `{teacher}` taught has {errors[pupil]:.4f}."
@@ -322,10 +278,23 @@ def taught(errors: pd.Series, pupil: str, teacher: str, other: str) -> str:
             f"The teacher (`{teacher}`, {errors[teacher]:.4f}) is **no better** here than "
             f"`{other}` ({errors[other]:.4f}): there was nothing to learn from it."
         )
-    gone = (errors[other] - errors[pupil]) / way
+    start, end = (errors[name] for name in (f"{pupil}, at its start", pupil))
+    begun, gone = ((errors[other] - error) / way for error in (start, end))
     return (
-        f"`{other}` has {errors[other]:.4f}, the teacher `{teacher}` {errors[teacher]:.4f}, and "
-        f"the network taught by it {errors[pupil]:.4f}: it has gone {gone:.0%} of the way."
+        f"`{other}` has {errors[other]:.4f}, the teacher `{teacher}` {errors[teacher]:.4f}. By "
+        f"starting at the teacher's factors the network has gone {begun:.0%} of the way "
+        f"({start:.4f}), after being taught {gone:.0%} ({end:.4f})."
+    )
+
+
+def behind(errors: pd.Series, base: str) -> str:
+    """Which methods err more (stars) than one that reads nothing of a film."""
+    names = ", ".join(errors.index[errors > errors[base]])
+    if not names:
+        return f"All err less than the *{base}* ({errors[base]:.3f})."
+    return (
+        f"More than the *{base}* ({errors[base]:.3f}), which reads nothing of a film, err: {names}"
+        ". These have learned too little for what they gain to mean much."
     )
 
 
@@ -333,7 +302,7 @@ def worth(gap: pd.Series, what: str) -> str:
     """Whether adding something lowers an error, of `difference`, `low` and `high` of its change."""
     told = (round(gap[name], 3) + 0.0 for name in ("difference", "low", "high"))  # no -0.000
     change = "{:+.3f} stars ({:+.3f} to {:+.3f})".format(*told)
-    if gap["low"] <= 0 <= gap["high"]:
+    if gap["low"] * gap["high"] <= 0:
         return f"{what} change the error by {change}, which may be luck"
     does = "lower" if gap["high"] < 0 else "**raise**"
     return f"{what} {does} the error, by more than luck: {change}"
@@ -357,12 +326,4 @@ def recovered(
         f"having seen the traits, {int((common > chance.max()).sum())} go along with these by more "
         f"than chance would ({chance.max():.2f}): their correlations are "
         f"{', '.join(f'{c:.2f}' for c in common)}."
-    )
-
-
-def titles(kept: int, words: int, hidden: int, shared: float) -> str:
-    """How many words titles share, and which part of the hidden films, 0 to 1, has such a word."""
-    return (
-        f"{kept:,} of {words:,} words stand in two titles or more. {hidden:,} films are hidden; "
-        f"{shared:.0%} of them have such a word."
     )

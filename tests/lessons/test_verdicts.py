@@ -11,14 +11,14 @@ from movierec.lessons import verdicts
 from movierec.sample.simulate import Simulation
 
 
-def test_who_lost_most_need_not_be_worst_with_the_best_epoch_kept():
+def test_what_was_lost_is_told_in_order_and_who_is_near_the_best():
     ends = pd.DataFrame({"best": [0.80, 0.83], "last": [0.95, 0.84]}, index=["free", "held"])
     said = verdicts.overfitted(ends)
-    assert "*free* lost 0.150, the most, and *held* 0.010, the least" in said
-    assert "*free* has the lowest loss, though others lost less: 0.8000" in said
-    assert "*held* has the lowest loss, too: 0.7900" in verdicts.overfitted(
-        ends.assign(best=[0.80, 0.79])
-    )
+    assert "to the last: *free* 0.150, *held* 0.010." in said
+    assert "*free* has the lowest loss, 0.8000; the others are more than 0.01 behind" in said
+    said = verdicts.overfitted(ends.assign(best=[0.80, 0.795]))
+    assert "*held* has the lowest loss, 0.7950; no more than 0.01 behind" in said
+    assert said.endswith("may be luck: *free*.")
 
 
 @pytest.mark.parametrize(("steady", "verdict"), [(2048, "does **not** bear"), (256, "bears the")])
@@ -46,7 +46,7 @@ def test_losses_stand_in_their_order_and_the_best_pass_may_have_another_winner()
         pd.Series({"classic": 1.0, "fast": 0.8}),
     )
     said = verdicts.ahead(last, lowest)
-    assert "from the lowest loss to the highest: *classic* (1.100), *fast* (1.200)." in said
+    assert "from the lowest loss to the highest: *classic* 1.100, *fast* 1.200." in said
     assert said.endswith("With the best pass of each, *fast* is ahead (0.800).")
     assert "*classic* is ahead, too (0.700)" in verdicts.ahead(last, lowest.replace(1.0, 0.7))
 
@@ -82,7 +82,7 @@ def test_the_most_alike_are_named_unless_there_is_only_one():
     names = ["a", "b", "c"]
     cosines = pd.DataFrame([[1, 0.9, -0.5], [0.9, 1, 0], [-0.5, 0, 1]], names, names)
     said = verdicts.alike(cosines, 32)
-    assert said.startswith("Most alike: a and b (0.90), b and c (0.00), a and c (-0.50).")
+    assert said.startswith("Most alike are a and b (0.90), most opposed a and c (-0.50).")
     assert "0.90 is more than chance" in said
     assert "none to compare" in verdicts.alike(cosines.iloc[:1, :1], 32)
 
@@ -133,12 +133,35 @@ def test_what_stars_add_to_an_order_helps_harms_or_is_not_seen(gains, verdict):
 
 def test_a_network_has_gone_so_much_of_the_way_to_its_teacher():
     errors = pd.Series({"fast": 0.86, "best": 0.82, "distilled": 0.83})
-    assert "gone 75% of the way" in verdicts.taught(errors, "distilled", "best", "fast")
+    errors["distilled, at its start"] = 0.85
+    said = verdicts.taught(errors, "distilled", "best", "fast")
+    assert "has gone 25% of the way (0.8500), after being taught 75% (0.8300)" in said
     said = verdicts.taught(errors.drop("best"), "distilled", "best", "fast")
     assert said == "The network that `best` taught has 0.8300."
     assert verdicts.taught(errors, "distilled", "best", "best") == said
     said = verdicts.taught(errors.replace(0.82, 0.9), "distilled", "best", "fast")
     assert "**no better** here than `fast`" in said
+
+
+def test_who_is_behind_the_mean_of_the_person_is_named():
+    errors = pd.Series({"mean": 1.03, "ridge": 1.01, "network": 1.05})
+    assert "which reads nothing of a film, err: network." in verdicts.behind(errors, "mean")
+    assert "less than the *mean* (1.030)" in verdicts.behind(errors[:2], "mean")
+
+
+def test_errors_by_bands_go_one_way_unless_there_is_one_band():
+    errors = pd.Series({"1–10": 0.9, "11–50": 0.8})
+    assert "from 0.900 to 0.800" in verdicts.along(errors, "films")
+    assert "**rises**" in verdicts.along(errors[::-1], "films")
+    assert "too few films" in verdicts.along(errors[:1], "films")
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_winner_is_named_whichever_way_a_difference_is_signed(sign):
+    gap = sign * pd.Series({"low": -0.02, "high": 0.01})
+    assert "no winner" in verdicts.better(gap, "own", "rival")
+    winner = verdicts.better(sign * pd.Series({"low": -0.02, "high": -0.01}), "own", "rival")
+    assert winner.startswith("`own`" if sign == 1 else "`rival`")
 
 
 @pytest.mark.parametrize(
@@ -160,9 +183,3 @@ def test_traits_are_found_where_they_go_along_by_more_than_chance():
     assert "the mean 0.700, prior 0.300" in said
     assert "have 3 true traits" in said
     assert "2 go along with these by more than chance would (0.25)" in said
-
-
-def test_shared_words_are_counted():
-    said = verdicts.titles(1329, 5216, 369, 0.78)
-    assert said.startswith("1,329 of 5,216 words stand in two titles or more. 369 films")
-    assert "78% of them" in said
