@@ -91,21 +91,19 @@ def part_table(
 
     Returns:
         By name: `ratings`, `mean rating` (stars), `users`, `films`, and the shares of its ratings
-        by `unknown users` and of `unknown films`, which have no row among those known.
+        that are of users and of films without a row among those known.
     """
-
-    def told(own: RowNumbers, known: RowNumbers) -> dict[str, float]:
+    told = {}
+    for name, (own, known) in parts.items():
         part, before = ratings.iloc[own], ratings.iloc[known]
-        return {
-            "ratings": len(part),
-            "mean rating": part["rating"].mean(),
-            "users": part["user_id"].nunique(),
-            "films": part["movie_id"].nunique(),
-            "unknown users": 1 - part["user_id"].isin(before["user_id"]).mean(),
-            "unknown films": 1 - part["movie_id"].isin(before["movie_id"]).mean(),
-        }
-
-    return pd.DataFrame({name: told(*rows) for name, rows in parts.items()}).T
+        row = {"ratings": len(part), "mean rating": part["rating"].mean()}
+        for key, what in {"user_id": "users", "movie_id": "films"}.items():
+            row[what] = part[key].nunique()
+            row[f"rows of unknown {what}"] = 1 - part[key].isin(before[key]).mean()
+        told[name] = row
+    order = ["ratings", "mean rating", "users", "films"]
+    order += ["rows of unknown users", "rows of unknown films"]
+    return pd.DataFrame(told).T[order]
 
 
 def dense_corner(tables: Tables, users: int = 250, films: int = 250) -> Tables:
@@ -122,8 +120,7 @@ def dense_corner(tables: Tables, users: int = 250, films: int = 250) -> Tables:
         "movies": tables.movies[tables.movies["movie_id"].isin(known)],
         "ratings": ratings[ratings["user_id"].isin(active)],
     }
-    kept = {name: table.reset_index(drop=True) for name, table in kept.items()}
-    return dataclasses.replace(tables, **kept)
+    return dataclasses.replace(tables, **{k: v.reset_index(drop=True) for k, v in kept.items()})
 
 
 def neighbours(
@@ -134,14 +131,11 @@ def neighbours(
     Returns:
         By the asked names, columns 1 to k: a neighbour's name with the cosine in brackets.
     """
-    cosines = _cosines(vectors, asked)
-    k = min(k, len(vectors) - 1)
-    near = top_k(cosines, k) if k > 0 else np.zeros((len(asked), 0), dtype=np.int64)
-    told = [
-        [f"{names[n]} ({row[n]:.2f})" for n in found]
-        for row, found in zip(cosines, near, strict=True)
-    ]
-    return pd.DataFrame(told, index=[names[n] for n in asked], columns=range(1, k + 1))
+    told = {}
+    for n, cosines in zip(asked, _cosines(vectors, asked), strict=True):
+        near = np.argsort(-cosines, kind="stable")[: min(k, len(vectors) - 1)]
+        told[names[n]] = [f"{names[other]} ({cosines[other]:.2f})" for other in near]
+    return pd.DataFrame.from_dict(told, orient="index").rename(columns=lambda place: place + 1)
 
 
 def kinship(vectors: npt.NDArray[np.floating], flags: npt.NDArray, k: int = 10) -> float:
@@ -186,16 +180,10 @@ def joined_table(
         One row a rating with `UserID`, `MovieID`, `ratings`, `Gender`, `Age`, `JobID` (where the
         data has them), `Title` and `Genres` (lists of indices).
     """
-    ratings = tables.ratings.iloc[rows]
-    user_idx = features.users.encode(ratings["user_id"])
-    movie_idx = features.movies.encode(ratings["movie_id"])
-    names = {"gender": "Gender", "age": "Age", "job": "JobID"}
-    columns: dict[str, object] = {
-        "UserID": ratings["user_id"].to_numpy(),
-        "MovieID": ratings["movie_id"].to_numpy(),
-        "ratings": ratings["rating"].to_numpy(),
-    }
-    columns |= {names[field]: values[user_idx] for field, values in features.user_fields.items()}
-    columns["Title"] = features.movie_fields["title"][movie_idx].tolist()
-    columns["Genres"] = features.movie_fields["genres"][movie_idx].tolist()
-    return pd.DataFrame(columns, index=ratings.index)
+    names = {"user_id": "UserID", "movie_id": "MovieID", "rating": "ratings", "job": "JobID"}
+    joined = tables.ratings.iloc[rows][["user_id", "movie_id", "rating"]]
+    user_idx = features.users.encode(joined["user_id"])
+    movie_idx = features.movies.encode(joined["movie_id"])
+    fields: dict[str, object] = {k: v[user_idx] for k, v in features.user_fields.items()}
+    fields |= {name: [*features.movie_fields[name][movie_idx]] for name in ("title", "genres")}
+    return joined.assign(**fields).rename(columns=lambda name: names.get(name, name.capitalize()))

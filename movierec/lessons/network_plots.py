@@ -102,15 +102,24 @@ def tower(built: Any, ax: Axes) -> Axes:
         built: a Keras model.
         ax: of a figure of `tower_size`.
     """
-    places, parents = _placed(built, 0.0)
+    places, parents = _placed(built)
     for operation, (x, y) in places.items():
         for parent in parents[operation]:
             above = places[parent]
             ax.annotate("", (x, y - 0.4), (above[0], above[1] + 0.4), arrowprops=_ARROW, zorder=1)
-        _draw_operation(operation, x, y, ax)
-    kinds = {type(operation).__name__ for operation in places}
-    for name, colour in (look for kind, look in _KINDS.items() if kind in kinds):
-        ax.scatter([], [], marker="s", s=160, color=colour, alpha=0.45, label=name)
+        kind = type(operation).__name__
+        name, colour = _KINDS.get(kind, ("", "lightgrey"))
+        box = {"facecolor": colour, "edgecolor": "none", "alpha": 0.45}
+        known = {patch.get_label() for patch in ax.patches}
+        label = name if name not in known else ""
+        ax.add_patch(Rectangle((x - 0.48, y - 0.4), 0.96, 0.8, label=label, **box))
+        layer = hasattr(operation, "count_params")  # an array operation has no name
+        words = (operation.name if layer else kind.lower()).replace("_", " ")
+        lines = [line.replace(" ", "_") for line in wrap(words, 17)]
+        lines.append(f"({', '.join(map(str, ('B', *operation.output.shape[1:])))})")
+        if layer and operation.count_params():
+            lines.append(f"{operation.count_params():,}")
+        ax.text(x, y, "\n".join(lines), ha="center", va="center", fontsize=11)
     left, top = (sorted(ends) for ends in zip(*places.values(), strict=True))
     ax.legend(loc="lower left", title="with parameters", fontsize=11, title_fontsize=11)
     ax.set(xlim=(left[0] - 0.6, left[-1] + 0.6), ylim=(0.6, top[0] - 0.6))
@@ -120,7 +129,7 @@ def tower(built: Any, ax: Axes) -> Axes:
 
 def tower_size(built: Any) -> tuple[float, float]:
     """Inches of width and height at which letters fit the boxes of a `tower`."""
-    left, top = zip(*_placed(built, 0.0)[0].values(), strict=True)
+    left, top = zip(*_placed(built)[0].values(), strict=True)
     return 1.7 * (max(left) - min(left) + 1.2), 1.05 * (max(top) - min(top) + 1.2)
 
 
@@ -132,7 +141,7 @@ _KINDS = {
 }
 
 
-def _placed(tower: Any, left: float) -> tuple[dict[Any, tuple[float, float]], dict[Any, list[Any]]]:
+def _placed(tower: Any) -> tuple[dict[Any, tuple[float, float]], dict[Any, list[Any]]]:
     """Where each operation of a tower stands, its last one at height 0, and what feeds it."""
     operations = tower.operations
     maker = {id(operation.output): operation for operation in operations}
@@ -153,23 +162,6 @@ def _placed(tower: Any, left: float) -> tuple[dict[Any, tuple[float, float]], di
         seen_at[operation].append(start + width / 2 - 0.5)
         return width
 
-    visit(maker[id(tower.output)], 0, left)
+    visit(maker[id(tower.output)], 0, 0.0)
     places = {o: (sum(xs) / len(xs), -float(depth[o])) for o, xs in seen_at.items()}
     return places, parents
-
-
-def _draw_operation(operation: Any, x: float, y: float, ax: Axes) -> None:
-    kind = type(operation).__name__
-    named = hasattr(operation, "count_params")
-    name = operation.name if named else kind.lower()  # an array operation has no name
-    lines = [line.replace(" ", "_") for line in wrap(name.replace("_", " "), 17)]
-    lines.append(f"({', '.join(map(str, ('B', *operation.output.shape[1:])))})")
-    if named and operation.count_params():
-        lines.append(f"{operation.count_params():,}")
-    _draw_box("\n".join(lines), x, y, _KINDS.get(kind, ("", "lightgrey"))[1], ax)
-
-
-def _draw_box(text: str, x: float, y: float, colour: str, ax: Axes) -> None:
-    box = Rectangle((x - 0.48, y - 0.4), 0.96, 0.8, facecolor=colour, edgecolor="none", alpha=0.45)
-    ax.add_patch(box)
-    ax.text(x, y, text, ha="center", va="center", fontsize=11)

@@ -170,13 +170,14 @@ def places(table: pd.DataFrame, ax: Axes, xlabel: str) -> Axes:
 
 
 def intervals(
-    table: pd.DataFrame, ax: Axes, value_label: str, highlight: str | None = None
+    table: pd.DataFrame, ax: Axes, value_label: str, highlight: str = "", truth: Truth | None = None
 ) -> Axes:
     """A point with its interval for each method, the first one on top.
 
     Args:
         table: methods by `value`, `low`, `high`.
         highlight: the name of a method in another colour.
+        truth: a line stands at the RMSE that no method can get below, where it is known.
     """
     for row, (name, found) in enumerate(table.iterrows()):
         colour = COLOURS[1] if name == highlight else COLOURS[0]
@@ -187,16 +188,11 @@ def intervals(
             f"{value:.3f}", (value, row), (0, 6), textcoords="offset points", ha="center", size=8
         )
     ax.set_yticks(range(len(table)), [str(name) for name in table.index])
-    ax.set(xlabel=value_label, ylim=(len(table) - 0.5, -0.7))
-    ax.grid(axis="x", alpha=0.3)
-    return ax
-
-
-def noise_floor(truth: Truth | None, ax: Axes) -> Axes:
-    """A line at the RMSE that no method can get below, where a truth tells it."""
     if truth:
         ax.axvline(truth.noise_rmse, linestyle="--", color="black", label="noise floor")
         ax.legend(loc="best")
+    ax.set(xlabel=value_label, ylim=(len(table) - 0.5, -0.7))
+    ax.grid(axis="x", alpha=0.3)
     return ax
 
 

@@ -28,12 +28,12 @@ def row_groups(run: Run, train: Rows, held_out: Rows) -> pd.DataFrame:
     features = run.features
     user, film = held_out.user_idx, held_out.movie_idx
     groups: dict[str, Any] = {"rating": held_out.rating}
-    edges = [-1.0, *BANDS.values()]
-    for name, idx, trained, rows in (
-        ("user_ratings", user, train.user_idx, len(features.users)),
-        ("film_ratings", film, train.movie_idx, len(features.movies)),
+    for name, idx, trained in (
+        ("user_ratings", user, train.user_idx),
+        ("film_ratings", film, train.movie_idx),
     ):
-        groups[name] = pd.cut(np.bincount(trained, minlength=rows)[idx], edges, labels=list(BANDS))
+        counts = np.bincount(trained, minlength=idx.max() + 1)[idx]
+        groups[name] = pd.cut(counts, [-1.0, *BANDS.values()], labels=list(BANDS))
     if fields := features.user_fields:
         groups["gender"] = pd.Categorical.from_codes(fields["gender"][user], GENDERS)
         groups["age"] = pd.Categorical.from_codes(fields["age"][user], AGE_BAND_NAMES, ordered=True)
@@ -148,9 +148,9 @@ def errors_by(
     Returns:
         By method a row a group: `rows`, and the sums `squared_error` and `absolute_error`.
     """
-    given, found = np.asarray(rating, dtype=np.float64), {}
+    found = {}
     for name, guess in predicted.items():
-        error = np.abs(np.asarray(guess, dtype=np.float64) - given)
-        sums = {"rows": np.ones(len(error)), "squared_error": error**2, "absolute_error": error}
+        error = np.subtract(guess, rating, dtype=np.float64)
+        sums = {"rows": 1.0, "squared_error": error**2, "absolute_error": np.abs(error)}
         found[name] = pd.DataFrame(sums).groupby(np.asarray(group)).sum()
     return found

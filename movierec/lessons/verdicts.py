@@ -139,24 +139,6 @@ def pairs(right: pd.Series, own: str, ndcg: pd.Series | None) -> str:
     return f"{said} The factor model knows better what is liked than that; its lists are {lists}."
 
 
-def later(errors: pd.DataFrame, unknown: pd.Series) -> str:
-    """How errors on later rows compare with those on rows drawn at random.
-
-    Args:
-        errors: RMSE (stars) by method, in the columns `random` and `temporal`.
-        unknown: the share of the rows, 0 to 1, whose person is not known, in the same two.
-    """
-    more = errors["temporal"] - errors["random"]
-    worst, best = more.idxmax(), errors["temporal"].idxmin()
-    way = "more" if more[worst] > 0 else "**no more**"
-    return (
-        f"Of the rows drawn at random {unknown['random']:.0%} are of people without a known "
-        f"rating, of the latest {unknown['temporal']:.0%}. *{worst}* errs {way} on the latest: by "
-        f"{more[worst]:+.3f} stars, the most of these. *{best}* has the least error there, "
-        f"{errors['temporal'][best]:.3f}."
-    )
-
-
 def gained(gains: Mapping[str, pd.Series]) -> str:
     """Which parts lower an error, by `low` and `high` of its change at each, and which raise it."""
     found: dict[str, list[str]] = {
@@ -177,19 +159,6 @@ def better(gap: pd.Series, own: str, rival: str) -> str:
     if gap["low"] * gap["high"] <= 0:
         return "luck could make as much, so there is no winner"
     return f"`{own if gap['high'] < 0 else rival}` is better by more than luck"
-
-
-def along(errors: pd.Series, what: str) -> str:
-    """How RMSE (stars) by bands of `what`, "users" or "films", goes from the first to the last."""
-    errors = errors.dropna()
-    if len(errors) < 2:
-        return f"There are too few {what} here to tell those with few training ratings from others."
-    first, last = errors.index[0], errors.index[-1]
-    way = "falls" if errors.iloc[-1] < errors.iloc[0] else "**rises**"
-    return (
-        f"From {what} with {first} training ratings to those with {last} the RMSE {way}, from "
-        f"{errors.iloc[0]:.3f} to {errors.iloc[-1]:.3f}."
-    )
 
 
 def alike(cosines: pd.DataFrame, width: int) -> str:
@@ -216,21 +185,6 @@ def alike(cosines: pd.DataFrame, width: int) -> str:
         f"({lowest:.2f}). Of {count} random vectors of {width} numbers the two most alike have a "
         f"cosine of {most.mean():.2f} on average, and above {limit:.2f} in one case of twenty: "
         f"{highest:.2f} is {verdict}."
-    )
-
-
-def kinder(percent: Mapping[str, float], films: int) -> str:
-    """Whether training brought films of a kind nearer together.
-
-    Args:
-        percent: of the nearest films that share a genre `before training` and `after`, and of
-            `any` two of so many films.
-    """
-    training = "brought" if percent["after"] > percent["before training"] else "did **not** bring"
-    return (
-        f"Of {films:,} films {percent['any']:.0f} % of the pairs share a genre; of the nearest "
-        f"{percent['before training']:.0f} % do before training, **{percent['after']:.0f} %** "
-        f"after: training {training} films of a kind nearer together."
     )
 
 

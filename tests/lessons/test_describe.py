@@ -109,8 +109,8 @@ def test_parts_tell_what_they_hold_and_who_is_new_in_them(plain_tables: Tables) 
         "mean rating": 3.5,
         "users": 2,
         "films": 2,
-        "unknown users": 0.5,
-        "unknown films": 0.5,
+        "rows of unknown users": 0.5,
+        "rows of unknown films": 0.5,
     }
 
 

@@ -275,9 +275,13 @@ def test_dot_product_ends_at_its_value(ax: Axes) -> None:
 
 
 def test_a_noise_floor_is_drawn_where_it_is_known(small_world: Simulation) -> None:
-    ax = plots.noise_floor(small_world.truth, Figure().subplots())
-    assert ax.lines[0].get_xdata()[0] == small_world.truth.noise_rmse
-    assert not plots.noise_floor(None, Figure().subplots()).lines
+    table = pd.DataFrame({"value": [0.3], "low": [0.2], "high": [0.5]}, ["a"])
+    drawn = [
+        plots.intervals(table, Figure().subplots(), "RMSE", truth=truth)
+        for truth in (small_world.truth, None)
+    ]
+    assert legend(drawn[0]) == ["noise floor"]
+    assert drawn[1].get_legend() is None
 
 
 def test_a_heat_map_of_zeros_or_of_nothing_is_drawn_without_a_warning() -> None:

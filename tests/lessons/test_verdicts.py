@@ -60,17 +60,6 @@ def test_who_knows_pairs_best_need_not_have_the_better_lists():
     assert "no pairs" in verdicts.pairs(right * np.nan, "fast", ndcg)
 
 
-def test_later_rows_are_harder_only_where_errors_are_larger():
-    errors = pd.DataFrame(
-        {"random": {"mean": 1.1, "best": 0.8}, "temporal": {"mean": 1.0, "best": 0.9}}
-    )
-    unknown = pd.Series({"random": 0.0, "temporal": 0.9})
-    said = verdicts.later(errors, unknown)
-    assert "*best* errs more on the latest: by +0.100 stars" in said
-    assert "*best* has the least error there, 0.900" in said
-    assert "errs **no more**" in verdicts.later(errors - [0, 0.2], unknown)
-
-
 def test_rows_that_were_not_held_out_are_told_of():
     rows = {"train": 90, "validation": 5, "test": 5}
     assert "chosen nothing" in verdicts.measured_on("test", rows, "x", "fast")
@@ -85,12 +74,6 @@ def test_the_most_alike_are_named_unless_there_is_only_one():
     assert said.startswith("Most alike are a and b (0.90), most opposed a and c (-0.50).")
     assert "0.90 is more than chance" in said
     assert "none to compare" in verdicts.alike(cosines.iloc[:1, :1], 32)
-
-
-def test_training_brings_films_of_a_kind_nearer_or_does_not():
-    percent = {"before training": 40.0, "after": 45.0, "any": 30.0}
-    assert "training brought films" in verdicts.kinder(percent, 10)
-    assert "did **not** bring" in verdicts.kinder(percent | {"after": 40.0}, 10)
 
 
 def test_the_noise_floor_is_told_where_it_is_known(small_world: Simulation):
@@ -147,13 +130,6 @@ def test_who_is_behind_the_mean_of_the_person_is_named():
     errors = pd.Series({"mean": 1.03, "ridge": 1.01, "network": 1.05})
     assert "which reads nothing of a film, err: network." in verdicts.behind(errors, "mean")
     assert "less than the *mean* (1.030)" in verdicts.behind(errors[:2], "mean")
-
-
-def test_errors_by_bands_go_one_way_unless_there_is_one_band():
-    errors = pd.Series({"1–10": 0.9, "11–50": 0.8})
-    assert "from 0.900 to 0.800" in verdicts.along(errors, "films")
-    assert "**rises**" in verdicts.along(errors[::-1], "films")
-    assert "too few films" in verdicts.along(errors[:1], "films")
 
 
 @pytest.mark.parametrize("sign", [1, -1])

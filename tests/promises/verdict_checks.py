@@ -67,11 +67,6 @@ def better(said: re.Match[str], tables: Tables) -> None:
         assert f"`{own if number(high) < 0 else rival}` is better" in verdict
 
 
-def along(said: re.Match[str], tables: Tables) -> None:
-    way, first, last = said.groups()
-    assert (way == "falls") == (number(last) < number(first))
-
-
 def chance(said: re.Match[str], tables: Tables) -> None:
     limit, highest, verdict = said.groups()
     assert verdict.startswith("more") == (number(highest) > number(limit))
@@ -120,16 +115,6 @@ def ahead(said: re.Match[str], tables: Tables) -> None:
     assert (said[3] is not None) == (said[2] == told[0][0])
 
 
-def later(said: re.Match[str], tables: Tables) -> None:
-    worst, way, more, best, least = said.groups()
-    errors = tables["later-said"][0].drop("unknown")
-    gap = errors["temporal"] - errors["random"]
-    assert gap[worst] == gap.max()
-    assert abs(gap[worst] - number(more)) < 0.0015
-    assert (way == "more") == (gap.max() > 0)
-    assert errors["temporal"][best] == errors["temporal"].min() == number(least)
-
-
 def pairs(said: re.Match[str], tables: Tables) -> None:
     most, own, likes = (number(share) for share in said.groups()[1::2][:3])
     assert most >= own
@@ -144,11 +129,6 @@ def best_lists(said: re.Match[str], tables: Tables) -> None:
     ndcg = tables["04-06-measure"][0]["ndcg"]
     assert ndcg[said[1]] == ndcg.max()
     assert abs(ndcg[said[1]] - number(said[2])) < 0.001
-
-
-def kinder(said: re.Match[str], tables: Tables) -> None:
-    before, after, verdict = said.groups()
-    assert (verdict == "brought") == (number(after) > number(before))
 
 
 def floor(said: re.Match[str], tables: Tables) -> None:
@@ -173,7 +153,6 @@ CHECKS: dict[str, tuple[str, Callable[[re.Match[str], Tables], None]]] = {
         rf"\({NUMBER} to {NUMBER}\): (.+)",
         better,
     ),
-    "along": (rf"the RMSE (falls|\*\*rises\*\*), from {NUMBER} to {NUMBER}\.", along),
     "beyond chance": (
         rf"and above {NUMBER} in one case of twenty: {NUMBER} is (more|\*\*no more)",
         chance,
@@ -203,22 +182,12 @@ CHECKS: dict[str, tuple[str, Callable[[re.Match[str], Tables], None]]] = {
         rf"ahead(, too)? \({NUMBER}\)",
         ahead,
     ),
-    "later": (
-        rf"\*([^*]+)\* errs (more|\*\*no more\*\*) on the latest: by {NUMBER} stars, the most of "
-        rf"these. \*(.+?)\* has the least error there, {NUMBER}\.",
-        later,
-    ),
     "pairs": (
         rf"`(.+?)` has most pairs in the right order, {NUMBER} %; the run, `(.+?)`, has {NUMBER} "
         rf"%, and the (number) of likes {NUMBER} %.*",
         pairs,
     ),
     "best lists": (rf"\*\*The best lists come from `(.+?)`\*\* \(NDCG@10 {NUMBER}\)", best_lists),
-    "kinder": (
-        rf"of the nearest {NUMBER} % do before training, \*\*{NUMBER} %\*\* after: training "
-        r"(brought|did \*\*not\*\* bring)",
-        kinder,
-    ),
     "floor": (
         rf"{NUMBER} on the ratings drawn. Guessing the mean errs by {NUMBER}: of the variance, "
         rf"{NUMBER}%",
