@@ -53,8 +53,7 @@ def train_beside(
     path = Path(run_dir) if run_dir else run.path.with_name(name)
     held_out = run.part == "test"
     if is_run(path):
-        there = load_run(path)
-        names = ("users", "movies", "ratings")
+        there, names = load_run(path), ("users", "movies", "ratings")
         same = [getattr(there.tables, name).equals(getattr(run.tables, name)) for name in names]
         same += [there.config["recipe"] == recipe, np.array_equal(there.part == "test", held_out)]
         if all(same):

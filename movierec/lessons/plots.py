@@ -119,15 +119,12 @@ def bars(
     """
     colours = [COLOURS[1] if name == highlight else COLOURS[0] for name in values.index]
     names = [str(name) for name in values.index]
+    drawn = (ax.barh if horizontal else ax.bar)(names, values, color=colours)
     if horizontal:
-        drawn = ax.barh(names, values, color=colours)
         ax.invert_yaxis()
-        ax.set(xlabel=value_label, ylabel=name_label)
-        ax.margins(x=0.15)
-    else:
-        drawn = ax.bar(names, values, color=colours)
-        ax.set(xlabel=name_label, ylabel=value_label)
-        ax.margins(y=0.12)
+    along, across = "xy" if horizontal else "yx"
+    ax.set(**{f"{along}label": value_label, f"{across}label": name_label})
+    ax.margins(**{along: 0.15})
     whole = np.all(values == np.round(values))
     fmt = "{:,.0f}" if whole else f"{{:,.{digits}f}}"
     ax.bar_label(drawn, fmt=fmt, padding=2, fontsize="small")
@@ -206,13 +203,9 @@ def calibration(
     """What was found against what was predicted, for parts of the rows.
 
     Args:
-        rating: (parts,) mean stars given, or what else was found.
-        predicted: (parts,) mean stars predicted, or what else was, ascending.
+        rating, predicted: (parts,) means of what was found and of what was predicted, ascending.
         error: (parts,) half lengths of bars about what was found; NaN for none.
         what: labels of what was predicted and found.
-
-    Reference:
-        DeGroot and Fienberg (1983), The comparison and evaluation of forecasters.
     """
     given, guess = np.asarray(rating), np.asarray(predicted)
     ends = [min(given.min(), guess.min()), max(given.max(), guess.max())]
@@ -245,12 +238,10 @@ def histogram(values: npt.ArrayLike, ax: Axes, value_label: str, count_label: st
     Whole numbers that span fewer than `BINS` get one bar each.
     """
     values = np.asarray(values, dtype=np.float64)
-    lowest, highest, median = values.min(), values.max(), np.median(values)
-    if highest - lowest < BINS and np.all(values == np.round(values)):
-        edges = np.arange(lowest, highest + 2) - 0.5
-    else:
-        edges = np.linspace(lowest, highest, BINS + 1)
-    ax.hist(values, bins=list(edges), color=COLOURS[0], edgecolor="white", linewidth=0.5)
+    median, bins = np.median(values), np.linspace(values.min(), values.max(), BINS + 1)
+    if np.ptp(values) < BINS and np.all(values == np.round(values)):
+        bins = np.arange(values.min(), values.max() + 2) - 0.5
+    ax.hist(values, bins=list(bins), color=COLOURS[0], edgecolor="white", linewidth=0.5)
     ax.axvline(median, linestyle="--", color=COLOURS[1], label=f"median {median:,.4g}")
     ax.set(xlabel=value_label, ylabel=count_label)
     ax.yaxis.set_major_formatter(NUMBER)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import keras
 
 Shape = tuple[int | str, ...]  # "B" stands for the batch size
+MASKED, DROPPED = "zero where padding begins: unchanged", "the axis of length 1 dropped"
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,8 @@ def derive(sizes: Sizes, config: NetworkConfig) -> list[LayerShape]:
         >>> derive(sizes, NetworkConfig())[-1].shape
         ('B', 1)
     """
-    rating = LayerShape(
-        "rating", "rating", "product summed over the vector; one axis kept", ("B", 1)
-    )
+    rule = "product summed over the vector; one axis kept"
+    rating = LayerShape("rating", "rating", rule, ("B", 1))
     return [*_user_layers(sizes, config), *_movie_layers(sizes, config), rating]
 
 
@@ -69,7 +69,7 @@ def _user_layers(sizes: Sizes, config: NetworkConfig) -> Iterator[LayerShape]:
     joined, rule = d * len(fields), f"join {len(fields)} features of {d}"
     yield LayerShape("user", "user_combine_layer", rule, ("B", 1, joined))
     yield _dense("user", "user_combine_fc_layer", joined, config.vector_dim)
-    yield _flat("user", "user_combine_layer_flat", config.vector_dim)
+    yield LayerShape("user", "user_combine_layer_flat", DROPPED, ("B", config.vector_dim))
 
 
 def _movie_layers(sizes: Sizes, config: NetworkConfig) -> Iterator[LayerShape]:
@@ -79,11 +79,11 @@ def _movie_layers(sizes: Sizes, config: NetworkConfig) -> Iterator[LayerShape]:
     yield _embedding("movie", "movie_id_embed_layer", sizes.movies, 1, d)
     yield _embedding("movie", "movie_categories_embed_layer", sizes.genres, slots, d)
     if config.mask_padding:
-        yield _masked("movie_categories_masked", ("B", slots, d))
+        yield layer("movie_categories_masked", MASKED, ("B", slots, d))
     yield layer("movie_categories_sum_layer", f"the sum of {slots} positions", ("B", 1, d))
     yield _embedding("movie", "movie_title_embed_layer", sizes.words, words, d)
     if config.mask_padding:
-        yield _masked("movie_title_masked", ("B", words, d))
+        yield layer("movie_title_masked", MASKED, ("B", words, d))
     yield layer("movie_title_embed_layer_expand", "one channel added", ("B", words, d, 1))
     for w in windows:
         height = words - w + 1
@@ -97,7 +97,7 @@ def _movie_layers(sizes: Sizes, config: NetworkConfig) -> Iterator[LayerShape]:
         )
         yield layer(f"relu_layer_{w}", "elementwise: unchanged", answers)
         if config.mask_padding:
-            yield _masked(f"relu_masked_{w}", answers)
+            yield layer(f"relu_masked_{w}", MASKED, answers)
         yield layer(f"maxpool_layer_{w}", f"the largest of {height}", ("B", 1, 1, filters))
     pooled = filters * len(windows)
     yield layer("pool_layer", f"join {len(windows)} × {filters} channels", ("B", 1, 1, pooled))
@@ -108,11 +108,7 @@ def _movie_layers(sizes: Sizes, config: NetworkConfig) -> Iterator[LayerShape]:
     joined = 2 * d + pooled
     yield layer("movie_combine_layer", f"join {d} + {d} + {pooled}", ("B", 1, joined))
     yield _dense("movie", "movie_combine_fc_layer", joined, config.vector_dim)
-    yield _flat("movie", "movie_combine_layer_flat", config.vector_dim)
-
-
-def _masked(layer: str, shape: Shape) -> LayerShape:
-    return LayerShape("movie", layer, "zero where padding begins: unchanged", shape)
+    yield layer("movie_combine_layer_flat", DROPPED, ("B", config.vector_dim))
 
 
 def _embedding(tower: str, layer: str, rows: int, positions: int, width: int) -> LayerShape:
@@ -126,10 +122,6 @@ def _dense(tower: str, layer: str, inputs: int, units: int) -> LayerShape:
     arithmetic = f"{inputs} × {units} weights + {units} biases"
     rule = f"last axis {inputs} → {units}"
     return LayerShape(tower, layer, rule, ("B", 1, units), inputs * units + units, arithmetic)
-
-
-def _flat(tower: str, layer: str, width: int) -> LayerShape:
-    return LayerShape(tower, layer, "the axis of length 1 dropped", ("B", width))
 
 
 def compare(derived: list[LayerShape], *towers: keras.Model) -> pd.DataFrame:

@@ -94,46 +94,32 @@ def preferred(
 
 
 def calibration(
-    rating: npt.ArrayLike, predicted: npt.ArrayLike, width: float = 0.25
+    given: npt.ArrayLike, predicted: npt.ArrayLike, width: float = 0.25, parts: int = 0
 ) -> pd.DataFrame:
-    """Mean rating given where about so many stars were predicted.
+    """The mean of what was given where about so much was predicted.
 
     Args:
-        rating, predicted: (n,) stars given and predicted.
-        width: of a bin of predictions (stars).
+        given, predicted: (n,) such as stars.
+        width: of a bin of predictions.
+        parts: if above 0, so many bins of equally many rows, in place of bins of one width.
 
     Returns:
-        A row a bin that has rows, ascending: `predicted` and `given` (means, stars), `rows`, and
-        `error`, the standard error of `given` (stars; missing for a single row).
+        A row a bin that has rows, ascending: `predicted` and `given` (means), `rows`, and `error`,
+        the standard error of `given` (missing for a single row).
 
     Reference:
         DeGroot and Fienberg (1983), The comparison and evaluation of forecasters.
     """
-    frame = pd.DataFrame({"predicted": predicted, "given": rating}, dtype=np.float64)
-    grouped = frame.groupby(np.floor(frame["predicted"] / width))
-    given = grouped["given"].agg(["mean", "size", "sem"])
-    given = given.rename(columns={"mean": "given", "size": "rows", "sem": "error"})
-    given.insert(0, "predicted", grouped["predicted"].mean())
-    return given.reset_index(drop=True)
-
-
-def certainty(
-    rating: npt.ArrayLike, predicted: npt.ArrayLike, std: npt.ArrayLike, parts: int = 10
-) -> pd.DataFrame:
-    """How far off predictions are where they say that they are so far off.
-
-    Args:
-        rating, predicted: (n,) stars given and predicted.
-        std: (n,) standard deviations that are told of the ratings (stars).
-        parts: of equally many rows, the surest first.
-
-    Returns:
-        A row a part: `std` (root mean square of what is told), `rmse` (stars), `rows`.
-    """
-    frame = pd.DataFrame({"std": std, "rmse": np.subtract(rating, predicted)}, dtype=np.float64)
-    part = np.argsort(np.argsort(frame["std"], kind="stable")) * parts // len(frame)
-    grouped = (frame**2).groupby(part)
-    return (grouped.mean() ** 0.5).assign(rows=grouped.size())
+    frame = pd.DataFrame({"predicted": predicted, "given": given}, dtype=np.float64)
+    bins = np.floor(frame["predicted"] / width)
+    if parts:
+        bins = (frame["predicted"].rank(method="first") - 1) * parts // len(frame)
+    grouped = frame.groupby(bins)
+    found = (
+        grouped["given"].agg(["mean", "size", "sem"]).set_axis(["given", "rows", "error"], axis=1)
+    )
+    found.insert(0, "predicted", grouped["predicted"].mean())
+    return found.reset_index(drop=True)
 
 
 def errors_by(

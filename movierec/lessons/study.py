@@ -60,13 +60,13 @@ def study(
     numbers, chosen = validation_split(split(tables.ratings)[0], seed=seed)
     learned, measured = rows.take(numbers[:max_rows]), rows.take(chosen)
     benches: dict[Hashable, _Bench] = {}
-    tried = {}
+    tried, mean = {}, float(learned.rating.mean(dtype=np.float64))
     for name, recipe in recipes.items():
-        recipe = recipe.starting_at(float(learned.rating.mean(dtype=np.float64)))
-        steps = recipe.epochs * -(-len(learned.rating) // rows_a_step(recipe, len(learned.rating)))
-        average = momentum(recipe, steps)
-        step = recipe.share_towers, recipe.epsilon, average
-        kind = recipe.network, recipe.start_at_factors, step
+        recipe = recipe.starting_at(mean)
+        batch = rows_a_step(recipe, len(learned.rating))
+        average = momentum(recipe, recipe.epochs * -(-len(learned.rating) // batch))
+        network = recipe.network, recipe.start_at_factors
+        kind = *network, recipe.share_towers, recipe.epsilon, average
         if kind not in benches:
             started = started_network(features, learned, recipe, seed)
             benches[kind] = _Bench(started, recipe, average)
@@ -106,7 +106,6 @@ class _Bench:
         try:
             history = fit(self.model, learned, measured, recipe, seed, compiled=compiled).history
         except DivergedError:  # a result like any other, of a learning rate that is too high
-            history = pd.DataFrame(
-                [{"epoch": recipe.epochs, "train_loss": np.inf, "val_loss": np.inf}]
-            )
+            last = {"epoch": recipe.epochs, "train_loss": np.inf, "val_loss": np.inf}
+            history = pd.DataFrame([last])
         return Tried(history, np.concatenate(losses), batch)

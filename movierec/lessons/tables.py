@@ -46,8 +46,6 @@ def facts(values: Mapping[str, object], digits: int = 3) -> Styler:
 
 
 def _form(column: pd.Series, digits: int) -> str:
-    known = column.dropna()
-    whole = (known == known.round()).all()
-    if whole:
+    if (column.dropna() % 1 == 0).all():
         return "{:.0f}" if str(column.name).endswith(("_id", "year")) else "{:,.0f}"
     return f"{{:.{digits}f}}"

@@ -108,5 +108,6 @@ def covered(recommender: Recommender, ratings: pd.DataFrame) -> str:
         said.append(f"{np.mean(np.concatenate(inside)):.0%} after {told} ratings")
     return (
         "For every fortieth person, as if they were new and rated as they did, the line holds "
-        f"{', '.join(said)} of the stars that they gave besides; it is meant to hold 80%."
+        f"{', '.join(said)} of the stars that they gave besides; it is meant to hold 80%. It may "
+        "hold more than of strangers: what films are like was learned from these very stars, too."
     )

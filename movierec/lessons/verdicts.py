@@ -15,10 +15,6 @@ from movierec.sample.simulate import Truth
 LUCK = 0.01  # stars² that two short trainings may differ by, measured on few rows
 
 
-def _told(values: pd.Series) -> str:
-    return ", ".join(f"*{name}* {value:.3f}" for name, value in values.items())
-
-
 def overfitted(ends: pd.DataFrame) -> str:
     """What trainings lost after their best epoch, and which do best with that epoch kept.
 
@@ -26,11 +22,12 @@ def overfitted(ends: pd.DataFrame) -> str:
         ends: trainings by `best` and `last`, the validation losses (stars²) of those epochs.
     """
     lost = (ends["last"] - ends["best"]).sort_values(ascending=False, kind="stable")
+    told = ", ".join(f"*{name}* {value:.3f}" for name, value in lost.items())
     best, *others = ends["best"].sort_values(kind="stable").items()
     near = [f"*{name}*" for name, loss in others if loss - best[1] < LUCK]
     behind = f"no more than {LUCK} behind, which may be luck: {', '.join(near)}"
     return (
-        f"Lost from the best epoch to the last: {_told(lost)}. With the best epoch kept, "
+        f"Lost from the best epoch to the last: {told}. With the best epoch kept, "
         f"*{best[0]}* has the lowest loss, {best[1]:.4f}; "
         f"{behind if near else f'the others are more than {LUCK} behind'}."
     )
@@ -51,11 +48,10 @@ def jumps(losses: Mapping[int, npt.NDArray[np.floating]]) -> str:
         early = found[: max(int(np.argmax(found < level)) or len(found), 3)]
         middle = (early[:-2] + early[2:]) / 2
         jump[batch] = float(np.abs(early[1:-1] / middle - 1).mean())
-    small, large = min(jump), max(jump)
     said = ", ".join(f"{jump[batch]:.1%} with {batch:,} rows" for batch in sorted(jump))
-    verdict = "does **not** bear the remark out: the mean of more rows is steadier"
-    if jump[large] > jump[small]:
-        verdict = "bears the remark out"
+    verdict = "bears the remark out"
+    if jump[max(jump)] <= jump[min(jump)]:
+        verdict = "does **not** bear the remark out: the mean of more rows is steadier"
     return (
         "As long as the losses are of one size, that of a step jumps by so much of it on average: "
         f"{said}. This {verdict}."
@@ -66,8 +62,8 @@ def floor(truth: Truth | None, ratings: pd.DataFrame) -> str:
     """The least error that a model can have, as far as it is known, and what can be learned."""
     if truth is None:
         return (
-            "These are not the simulated ratings: nobody knows their noise floor. It lies below "
-            "the least error that was ever measured on them."
+            "These are not the simulated ratings: nobody knows their noise floor. In expectation "
+            "it lies below every error that was honestly measured on them."
         )
     expected = truth.expected_rating(ratings["user_id"], ratings["movie_id"])
     reached = float(np.sqrt(np.mean((ratings["rating"] - expected) ** 2)))
@@ -76,45 +72,6 @@ def floor(truth: Truth | None, ratings: pd.DataFrame) -> str:
         f"Noise floor of this sample: {truth.noise_rmse:.3f} stars in expectation, {reached:.3f} "
         f"on the ratings drawn. Guessing the mean errs by {deviation:.3f}: of the variance, "
         f"{1 - (reached / deviation) ** 2:.0%} can be learned at all."
-    )
-
-
-def beaten(kept: float, levels: Mapping[str, float], when: str, kind: str) -> str:
-    """Which simple methods' losses (stars²) the loss of the kept state is below.
-
-    Args:
-        when, kind: whose state that is, and of which rows, "validation" or "training".
-    """
-    below = [name for name, level in levels.items() if kept < level]
-    others = [name for name in levels if name not in below]
-    return (
-        f"The state that is kept is that of **{when}**, with a {kind} loss of **{kept:.4f} "
-        f"stars²**. It is below {', '.join(below) or 'no simple method'}"
-        + (f", and not below {', '.join(others)}." if others else ".")
-    )
-
-
-def ahead(last: pd.Series, lowest: pd.Series) -> str:
-    """In which order the losses (stars²) of the last pass stand, and who is ahead by the best."""
-    first = lowest.idxmin()
-    ahead = "is ahead, too" if first == last.idxmin() else "is ahead"
-    return (
-        f"After the last pass, from the lowest loss to the highest: {_told(last.sort_values())}. "
-        f"With the best pass of each, *{first}* {ahead} ({lowest[first]:.3f})."
-    )
-
-
-def measured_on(part: str, rows: Mapping[str, int], data: str, recipe: str) -> str:
-    """On which rows of a run errors are measured, and whether these have chosen something."""
-    nothing = "**Nothing was held out of this run**, so these are rows that"
-    notes = {
-        "test": "They have chosen nothing: no gradient, no epoch, no setting.",
-        "validation": f"{nothing} chose the best state: the errors below are a little too small.",
-        "train": f"{nothing} it has learned: the errors below say nothing of new ones.",
-    }
-    return (
-        f"The run was trained on *{data}* with the recipe `{recipe}` and {rows['train']:,} rows. "
-        f"Measured are its **{rows[part]:,} {part} rows**. {notes[part]}"
     )
 
 
@@ -150,7 +107,7 @@ def gained(gains: Mapping[str, pd.Series]) -> str:
     for name, gain in gains.items():
         part = lower if gain["high"] < 0 else higher if gain["low"] > 0 else luck
         part.append(name.removeprefix("+ "))
-    said = [f"{' and '.join(names)} {does}" for does, names in found.items() if names]
+    said = [f"{', '.join(names)} {does}" for does, names in found.items() if names]
     return "; ".join(said) + "."
 
 
@@ -185,17 +142,6 @@ def alike(cosines: pd.DataFrame, width: int) -> str:
         f"({lowest:.2f}). Of {count} random vectors of {width} numbers the two most alike have a "
         f"cosine of {most.mean():.2f} on average, and above {limit:.2f} in one case of twenty: "
         f"{highest:.2f} is {verdict}."
-    )
-
-
-def ordered(ndcg: pd.Series, first: int = 3) -> str:
-    """Which of the first orders of films makes the best lists, and which of all; may be empty."""
-    if ndcg.empty:
-        return "Lists cannot be measured here: no film of these rows is both new and liked."
-    early, best, worst = ndcg[:first].idxmax(), ndcg.idxmax(), ndcg.idxmin()
-    return (
-        f"Of the first {first} orders *{early}* makes the best lists ({ndcg[early]:.3f}); of all, "
-        f"*{best}* makes the best ({ndcg[best]:.3f}) and *{worst}* the worst ({ndcg[worst]:.3f})."
     )
 
 
@@ -243,8 +189,7 @@ def taught(errors: pd.Series, pupil: str, teacher: str, other: str) -> str:
 
 def behind(errors: pd.Series, base: str) -> str:
     """Which methods err more (stars) than one that reads nothing of a film."""
-    names = ", ".join(errors.index[errors > errors[base]])
-    if not names:
+    if not (names := ", ".join(errors.index[errors > errors[base]])):
         return f"All err less than the *{base}* ({errors[base]:.3f})."
     return (
         f"More than the *{base}* ({errors[base]:.3f}), which reads nothing of a film, err: {names}"

@@ -14,7 +14,6 @@ from movierec.evaluation.metrics import intervals
 from movierec.lessons.slices import (
     BANDS,
     calibration,
-    certainty,
     errors_by,
     preferred,
     row_groups,
@@ -156,10 +155,9 @@ def test_errors_by_film_add_up_to_those_of_all_rows():
     assert intervals(found).loc["mse", "value"] == pytest.approx(2)
 
 
-def test_certainty_by_hand():
-    found = certainty([1, 2, 3, 4], [1, 3, 3, 1], [0.4, 2.0, 0.3, 1.0], parts=2)
-    assert found["rmse"].tolist() == pytest.approx([0, np.sqrt((1 + 9) / 2)])
-    assert found["std"].tolist() == pytest.approx(
-        [np.sqrt((0.16 + 0.09) / 2), np.sqrt((4 + 1) / 2)]
-    )
+def test_parts_of_equally_many_rows():
+    error, std = np.array([0.0, 1, 0, -3]), np.array([0.4, 2.0, 0.3, 1.0])
+    found = calibration(error**2, std**2, parts=2)
+    assert found["given"].tolist() == pytest.approx([0, (1 + 9) / 2])
+    assert found["predicted"].tolist() == pytest.approx([(0.16 + 0.09) / 2, (4 + 1) / 2])
     assert found["rows"].tolist() == [2, 2]

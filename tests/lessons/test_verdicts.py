@@ -32,25 +32,6 @@ def test_jumps_compare_losses_of_one_size_and_a_fall_is_none(steady, verdict):
     assert f"75.0% with {2304 - steady:,} rows" in said  # 1 for 2, and 2 for 1
 
 
-def test_what_a_loss_is_below_is_named_and_what_it_is_not_below():
-    levels = {"global mean": 1.2, "biases": 0.8}
-    said = verdicts.beaten(0.9, levels, "epoch 3 of 5", "validation")
-    assert "It is below global mean, and not below biases." in said
-    assert "below no simple method, and not below" in verdicts.beaten(2, levels, "", "training")
-    assert verdicts.beaten(0.5, levels, "", "training").endswith("below global mean, biases.")
-
-
-def test_losses_stand_in_their_order_and_the_best_pass_may_have_another_winner():
-    last, lowest = (
-        pd.Series({"classic": 1.1, "fast": 1.2}),
-        pd.Series({"classic": 1.0, "fast": 0.8}),
-    )
-    said = verdicts.ahead(last, lowest)
-    assert "from the lowest loss to the highest: *classic* 1.100, *fast* 1.200." in said
-    assert said.endswith("With the best pass of each, *fast* is ahead (0.800).")
-    assert "*classic* is ahead, too (0.700)" in verdicts.ahead(last, lowest.replace(1.0, 0.7))
-
-
 def test_who_knows_pairs_best_need_not_have_the_better_lists():
     right = pd.Series({"fast": 70.0, "factor model": 68.0, "most often liked": 60.0})
     ndcg = pd.Series({"factor model": 0.1, "most often liked": 0.2})
@@ -58,13 +39,6 @@ def test_who_knows_pairs_best_need_not_have_the_better_lists():
     assert "better too" in verdicts.pairs(right, "fast", ndcg[::-1].set_axis(ndcg.index))
     assert "`fast` has most" in verdicts.pairs(right, "fast", None)
     assert "no pairs" in verdicts.pairs(right * np.nan, "fast", ndcg)
-
-
-def test_rows_that_were_not_held_out_are_told_of():
-    rows = {"train": 90, "validation": 5, "test": 5}
-    assert "chosen nothing" in verdicts.measured_on("test", rows, "x", "fast")
-    assert "**Nothing was held out" in verdicts.measured_on("validation", rows, "x", "fast")
-    assert "**90 train rows**" in verdicts.measured_on("train", rows, "x", "fast")
 
 
 def test_the_most_alike_are_named_unless_there_is_only_one():

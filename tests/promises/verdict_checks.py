@@ -51,7 +51,7 @@ def gained(said: re.Match[str], tables: Tables) -> None:
     change = tables["both-gained"][0]["change"].rename(lambda name: name.removeprefix("+ "))
     for part in said[1].split("; "):
         names, does = re.match(r"(.+?) (lower it|\*\*raise|change it)", part).groups()
-        for name in names.split(" and "):
+        for name in names.split(", "):
             way = {"lower it": change[name] < 0, "**raise": change[name] > 0, "change it": True}
             assert way[does], part
 
@@ -70,14 +70,6 @@ def better(said: re.Match[str], tables: Tables) -> None:
 def chance(said: re.Match[str], tables: Tables) -> None:
     limit, highest, verdict = said.groups()
     assert verdict.startswith("more") == (number(highest) > number(limit))
-
-
-def ordered(said: re.Match[str], tables: Tables) -> None:
-    first, early, top, best, high, worst, low = said.groups()
-    ndcg = tables["both-lists"][0]["ndcg"]
-    assert ndcg[early] == ndcg[: int(first)].max() == number(top)
-    assert ndcg[best] == ndcg.max() == number(high)
-    assert ndcg[worst] == ndcg.min() == number(low)
 
 
 def added(said: re.Match[str], tables: Tables) -> None:
@@ -102,17 +94,6 @@ def worth(said: re.Match[str], tables: Tables) -> None:
     does, _, low, high = said.groups()
     own = {"lower": number(high) <= 0, "**raise**": number(low) >= 0}
     assert own.get(does, number(low) <= 0 <= number(high))
-
-
-def ahead(said: re.Match[str], tables: Tables) -> None:
-    told = re.findall(rf"\*(.+?)\* {NUMBER}", said[1])
-    values = [number(value) for _, value in told]
-    assert values == sorted(values)
-    shown = tables["classic-plot"][0]
-    assert all(abs(shown["after the last"][name] - number(value)) < 0.001 for name, value in told)
-    best = shown["best pass"]
-    assert best[said[2]] == best.min()
-    assert (said[3] is not None) == (said[2] == told[0][0])
 
 
 def pairs(said: re.Match[str], tables: Tables) -> None:
@@ -157,11 +138,6 @@ CHECKS: dict[str, tuple[str, Callable[[re.Match[str], Tables], None]]] = {
         rf"and above {NUMBER} in one case of twenty: {NUMBER} is (more|\*\*no more)",
         chance,
     ),
-    "ordered": (
-        rf"Of the first (\d) orders \*(.+?)\* makes the best lists \({NUMBER}\); of all, \*(.+?)\* "
-        rf"makes the best \({NUMBER}\) and \*(.+?)\* the worst \({NUMBER}\)",
-        ordered,
-    ),
     "added": (
         rf"Adding the (stars) to (?:the watching alone|the item model) changes NDCG@10 by {NUMBER} "
         rf"\({NUMBER} to {NUMBER}\): (.+?)\.",
@@ -176,11 +152,6 @@ CHECKS: dict[str, tuple[str, Callable[[re.Match[str], Tables], None]]] = {
     "worth": (
         rf"(lower|\*\*raise\*\*|change) the error.*? {NUMBER} stars \({NUMBER} to {NUMBER}\)",
         worth,
-    ),
-    "ahead": (
-        r"from the lowest loss to the highest: (.+?)\. With the best pass of each, \*(.+?)\* is "
-        rf"ahead(, too)? \({NUMBER}\)",
-        ahead,
     ),
     "pairs": (
         rf"`(.+?)` has most pairs in the right order, {NUMBER} %; the run, `(.+?)`, has {NUMBER} "
