@@ -159,7 +159,7 @@ def added(lists: Mapping[str, Measured], more: str, base: str) -> str:
     if ndcg["low"] * ndcg["high"] > 0:
         does = f"it makes lists {'better' if ndcg['low'] > 0 else '**worse**'} by more than luck"
     by = "{difference:+.4f} ({low:+.4f} to {high:+.4f})".format(**ndcg)
-    return f"Adding the stars to the {base} changes NDCG@{K} by {by}: {does}."
+    return f"From *{base}* to *{more}* NDCG@{K} changes by {by}: {does}."
 
 
 def taught(errors: pd.Series, pupil: str, teacher: str, other: str) -> str:
@@ -167,7 +167,8 @@ def taught(errors: pd.Series, pupil: str, teacher: str, other: str) -> str:
 
     Args:
         errors: RMSE (stars) by method; the teacher may be missing.
-        pupil, teacher: their names there; "PUPIL, at its start" is the network before its training.
+        pupil, teacher: their names there; "PUPIL, at its start" is the network before its training,
+            "PUPIL, by stars" what became of that start with stars in place of the teacher.
         other: the one that was taught by stars.
     """
     if teacher not in errors or teacher == other:
@@ -178,22 +179,14 @@ def taught(errors: pd.Series, pupil: str, teacher: str, other: str) -> str:
             f"The teacher (`{teacher}`, {errors[teacher]:.4f}) is **no better** here than "
             f"`{other}` ({errors[other]:.4f}): there was nothing to learn from it."
         )
-    start, end = (errors[name] for name in (f"{pupil}, at its start", pupil))
-    begun, gone = ((errors[other] - error) / way for error in (start, end))
+    names = f"{pupil}, at its start", pupil, f"{pupil}, by stars"
+    begun, gone, alone = (
+        f"{(errors[other] - error) / way:.0%} ({error:.4f})" for error in errors[[*names]]
+    )
     return (
         f"`{other}` has {errors[other]:.4f}, the teacher `{teacher}` {errors[teacher]:.4f}. By "
-        f"starting at the teacher's factors the network has gone {begun:.0%} of the way "
-        f"({start:.4f}), after being taught {gone:.0%} ({end:.4f})."
-    )
-
-
-def behind(errors: pd.Series, base: str) -> str:
-    """Which methods err more (stars) than one that reads nothing of a film."""
-    if not (names := ", ".join(errors.index[errors > errors[base]])):
-        return f"All err less than the *{base}* ({errors[base]:.3f})."
-    return (
-        f"More than the *{base}* ({errors[base]:.3f}), which reads nothing of a film, err: {names}"
-        ". These have learned too little for what they gain to mean much."
+        f"starting at the teacher's factors the network has gone {begun} of the way, taught by the "
+        f"teacher from there {gone}, and by stars {alone}."
     )
 
 

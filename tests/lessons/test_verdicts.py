@@ -83,27 +83,22 @@ def test_what_stars_add_to_an_order_helps_harms_or_is_not_seen(gains, verdict):
 
     lists = {"alone": measured([0.5] * 50), "both": measured([0.5 + gain for gain in gains * 25])}
     said = verdicts.added(lists, "both", "alone")
-    assert said.startswith("Adding the stars to the alone changes NDCG@10 by ")
+    assert said.startswith("From *alone* to *both* NDCG@10 changes by ")
     assert verdict in said
     assert "cannot be measured" in verdicts.added({}, "both", "alone")
 
 
 def test_a_network_has_gone_so_much_of_the_way_to_its_teacher():
     errors = pd.Series({"fast": 0.86, "best": 0.82, "distilled": 0.83})
-    errors["distilled, at its start"] = 0.85
+    errors["distilled, at its start"], errors["distilled, by stars"] = 0.85, 0.84
     said = verdicts.taught(errors, "distilled", "best", "fast")
-    assert "has gone 25% of the way (0.8500), after being taught 75% (0.8300)" in said
+    assert "has gone 25% (0.8500) of the way" in said
+    assert "from there 75% (0.8300), and by stars 50% (0.8400)." in said
     said = verdicts.taught(errors.drop("best"), "distilled", "best", "fast")
     assert said == "The network that `best` taught has 0.8300."
     assert verdicts.taught(errors, "distilled", "best", "best") == said
     said = verdicts.taught(errors.replace(0.82, 0.9), "distilled", "best", "fast")
     assert "**no better** here than `fast`" in said
-
-
-def test_who_is_behind_the_mean_of_the_person_is_named():
-    errors = pd.Series({"mean": 1.03, "ridge": 1.01, "network": 1.05})
-    assert "which reads nothing of a film, err: network." in verdicts.behind(errors, "mean")
-    assert "less than the *mean* (1.030)" in verdicts.behind(errors[:2], "mean")
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -96,7 +96,6 @@ MAY_IMPORT_TENSORFLOW = {
     "network.network",
     "serving.graphs",
     "lessons.study",  # whose short trainings share one traced step
-    "lessons.nameless",  # which is a network
 }
 
 

@@ -82,12 +82,13 @@ def added(said: re.Match[str], tables: Tables) -> None:
 
 
 def taught(said: re.Match[str], tables: Tables) -> None:
-    other, teacher, begun, start, gone, pupil = map(number, said.groups())
-    assert abs((other - start) / (other - teacher) - begun / 100) < 0.02
-    assert abs((other - pupil) / (other - teacher) - gone / 100) < 0.02
+    other, teacher, *told = map(number, said.groups())
     shown = tables["both-distil-said"][0].loc["RMSE (stars)"]
-    assert (start, pupil) == (shown["distilled, at its start"], shown["distilled"])
     assert teacher == shown["best"]
+    names = "distilled, at its start", "distilled", "distilled, by stars"
+    for name, gone, error in zip(names, told[::2], told[1::2], strict=True):
+        assert error == shown[name]
+        assert abs((other - error) / (other - teacher) - gone / 100) < 0.02
 
 
 def worth(said: re.Match[str], tables: Tables) -> None:
@@ -139,14 +140,13 @@ CHECKS: dict[str, tuple[str, Callable[[re.Match[str], Tables], None]]] = {
         chance,
     ),
     "added": (
-        rf"Adding the (stars) to (?:the watching alone|the item model) changes NDCG@10 by {NUMBER} "
-        rf"\({NUMBER} to {NUMBER}\): (.+?)\.",
+        rf"From \*(.+?)\* to \*.+?\* NDCG@10 changes by {NUMBER} \({NUMBER} to {NUMBER}\): "
+        r"(.+?)\.",
         added,
     ),
     "taught": (
-        rf"has {NUMBER}, the teacher `best` {NUMBER}\. By starting at the teacher's factors the "
-        rf"network has gone {NUMBER}% of the way \({NUMBER}\), after being taught {NUMBER}% "
-        rf"\({NUMBER}\)",
+        rf"has {NUMBER}, the teacher `best` {NUMBER}\. By starting .+? has gone {NUMBER}% "
+        rf"\({NUMBER}\) of the way, .+? {NUMBER}% \({NUMBER}\), .+? {NUMBER}% \({NUMBER}\)",
         taught,
     ),
     "worth": (
