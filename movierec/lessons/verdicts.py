@@ -25,11 +25,10 @@ def overfitted(ends: pd.DataFrame) -> str:
     told = ", ".join(f"*{name}* {value:.3f}" for name, value in lost.items())
     best, *others = ends["best"].sort_values(kind="stable").items()
     near = [f"*{name}*" for name, loss in others if loss - best[1] < LUCK]
-    behind = f"no more than {LUCK} behind, which may be luck: {', '.join(near)}"
+    behind = f"Within {LUCK} of it, which may be luck: {', '.join(near) or 'nothing else'}."
     return (
-        f"Lost from the best epoch to the last: {told}. With the best epoch kept, "
-        f"*{best[0]}* has the lowest loss, {best[1]:.4f}; "
-        f"{behind if near else f'the others are more than {LUCK} behind'}."
+        f"From the best epoch to the last the loss rose by: {told}. With the best epoch kept, "
+        f"*{best[0]}* has the lowest, {best[1]:.4f}. {behind}"
     )
 
 

@@ -120,8 +120,8 @@ def floor(said: re.Match[str], tables: Tables) -> None:
 
 CHECKS: dict[str, tuple[str, Callable[[re.Match[str], Tables], None]]] = {
     "overfitted": (
-        r"Lost from the best epoch to the last: (.+?)\. With the best epoch kept, \*(.+?)\* has "
-        rf"the lowest loss, {NUMBER}; (.+)\.$",
+        r"From the best epoch to the last the loss rose by: (.+?)\. With the best epoch kept, "
+        rf"\*(.+?)\* has the lowest, {NUMBER}\. Within (.+)",
         overfitted,
     ),
     "jumps": (
