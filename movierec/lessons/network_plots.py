@@ -115,7 +115,7 @@ def tower(built: Any, ax: Axes) -> Axes:
         ax.add_patch(Rectangle((x - 0.48, y - 0.4), 0.96, 0.8, label=label, **box))
         layer = hasattr(operation, "count_params")  # an array operation has no name
         words = (operation.name if layer else kind.lower()).replace("_", " ")
-        lines = [line.replace(" ", "_") for line in wrap(words, 17)]
+        lines = "_\n".join(wrap(words, 17)).replace(" ", "_").splitlines()
         lines.append(f"({', '.join(map(str, ('B', *operation.output.shape[1:])))})")
         if layer and operation.count_params():
             lines.append(f"{operation.count_params():,}")
