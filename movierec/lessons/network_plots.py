@@ -109,13 +109,12 @@ def tower(built: Any, ax: Axes) -> Axes:
             ax.annotate("", (x, y - 0.4), (above[0], above[1] + 0.4), arrowprops=_ARROW, zorder=1)
         kind = type(operation).__name__
         name, colour = _KINDS.get(kind, ("", "lightgrey"))
-        box = {"facecolor": colour, "edgecolor": "none", "alpha": 0.45}
-        known = {patch.get_label() for patch in ax.patches}
-        label = name if name not in known else ""
-        ax.add_patch(Rectangle((x - 0.48, y - 0.4), 0.96, 0.8, label=label, **box))
+        box = Rectangle((x - 0.48, y - 0.4), 0.96, 0.8, facecolor=colour, alpha=0.45, linewidth=0)
+        box.set_label("" if name in {patch.get_label() for patch in ax.patches} else name)
+        ax.add_patch(box)
         layer = hasattr(operation, "count_params")  # an array operation has no name
         words = (operation.name if layer else kind.lower()).replace("_", " ")
-        lines = "_\n".join(wrap(words, 17)).replace(" ", "_").splitlines()
+        lines = "_\n".join(wrap(words, 16)).replace(" ", "_").splitlines()
         lines.append(f"({', '.join(map(str, ('B', *operation.output.shape[1:])))})")
         if layer and operation.count_params():
             lines.append(f"{operation.count_params():,}")

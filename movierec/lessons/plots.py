@@ -124,7 +124,7 @@ def bars(
         ax.invert_yaxis()
     along, across = "xy" if horizontal else "yx"
     ax.set(**{f"{along}label": value_label, f"{across}label": name_label})
-    ax.margins(**{along: 0.15})
+    ax.margins(x=0.15 if horizontal else None, y=None if horizontal else 0.12)
     whole = np.all(values == np.round(values))
     fmt = "{:,.0f}" if whole else f"{{:,.{digits}f}}"
     ax.bar_label(drawn, fmt=fmt, padding=2, fontsize="small")
