@@ -26,6 +26,7 @@ SLIDERS = {  # by dimension: what it is called, least, most
 }
 WINDOWS = range(1, 8)  # words of one
 WRAPPED = {"flex_flow": "row wrap", "align_items": "center"}
+SPACE = "\N{NO-BREAK SPACE}"
 MARK = "background: color-mix(in srgb, #f5b73d 35%, transparent)"
 
 
@@ -36,7 +37,8 @@ def shape_table(layers: list[LayerShape], begun: list[LayerShape]) -> Styler:
         pd.DataFrame(each).set_index("layer")[["rule", *names]] for each in (layers, begun)
     )
     differs = now[names] != before[names].reindex(now.index)
-    now["shape"] = [f"({', '.join(map(str, shape))})" for shape in now["shape"]]
+    now["shape"] = now["shape"].map(lambda shape: f"({f',{SPACE}'.join(map(str, shape))})")
+    now["parameters"] = now["parameters"].where(now["parameters"] > 0)  # else nothing is shown
     table = listed(now.rename_axis(None), ranked=False)
     return table.apply(lambda part: differs[part.name].map({True: MARK, False: ""}), subset=names)
 
