@@ -119,7 +119,7 @@ def _found(problems: list[str]) -> dict[str, Any]:
     """Data sets, posters and the newest run; what is wrong with them is added to the problems."""
     from movierec.data.datasets import find_archive, names
     from movierec.data.sources import form_of, opened
-    from movierec.posters.settings import settings
+    from movierec.posters.metadata import provider
     from movierec.runs import load_run, newest_path
 
     @contextmanager
@@ -136,7 +136,7 @@ def _found(problems: list[str]) -> dict[str, Any]:
                 form_of(source)
                 found["data_sets"][name] = str(path)
     with told():
-        if asked := settings():
+        if asked := provider():
             found["posters"] = {"provider": "TMDB", "language": asked.language}
     with told():
         if newest := newest_path():

@@ -27,8 +27,7 @@ MATRIX, HEAT, NOBODY = (Film(row.title, row.year) for row in MOVIES.itertuples()
 
 def tmdb(server: FilmServer, language: str = "en-US", key: str = TOKEN, **manners: Any) -> Tmdb:
     quick = {"interval": 0.0, "silence": 3.0, "backoff": 0.01}
-    hosts = {"api": server.url, "images": server.url}
-    return Tmdb(key=key, language=language, **hosts, **(quick | manners))
+    return Tmdb(key=key, language=language, mirror=server.url, **(quick | manners))
 
 
 def shown(films: Metadata, *movie_ids: int) -> list[Details]:

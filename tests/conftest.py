@@ -22,7 +22,7 @@ from movierec.data.features import Features
 from movierec.data.tables import Tables
 from movierec.logs import LOG_VARIABLE
 from movierec.models.best import BestRecipe
-from movierec.posters.settings import KEY_VARIABLE
+from movierec.posters.metadata import KEY_VARIABLE
 from movierec.runs import Run
 from movierec.sample.simulate import Simulation, simulate
 

@@ -77,10 +77,10 @@ def app_command(run_dir: Path | None, ip: str, **settings: Any) -> None:
     pages = {"NUMPY_MADVISE_HUGEPAGE": "0", "ARROW_DEFAULT_MEMORY_POOL": "system"}
     os.environ |= dict.fromkeys(options.BLAS_THREADS, "1") | pages
     from movierec.page.serve import is_loopback, serve
-    from movierec.posters.settings import settings as chosen
+    from movierec.posters.metadata import provider
 
     opened = options.open_run(run_dir)
-    if (posters := chosen()) is not None:  # what is wrong there is told here
+    if (posters := provider()) is not None:  # what is wrong there is told here
         tell(f"posters and titles are asked of TMDB, in {posters.language}")
     if not is_loopback(ip):
         tell(

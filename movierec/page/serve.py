@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import ipaddress
+import multiprocessing
 import os
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from multiprocessing.process import BaseProcess
 
 import h11
 import uvicorn
@@ -24,6 +26,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from movierec.errors import InputError
 from movierec.explorer.service import service_of
 from movierec.page.app import make_app
+from movierec.posters.metadata import Metadata, provider
 from movierec.runs import Run
 
 KEEP_ALIVE = 75  # seconds; shorter ones reset connections that a browser holds to be open
@@ -63,15 +66,14 @@ def serve(
     shown = "localhost" if is_loopback(ip) else ip
     said = f"The page is at http://{shown}:{doors[0].getsockname()[1]}; Ctrl-C ends it."
 
-    def work(door: socket.socket, ends: int | None) -> None:
-        from movierec.posters.metadata import configured
-
+    def work(door: socket.socket) -> None:
         # in each worker: threads and open files are nothing that a fork should inherit
-        posters = configured(service.rec.tables.movies)
+        asked = provider()
+        posters = Metadata(asked, service.rec.tables.movies) if asked else None
         own = service._replace(posters=posters)
         app = make_app(own, {"localhost", *(host.lower() for host in hosts)}, not is_loopback(ip))
         try:
-            _run(app, door, ends)
+            _run(app, door)
         finally:
             if posters is not None:
                 posters.close()
@@ -80,7 +82,7 @@ def serve(
         _keep(work, doors, said)
     else:
         print(said, file=sys.stderr)
-        work(doors[0], None)
+        work(doors[0])
 
 
 def is_loopback(ip: str) -> bool:
@@ -97,20 +99,18 @@ def _doors(ip: str, port: int, count: int) -> list[socket.socket]:
     Linux spreads connections evenly over them. On one socket the first to wake would take all that
     wait, and browsers keep theirs. Elsewhere it is one socket after all.
     """
-    six = ":" in ip
-    family = socket.AF_INET6 if six else socket.AF_INET
+    family = socket.AF_INET6 if (six := ":" in ip) else socket.AF_INET
     several = sys.platform == "linux"
     doors: list[socket.socket] = []
     try:
         for n in range(count if several else 1):
-            address = (ip, port) if not n else doors[0].getsockname()[:2]
+            address = doors[0].getsockname()[:2] if n else (ip, port)
             door = socket.create_server(
                 address, family=family, backlog=1024, reuse_port=n > 0, dualstack_ipv6=six
             )
             if several:  # the first after it has the address, which it thus shares with no stranger
                 door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            # an answer's two parts do not wait for each other, 40 ms: a connection has this of its
-            # door
+            # of its door a connection has that an answer's parts do not wait 40 ms for each other
             door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             doors.append(door)
     except OSError as error:
@@ -138,8 +138,8 @@ class Patient(H11Protocol):
             timer.cancel()
 
 
-def _run(app: ASGIApp, door: socket.socket, ends: int | None) -> None:
-    """Answer until SIGTERM, or until the pipe `ends` says that the first process is gone."""
+def _run(app: ASGIApp, door: socket.socket) -> None:
+    """Answer until SIGTERM, or until the first process is gone."""
     config = uvicorn.Config(
         app,
         log_level="error",
@@ -156,72 +156,58 @@ def _run(app: ASGIApp, door: socket.socket, ends: int | None) -> None:
     server = uvicorn.Server(config)
 
     async def serving() -> None:
-        def gone() -> None:
-            server.should_exit = True
-            asyncio.get_running_loop().remove_reader(ends or 0)
+        if first := multiprocessing.parent_process():
+            loop = asyncio.get_running_loop()
 
-        if ends is not None:
-            asyncio.get_running_loop().add_reader(ends, gone)
+            def gone() -> None:
+                server.should_exit = True
+                loop.remove_reader(first.sentinel)
+
+            loop.add_reader(first.sentinel, gone)
         await server.serve(sockets=[door])
 
     asyncio.run(serving())
 
 
-def _keep(
-    work: Callable[[socket.socket, int | None], None], doors: list[socket.socket], said: str
-) -> None:
+def _keep(work: Callable[[socket.socket], None], doors: list[socket.socket], said: str) -> None:
     """Keep a worker alive at each door until a signal, and say so; then end them."""
-    ends, held = os.pipe()  # a worker reads from it, and sees its end with that of this process
     gc.collect()
     gc.freeze()  # what is there is shared: a collection that touched it would copy it
-    began: dict[int, tuple[float, socket.socket]] = {}
+    processes = multiprocessing.get_context("fork")
+    began: dict[BaseProcess, tuple[float, socket.socket]] = {}
     told: list[int] = []  # to end: an exception from a handler could be lost, or come twice
 
+    def begin(door: socket.socket) -> None:
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, signal.SIG_DFL)
+        if not told:  # before that
+            work(door)
+
     def fork(door: socket.socket) -> None:
-        if child := os.fork():
-            began[child] = time.monotonic(), door
-            return
-        status = 1
-        try:
-            os.close(held)
-            for name in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(name, signal.SIG_DFL)
-            if not told:  # before that
-                work(door, ends)
-            status = 0
-        except KeyboardInterrupt:
-            status = 0
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
-        finally:
-            sys.stderr.flush()
-            os._exit(status)
+        worker = processes.Process(target=begin, args=[door], daemon=True)
+        worker.start()
+        began[worker] = time.monotonic(), door
 
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda number, _: told.append(number))
-    fault = None
     for door in doors:
         fork(door)
     print(said, file=sys.stderr, flush=True)
+    fault = None
     while not told and not fault:
-        child, _ = os.waitpid(-1, os.WNOHANG)
-        if not child:
-            time.sleep(LOOK)
-            continue
-        since, door = began.pop(child)
-        if time.monotonic() - since < SHORT:
-            fault = InputError("a worker of the page ended as soon as it began; see above why")
-        else:
-            fork(door)
-    for child in began:
-        os.kill(child, signal.SIGTERM)
+        time.sleep(LOOK)
+        for worker in [one for one in began if not one.is_alive()]:
+            since, door = began.pop(worker)
+            if time.monotonic() - since < SHORT:
+                fault = InputError("a worker of the page ended as soon as it began; see above why")
+            else:
+                fork(door)
+    for worker in began:
+        worker.terminate()
     until = time.monotonic() + ENDING
-    while began:
-        child, _ = os.waitpid(-1, os.WNOHANG)
-        began.pop(child, None)
-        if time.monotonic() > until:
-            for child in began:
-                os.kill(child, signal.SIGKILL)
-        time.sleep(0.01)
+    for worker in began:
+        worker.join(max(until - time.monotonic(), 0))
+        worker.kill()  # where it has not ended
+        worker.join()
     if fault:
         raise fault

@@ -45,8 +45,11 @@ class Details:
     title: str | None  # in the language that was asked for, where the provider has one
     overview: str | None  # what it is about, in a few sentences
     poster: bytes | None  # a JPEG of at most 342 by 513 pixels, decoded and written anew here
-    source: str  # the provider's name, such as "TMDB"
+    source: str = "TMDB"  # who says so
     whole: bool = True  # False: it has a picture, which could not be had this time
+
+
+NOTHING = Details(None, None, None)  # of a film that a provider does not have
 
 
 def films_of(movies: pd.DataFrame) -> Iterator[tuple[int, Film]]:
@@ -69,28 +72,25 @@ def best_match(film: Film, names: list[tuple[list[str], str]]) -> int | None:
         alike, of equals the nearest in years, then the first; None if there is none.
     """
     forms = [(plain_title(form), _parts(form)) for form in title_forms(film.title)]
-    best: tuple[float, int, int] | None = None
+    ranks: list[tuple[float, int, int]] = []
     for place, (titles, text) in enumerate(names):
         year = int(text) if re.fullmatch("[0-9]{4}", text) else None
         apart = 0 if film.year is None else 9_999 if year is None else abs(film.year - year)
-        likeness = 0.0
-        for title in titles:
+        same_year = film.year is not None and not apart
+        for title in titles if apart <= YEARS_APART else ():
             other, parts = plain_title(title[:LONGEST_TITLE]), _parts(title[:LONGEST_TITLE])
-            for form, own_parts in forms:
+            for form, own_parts in forms if other else ():
                 if form == other:
                     alike = 100.0
-                elif film.year is None or apart or _numbers(form) != _numbers(other):
-                    alike = 0.0
+                elif not same_year or _numbers(form) != _numbers(other):
+                    continue
                 elif form in parts or other in own_parts:
                     alike = LIKENESS + fuzz.ratio(form, other) / 100
                 else:
                     alike = fuzz.ratio(form, other)
-                likeness = max(likeness, alike if other else 0.0)
-        rank = (likeness, -apart, -place)
-        fits = likeness >= LIKENESS and apart <= YEARS_APART
-        if fits and (best is None or rank > best):
-            best = rank
-    return None if best is None else -best[2]
+                ranks.append((alike, -apart, -place))
+    best = max(ranks, default=(0.0, 0, 0))
+    return -best[2] if best[0] >= LIKENESS else None
 
 
 def _parts(title: str) -> list[str]:

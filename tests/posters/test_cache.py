@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from asking import HEAT, HTML, MATRIX, MOVIES, NOBODY, SVG, say, tmdb, until
 
-from movierec.posters.films import Details, Film, ProviderError
+from movierec.posters.films import NOTHING, Details, Film, ProviderError
 from movierec.posters.metadata import KEPT, KEPT_NOTHING, Metadata
 
 
@@ -19,9 +19,9 @@ def test_a_film_that_the_provider_does_not_have_is_asked_for_again_only_later(
     server, open_metadata, monkeypatch
 ):
     films = open_metadata(tmdb(server))
-    assert films.look_up(NOBODY) is None
+    assert films.look_up(NOBODY) == NOTHING
     asked = len(server.seen)
-    assert films.look_up(NOBODY) is None
+    assert films.look_up(NOBODY) == films.known(3) == NOTHING
     assert len(server.seen) == asked
 
     monkeypatch.setattr(time, "time", lambda now=time.time: now() + KEPT_NOTHING)
@@ -72,19 +72,19 @@ def test_who_wants_to_be_left_alone_for_long_is_not_waited_for(server, open_meta
 
 def test_who_gives_up_waiting_takes_no_turn(server, open_metadata):
     films = open_metadata(tmdb(server, interval=50.0))
-    films.provider.pace.rest(100.0)
+    films._cache.rest(100.0)
     for _ in range(5):
         with pytest.raises(ProviderError, match="left alone"):
-            films.provider.pace.turn()
+            films._cache.turn()
     assert films._cache.write("SELECT next FROM turns", ())[0][0] < time.time() + 100.0
 
 
 def test_a_clock_that_was_wrong_keeps_nobody_away_for_long(server, open_metadata):
     films = open_metadata(tmdb(server, interval=1e9))
-    films.provider.pace.turn()
+    films._cache.turn()
     with pytest.raises(ProviderError, match="left alone"):
-        films.provider.pace.turn()
-    open_metadata(tmdb(server)).provider.pace.turn()
+        films._cache.turn()
+    open_metadata(tmdb(server))._cache.turn()
 
 
 def test_processes_share_the_pace(server, open_metadata):
@@ -104,12 +104,12 @@ def test_processes_share_the_pace(server, open_metadata):
 
 def test_a_damaged_cache_is_told_and_left_alone(server, open_metadata, tmp_path, caplog):
     (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "answers.sqlite").write_bytes(HTML * 100)
+    (tmp_path / "cache" / "tmdb.sqlite").write_bytes(HTML * 100)
     films = open_metadata(tmdb(server))
     assert "If it is damaged, remove it" in caplog.text
     films.look_up(MATRIX)
     assert films.known(1)
-    assert (tmp_path / "cache" / "answers.sqlite").read_bytes() == HTML * 100
+    assert (tmp_path / "cache" / "tmdb.sqlite").read_bytes() == HTML * 100
 
 
 def test_a_cache_of_somebody_else_shows_nothing_that_was_not_written_here(
@@ -117,7 +117,7 @@ def test_a_cache_of_somebody_else_shows_nothing_that_was_not_written_here(
 ):
     films = open_metadata(tmdb(server))
     films.look_up(MATRIX)
-    with sqlite3.connect(tmp_path / "cache" / "answers.sqlite") as db:
+    with sqlite3.connect(tmp_path / "cache" / "tmdb.sqlite") as db:
         db.execute("UPDATE answers SET title = x'3C', overview = x'00', poster = ?", [SVG])
     db.close()
     assert films.known(1) == Details(None, None, None, "TMDB")

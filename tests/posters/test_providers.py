@@ -8,7 +8,7 @@ from asking import HTML, MATRIX, MOVIES, redirect, say, shown, tmdb
 from film_server import FilmServer, tmdb_film
 
 from movierec.data.titles import title_forms
-from movierec.posters.films import Film, ProviderError, best_match
+from movierec.posters.films import NOTHING, Film, ProviderError, best_match
 
 
 def test_titles_come_in_the_language_that_is_asked_for(server, open_metadata):
@@ -100,7 +100,7 @@ def test_no_film_of_the_catalogue_is_taken_for_another(real_1m):
 
 def test_a_wrong_film_is_none(server, open_metadata):
     server.films = [tmdb_film(604, "The Matrix", 2003)]
-    assert open_metadata(tmdb(server)).look_up(MATRIX) is None
+    assert open_metadata(tmdb(server)).look_up(MATRIX) == NOTHING
     server.faults["/3/movie/603"] = say(tmdb_film(604, "The Matrix Reloaded", 2003))
     with pytest.raises(ProviderError, match="another film"):
         open_metadata(tmdb(server)).look_up(Film("Matrix, The (1999)", 1999, tmdb_id=603))

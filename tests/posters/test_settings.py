@@ -3,63 +3,46 @@
 from __future__ import annotations
 
 import pytest
-from asking import MOVIES, TOKEN
+from asking import TOKEN
 
 from movierec.errors import InputError
-from movierec.posters.metadata import configured
-from movierec.posters.settings import (
-    KEY_VARIABLE,
-    LANGUAGE_VARIABLE,
-    MIRROR_VARIABLE,
-)
+from movierec.posters.metadata import provider
 
 
 @pytest.fixture
-def environment(monkeypatch, tmp_path) -> pytest.MonkeyPatch:
-    names = (KEY_VARIABLE, LANGUAGE_VARIABLE)
-    for name in (*names, MIRROR_VARIABLE):
+def environment(monkeypatch) -> pytest.MonkeyPatch:
+    for name in ("TMDB_TOKEN", "MOVIEREC_LANGUAGE", "MOVIEREC_TMDB_MIRROR"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("MOVIEREC_DATA", str(tmp_path))
     return monkeypatch
 
 
-def test_without_a_key_nothing_is_asked(environment):
-    assert configured(MOVIES) is None
+def test_without_a_key_nobody_is_asked(environment):
+    assert provider() is None
 
 
-def test_a_key_turns_tmdb_on(environment, tmp_path):
+def test_a_key_turns_tmdb_on(environment):
     environment.setenv("TMDB_TOKEN", f" {TOKEN}\n")
     environment.setenv("MOVIEREC_LANGUAGE", "zh-CN")
-    films = configured(MOVIES)
-    assert films.provider.key == TOKEN
-    assert films.language == "zh-CN"
-    assert films.provider.api == "https://api.themoviedb.org"
-    assert "not endorsed or certified by TMDB" in films.attribution
-    assert (tmp_path / "metadata" / "answers.sqlite").exists()
-    films.close()
+    asked = provider()
+    assert (asked.key, asked.language, asked.mirror) == (TOKEN, "zh-CN", "")
+    assert "not endorsed or certified by TMDB" in asked.attribution
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (
-            {"TMDB_TOKEN": TOKEN, "MOVIEREC_LANGUAGE": "chinese"},
-            "MOVIEREC_LANGUAGE is 'chin",
-        ),
-        ({"TMDB_TOKEN": TOKEN, "MOVIEREC_TMDB_MIRROR": "mirror"}, "expected an address such as"),
-        (
-            {"TMDB_TOKEN": TOKEN, "MOVIEREC_TMDB_MIRROR": "https://[::1"},
-            "expected an address such as",
-        ),
-        (  # a key would be sent in the clear
-            {"TMDB_TOKEN": TOKEN, "MOVIEREC_TMDB_MIRROR": "http://a.example"},
-            "expected an address such as https://",
-        ),
+        ({"TMDB_TOKEN": "secret\r\nHost: elsewhere"}, "TMDB_TOKEN has characters that no key has"),
+        ({"MOVIEREC_LANGUAGE": "chinese"}, "MOVIEREC_LANGUAGE is 'chin"),
+        ({"MOVIEREC_TMDB_MIRROR": "mirror"}, "expected an address such as"),
+        ({"MOVIEREC_TMDB_MIRROR": "https://[::1"}, "expected an address such as"),
+        # a key would be sent in the clear
+        ({"MOVIEREC_TMDB_MIRROR": "http://a.example"}, "expected an address such as https://"),
     ],
 )
 def test_wrong_settings_are_told(environment, settings, words):
-    for name, value in settings.items():
+    for name, value in ({"TMDB_TOKEN": TOKEN} | settings).items():
         environment.setenv(name, value)
     with pytest.raises(InputError, match=words) as caught:
-        configured(MOVIES)
+        provider()
     assert TOKEN not in str(caught.value)
+    assert "secret" not in str(caught.value)
