@@ -115,50 +115,40 @@ def interview(
         k: how many films.
         shown: rows of films that are asked about already, and stay so.
     """
-    noise = float(asking.newcomers.noise[0])
+    noise, before = float(asking.newcomers.noise[0]), asking.newcomers.covariance[0]
     chance = known_chance(asking, rated, unknown)
     told = np.concatenate([rated, unknown, shown]).astype(np.int64)
     likely = top_k(np.where(asking.is_film, chance, -np.inf)[None], MET + len(told))[0]
     likely = likely[likely >= 0]
-    vectors = asking.films[:, : len(asking.newcomers.center)]  # (movie rows, d)
-    met = vectors[likely[:MET]]  # (m, d)
-    weight = (chance[likely[:MET]] / max(chance[likely[:MET]].sum(), 1e-12)).astype(np.float32)
+    vectors = asking.films[:, : len(before)]  # (movie rows, d)
+    met, odds = vectors[likely[:MET]], chance[likely[:MET]]  # (m, d), (m,)
+    weight = (odds / max(odds.sum(), 1e-12)).astype(np.float32)
     weighed = (met * weight[:, None]).T @ met  # (d, d)
-    left = left_to_learn(asking.newcomers, asking.films, rated).astype(np.float32)
-    before = max(float(np.sum(asking.newcomers.covariance[0] * weighed)), 1e-12)  # of no ratings
-    known = min(max(1 - float(np.sum(left * weighed)) / before, 0.0), 1.0)
+    covariance = left_to_learn(asking.newcomers, asking.films, rated).astype(np.float32)
+    of_none = max(float(np.sum(before * weighed)), 1e-12)  # variance that there is without ratings
+    known = min(max(1 - float(np.sum(covariance * weighed)) / of_none, 0.0), 1.0)
 
-    free = np.ones(len(chance), np.bool_)
-    free[told] = False
-    candidates = likely[free[likely]][:MET]
+    for film in shown:  # as if it were answered as far as it is likely to be
+        own = covariance @ vectors[film]
+        share = np.float32(chance[film] / (vectors[film] @ own + noise))
+        covariance -= share * np.outer(own, own)
+    candidates = likely[~np.isin(likely, told)][:MET]
     some, odds = vectors[candidates], chance[candidates]  # (c, d), (c,)
-    covariance = left
-    for film in shown:
-        covariance = _as_if_answered(covariance, vectors[film], noise, chance[film])
     spread = some @ covariance  # (c, d)
     weighty = spread @ weighed
     chosen: list[int] = []
     adds: list[float] = []
-    for _ in range(min(k, len(candidates))):
+    while len(chosen) < min(k, len(candidates)):
         taught = np.einsum("nd,nd->n", weighty, spread)
         taught /= np.einsum("nd,nd->n", spread, some) + noise
         worth = odds * taught
         worth[chosen] = -np.inf
         place = int(np.argmax(worth))
         chosen.append(place)
-        adds.append(min(float(taught[place]) / before, 1 - known))
-        if len(chosen) == k:
-            break
-        # as `_as_if_answered` has it, for the products alone
+        adds.append(min(float(taught[place]) / of_none, 1 - known))
+        # the same for the products alone
         own = spread[place].copy()
         share = np.float32(odds[place] / (some[place] @ own + noise)) * (some @ own)
         spread -= np.outer(share, own)
         weighty -= np.outer(share, own @ weighed)
     return Interview(candidates[chosen].astype(np.int64), known, np.array(adds))
-
-
-def _as_if_answered(covariance: Vectors, film: Vectors, noise: float, chance: float) -> Vectors:
-    """The covariance that is left after a film was asked about which is known with some chance."""
-    spread = covariance @ film
-    share = np.float32(chance / (film @ spread + noise))
-    return (covariance - share * np.outer(spread, spread)).astype(np.float32)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 MOST_RATINGS = 2_000  # of one person; a list of theirs takes some 50 ms
 MOST_FILE = 2**21  # characters of a file
@@ -20,6 +20,7 @@ Stars = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Liking = Annotated[Share | None, Field(description="0: sure to be seen; 1: by stars alone")]
 Names = Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=50)]
+Rounded = Annotated[float, AfterValidator(lambda value: round(value, 2))]
 MovieIds = Annotated[list[MovieId], Field(max_length=MOST_FILMS)]
 
 
@@ -35,17 +36,13 @@ class Told(Question):
     unknown: MovieIds = Field(default=[], description="films that they say they have not seen")
     gender: Literal["F", "M"] | None = None
     age: int | None = Field(default=None, ge=1, le=129, description="in years")
-    occupation: int | None = Field(
-        default=None, ge=0, le=999, description="its place in about.jobs"
-    )
+    occupation: int | None = Field(default=None, ge=0, le=999, description="place in about.jobs")
 
 
 class Someone(Told):
     """Somebody who is not in the data."""
 
-    ratings: dict[MovieId, Stars] = Field(
-        default={}, max_length=MOST_RATINGS, description="stars by movie id"
-    )
+    ratings: dict[MovieId, Stars] = Field(default={}, max_length=MOST_RATINGS)  # by id
 
 
 class Rated(Question):
@@ -181,19 +178,13 @@ class Film(BaseModel):
     title: str
     year: int | None
     genres: list[str]
-    predicted: float | None = Field(default=None, description="stars")
-    std: float | None = Field(
-        None, description="stars by which ratings lie off that: one standard deviation"
-    )
-    chance: float | None = Field(None, description="of 4 stars or more; 0 to 1")
+    predicted: Rounded | None = Field(None, description="stars")
+    std: Rounded | None = Field(None, description="standard deviation of ratings about that")
+    chance: Rounded | None = Field(None, description="of 4 stars or more; 0 to 1")
     why: Why | None = None
-    each: list[float] | None = Field(
-        default=None, description="stars predicted for each of a group"
-    )
-    times: float | None = Field(
-        None, description="how much more often it is rated with the film asked for than by chance"
-    )
-    adds: float | None = Field(default=None, description="what rating it would add to `known`")
+    each: list[Rounded] | None = Field(None, description="stars predicted for each of a group")
+    times: float | None = Field(None, description="by which it goes with the film more than chance")
+    adds: float | None = Field(None, description="what rating it would add to `known`")
 
 
 class Films(BaseModel):
@@ -217,7 +208,7 @@ class Person(BaseModel):
     gender: str | None = None
     age: str | None = None
     occupation: str | None = None
-    predicted: float | None = None
+    predicted: Rounded | None = None
 
 
 class ForPerson(Films):

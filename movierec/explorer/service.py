@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +37,11 @@ BEST = 12  # films of a person's history that are told
 Form = TypeVar("Form", bound=q.Question)
 Rows = npt.NDArray[Any]  # row numbers of films
 Listed = TypeVar("Listed", Rows, pd.DataFrame)
-CONDITIONS = {"genres": ["genres"], "without": ["without"], "years": ["first_year", "last_year"]}
+CONDITIONS: dict[str, dict[str, Any]] = {  # and what is none
+    "genres": {"genres": []},
+    "without": {"without": []},
+    "years": {"first_year": None, "last_year": None},
+}
 
 
 class Service(NamedTuple):
@@ -62,15 +67,13 @@ class Service(NamedTuple):
 def service_of(rec: Recommender, posters: Metadata | None = None) -> Service:
     """The service of a recommender; what is computed once is computed now."""
     films = {
-        int(movie_id): {
-            "movie_id": int(movie_id),
-            "title": spoken_title(title),
-            "year": None if pd.isna(year) else int(year),
-            "genres": [name for name in genres.split("|") if name in rec.features.genres[1:]],
+        int(film.movie_id): {
+            "movie_id": int(film.movie_id),
+            "title": spoken_title(film.title),
+            "year": None if pd.isna(film.year) else int(film.year),
+            "genres": [name for name in film.genres.split("|") if name in rec.features.genres[1:]],
         }
-        for movie_id, title, year, genres in rec.tables.movies[
-            ["movie_id", "title", "year", "genres"]
-        ].itertuples(index=False)
+        for film in rec.tables.movies.itertuples()
     }
     service = Service(rec, asking(rec), films, active_user(rec.tables), film_map(rec), posters)
     find(service, q.Find(text="a"))
@@ -82,7 +85,7 @@ def service_of(rec: Recommender, posters: Metadata | None = None) -> Service:
 # --- the questions -------------------------------------------------------------------------------
 
 
-def about(service: Service, _: q.Question) -> q.About:
+def about(service: Service, asked: q.Question) -> q.About:
     """The data, and what can be asked of it."""
     tables, years = service.rec.tables, service.rec.tables.movies["year"].dropna()
     told = bool(service.rec.features.user_fields)
@@ -104,33 +107,27 @@ def about(service: Service, _: q.Question) -> q.About:
 
 def for_new_user(service: Service, asked: q.ForNewUser) -> q.ForSomeone:
     """Films for somebody who is not in the data, and what to ask them next."""
-    rec, person = service.rec, _newcomer(service, asked)
+    movies, person = service.rec.features.movies, _newcomer(service, asked)
     unknown, shown = (
-        rec.features.movies.encode(np.array(ids, np.int64)) for ids in (asked.unknown, asked.shown)
+        movies.encode(np.array(ids, np.int64)) for ids in (asked.unknown, asked.shown)
     )
     stands = interview(service.asking, person.rated, unknown, asked.ask, shown)
-    films, loosen = _list(service, asked, _listing(rec, person))
-    questions = _films(service, rec.features.movies.decode(stands.ask), adds=stands.adds)
-    found = _for_person(service, person, films)
-    return q.ForSomeone(films=found, loosen=loosen, ask=questions, known=stands.known)
+    questions = _films(service, movies.decode(stands.ask), adds=stands.adds)
+    listed = _for_person(service, asked, person)
+    return q.ForSomeone(ask=questions, known=stands.known, **listed)
 
 
 def for_user(service: Service, asked: q.ForUser) -> q.ForPerson:
     """Films for a person of the data, and their history."""
-    rec = service.rec
     user_id = service.active if asked.user_id is None else asked.user_id
-    person = rec.person(user_id)
-    films, loosen = _list(service, asked, _listing(rec, person, asked.exclude_seen))
-    rated = rated_films(rec, user_id)
+    person = service.rec.person(user_id)
+    rated = rated_films(service.rec, user_id)
+    best = rated.head(BEST)
     return q.ForPerson(
-        films=_for_person(service, person, films),
-        loosen=loosen,
-        who=q.Person(**rec.describe_people(np.array([person.user_idx])).iloc[0].to_dict()),
+        who=q.Person(**service.rec.describe_people(np.array([person.user_idx])).iloc[0].to_dict()),
         rated=len(rated),
-        best=[
-            _given(service, film, stars)
-            for film, stars in zip(rated["movie_id"][:BEST], rated["rating"], strict=False)
-        ],
+        best=list(map(partial(_given, service), best["movie_id"], best["rating"])),
+        **_for_person(service, asked, person, asked.exclude_seen),
     )
 
 
@@ -145,7 +142,7 @@ def for_group(service: Service, asked: q.ForGroup) -> q.Films:
     def stars(movie_ids: npt.ArrayLike) -> npt.NDArray[np.float32]:  # (people, films)
         return np.stack([rec.predict(person, movie_ids) for person in group])
 
-    def listed(chosen: dict[str, Any]) -> pd.DataFrame:
+    def listed(**chosen: Any) -> pd.DataFrame:
         if asked.least:
             among = chosen.get("among", every)
             chosen["among"] = np.intersect1d(every[stars(every).min(axis=0) >= asked.least], among)
@@ -154,58 +151,53 @@ def for_group(service: Service, asked: q.ForGroup) -> q.Films:
         return rec.for_group(group, how=asked.how, **chosen)
 
     films, loosen = _list(service, asked, listed)
-    each = stars(films["movie_id"]).T.astype(float).round(2).tolist()
-    loosen += ["least"] * (not len(films) and asked.least > 0)
-    return q.Films(
-        films=_films(service, films["movie_id"], films["predicted"], each=each), loosen=loosen
+    each, loosen = (
+        stars(films["movie_id"]).T,
+        loosen + ["least"] * (not len(films) and asked.least > 0),
     )
+    told = _films(service, films["movie_id"], predicted=films["predicted"], each=each)
+    return q.Films(films=told, loosen=loosen)
 
 
 def similar(service: Service, asked: q.OfFilm) -> q.Films:
     """Films like a film, and what each has in common with it."""
-    rec = service.rec
-    films, loosen = _list(service, asked, lambda chosen: rec.similar(asked.movie_id, **chosen))
-    times = [_times(service, asked.movie_id, int(other)) for other in films["movie_id"]]
+    films, loosen = _list(service, asked, partial(service.rec.similar, asked.movie_id))
+    times = [_times(service, asked.movie_id, other) for other in films["movie_id"]]
     return q.Films(films=_films(service, films["movie_id"], times=times), loosen=loosen)
 
 
 def also_liked(service: Service, asked: q.OfFilm) -> q.Films:
     """What the people who like a film also like."""
-    rec = service.rec
-    films, loosen = _list(service, asked, lambda chosen: rec.also_liked(asked.movie_id, **chosen))
-    return q.Films(films=_films(service, films["movie_id"], films["predicted"]), loosen=loosen)
+    films, loosen = _list(service, asked, partial(service.rec.also_liked, asked.movie_id))
+    told = _films(service, films["movie_id"], predicted=films["predicted"])
+    return q.Films(films=told, loosen=loosen)
 
 
 def people_who_like(service: Service, asked: q.WhoLikes) -> q.People:
     """The people of the data who like a film most."""
-    found = service.rec.people_who_like(asked.movie_id, asked.k)
-    found = found.drop(columns="score").round({"predicted": 2})
+    found = service.rec.people_who_like(asked.movie_id, asked.k).drop(columns="score")
     return q.People(people=[q.Person(**row) for row in found.to_dict("records")])
 
 
 def explain(service: Service, asked: q.Explain) -> q.Explained:
     """Why a film: what each rated film adds to its stars, and to its being watched."""
-    rec, new = service.rec, asked.user_id is None
-    person = _newcomer(service, asked) if new else rec.person(asked.user_id or 0)
+    rec, user_id = service.rec, asked.user_id
+    person = _newcomer(service, asked) if user_id is None else rec.person(user_id)
     movie_idx = rec.features.movies.encode([asked.movie_id])
     parts = parts_of(rec, rec.model, person, movie_idx)
     ids, adds = rec.features.movies.decode(parts.rated), parts.stars[:, 0]
     share = parts.watching[:, 0] / max(float(np.abs(parts.watching).sum()), 1e-12)
     start, *rest = (float(stars[0]) for stars, _ in parts.rest.values())
-    own = dict(zip(person.rated.tolist(), person.stars.tolist(), strict=True))
+    reasons = [
+        q.Reason(**dict(_given(service, ids[n], parts.given[n])), adds=adds[n], share=share[n])
+        for n in np.argsort(-np.abs(adds), kind="stable")
+    ]
     return q.Explained(
-        film=_for_person(service, person, movie_idx)[0],
-        given=own.get(int(movie_idx[0])),
+        film=_told(service, person, movie_idx)[0],
+        given=dict(zip(person.rated, person.stars, strict=True)).get(movie_idx[0]),
         start=start,
         rest=sum(rest),
-        reasons=[
-            q.Reason(
-                **_given(service, ids[row], parts.given[row]).model_dump(),
-                adds=adds[row],
-                share=share[row],
-            )
-            for row in np.argsort(-np.abs(adds), kind="stable")
-        ],
+        reasons=reasons,
     )
 
 
@@ -217,12 +209,12 @@ def find(service: Service, asked: q.Find) -> q.Films:
     return q.Films(films=_films(service, found.loc[found["score"] >= LIKENESS, "movie_id"]))
 
 
-def map_of_films(service: Service, _: q.Question) -> q.MapOfFilms:
+def map_of_films(service: Service, asked: q.Question) -> q.MapOfFilms:
     """All rated films in a plane: those that lie near each other are watched by the same people."""
     return service.map
 
 
-def described(service: Service, asked: q.OfFilms) -> q.Films:
+def films(service: Service, asked: q.OfFilms) -> q.Films:
     """Some films by their ids."""
     return q.Films(films=_films(service, asked.movie_ids))
 
@@ -272,8 +264,7 @@ def posters(service: Service, asked: q.OfFilms) -> q.Posters:
     service.rec.features.movies.encode(asked.movie_ids)  # refuses ids of no film
     told = {film: service.posters.known(film) for film in asked.movie_ids}
     waiting = [film for film, found in told.items() if found is None]
-    if waiting:
-        service.posters.ask(waiting)
+    service.posters.ask(waiting)
     known = [
         q.Known(
             movie_id=film,
@@ -294,22 +285,12 @@ def picture(service: Service, movie_id: int) -> bytes | None:
     return details.poster if details else None
 
 
-QUESTIONS: dict[str, tuple[type[q.Question], Callable[[Service, Any], BaseModel]]] = {
-    "about": (q.Question, about),
-    "for-new-user": (q.ForNewUser, for_new_user),
-    "for-user": (q.ForUser, for_user),
-    "for-group": (q.ForGroup, for_group),
-    "similar": (q.OfFilm, similar),
-    "also-liked": (q.OfFilm, also_liked),
-    "people-who-like": (q.WhoLikes, people_who_like),
-    "explain": (q.Explain, explain),
-    "find": (q.Find, find),
-    "map": (q.Question, map_of_films),
-    "films": (q.OfFilms, described),
-    "read-file": (q.ReadFile, read_file),
-    "profile": (q.Someone, profile),
-    "posters": (q.OfFilms, posters),
-}
+QUESTIONS: dict[str, Callable[[Service, Any], BaseModel]] = {
+    function.__name__.replace("_", "-"): function
+    for function in (about, for_new_user, for_user, for_group, similar, also_liked, people_who_like)
+    + (explain, find, films, read_file, profile, posters)
+} | {"map": map_of_films}
+FORMS = {name: get_type_hints(function) for name, function in QUESTIONS.items()}
 
 
 def answer(service: Service, name: str, question: bytes | str | dict[str, Any]) -> BaseModel:
@@ -327,8 +308,7 @@ def answer(service: Service, name: str, question: bytes | str | dict[str, Any]) 
         raise InputError(
             f"got the question {one_line(name, 40)!r}; expected one of {', '.join(QUESTIONS)}"
         )
-    form, function = QUESTIONS[name]
-    return function(service, checked(form, question, f"question {name}"))
+    return QUESTIONS[name](service, checked(FORMS[name]["asked"], question, f"question {name}"))
 
 
 def checked(form: type[Form], question: bytes | str | dict[str, Any], called: str) -> Form:
@@ -354,37 +334,34 @@ def _newcomer(service: Service, told: q.Someone) -> people.Person:
     return service.rec.new_user(told.ratings, told.gender, told.age, told.occupation)
 
 
-def _listing(
-    rec: Recommender, person: people.Person, exclude_seen: bool = True
-) -> Callable[[dict[str, Any]], Rows]:
-    """What `Recommender.for_user` lists, as rows: a table in words takes as long as the choice."""
+def _for_person(
+    service: Service, asked: q.Conditions, person: people.Person, exclude_seen: bool = True
+) -> dict[str, Any]:
+    """The list of a person; as `Recommender.for_user`, whose table takes as long as the choice."""
+    rec = service.rec
 
-    def rows(chosen: dict[str, Any]) -> Rows:
-        liking, daring = chosen.pop("liking"), chosen.pop("daring")
-        _, scores = rec.scorer.score(
-            person.vector, person.profile, liking, daring, person.user_term
-        )
-        return rec.chosen(scores, person.rated if exclude_seen else person.rated[:0], **chosen)
+    def rows(liking: float | None, daring: float, **chosen: Any) -> Rows:
+        of_person = person.vector, person.profile, liking, daring, person.user_term
+        left_out = person.rated if exclude_seen else person.rated[:0]
+        return rec.chosen(rec.scorer.score(*of_person)[1], left_out, **chosen)
 
-    return rows
+    movie_idx, loosen = _list(service, asked, rows)
+    return {"films": _told(service, person, movie_idx), "loosen": loosen}
 
 
 def _list(
-    service: Service, asked: q.Conditions, mode: Callable[[dict[str, Any]], Listed]
+    service: Service, asked: q.Conditions, mode: Callable[..., Listed]
 ) -> tuple[Listed, list[str]]:
     """A list, and if it is empty, which conditions to drop for one that is not."""
-    films = mode(_chosen(service, asked))
-    if len(films):
-        return films, []
-    loosen = []
-    for name, fields in CONDITIONS.items():
-        if any(getattr(asked, one) for one in fields):
-            free = asked.model_copy(
-                update={one: [] if name in ("genres", "without") else None for one in fields}
-            )
-            if len(mode(_chosen(service, free))):
-                loosen.append(name)
-    return films, loosen
+    listed = mode(**_chosen(service, asked))
+    loosen = [
+        name
+        for name, none in CONDITIONS.items()
+        if not len(listed)
+        and any(getattr(asked, field) != free for field, free in none.items())
+        and len(mode(**_chosen(service, asked.model_copy(update=none))))
+    ]
+    return listed, loosen
 
 
 def _chosen(service: Service, asked: q.Conditions) -> dict[str, Any]:
@@ -396,13 +373,11 @@ def _chosen(service: Service, asked: q.Conditions) -> dict[str, Any]:
     return chosen
 
 
-def _films(service: Service, movie_ids: Any, stars: Any = None, **more: Any) -> list[q.Film]:
+def _films(service: Service, movie_id: Any, **more: Any) -> list[q.Film]:
     """Films in words; each of `more` has an entry a film."""
-    ids = [int(movie_id) for movie_id in movie_ids]
-    columns = more | ({} if stars is None else {"predicted": [round(float(x), 2) for x in stars]})
     return [
-        q.Film(**_named(service, movie_id), **{name: column[n] for name, column in columns.items()})
-        for n, movie_id in enumerate(ids)
+        q.Film(**_named(service, int(film)), **dict(zip(more, entries, strict=True)))
+        for film, *entries in zip(movie_id, *more.values(), strict=True)
     ]
 
 
@@ -411,13 +386,12 @@ def _given(service: Service, movie_id: int, stars: float) -> q.Given:
     return q.Given(movie_id=int(movie_id), title=title, stars=float(stars))
 
 
-def _for_person(service: Service, person: people.Person, movie_idx: Rows) -> list[q.Film]:
+def _told(service: Service, person: people.Person, movie_idx: Rows) -> list[q.Film]:
     """Films with the stars predicted for somebody, how sure these are, and why."""
     ids = service.rec.features.movies.decode(movie_idx)
     stars, std = service.rec.predict(person, ids, return_std=True)
-    chance = service.rec.scorer.chance(stars, std)
-    sure = {"std": std.astype(float).round(2), "chance": chance.astype(float).round(2)}
-    return _films(service, ids, stars, **sure, why=_why(service, person, movie_idx))
+    chance, why = service.rec.scorer.chance(stars, std), _why(service, person, movie_idx)
+    return _films(service, ids, predicted=stars, std=std, chance=chance, why=why)
 
 
 def _why(service: Service, person: people.Person, movie_idx: Rows) -> list[q.Why]:
@@ -437,6 +411,5 @@ def _times(service: Service, movie_id: int, other_id: int) -> float | None:
     rec = service.rec
     first, second = map(rec.raters, map(int, rec.features.movies.encode([movie_id, other_id])))
     both = len(np.intersect1d(first, second, assume_unique=True))
-    if both < 2:
-        return None
-    return round(both * len(rec.features.users.used) / (len(first) * len(second)), 1)
+    usual = len(first) * len(second) / len(rec.features.users.used)
+    return round(both / usual, 1) if both > 1 else None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +24,6 @@ VIEWS = ("for-you", "together", "person", "map")
 TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("movierec.explorer"), autoescape=True, trim_blocks=True
 )
-PROBABLE = 1.28  # standard deviations to each side that hold four of five, as in explorer.js
-INKS = ("#1b6ca8", "#e07a10", "#2a8a43", "#c0397b", "#7a58c9", "#8a6d1d", "#19a3a3", "#8c8c94")
 
 
 def explorer(
@@ -163,12 +159,7 @@ class Explorer(anywidget.AnyWidget):
             shown["explain"] = self.ask("explain", movie_id=film, **who)
             shown["similar"] = self.ask("similar", movie_id=film, k=6)
         genres = list(self.service.rec.features.genres)
-
-        def hue(film: q.Film) -> int:  # as in explorer.js
-            return round((genres.index(film.genres[0]) if film.genres else 0) * 137.508 + 252) % 360
-
-        page = TEMPLATES.get_template("static.html.j2")
-        return page.render(shown=shown, hue=hue, layers=_layers, most=_most, probable=PROBABLE)
+        return TEMPLATES.get_template("static.html.j2").render(shown=shown, genres=genres)
 
     # --- how ---------------------------------------------------------------------------------
 
@@ -207,28 +198,14 @@ class Explorer(anywidget.AnyWidget):
         """A question of the component, which may hold anything."""
         match content:
             case {"id": int(number), "name": "picture", "question": {"movie_id": int(movie_id)}}:
-                found = picture(self.service, movie_id) or b""
-                data = base64.b64encode(found).decode()
+                data = base64.b64encode(picture(self.service, movie_id) or b"").decode()
                 self.send({"id": number, "answer": {"address": f"data:image/jpeg;base64,{data}"}})
             case {"id": int(number), "name": str(name), "question": dict(question)}:
+                told: dict[str, Any] = {"error": "a mistake of movierec's own", "status": 500}
                 try:
                     said = answer(self.service, name, question)
+                    told = {"answer": said.model_dump(mode="json", exclude_none=True)}
                 except InputError as error:
-                    self.send({"id": number, "error": str(error), "status": 422})
-                except BaseException as error:
-                    self.send({"id": number, "error": escape(type(error).__name__), "status": 500})
-                    raise
-                else:
-                    told = said.model_dump(mode="json", exclude_none=True)
-                    self.send({"id": number, "answer": told})
-
-
-def _most(reasons: list[q.Reason]) -> list[q.Reason]:
-    return sorted(reasons, key=lambda one: -abs(one.adds))[:7]
-
-
-def _layers(drawn: q.MapOfFilms) -> Iterator[tuple[str, str]]:
-    """The dots of each colour as a path."""
-    points = list(zip(drawn.x, drawn.y, drawn.group, strict=True))
-    for place in range(-1, len(drawn.groups)):
-        yield INKS[place], "".join(f"M{x} {y}h0" for x, y, group in points if group == place)
+                    told = {"error": str(error), "status": 422}
+                finally:  # of a mistake of our own the kernel tells more
+                    self.send({"id": number} | told)

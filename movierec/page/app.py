@@ -20,7 +20,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel
@@ -35,7 +35,7 @@ from starlette.types import ASGIApp
 from movierec import __version__
 from movierec.errors import InputError
 from movierec.explorer.questions import ForNewUser
-from movierec.explorer.service import QUESTIONS, Service, answer, for_new_user, picture
+from movierec.explorer.service import FORMS, QUESTIONS, Service, answer, for_new_user, picture
 
 LONGEST_BODY = 2**18  # bytes of a question; 2,000 ratings take some 30,000
 LONGEST_FILE = 2**22  # bytes of a question with a file
@@ -47,7 +47,7 @@ STATIC = [PAGE.with_name("static"), PAGE.parents[1] / "explorer" / "static"]
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 TYPES |= {".json": "application/json", ".svg": "image/svg+xml"}
 FIRST = ForNewUser(ask=3, seed=0)  # what who has told nothing asks
-POLICY = {
+POLICY = {  # headers of all answers
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
@@ -57,7 +57,6 @@ POLICY = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-HEADERS = [(name.lower().encode(), value.encode()) for name, value in POLICY.items()]
 
 
 def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
@@ -113,15 +112,10 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
 
 
 def _guarded(app: ASGIApp, hosts: set[str], anywhere: bool) -> ASGIApp:
-    """The application behind a door that refuses what may not ask, and gives answers `HEADERS`."""
+    """The application behind a door that refuses what may not ask."""
     allow = Bucket()
 
     async def door(scope: Any, receive: Any, send: Any) -> None:
-        async def with_headers(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *HEADERS]
-            await send(message)
-
         request, answered = Request(scope), app
         try:
             _check(request, hosts, anywhere)
@@ -129,7 +123,7 @@ def _guarded(app: ASGIApp, hosts: set[str], anywhere: bool) -> ASGIApp:
                 raise HTTPException(429, "too many requests; wait a few seconds")
         except HTTPException as error:
             answered = await _refused(request, error)
-        await answered(scope, receive, with_headers)
+        await answered(scope, receive, send)
 
     return door
 
@@ -219,35 +213,29 @@ def _file(content: bytes, suffix: str) -> Callable[[Request], Awaitable[Response
 
 def openapi() -> dict[str, Any]:
     """The description of `/api/v1/`, from the models of the questions and answers."""
-    kinds: dict[str, tuple[Any, Any]] = {
-        name: (form, get_type_hints(function)["return"])
-        for name, (form, function) in QUESTIONS.items()
-    }
-    asked = [(form, "validation") for form, _ in kinds.values()]
-    told = [(form, "serialization") for _, form in kinds.values()]
+    kinds = {name: (form["asked"], form["return"]) for name, form in FORMS.items()}
     schemas, definitions = models_json_schema(
-        [*asked, *told],  # type: ignore[list-item]
+        [(form, "validation") for form, _ in kinds.values()]
+        + [(form, "serialization") for _, form in kinds.values()],
         ref_template="#/components/schemas/{model}",
     )
     fault = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
 
-    def content(schema: Any) -> dict[str, Any]:
-        return {"content": {"application/json": {"schema": schema}}}
+    def content(schema: Any, **more: Any) -> dict[str, Any]:
+        return {"content": {"application/json": {"schema": schema}}} | more
 
     paths = {}
     for name, (form, said) in kinds.items():
-        described = (QUESTIONS[name][1].__doc__ or "").strip()
-        paths[f"/api/v1/{name}"] = {
-            "post": {
-                "operationId": name,
-                "summary": described,
-                "requestBody": {"required": True} | content(schemas[form, "validation"]),
-                "responses": {
-                    "200": {"description": "the answer"} | content(schemas[said, "serialization"]),
-                    "4XX": {"description": "what is wrong with the question"} | content(fault),
-                },
-            }
+        answers = {
+            "200": content(schemas[said, "serialization"], description="the answer"),
+            "4XX": content(fault, description="what is wrong with the question"),
         }
-    facts = {"title": "movierec", "version": __version__}
-    components = {"schemas": definitions["$defs"]}
-    return {"openapi": "3.1.0", "info": facts, "paths": paths, "components": components}
+        described = {"operationId": name, "summary": QUESTIONS[name].__doc__, "responses": answers}
+        asked = content(schemas[form, "validation"], required=True)
+        paths[f"/api/v1/{name}"] = {"post": described | {"requestBody": asked}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "movierec", "version": __version__},
+        "paths": paths,
+        "components": {"schemas": definitions["$defs"]},
+    }

@@ -25,7 +25,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from movierec.errors import InputError
 from movierec.explorer.service import service_of
-from movierec.page.app import make_app
+from movierec.page.app import POLICY, make_app
 from movierec.posters.metadata import Metadata, provider
 from movierec.runs import Run
 
@@ -148,6 +148,7 @@ def _run(app: ASGIApp, door: socket.socket) -> None:
         http=Patient,  # on h11: httptools would keep a head of any length
         ws="none",
         server_header=False,
+        headers=[*POLICY.items()],
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
         h11_max_incomplete_event_size=2**14,
