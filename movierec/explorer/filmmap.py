@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse.linalg import svds
 
 from movierec.data.titles import spoken_title
 from movierec.explorer.questions import MapOfFilms
@@ -54,13 +53,9 @@ def film_map(recommender: Recommender) -> MapOfFilms:
 
 def _plane(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     """The two leading principal components, filling the picture; float64 (n, 2)."""
-    centred = vectors - vectors.mean(axis=0)
-    if min(centred.shape) > 2:
-        start = np.ones(min(centred.shape), dtype=centred.dtype)
-        left, strength, _ = svds(centred, k=2, v0=start)
-        plane = (left * strength)[:, ::-1].astype(np.float64)
-    else:
-        plane = np.pad(centred, ((0, 0), (0, 2)))[:, :2].astype(np.float64)
+    centred = np.pad(vectors - vectors.mean(axis=0), ((0, 0), (0, 1)))
+    _, directions = np.linalg.eigh(centred.T @ centred)  # the leading ones stand last
+    plane = (centred @ directions[:, :-3:-1]).astype(np.float64)
     # the sign of a direction is chance: the side with the longer tail is right, and below
     plane *= np.where(np.abs(plane.max(axis=0)) >= np.abs(plane.min(axis=0)), 1, -1)
     low, high = plane.min(axis=0), plane.max(axis=0)

@@ -14,14 +14,13 @@ MOST_RATINGS = 2_000  # of one person; a list of theirs takes some 50 ms
 MOST_FILE = 2**21  # characters of a file
 MOST_FILMS = 5_000  # of a list of films, and of a profile
 
-MovieId = Annotated[int, Field(ge=0, lt=2**31)]
-UserId = Annotated[int, Field(ge=0, lt=2**31)]
+Id = Annotated[int, Field(ge=0, lt=2**31)]  # of a film or a person
 Stars = Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Liking = Annotated[Share | None, Field(description="0: sure to be seen; 1: by stars alone")]
 Names = Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=50)]
 Rounded = Annotated[float, AfterValidator(lambda value: round(value, 2))]
-MovieIds = Annotated[list[MovieId], Field(max_length=MOST_FILMS)]
+MovieIds = Annotated[list[Id], Field(max_length=MOST_FILMS)]
 
 
 class Question(BaseModel):
@@ -42,15 +41,15 @@ class Told(Question):
 class Someone(Told):
     """Somebody who is not in the data."""
 
-    ratings: dict[MovieId, Stars] = Field(default={}, max_length=MOST_RATINGS)  # by id
+    ratings: dict[Id, Stars] = Field(default={}, max_length=MOST_RATINGS)  # by id
 
 
-class Rated(Question):
-    """A film with the stars given; the title keeps it from being another film elsewhere."""
+class Given(BaseModel):
+    """A film that was rated; in a file the title keeps it from being another film elsewhere."""
 
-    movie_id: MovieId
-    title: str = Field(max_length=500)
-    stars: Stars
+    movie_id: Id
+    title: str
+    stars: float
 
 
 class Profile(Told):
@@ -60,7 +59,7 @@ class Profile(Told):
     format: Literal["movierec profile"] = "movierec profile"
     version: Literal[1] = 1
     data: str = Field(default="", max_length=200)
-    ratings: list[Rated] = Field(default=[], max_length=MOST_FILMS)
+    ratings: list[Given] = Field(default=[], max_length=MOST_FILMS)
 
 
 class Conditions(Question):
@@ -101,14 +100,14 @@ class ForNewUser(Someone, Settings):
 class ForUser(Settings):
     """Films for a person of the data."""
 
-    user_id: UserId | None = Field(default=None, description="none: an active one")
+    user_id: Id | None = Field(default=None, description="none: an active one")
     exclude_seen: bool = True
 
 
 class ForGroup(Conditions):
     """Films for several people; a number is a person of the data."""
 
-    people: list[UserId | Someone] = Field(min_length=1, max_length=5)
+    people: list[Id | Someone] = Field(min_length=1, max_length=5)
     how: Literal["least misery", "mean"] = "least misery"
     liking: Liking = None
     least: Stars = Field(default=0, description="stars that everybody gives at least")
@@ -117,21 +116,21 @@ class ForGroup(Conditions):
 class OfFilm(Drawn):
     """What is like a film, or goes with it."""
 
-    movie_id: MovieId
+    movie_id: Id
 
 
 class WhoLikes(Question):
     """The people of the data who like a film most."""
 
-    movie_id: MovieId
+    movie_id: Id
     k: int = Field(default=8, ge=1, le=100)
 
 
 class Explain(Someone):
     """Why a film, for a person of the data or for somebody new."""
 
-    movie_id: MovieId
-    user_id: UserId | None = None
+    movie_id: Id
+    user_id: Id | None = None
 
 
 class Find(Question):
@@ -150,18 +149,10 @@ class ReadFile(Question):
 class OfFilms(Question):
     """Some films."""
 
-    movie_ids: list[MovieId] = Field(max_length=100)
+    movie_ids: list[Id] = Field(max_length=100)
 
 
 # --- answers -------------------------------------------------------------------------------------
-
-
-class Given(BaseModel):
-    """A film that was rated."""
-
-    movie_id: int
-    title: str
-    stars: float
 
 
 class Why(BaseModel):
@@ -269,7 +260,7 @@ class ReadBack(Told):
     """What a file told."""
 
     kind: Literal["profile", "history"]
-    ratings: list[Rated]
+    ratings: list[Given]
     unsure: list[Doubtful] = []
     skipped: int = 0
 

@@ -21,13 +21,12 @@ from movierec.explorer import questions as q
 from movierec.explorer.asking import Asking, asking, interview
 from movierec.explorer.filmmap import film_map
 from movierec.explorer.people import active_user, rated_films
-from movierec.explorer.profile import read_profile
 from movierec.histories import read_history
 from movierec.recommend import people
 from movierec.recommend.reasons import named_of, parts_of
 from movierec.recommend.recommender import Recommender
 from movierec.recommend.scorer import LIKING
-from movierec.trust import fault_of
+from movierec.trust import fault_of, read_json
 
 if TYPE_CHECKING:
     from movierec.posters.metadata import Metadata
@@ -151,10 +150,9 @@ def for_group(service: Service, asked: q.ForGroup) -> q.Films:
         return rec.for_group(group, how=asked.how, **chosen)
 
     films, loosen = _list(service, asked, listed)
-    each, loosen = (
-        stars(films["movie_id"]).T,
-        loosen + ["least"] * (not len(films) and asked.least > 0),
-    )
+    if asked.least and not len(films):
+        loosen.append("least")
+    each = stars(films["movie_id"]).T
     told = _films(service, films["movie_id"], predicted=films["predicted"], each=each)
     return q.Films(films=told, loosen=loosen)
 
@@ -221,40 +219,70 @@ def films(service: Service, asked: q.OfFilms) -> q.Films:
 
 def read_file(service: Service, asked: q.ReadFile) -> q.ReadBack:
     """A profile, or an export of ratings from elsewhere, as far as its films are in the data."""
-    content = asked.text.encode("utf-8", "replace")
+    rec, content = service.rec, asked.text.encode("utf-8", "replace")
     if content.lstrip().startswith(b"{"):
-        return read_profile(service.rec, content)
-    history = read_history(content, service.rec.tables.movies, service.rec.star_values)
-    titles = service.rec.tables.movies.set_index("movie_id")["title"]
-    unsure = [*history.doubtful, *((line, []) for line in history.missing)]
-    return q.ReadBack(
-        kind="history",
-        ratings=[
-            q.Rated(movie_id=film, title=titles[film], stars=stars)
-            for film, stars in history.ratings.items()
-        ],
-        unsure=[
-            q.Doubtful(
-                line=line.number,
-                title=one_line(line.title, 200),
-                year=line.year,
-                stars=min(service.rec.star_values, key=lambda v: abs(v - line.stars)),
-                films=_films(service, films),
-            )
-            for line, films in unsure
-        ],
-        skipped=history.skipped,
-    )
+        return read_profile(rec, content)
+    history = read_history(content, rec.tables.movies, rec.star_values)
+    unsure = [
+        q.Doubtful(
+            line=line.number,
+            title=one_line(line.title, 200),
+            year=line.year,
+            stars=min(rec.star_values, key=lambda value: abs(value - line.stars)),
+            films=_films(service, meant),
+        )
+        for line, meant in [*history.doubtful, *((line, []) for line in history.missing)]
+    ]
+    ratings = _titled(rec, history.ratings)
+    return q.ReadBack(kind="history", ratings=ratings, unsure=unsure, skipped=history.skipped)
+
+
+def read_profile(rec: Recommender, content: bytes) -> q.ReadBack:
+    """What somebody told, from the file that they kept.
+
+    Films count only where the id still has the title that it had, so that a file made with other
+    data brings in no stranger films.
+
+    Raises:
+        InputError: no profile, a damaged one, or one that fits no film of the data.
+    """
+    again = "Choose a file that was saved here"
+    try:
+        told = read_json(content, q.Profile)
+    except InputError as error:
+        raise InputError(f"this file is no profile of movierec ({error}). {again}") from error
+    titles = dict(zip(rec.tables.movies["movie_id"], rec.tables.movies["title"], strict=True))
+    kept = {one.movie_id: one for one in told.ratings}
+    fitting = {film: one for film, one in kept.items() if titles.get(film) == one.title}
+    if kept and not fitting:
+        raise InputError(
+            f"none of the {len(kept)} films of this profile is in the data {rec.tables.name}; it "
+            "was saved with other films"
+        )
+    stars = {film: one.stars for film, one in fitting.items()}
+    for value in set(stars.values()) - set(rec.star_values):
+        expected = f"expected one of {rec.star_values}"
+        raise InputError(f"this profile has a rating of {value:g}; {expected}. {again}")
+    facts = told.model_dump(include=set(q.Told.model_fields))
+    if not rec.features.user_fields:
+        facts |= dict.fromkeys(("gender", "age", "occupation"))
+    rec.new_user(stars, facts["gender"], facts["age"], facts["occupation"])  # refuses a job, say
+    facts["unknown"] = [
+        film for film in dict.fromkeys(told.unknown) if film in titles and film not in stars
+    ]
+    skipped = len(kept) - len(fitting)
+    return q.ReadBack(kind="profile", ratings=[*fitting.values()], skipped=skipped, **facts)
 
 
 def profile(service: Service, asked: q.Someone) -> q.Profile:
     """What somebody told, as a file that `read-file` takes back."""
-    ratings = [
-        q.Rated(movie_id=film, title=service.rec.title(film), stars=stars)
-        for film, stars in asked.ratings.items()
-    ]
     facts = asked.model_dump(include=set(q.Told.model_fields))
+    ratings = _titled(service.rec, asked.ratings)
     return q.Profile(data=service.rec.tables.name, ratings=ratings, **facts)
+
+
+def _titled(rec: Recommender, stars: dict[int, float]) -> list[q.Given]:
+    return [q.Given(movie_id=n, title=rec.title(n), stars=value) for n, value in stars.items()]
 
 
 def posters(service: Service, asked: q.OfFilms) -> q.Posters:

@@ -179,20 +179,17 @@ class Explorer(anywidget.AnyWidget):
 
     def _question(self) -> tuple[str, dict[str, Any]]:
         """The question that the open view asks."""
-        match self.state["view"]:
+        state, told = self.state, self._told
+        others = (one.get("told", one.get("user_id")) for one in state.get("group", []))
+        match state["view"]:
             case "person":
-                user_id = self.state.get("person")
-                return "for-user", self._told(q.ForUser) | {"user_id": user_id, "deny": []}
+                return "for-user", told(q.ForUser) | {"user_id": state.get("person"), "deny": []}
             case "together":
-                others = [
-                    one.get("told", one.get("user_id")) for one in self.state.get("group", [])
-                ]
-                people = [self._told(q.Someone), *others]
-                return "for-group", self._told(q.ForGroup) | {"people": people}
+                return "for-group", told(q.ForGroup) | {"people": [told(q.Someone), *others]}
             case "map":
                 return "map", {}
             case _:
-                return "for-new-user", self._told(q.ForNewUser) | {"ask": 3}
+                return "for-new-user", told(q.ForNewUser) | {"ask": 3}
 
     def _asked(self, _: Any, content: Any, buffers: Any) -> None:
         """A question of the component, which may hold anything."""

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from movierec.errors import InputError
-from movierec.explorer.profile import LARGEST, read_profile
-from movierec.explorer.service import Service, answer
+from movierec.explorer.service import Service, answer, read_profile
 from movierec.recommend.recommender import Recommender
 from movierec.runs import Run
 
@@ -56,10 +55,10 @@ def test_films_that_other_data_calls_otherwise_are_left_out_and_counted(rec: Rec
 
 @pytest.mark.parametrize(
     "content",
-    [b"\xff\xfe\x00", b"{", b"[" * 100_000, b'{"format": NaN}', b" " * (LARGEST + 1), b"[]"],
+    [b"\xff\xfe\x00", b"{", b"[" * 100_000, b'{"format": NaN}', b" ", b"[]"],
 )
 def test_a_file_that_is_no_profile_is_refused(rec: Recommender, content: bytes):
-    with pytest.raises(InputError, match="no profile|at most"):
+    with pytest.raises(InputError, match="no profile"):
         read_profile(rec, content)
 
 

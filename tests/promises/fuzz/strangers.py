@@ -21,9 +21,8 @@ from unittest import mock
 import numpy as np
 
 from movierec.errors import InputError
-from movierec.explorer.profile import read_profile
-from movierec.explorer.questions import Profile, Rated
-from movierec.explorer.service import answer, service_of
+from movierec.explorer.questions import Given, Profile
+from movierec.explorer.service import answer, read_profile, service_of
 from movierec.models.best import BestRecipe
 from movierec.models.checkpoints import Checkpoint, State
 from movierec.reports.report import read_report, what_changed
@@ -105,7 +104,7 @@ def whole(name: str) -> bytes:
         stars = run.recommender.star_values[-1]
         titles = [run.recommender.title(film) for film in films[:2]]
         rated = [
-            Rated(movie_id=f, title=t, stars=stars) for f, t in zip(films, titles, strict=False)
+            Given(movie_id=f, title=t, stars=stars) for f, t in zip(films, titles, strict=False)
         ]
         kept = Profile(ratings=rated, unknown=films[2:3], gender="F", age=25, occupation=3)
         return kept.model_dump_json().encode()
