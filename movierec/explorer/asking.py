@@ -41,34 +41,22 @@ Indices = npt.NDArray[np.integer]
 
 
 class Asking(NamedTuple):
-    """What questions are chosen with; the same for everybody.
+    """What questions are chosen with; the same for everybody."""
 
-    Attributes:
-        newcomers: the model of new users.
-        films: (movie rows, d + q + 2), as in `Model`.
-        is_film: (movie rows,), False for a row that is no film.
-        known: (people, movie rows), 1 where somebody of the data has rated a film.
-    """
-
-    newcomers: Newcomers
-    films: Vectors
-    is_film: npt.NDArray[np.bool_]
-    known: sparse.csr_array
+    newcomers: Newcomers  # the model of new users
+    films: Vectors  # (movie rows, d + q + 2), as in `Model`
+    is_film: npt.NDArray[np.bool_]  # (movie rows,), False for a row that is no film
+    known: sparse.csr_array  # (people, movie rows), 1 where somebody of the data rated a film
 
 
 class Interview(NamedTuple):
-    """How it stands with somebody who is asked.
+    """How it stands with somebody who is asked."""
 
-    Attributes:
-        ask: (k,) rows of the films to ask about, the most telling first; fewer where few are left.
-        known: share of the variance of their predicted stars that their ratings have taken away, of
-            the films that they are likely to meet; 0 to 1.
-        adds: (k,) what a rating of each of `ask` would add to `known`.
-    """
-
-    ask: npt.NDArray[np.int64]
+    ask: npt.NDArray[np.int64]  # (k,) rows of films, the most telling first; fewer where few are
+    # share of the variance of their predicted stars that their ratings have taken away, of films
+    # that they are likely to meet; 0 to 1
     known: float
-    adds: npt.NDArray[np.float64]
+    adds: npt.NDArray[np.float64]  # (k,) what a rating of each of `ask` would add to `known`
 
 
 def asking(rec: Recommender) -> Asking:

@@ -34,9 +34,6 @@ def film_map(recommender: Recommender) -> MapOfFilms:
     slots = features.movie_fields["genres"][movie_idx]
     frequent = np.bincount(slots[slots > 0], minlength=len(features.genres))
     shown = [int(n) for n in np.argsort(-frequent, kind="stable")[:GENRES] if frequent[n]]
-    # of a film's genres the rarest says most: nearly every second film is a drama or a comedy
-    rarity = np.where(np.isin(slots, shown), frequent[slots], np.iinfo(np.int64).max)
-    first = np.take_along_axis(slots, rarity.argmin(axis=1)[:, None], axis=1)[:, 0]
     group = np.full(len(features.genres), -1)
     group[shown] = np.arange(len(shown))
     return MapOfFilms(
@@ -47,7 +44,8 @@ def film_map(recommender: Recommender) -> MapOfFilms:
         titles=[spoken_title(t) for t in recommender.describe(movie_idx)["title"]],
         x=x,
         y=y,
-        group=group[first].tolist(),
+        # of a film's genres the rarest says most: nearly every second film is a drama or a comedy
+        group=group[slots].max(axis=1).tolist(),
     )
 
 

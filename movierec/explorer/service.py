@@ -44,23 +44,14 @@ CONDITIONS: dict[str, dict[str, Any]] = {  # and what is none
 
 
 class Service(NamedTuple):
-    """What questions are answered from; only read.
+    """What questions are answered from; only read."""
 
-    Attributes:
-        rec: whose recommendations they are.
-        asking: what is asked of whom.
-        films: each film by its id, as answers have it.
-        active: the person of the data who is shown first.
-        map: of all films that somebody has rated.
-        posters: who is asked for pictures and titles; None: nobody.
-    """
-
-    rec: Recommender
-    asking: Asking
-    films: dict[int, dict[str, Any]]
-    active: int
-    map: q.MapOfFilms
-    posters: Metadata | None = None
+    rec: Recommender  # whose recommendations they are
+    asking: Asking  # what is asked of whom
+    films: dict[int, dict[str, Any]]  # each film by its id, as answers have it
+    active: int  # the person of the data who is shown first
+    map: q.MapOfFilms  # of all films that somebody has rated
+    posters: Metadata | None = None  # who is asked for pictures and titles; None: nobody
 
 
 def service_of(rec: Recommender, posters: Metadata | None = None) -> Service:

@@ -27,34 +27,27 @@ TEMPLATES = jinja2.Environment(
 
 
 def explorer(
-    recommender: Recommender,
-    user_id: int | None = None,
-    movie_id: int | None = None,
-    metadata: Metadata | None = None,
+    recommender: Recommender, user_id: int | None = None, metadata: Metadata | None = None
 ) -> Explorer:
     """An explorer of a run's recommendations.
 
     Args:
         recommender: `run.recommender`.
         user_id: the person of the data to begin with; an active one when not given.
-        movie_id: the film that is looked at first; none when not given.
         metadata: who is asked for posters, titles and plots; None: nobody.
 
     Raises:
-        InputError: an unknown user or film.
+        InputError: an unknown user.
 
     Example:
         >>> view = explorer(run.recommender)
         >>> view.rate(260, 5)
         >>> [film.title for film in view.films]
     """
-    service = service_of(recommender, metadata)
-    view = Explorer(service)
+    view = Explorer(service_of(recommender, metadata))
     if user_id is not None:
         view.look_at_person(user_id)
         view.show("for-you")
-    if movie_id is not None:
-        view.look_at(movie_id)
     return view
 
 
@@ -87,8 +80,7 @@ class Explorer(anywidget.AnyWidget):
         Raises:
             InputError: an unknown film, or stars that the data does not have.
         """
-        if stars not in self.service.rec.star_values:
-            expected = self.service.rec.star_values
+        if stars not in (expected := self.service.rec.star_values):
             raise InputError(f"got {stars:g} stars; expected one of {expected}")
         self._tell(movie_id, [[movie_id, stars]], [])
 

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -78,8 +77,8 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
             raise HTTPException(415, "expected application/json")
         else:
             content = await _body(request, LONGEST_FILE if name == "read-file" else LONGEST_BODY)
-        told, kept = _told(answer(service, name, content)), {"Cache-Control": "no-store"}
-        return Response(told, media_type=TYPES[".json"], headers=kept)
+        told = answer(service, name, content).model_dump_json(exclude_none=True)
+        return Response(told, media_type=TYPES[".json"], headers={"Cache-Control": "no-store"})
 
     async def poster(request: Request) -> Response:
         name = request.path_params["movie_id"]
@@ -101,7 +100,11 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
     routes = [
         Route("/", _file(html, ".html")),
         *(Route(f"/static/{path.name}", _file(path.read_bytes(), path.suffix)) for path in files),
-        Route("/api/v1/map", _file(_told(service.map), ".json"), methods=["GET", "POST"]),
+        Route(
+            "/api/v1/map",
+            _file(service.map.model_dump_json().encode(), ".json"),
+            methods=["GET", "POST"],
+        ),
         Route("/api/v1/posters/{movie_id}.jpg", poster),
         Route("/api/v1/{name}", ask, methods=["GET", "POST"]),
         Route("/api/openapi.json", _file(json.dumps(openapi()).encode(), ".json")),
@@ -189,10 +192,6 @@ async def _body(request: Request, most: int) -> bytes:
     except (TimeoutError, ClientDisconnect) as error:
         raise HTTPException(408, "the question took too long to come") from error
     return bytes(content)
-
-
-def _told(said: BaseModel) -> bytes:
-    return said.model_dump_json(exclude_none=True).encode()
 
 
 def _file(content: bytes, suffix: str) -> Callable[[Request], Awaitable[Response]]:

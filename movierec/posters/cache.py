@@ -52,13 +52,10 @@ class Cache:
 
     Where the folder cannot be used, answers are kept in memory; what the disk refuses later is
     logged, and then unknown.
-
-    Attributes:
-        ending: set when nobody waits any more.
     """
 
     def __init__(self, folder: Path, provider: Tmdb) -> None:
-        self.ending = threading.Event()
+        self.ending = threading.Event()  # set when nobody waits any more
         self._language, self._interval = provider.language, provider.interval
         self._writing = threading.Lock()  # nothing is closed while it is written
         try:

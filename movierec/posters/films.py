@@ -19,14 +19,13 @@ LIKENESS = 90.0  # of titles, 0 to 100, below which two films are not the same
 class ProviderError(RuntimeError):
     """A provider of posters gave no answer that can be used.
 
-    Attributes:
-        kind: "refused": it does not accept the key, and will not later; "silent": it may answer
-            later; "bad": it said something that is no answer, and would say it again.
+    Of a kind: "refused": it does not accept the key, and will not later; "silent": it may answer
+    later; "bad": it said something that is no answer, and would say it again.
     """
 
     def __init__(self, message: str, kind: Literal["refused", "silent", "bad"]) -> None:
-        self.kind = kind
         super().__init__(message)
+        self.kind = kind
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,6 @@ class Details:
     overview: str | None  # what it is about, in a few sentences
     poster: bytes | None  # a JPEG of at most 342 by 513 pixels, decoded and written anew here
     source: str = "TMDB"  # who says so
-    whole: bool = True  # False: it has a picture, which could not be had this time
 
 
 NOTHING = Details(None, None, None)  # of a film that a provider does not have

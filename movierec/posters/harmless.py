@@ -21,8 +21,7 @@ def clean(text: str, most: int) -> str | None:
     Dropped are control characters and those that turn the direction of what follows; white space
     becomes single spaces.
     """
-    text = unicodedata.normalize("NFC", text[: 10 * most])
-    text = "".join(" " if c.isspace() else c for c in text)
+    text = " ".join(unicodedata.normalize("NFC", text[: 10 * most]).split())
     kept = (c for c in text if unicodedata.category(c) not in ("Cc", "Cs", "Cn", "Co"))
     text = " ".join("".join(c for c in kept if c not in _TURNING).split())
     text = text if len(text) <= most else text[: most - 1].rstrip() + "…"
@@ -42,16 +41,13 @@ def redrawn(content: bytes) -> bytes:
         raise ProviderError("the picture has too many scans", "bad")
     try:
         with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as image:
-            width, height = image.size
-            if width * height > MOST_PIXELS:
-                raise ProviderError(f"the picture has {width} by {height} pixels", "bad")
+            if image.width * image.height > MOST_PIXELS:
+                raise Image.DecompressionBombError
             small = image.convert("RGB")
         small.thumbnail(POSTER_SIZE)
         sink = io.BytesIO()
         small.save(sink, "JPEG", quality=85)
-    except ProviderError:
-        raise
+        return sink.getvalue()
     except Exception as error:  # decoders raise whatever comes to them
         why = type(error).__name__
         raise ProviderError(f"the picture cannot be read ({why})", "bad") from None
-    return sink.getvalue()

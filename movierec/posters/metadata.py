@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import threading
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,11 +28,8 @@ if TYPE_CHECKING:
 KEY_VARIABLE = "TMDB_TOKEN"
 # a key is sent there: in the clear on this machine alone
 MIRROR = re.compile(r"https://[\w.-]+(:\d+)?|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
-DAY = 86_400.0  # seconds
-KEPT = 90 * DAY  # an answer; TMDB allows no more than six months
-KEPT_PARTLY = DAY  # an answer whose picture could not be had
-KEPT_NOTHING = 3 * DAY  # that the provider has no such film
-SPARED = 600.0  # that its answer for a film was no good
+KEPT = 90 * 86_400.0  # seconds that an answer is kept; TMDB allows no more than six months
+AGAIN = 3_600.0  # seconds until a film without a picture is asked for again
 REST = 10.0  # seconds without asking after one that does not answer; a turn is waited for longer
 THREADS = 2
 WAITING = 200  # films that wait to be asked for; of more, those that were wanted first are dropped
@@ -108,22 +104,15 @@ class Metadata:
         """
         if kept := self._cache.get(film):
             return kept
-        try:
-            told = self.provider.look_up(film)
-        except ProviderError as error:
-            if error.kind == "bad":
-                self._cache.put(film, NOTHING, SPARED)
-            raise
-        seconds = KEPT_NOTHING if told == NOTHING else KEPT if told.whole else KEPT_PARTLY
-        self._cache.put(film, told, seconds)
+        told = self.provider.look_up(film)
+        self._cache.put(film, told, KEPT if told.poster else AGAIN)
         return told
 
     def close(self) -> None:
         """Ask no more; let go of the disk and the network."""
         self._end()
-        ends = time.monotonic() + 0.5
         for thread in self._threads:  # one that waits for a server ends later, by itself
-            thread.join(timeout=max(ends - time.monotonic(), 0.0))
+            thread.join(0.25)
         self._cache.close()
         self.provider.close()
 
@@ -146,10 +135,12 @@ class Metadata:
                     self._cache.rest(REST)
                     with self._changed:
                         self._wanted.clear()
+                else:
+                    self._cache.put(film, NOTHING, AGAIN)
                 log.warning("%s: %s", film.title, error)
             except Exception:  # whatever it is, the page goes on without this picture
                 log.exception("%s", film.title)
-                self._cache.put(film, NOTHING, SPARED)
+                self._cache.put(film, NOTHING, AGAIN)
             with self._changed:
                 self._under_way.discard(film)
 

@@ -102,7 +102,7 @@ class Tmdb:
             return Details(*texts, self._poster(found.poster_path or ""))
         except ProviderError as error:
             log.warning("poster of %s: %s", film.title, error)
-            return Details(*texts, None, whole=False)
+            return Details(*texts, None)
 
     def _poster(self, path: str) -> bytes | None:
         """A picture as a JPEG; None where it has none."""

@@ -102,7 +102,8 @@ def test_a_hostile_title_is_text_in_the_static_page(small_best: Run):
     movies.loc[0] = ["<img src=x onerror=alert(1)> (1999)", "Drama"]
     grown = rec.add_movies(movies)
     new = int(grown.tables.movies["movie_id"].max())
-    view = explorer(grown, movie_id=new)
+    view = explorer(grown)
+    view.look_at(new)
     assert "&lt;img src=x" in view.static()
     assert "<img" not in view.static()
 

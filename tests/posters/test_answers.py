@@ -78,7 +78,7 @@ def test_an_answer_that_is_none_leaves_all_else_as_it_was(
 ):
     caplog.set_level(logging.DEBUG)
     monkeypatch.setattr("movierec.posters.metadata.REST", 0.0)
-    monkeypatch.setattr("movierec.posters.metadata.SPARED", 0.0)
+    monkeypatch.setattr("movierec.posters.metadata.AGAIN", 0.0)
     # a busy machine may take long over an answer that is refused for what it is
     longest = 0.4 if fault in SILENT else 30
     monkeypatch.setattr("movierec.posters.tmdb.LONGEST", longest)

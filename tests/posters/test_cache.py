@@ -12,7 +12,7 @@ import pytest
 from asking import HEAT, HTML, MATRIX, MOVIES, NOBODY, SVG, say, tmdb, until
 
 from movierec.posters.films import NOTHING, Details, Film, ProviderError
-from movierec.posters.metadata import KEPT, KEPT_NOTHING, Metadata
+from movierec.posters.metadata import AGAIN, KEPT, Metadata
 
 
 def test_a_film_that_the_provider_does_not_have_is_asked_for_again_only_later(
@@ -24,7 +24,7 @@ def test_a_film_that_the_provider_does_not_have_is_asked_for_again_only_later(
     assert films.look_up(NOBODY) == films.known(3) == NOTHING
     assert len(server.seen) == asked
 
-    monkeypatch.setattr(time, "time", lambda now=time.time: now() + KEPT_NOTHING)
+    monkeypatch.setattr(time, "time", lambda now=time.time: now() + AGAIN)
     films.look_up(NOBODY)
     assert len(server.seen) > asked
 

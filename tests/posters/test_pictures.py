@@ -14,7 +14,7 @@ from PIL import Image
 
 from movierec.posters.films import Details, ProviderError
 from movierec.posters.harmless import clean, redrawn
-from movierec.posters.metadata import KEPT_PARTLY
+from movierec.posters.metadata import AGAIN
 
 
 def _png(width: int, height: int) -> bytes:
@@ -104,7 +104,7 @@ def test_without_its_poster_a_film_has_its_text_and_is_asked_for_again_soon(
     assert first == Details("The Matrix", "What happens in The Matrix.", None, "TMDB")
     assert second.poster
 
-    monkeypatch.setattr(time, "time", lambda now=time.time: now() + KEPT_PARTLY)
+    monkeypatch.setattr(time, "time", lambda now=time.time: now() + AGAIN)
     assert films.known(1) is None
     assert films.known(2)
 
