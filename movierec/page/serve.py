@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
@@ -154,20 +155,14 @@ def _run(app: ASGIApp, door: socket.socket) -> None:
         h11_max_incomplete_event_size=2**14,
         limit_concurrency=1000,
     )
-    server = uvicorn.Server(config)
+    if first := multiprocessing.parent_process():
+        threading.Thread(target=_end_with, args=[first], daemon=True).start()
+    uvicorn.Server(config).run([door])
 
-    async def serving() -> None:
-        if first := multiprocessing.parent_process():
-            loop = asyncio.get_running_loop()
 
-            def gone() -> None:
-                server.should_exit = True
-                loop.remove_reader(first.sentinel)
-
-            loop.add_reader(first.sentinel, gone)
-        await server.serve(sockets=[door])
-
-    asyncio.run(serving())
+def _end_with(first: BaseProcess) -> None:
+    first.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _keep(work: Callable[[socket.socket], None], doors: list[socket.socket], said: str) -> None:

@@ -25,6 +25,7 @@ from benchmarks.serving import Served, served
 from movierec.explorer.service import QUESTIONS, service_of
 from movierec.page.app import AT_ONCE, LONGEST_BODY, Bucket, make_app, openapi
 from movierec.page.serve import SHORT, Patient
+from movierec.posters.films import Details
 from movierec.runs import Run
 
 JSON = {"Content-Type": "application/json"}
@@ -260,39 +261,36 @@ def test_a_port_that_cannot_be_had_is_told(small_best: Run, site: Served, tmp_pa
     assert f"port {port}" in done.stderr
 
 
-def test_a_poster_comes_from_the_page_s_own_address_and_nothing_waits_for_it(small_best: Run):
-    from movierec.posters.films import Details
+def told(app: Any, path: str, host: str = "localhost") -> list[dict[str, Any]]:
+    """What an application sends, in this process."""
+    sent: list[dict[str, Any]] = []
 
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "scheme": "http"}
+    scope |= {"headers": [(b"host", host.encode())], "client": ("a", 1)}
+    asyncio.run(app(scope, receive, send))
+    return sent
+
+
+def test_a_poster_comes_from_the_page_s_own_address_and_nothing_waits_for_it(small_best: Run):
     class Slow:
         attribution, language = "by somebody", "en-US"
 
         def known(self, movie_id: int) -> Details | None:
-            return Details(None, None, b"\xff\xd8\xff", "S") if movie_id == 7 else None
+            return Details(None, None, b"\xff\xd8\xff") if movie_id == 7 else None
 
-        def ask(self, movie_ids: list[int]) -> None:
-            """Nothing ever comes."""
-
-    service = service_of(small_best.recommender, Slow())
-    app, sent = make_app(service, {"localhost"}, False), []
-
-    async def got(path: str) -> None:
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        async def send(message: dict[str, Any]) -> None:
-            sent.append(message)
-
-        scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode()}
-        scope |= {"query_string": b"", "headers": [(b"host", b"localhost")], "client": ("a", 1)}
-        await app(scope | {"scheme": "http", "server": ("localhost", 80)}, receive, send)
-
+    app = make_app(service_of(small_best.recommender, Slow()), {"localhost"}, False)
     began = time.monotonic()
-    for film in (7, 8):
-        asyncio.run(got(f"/api/v1/posters/{film}.jpg"))
+    start, body = told(app, "/api/v1/posters/7.jpg")
+    assert told(app, "/api/v1/posters/8.jpg")[0]["status"] == 404
     assert time.monotonic() - began < 2
-    assert [one["status"] for one in sent[::2]] == [200, 404]
-    assert sent[1]["body"] == b"\xff\xd8\xff"
-    assert (b"content-type", b"image/jpeg") in sent[0]["headers"]
+    assert (start["status"], body["body"]) == (200, b"\xff\xd8\xff")
+    assert (b"content-type", b"image/jpeg") in start["headers"]
 
 
 @pytest.mark.parametrize(
@@ -300,23 +298,10 @@ def test_a_poster_comes_from_the_page_s_own_address_and_nothing_waits_for_it(sma
     [("localhost", 200), ("192.168.0.9:80", 200), ("[fe80::1]", 200), ("films.example", 403)],
 )
 def test_under_any_address_is_not_under_any_name(small_best: Run, host: str, status: int):
-    sent: list[dict[str, Any]] = []
     app = make_app(service_of(small_best.recommender), {"localhost"}, True)
-
-    async def ask() -> None:
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        scope = {"type": "http", "method": "GET", "path": "/api/v1/about", "query_string": b""}
-        scope |= {"headers": [(b"host", host.encode())], "client": ("a", 1), "scheme": "http"}
-        await app(scope, receive, send)
-
-    asyncio.run(ask())
-    assert sent[0]["status"] == status
-    assert ((b"cache-control", b"no-store") in sent[0]["headers"]) == (status == 200)
+    start = told(app, "/api/v1/about", host)[0]
+    assert start["status"] == status
+    assert ((b"cache-control", b"no-store") in start["headers"]) == (status == 200)
 
 
 @pytest.mark.parametrize("before", [b"", b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"])
