@@ -288,7 +288,6 @@ class Known(BaseModel):
     movie_id: int
     title: str | None
     overview: str | None
-    source: str
     poster: bool
 
 

@@ -192,8 +192,6 @@ def explain(service: Service, asked: q.Explain) -> q.Explained:
 
 def find(service: Service, asked: q.Find) -> q.Films:
     """Films whose titles come nearest to a text."""
-    if not asked.text.strip():
-        return q.Films(films=[])
     found = service.rec.find(asked.text, asked.k)
     return q.Films(films=_films(service, found.loc[found["score"] >= LIKENESS, "movie_id"]))
 
@@ -289,7 +287,6 @@ def posters(service: Service, asked: q.OfFilms) -> q.Posters:
             movie_id=film,
             title=found.title,
             overview=found.overview,
-            source=found.source,
             poster=found.poster is not None,
         )
         for film, found in told.items()

@@ -110,17 +110,13 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
         Route("/api/openapi.json", _file(json.dumps(openapi()).encode(), ".json")),
         Route("/health", _file(json.dumps(health).encode(), ".json")),
     ]
-    handlers: dict[Any, Any] = {HTTPException: _refused, InputError: _refused, 500: _failed}
-    return _guarded(Starlette(routes=routes, exception_handlers=handlers), hosts, anywhere)
-
-
-def _guarded(app: ASGIApp, hosts: set[str], anywhere: bool) -> ASGIApp:
-    """The application behind a door that refuses what may not ask."""
-    allow = Bucket()
+    handlers: dict[Any, Any] = dict.fromkeys((HTTPException, InputError, 500), _refused)
+    app, allow = Starlette(routes=routes, exception_handlers=handlers), Bucket()
 
     async def door(scope: Any, receive: Any, send: Any) -> None:
-        request, answered = Request(scope), app
-        try:
+        request = Request(scope)
+        answered: ASGIApp = app
+        try:  # who may not ask is refused before anything is read
             _check(request, hosts, anywhere)
             if not allow(request.client.host if request.client else ""):
                 raise HTTPException(429, "too many requests; wait a few seconds")
@@ -132,13 +128,12 @@ def _guarded(app: ASGIApp, hosts: set[str], anywhere: bool) -> ASGIApp:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
+    status, why = 500, "something went wrong here; it is in the log"
     if isinstance(error, HTTPException):
-        return JSONResponse({"error": error.detail}, error.status_code)
-    return JSONResponse({"error": str(error)}, 422)
-
-
-async def _failed(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": "something went wrong here; it is in the log"}, 500)
+        status, why = error.status_code, error.detail
+    elif isinstance(error, InputError):
+        status, why = 422, str(error)
+    return JSONResponse({"error": why}, status)
 
 
 class Bucket:

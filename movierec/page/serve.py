@@ -1,7 +1,6 @@
-"""The page's processes: one address, and several workers that share the loaded run.
+"""The page's processes: one address, and workers forked from one that has loaded the run.
 
-The run is loaded once and the workers are forked, so that what they only read is in memory once. A
-worker that dies is forked again; all end with the first process, however that ends.
+A worker that dies is forked again; all end with the first process, however that ends.
 """
 
 from __future__ import annotations

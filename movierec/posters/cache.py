@@ -1,8 +1,6 @@
 """Answers of TMDB in one SQLite file, and the pace at which it is asked.
 
-The file holds text and pictures alone (no pickles, which would run the code of whoever wrote it),
-several processes may use it at once, and through it they share a pace: a page of several processes
-asks no faster than one.
+Several processes may use it at once: a page of several asks no faster than one.
 """
 
 from __future__ import annotations

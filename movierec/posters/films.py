@@ -44,7 +44,6 @@ class Details:
     title: str | None  # in the language that was asked for, where the provider has one
     overview: str | None  # what it is about, in a few sentences
     poster: bytes | None  # a JPEG of at most 342 by 513 pixels, decoded and written anew here
-    source: str = "TMDB"  # who says so
 
 
 NOTHING = Details(None, None, None)  # of a film that a provider does not have

@@ -1,8 +1,7 @@
 """Posters and titles of films for a page: those that are known at once; the others are asked for.
 
 What a page asks for waits in a line, from which a few threads take the films that were wanted last;
-the page looks again later. For a page there are `provider`, and of `Metadata` `known`, `ask`,
-`close`, `attribution` and `language`.
+the page looks again later.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """TMDB's official API, asked by HTTP that trusts nobody.
 
-No redirection is followed; an answer is read up to a length and a time, and must have the form that
-is documented. A key goes to TMDB alone: into no address, no message, no log and no other host.
+A key goes to TMDB alone: into no address, no message, no log and no other host.
 """
 
 from __future__ import annotations
@@ -40,7 +39,6 @@ API, IMAGES = "https://api.themoviedb.org", "https://image.tmdb.org"
 LONGEST = 15.0  # seconds until the content of an answer must be there; headers are not covered
 TRIES = 3
 JSON = "application/json"
-LEFT_ALONE = 3_600.0  # seconds for a provider that says that it is asked too often
 LARGEST = 2**20  # bytes; a poster has some 30,000, a page of search results some 20,000
 
 
@@ -184,11 +182,9 @@ class Tmdb:
             return None
         if status == 401:
             raise ProviderError("TMDB does not accept the key", "refused")
-        if status == 403:  # what is said to who asks too often
-            self.cache.rest(LEFT_ALONE)
-            raise _silent(f"refuses to answer (status {status})")
-        if status in (408, 425, 429) or status >= 500:
-            asked = answer.headers.get("Retry-After", "")  # seconds or a date
+        if status in (403, 408, 425, 429) or status >= 500:
+            # seconds or a date; 403 is said to who asks too often
+            asked = "3600" if status == 403 else answer.headers.get("Retry-After", "")
             with suppress(urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
                 self.cache.rest(urllib3.Retry().parse_retry_after(asked))
             raise _silent(f"answered with status {status}")

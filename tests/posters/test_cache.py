@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from asking import HEAT, HTML, MATRIX, MOVIES, NOBODY, SVG, say, tmdb, until
 
-from movierec.posters.films import NOTHING, Details, Film, ProviderError
+from movierec.posters.films import NOTHING, Film, ProviderError
 from movierec.posters.metadata import AGAIN, KEPT, Metadata
 
 
@@ -120,7 +120,7 @@ def test_a_cache_of_somebody_else_shows_nothing_that_was_not_written_here(
     with sqlite3.connect(tmp_path / "cache" / "tmdb.sqlite") as db:
         db.execute("UPDATE answers SET title = x'3C', overview = x'00', poster = ?", [SVG])
     db.close()
-    assert films.known(1) == Details(None, None, None, "TMDB")
+    assert films.known(1) == NOTHING
 
 
 def test_without_a_place_on_the_disk_answers_are_kept_in_memory(server, tmp_path, caplog):

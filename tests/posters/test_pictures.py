@@ -101,7 +101,7 @@ def test_without_its_poster_a_film_has_its_text_and_is_asked_for_again_soon(
     server.faults["/t/p/w342/poster603.jpg"] = fault
     films = open_metadata(tmdb(server))
     first, second = shown(films, 1, 2)
-    assert first == Details("The Matrix", "What happens in The Matrix.", None, "TMDB")
+    assert first == Details("The Matrix", "What happens in The Matrix.", None)
     assert second.poster
 
     monkeypatch.setattr(time, "time", lambda now=time.time: now() + AGAIN)

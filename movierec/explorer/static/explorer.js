@@ -674,7 +674,7 @@ export function mount(root, transport, words) {
           h("p", { class: "mr-why" }, rich(reason(film))), film.why?.though && film.why.speaks.length > 0 && h("p", { class: "mr-why" }, rich(but(film.why.though, they ? "they" : "you"))),
           they ? h("p", {}, own ? t("they-gave", { n: starred(own) }) : t("they-not")) : [h("p", { class: "mr-quiet" }, t(own === null ? "seen-it" : "your-stars-are")), starsOf(film, (value) => give(id, value)), own !== null && h("button", { type: "button", class: "mr-small", onclick: () => takeBack(id) }, t("take-it-back"))])),
         h("div", { class: "mr-line mr-left" }, !they && own === null && h("button", { type: "button", class: "mr-small", onclick: () => { change({ film: null }, false); deny(id); } }, t("not-for-me")), h("button", { type: "button", class: "mr-small", onclick: () => { change({ film: null, view: "map" }); spot = id; } }, t("on-the-map")), transport.page && h("button", { type: "button", class: "mr-small", onclick: (event) => { navigator.clipboard?.writeText(location.href); event.target.textContent = t("copied"); } }, t("copy-link"))),
-        more?.overview && h("p", {}, more.overview, " ", h("small", { class: "mr-quiet" }, `(${more.source})`)),
+        more?.overview && h("p", {}, more.overview),
         why.reasons.length > 0 && h("details", { class: "mr-charts" }, h("summary", {}, t("why-title")), charts(why, they)),
         rows("similar", similar.films, (one) => h("small", { class: "mr-quiet" }, reason(one))), rows("also", also.films, (one) => guess(one)),
         h("section", {}, h("h3", {}, t("fans")), h("ul", { class: "mr-chips" }, fans.people.map((one) => h("li", {}, h("button", { type: "button", class: "mr-chip", onclick: () => { change({ film: null, view: "person", person: one.user_id }); } }, [one.gender && t(one.gender === "F" ? "woman" : "man"), one.age && named(one.age), one.occupation && named(one.occupation)].filter(Boolean).join(t("comma")) || t("person-n", { n: one.user_id }))))))].filter(Boolean));
@@ -692,8 +692,7 @@ export function mount(root, transport, words) {
 
   function charts(why, they) {
     const own = they ? "they" : "you";
-    const largest = [...why.reasons].sort((a, b) => Math.abs(b.adds) - Math.abs(a.adds));
-    const bars = [...largest.slice(0, 7).map((one) => [one.title, one.stars, one.adds])];
+    const largest = why.reasons, bars = largest.slice(0, 7).map((one) => [one.title, one.stars, one.adds]);
     if (Math.abs(why.rest) > 0.005) bars.push([t("rest"), null, why.rest]);
     if (largest.length > 7) bars.push([t("others", { n: number(largest.length - 7) }), null, largest.slice(7).reduce((sum, one) => sum + one.adds, 0)]);
     const likely = [...why.reasons].sort((a, b) => b.share - a.share).filter((one) => one.share > 0).slice(0, 7).map((one) => [one.title, one.stars, 100 * one.share]);
