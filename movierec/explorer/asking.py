@@ -1,19 +1,15 @@
 """Which films to ask somebody about, and how well they are known; by row number.
 
-**Which films.** A question is worth what its answer teaches, times the chance that there is one.
-What it teaches is exact in the model of new users (see `newcomers`): with S the covariance of the
-person's vector after what they have said, f the film asked about, and the films g weighed by w for
-how likely the person is to meet them, the answer lowers the summed variance of the predicted
-ratings by
+A question is worth what its answer teaches, times the chance that there is one. With S the
+covariance of the person's vector after what they have said (see `newcomers`), f the film asked
+about, and the films g weighed by w for how likely the person is to meet them, the answer lowers the
+summed variance of the predicted ratings, whatever it is, by
 
     sum over g of w_g (g' S f)^2 / (f' S f + noise)
 
-whatever the answer is. The chance that they know a film is its share among the people of the data,
-each weighed by how well the films that they rated agree with the person's "rated" and "don't know
-it"; w is the same chance, of the films that they are most likely to meet. Films are chosen one
+The chance that they know a film is its share among the people of the data, each weighed by how well
+the films that they rated agree with the person's "rated" and "don't know it". Films are chosen one
 after the other, each as if those before it were answered as far as they are likely to be.
-
-**How well.** Of the same summed variance, the share that is gone since nothing was known.
 
 Reference:
     Yu, Bi and Tresp (2006), Active Learning via Transductive Experimental Design, section 3;

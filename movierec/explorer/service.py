@@ -403,23 +403,23 @@ def _given(service: Service, movie_id: int, stars: float) -> q.Given:
 
 
 def _told(service: Service, person: people.Person, movie_idx: Rows) -> list[q.Film]:
-    """Films with the stars predicted for somebody, how sure these are, and why."""
-    ids = service.rec.features.movies.decode(movie_idx)
-    stars, std = service.rec.predict(person, ids, return_std=True)
-    chance, why = service.rec.scorer.chance(stars, std), _why(service, person, movie_idx)
-    return _films(service, ids, predicted=stars, std=std, chance=chance, why=why)
+    """Films with the stars predicted for somebody, how sure these are, and why.
 
-
-def _why(service: Service, person: people.Person, movie_idx: Rows) -> list[q.Why]:
-    """The rated films that speak most for each film, and the one most against it."""
-    rec = service.rec
+    Why: the rated films that speak most for each, and the one most against it.
+    """
+    rec, movies = service.rec, service.rec.features.movies
+    stars, std = rec.predict(person, movies.decode(movie_idx), return_std=True)
     parts, named = named_of(rec, rec.model, person, movie_idx)
-    ids = rec.features.movies.decode(parts.rated)
+    ids = movies.decode(parts.rated)
 
-    def told(rows: Rows) -> list[q.Given]:
+    def given(rows: Rows) -> list[q.Given]:
         return [_given(service, ids[row], parts.given[row]) for row in rows]
 
-    return [q.Why(speaks=told(most), though=next(iter(told(least)), None)) for most, least in named]
+    told = {"predicted": stars, "std": std, "chance": rec.scorer.chance(stars, std)}
+    why = [
+        q.Why(speaks=given(most), though=next(iter(given(least)), None)) for most, least in named
+    ]
+    return _films(service, movies.decode(movie_idx), **told, why=why)
 
 
 def _times(service: Service, movie_id: int, other_id: int) -> float | None:

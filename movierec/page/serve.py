@@ -16,15 +16,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from multiprocessing.process import BaseProcess
 
 import h11
 import uvicorn
-from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from movierec.errors import InputError
-from movierec.explorer.service import service_of
+from movierec.explorer.service import Service, service_of
 from movierec.page.app import POLICY, make_app
 from movierec.posters.metadata import Metadata, provider
 from movierec.runs import Run
@@ -51,8 +51,8 @@ def serve(
         ip: address to listen on. Other than loopback, everybody who reaches it can use the page.
         port: port to listen on; 0 takes a free one.
         hosts: names under which the page may be asked for, beside `localhost` and addresses.
-        workers: processes that answer; None: one a core, eight at most. One where the system
-            cannot fork.
+        workers: processes that answer; None: one a core, eight at most. Elsewhere than on Linux it
+            is one.
 
     Raises:
         InputError: the address or the port cannot be had, or a number is out of range.
@@ -61,24 +61,15 @@ def serve(
         raise InputError(f"got port {port}; expected 0 to 65535, where 0 takes a free one")
     if workers is not None and workers < 1:
         raise InputError(f"got {workers} workers; expected one or more")
-    doors = _doors(ip, port, workers or min(os.cpu_count() or 1, 8))
+    several = sys.platform == "linux"
+    doors = _doors(ip, port, (workers or min(os.cpu_count() or 1, 8)) if several else 1)
     service = service_of(run.recommender)
     shown = "localhost" if is_loopback(ip) else ip
     said = f"The page is at http://{shown}:{doors[0].getsockname()[1]}; Ctrl-C ends it."
 
-    def work(door: socket.socket) -> None:
-        # in each worker: threads and open files are nothing that a fork should inherit
-        asked = provider()
-        posters = Metadata(asked, service.rec.tables.movies) if asked else None
-        own = service._replace(posters=posters)
-        app = make_app(own, {"localhost", *(host.lower() for host in hosts)}, not is_loopback(ip))
-        try:
-            _run(app, door)
-        finally:
-            if posters is not None:
-                posters.close()
-
-    if hasattr(os, "fork"):
+    names = {"localhost", *(host.lower() for host in hosts)}
+    work = partial(_work, service, names, not is_loopback(ip))
+    if several:
         _keep(work, doors, said)
     else:
         print(said, file=sys.stderr)
@@ -97,18 +88,19 @@ def _doors(ip: str, port: int, count: int) -> list[socket.socket]:
     """A listening socket a worker, all of one address.
 
     Linux spreads connections evenly over them. On one socket the first to wake would take all that
-    wait, and browsers keep theirs. Elsewhere it is one socket after all.
+    wait, and browsers keep theirs.
     """
     family = socket.AF_INET6 if (six := ":" in ip) else socket.AF_INET
-    several = sys.platform == "linux"
     doors: list[socket.socket] = []
     try:
-        for n in range(count if several else 1):
+        for n in range(count):
             address = doors[0].getsockname()[:2] if n else (ip, port)
             door = socket.create_server(
                 address, family=family, backlog=1024, reuse_port=n > 0, dualstack_ipv6=six
             )
-            if several:  # the first after it has the address, which it thus shares with no stranger
+            if (
+                count > 1
+            ):  # the first after it has the address, which it thus shares with no stranger
                 door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             # of its door a connection has that an answer's parts do not wait 40 ms for each other
             door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -117,7 +109,7 @@ def _doors(ip: str, port: int, count: int) -> list[socket.socket]:
         raise InputError(
             f"port {port} of {ip} cannot be had ({error}); name another with --port or --ip"
         ) from error
-    return doors * (1 if several else count)
+    return doors
 
 
 class Patient(H11Protocol):
@@ -138,10 +130,15 @@ class Patient(H11Protocol):
             timer.cancel()
 
 
-def _run(app: ASGIApp, door: socket.socket) -> None:
+def _work(service: Service, hosts: set[str], anywhere: bool, door: socket.socket) -> None:
     """Answer until SIGTERM, or until the first process is gone."""
+    # here: threads and open files are nothing that a fork should inherit
+    asked = provider()
+    posters = Metadata(asked, service.rec.tables.movies) if asked else None
+    if first := multiprocessing.parent_process():
+        threading.Thread(target=_end_with, args=[first], daemon=True).start()
     config = uvicorn.Config(
-        app,
+        make_app(service._replace(posters=posters), hosts, anywhere),
         log_level="error",
         access_log=False,
         lifespan="off",
@@ -154,8 +151,6 @@ def _run(app: ASGIApp, door: socket.socket) -> None:
         h11_max_incomplete_event_size=2**14,
         limit_concurrency=1000,
     )
-    if first := multiprocessing.parent_process():
-        threading.Thread(target=_end_with, args=[first], daemon=True).start()
     uvicorn.Server(config).run([door])
 
 
