@@ -51,8 +51,8 @@ def serve(
         ip: address to listen on. Other than loopback, everybody who reaches it can use the page.
         port: port to listen on; 0 takes a free one.
         hosts: names under which the page may be asked for, beside `localhost` and addresses.
-        workers: processes that answer; None: one a core, eight at most. Elsewhere than on Linux it
-            is one.
+        workers: processes that answer; None: one a core, eight at most. One where the system
+            cannot fork.
 
     Raises:
         InputError: the address or the port cannot be had, or a number is out of range.
@@ -61,15 +61,14 @@ def serve(
         raise InputError(f"got port {port}; expected 0 to 65535, where 0 takes a free one")
     if workers is not None and workers < 1:
         raise InputError(f"got {workers} workers; expected one or more")
-    several = sys.platform == "linux"
-    doors = _doors(ip, port, (workers or min(os.cpu_count() or 1, 8)) if several else 1)
+    doors = _doors(ip, port, workers or min(os.cpu_count() or 1, 8))
     service = service_of(run.recommender)
     shown = "localhost" if is_loopback(ip) else ip
     said = f"The page is at http://{shown}:{doors[0].getsockname()[1]}; Ctrl-C ends it."
 
     names = {"localhost", *(host.lower() for host in hosts)}
     work = partial(_work, service, names, not is_loopback(ip))
-    if several:
+    if hasattr(os, "fork"):
         _keep(work, doors, said)
     else:
         print(said, file=sys.stderr)
@@ -88,19 +87,18 @@ def _doors(ip: str, port: int, count: int) -> list[socket.socket]:
     """A listening socket a worker, all of one address.
 
     Linux spreads connections evenly over them. On one socket the first to wake would take all that
-    wait, and browsers keep theirs.
+    wait, and browsers keep theirs. Elsewhere it is one socket after all.
     """
+    several = sys.platform == "linux"
     family = socket.AF_INET6 if (six := ":" in ip) else socket.AF_INET
     doors: list[socket.socket] = []
     try:
-        for n in range(count):
+        for n in range(count if several else 1):
             address = doors[0].getsockname()[:2] if n else (ip, port)
             door = socket.create_server(
                 address, family=family, backlog=1024, reuse_port=n > 0, dualstack_ipv6=six
             )
-            if (
-                count > 1
-            ):  # the first after it has the address, which it thus shares with no stranger
+            if several:  # the first by now has the address, and shares it with no stranger
                 door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             # of its door a connection has that an answer's parts do not wait 40 ms for each other
             door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -109,7 +107,7 @@ def _doors(ip: str, port: int, count: int) -> list[socket.socket]:
         raise InputError(
             f"port {port} of {ip} cannot be had ({error}); name another with --port or --ip"
         ) from error
-    return doors
+    return doors * (1 if several else count)
 
 
 class Patient(H11Protocol):
