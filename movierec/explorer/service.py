@@ -283,14 +283,9 @@ def posters(service: Service, asked: q.OfFilms) -> q.Posters:
     waiting = [film for film, found in told.items() if found is None]
     service.posters.ask(waiting)
     known = [
-        q.Known(
-            movie_id=film,
-            title=found.title,
-            overview=found.overview,
-            poster=found.poster is not None,
-        )
-        for film, found in told.items()
-        if found
+        q.Known(movie_id=film, title=one.title, overview=one.overview, poster=bool(one.poster))
+        for film, one in told.items()
+        if one
     ]
     return q.Posters(known=known, waiting=waiting)
 
