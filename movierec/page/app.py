@@ -96,15 +96,12 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
     }
     told = json.dumps(start, ensure_ascii=False).replace("<", "\\u003c")  # no title ends a script
     html = PAGE.read_text("utf-8").replace(">{}</script>", f">{told}</script>").encode()
+    drawn = service.map.model_dump_json().encode()
     health = {"status": "ok", "data": service.rec.tables.name}
     routes = [
         Route("/", _file(html, ".html")),
         *(Route(f"/static/{path.name}", _file(path.read_bytes(), path.suffix)) for path in files),
-        Route(
-            "/api/v1/map",
-            _file(service.map.model_dump_json().encode(), ".json"),
-            methods=["GET", "POST"],
-        ),
+        Route("/api/v1/map", _file(drawn, ".json"), methods=["GET", "POST"]),
         Route("/api/v1/posters/{movie_id}.jpg", poster),
         Route("/api/v1/{name}", ask, methods=["GET", "POST"]),
         Route("/api/openapi.json", _file(json.dumps(openapi()).encode(), ".json")),

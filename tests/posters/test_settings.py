@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from asking import TOKEN
 
@@ -46,3 +48,12 @@ def test_wrong_settings_are_told(environment, settings, words):
         provider()
     assert TOKEN not in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_without_the_extra_its_name_is_told(environment):
+    environment.setenv("TMDB_TOKEN", TOKEN)
+    for module in ("movierec.posters.tmdb", "movierec.posters.harmless"):
+        environment.delitem(sys.modules, module, raising=False)
+    environment.setitem(sys.modules, "PIL", None)
+    with pytest.raises(InputError, match=r"pip install 'movierec\[posters\]'"):
+        provider()
