@@ -63,7 +63,7 @@ class Profile(Told):
 
 
 class Conditions(Question):
-    """Which films may stand on a list, and how many do."""
+    """Which films may stand on a list, how many do, and whether they are drawn by chance."""
 
     k: int = Field(default=12, ge=1, le=100, description="how many films")
     variety: Share = 0
@@ -72,16 +72,11 @@ class Conditions(Question):
     first_year: int | None = Field(default=None, ge=0, le=9999)
     last_year: int | None = Field(default=None, ge=0, le=9999)
     deny: MovieIds = Field(default=[], description="films that are left out")
-
-
-class Drawn(Conditions):
-    """A list that may be drawn by chance."""
-
     temperature: float = Field(default=0, ge=0, le=5, description="0: the plain best; 1: lively")
     seed: int | None = Field(default=None, ge=0, lt=2**31, description="makes a draw repeatable")
 
 
-class Settings(Drawn):
+class Settings(Conditions):
     """How the films of a person's list are chosen."""
 
     liking: Liking = None
@@ -113,7 +108,7 @@ class ForGroup(Conditions):
     least: Stars = Field(default=0, description="stars that everybody gives at least")
 
 
-class OfFilm(Drawn):
+class OfFilm(Conditions):
     """What is like a film, or goes with it."""
 
     movie_id: Id

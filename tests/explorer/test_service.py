@@ -78,6 +78,14 @@ def test_conditions_hold_and_an_empty_list_says_which_to_drop(service: Service):
     assert first not in ids_of(answer(service, "for-new-user", {"deny": [first]}))
 
 
+def test_a_list_for_a_group_may_be_drawn_and_drawn_again(service: Service):
+    drawn = [
+        answer(service, "for-group", {"people": [service.active], "temperature": 3, "seed": seed})
+        for seed in (1, 1, 2)
+    ]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
 def test_nobody_of_a_group_gets_less_than_was_asked_for(service: Service, five):
     people = [{"ratings": five}, service.active]
     said = answer(service, "for-group", {"people": people, "least": 3.5, "k": 20})

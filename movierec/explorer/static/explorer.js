@@ -350,7 +350,7 @@ export function mount(root, transport, words) {
       if (view === "map") mapped ??= await ask("map");
       if (view === "person") got = await ask("for-user", { ...tuned(), deny: [], user_id: state.person }, asking.signal);
       if (view === "together") {
-        const { temperature, seed, daring, ...settings } = tuned();
+        const { daring, ...settings } = tuned();
         got = await ask("for-group", { ...settings, least: state.least, people: [told(), ...state.group.map((one) => one.told ?? one.user_id)] }, asking.signal);
       }
       const stands = await ask("for-new-user", { ...told(), ...tuned(), ask: 3, shown: skipped }, asking.signal);
