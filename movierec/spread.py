@@ -24,7 +24,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 Array = npt.NDArray[np.float32]
 
-STRIP = 8, 64  # columns multiplied at once, at least and at most
+STRIP = 8, 64  # columns that a core takes at once, at least and at most
 
 
 @dataclass
@@ -55,20 +55,20 @@ def in_threads(function: Callable[[S], T], blocks: Iterable[S]) -> list[T]:
         return list(pool.map(function, blocks))
 
 
+def strips(columns: int) -> list[slice]:
+    """Columns that a core takes at once: what it reads of them at random stays in its cache."""
+    width = min(max(-(-columns // (os.cpu_count() or 1)), STRIP[0]), STRIP[1])
+    return [slice(a, a + width) for a in range(0, columns, width)]
+
+
 def product(matrix: sp.csr_array, array: Array) -> Array:
-    """A sparse (n, m) matrix times (m, r), in threads; SciPy has one.
-
-    Some columns at a time: what is read of them at random then stays in the cache.
-    """
+    """A sparse (n, m) matrix times (m, r), in threads; SciPy has one."""
     found = np.empty((matrix.shape[0], array.shape[1]), np.float32)
-    each = -(-array.shape[1] // (os.cpu_count() or 1))
-    width = max(min(each, STRIP[1]), STRIP[0])
 
-    def strip(a: int) -> None:
-        part = slice(a, a + width)
-        found[:, part] = matrix @ np.ascontiguousarray(array[:, part])
+    def multiply(strip: slice) -> None:
+        found[:, strip] = matrix @ np.ascontiguousarray(array[:, strip])
 
-    in_threads(strip, range(0, array.shape[1], width))
+    in_threads(multiply, strips(array.shape[1]))
     return found
 
 

@@ -30,7 +30,7 @@ import scipy.sparse as sp
 
 from movierec.models.posterior import BLOCK_ROWS, RANK, Observed, Side, observed, ones, posterior
 from movierec.models.ridge import Inputs, matrix_inputs, ridge_regression
-from movierec.spread import Spread, by_threads, product
+from movierec.spread import Spread, by_threads
 from movierec.vectors import Array, Pair, Rows, pair_scores
 
 USER_SHRINK = 20.0  # a history of n films enters with 1 / sqrt(n + this) for each
@@ -90,13 +90,13 @@ def tower_inputs(
     by_known = matrix_inputs(sp.csr_array(known.astype(np.float32)))
 
     def forward(weights: Array) -> Array:
-        seen = product(rated, weights[:m])
+        seen = rated @ weights[:m]
         seen *= scale
         seen += by_known.forward(weights[m:])
         return seen
 
     def backward(vectors: Array) -> Array:
-        return np.concatenate([product(raters, vectors * scale), by_known.backward(vectors)])
+        return np.concatenate([raters @ (vectors * scale), by_known.backward(vectors)])
 
     return Inputs(forward, backward, m + by_known.size)
 

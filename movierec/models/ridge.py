@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
-from movierec.spread import product
+from movierec.spread import in_threads, strips
 from movierec.vectors import Array
 
 
@@ -24,7 +23,7 @@ class Inputs(NamedTuple):
 def matrix_inputs(matrix: sp.csr_array) -> Inputs:
     """A sparse matrix as inputs."""
     flipped = matrix.T.tocsr()
-    return Inputs(partial(product, matrix), partial(product, flipped), matrix.shape[1])
+    return Inputs(matrix.__matmul__, flipped.__matmul__, matrix.shape[1])
 
 
 def ridge_regression(
@@ -53,9 +52,20 @@ def ridge_regression(
         Hestenes and Stiefel (1952), Methods of Conjugate Gradients for Solving Linear Systems.
     """
     if start is None:
-        weights, expected = np.zeros((inputs.size, targets.shape[1]), np.float32), 0 * targets
-    else:
-        weights, expected = start[0].copy(), start[1].copy()
+        start = np.zeros((inputs.size, targets.shape[1]), np.float32), 0 * targets
+
+    def solved(strip: slice) -> tuple[Array, Array]:
+        given = [each[:, strip].copy() for each in (targets, *start)]
+        return _columns(inputs, ridge, steps, *given)
+
+    weights, expected = zip(*in_threads(solved, strips(targets.shape[1])), strict=True)
+    return np.concatenate(weights, axis=1), np.concatenate(expected, axis=1)
+
+
+def _columns(
+    inputs: Inputs, ridge: float, steps: int, targets: Array, weights: Array, expected: Array
+) -> tuple[Array, Array]:
+    """Some columns, which know nothing of the others, from the weights and what they give."""
     left = inputs.backward(targets - expected) - ridge * weights
     way, size = left.copy(), (left**2).sum(axis=0)
     for _ in range(steps):
