@@ -106,6 +106,9 @@ def cluster(workers: int, scheduler: str | None) -> Iterator[Spread]:
                 silence_logs=logging.CRITICAL,  # what a worker raises, this process raises too
             )
             there = stack.enter_context(local)
+            local.wait_for_workers(
+                workers
+            )  # one that dies before it is known stops Dask at the end
         try:
             client = stack.enter_context(Client(there, timeout=TIMEOUT))
         except (OSError, ValueError) as error:

@@ -58,7 +58,7 @@ def in_threads(function: Callable[[S], T], blocks: Iterable[S]) -> list[T]:
 def strips(columns: int) -> list[slice]:
     """Columns that a core takes at once: what it reads of them at random stays in its cache."""
     width = min(max(-(-columns // (os.cpu_count() or 1)), STRIP[0]), STRIP[1])
-    return [slice(a, a + width) for a in range(0, columns, width)]
+    return [slice(a, a + width) for a in range(0, max(columns, 1), width)]
 
 
 def product(matrix: sp.csr_array, array: Array) -> Array:
