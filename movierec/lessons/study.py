@@ -21,6 +21,8 @@ from movierec.errors import DivergedError
 from movierec.network.fitting import Compiled, compile_steps, cosine, fit, momentum, rows_a_step
 from movierec.network.network import started_network
 from movierec.network.recipes import NetworkRecipe
+from movierec.network.towers import TwoTower
+from movierec.progress import OnEpoch
 from movierec.runs import encode_rows
 from movierec.vectors import Rows
 
@@ -59,7 +61,7 @@ def study(
     rows = encode_rows(tables, features)
     numbers, chosen = validation_split(split(tables.ratings)[0], seed=seed)
     learned, measured = rows.take(numbers[:max_rows]), rows.take(chosen)
-    benches: dict[Hashable, _Bench] = {}
+    benches: dict[Hashable, Bench] = {}
     tried, mean = {}, float(learned.rating.mean(dtype=np.float64))
     for name, recipe in recipes.items():
         recipe = recipe.starting_at(mean)
@@ -68,24 +70,38 @@ def study(
         network = recipe.network, recipe.start_at_factors
         kind = *network, recipe.share_towers, recipe.epsilon, average
         if kind not in benches:
-            started = started_network(features, learned, recipe, seed)
-            benches[kind] = _Bench(started, recipe, average)
+            benches[kind] = Bench(started_network(features, learned, recipe, seed), recipe, learned)
         tried[name] = benches[kind].train(learned, measured, recipe, seed)
     return tried, learned, measured
 
 
-class _Bench:
-    """A network with its traced step, on which trainings follow each other from one start."""
+class Bench:
+    """A network with its traced step, on which trainings follow each other from one start.
 
-    def __init__(self, model: Any, recipe: NetworkRecipe, average: float) -> None:
+    Args:
+        model: the network, at the start of all of them.
+        recipe: the first one's; the others may differ in what is no part of the step.
+        rows: the first one's training rows.
+    """
+
+    def __init__(self, model: TwoTower, recipe: NetworkRecipe, rows: Rows) -> None:
+        steps = recipe.epochs * -(-len(rows.rating) // rows_a_step(recipe, len(rows.rating)))
         self.model = model
         self.start = [variable.numpy() for variable in model.variables]
         knobs = {name: keras.Variable(1.0, trainable=False) for name in cosine(recipe, 2)}
         self.knobs = {**knobs, "alpha": keras.Variable(0.0, trainable=False)}
         schedule = keras.optimizers.schedules.CosineDecay(**self.knobs)
-        self.compiled = compile_steps(model, recipe, schedule, average)
+        self.compiled = compile_steps(model, recipe, schedule, momentum(recipe, steps))
 
-    def train(self, learned: Rows, measured: Rows, recipe: NetworkRecipe, seed: int) -> Tried:
+    def train(
+        self,
+        learned: Rows,
+        measured: Rows,
+        recipe: NetworkRecipe,
+        seed: int,
+        on_epoch: OnEpoch | None = None,
+    ) -> Tried:
+        """Train from the start; arguments as in `fit`. The network is left in its best state."""
         batch, losses = rows_a_step(recipe, len(learned.rating)), []
         settings = cosine(recipe, recipe.epochs * -(-len(learned.rating) // batch))
         if recipe.schedule == "constant":  # a cosine that begins at its end
@@ -104,7 +120,8 @@ class _Bench:
 
         compiled = Compiled(self.compiled.optimizer, train_steps)
         try:
-            history = fit(self.model, learned, measured, recipe, seed, compiled=compiled).history
+            found = fit(self.model, learned, measured, recipe, seed, on_epoch, compiled=compiled)
+            history = found.history
         except DivergedError:  # a result like any other, of a learning rate that is too high
             last = {"epoch": recipe.epochs, "train_loss": np.inf, "val_loss": np.inf}
             history = pd.DataFrame([last])
