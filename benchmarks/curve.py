@@ -153,6 +153,7 @@ def draw(
 
     matplotlib.use("agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import LogLocator
 
     figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
     for name, points in rows.items():
@@ -163,8 +164,9 @@ def draw(
     # the first passes are far above everything else
     ends = [points[-1]["rmse"] for points in rows.values()]
     axes.set_ylim(min(ends) - 0.005, max(ends) + 0.02)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small", ncols=2)
     figure.savefig(out, dpi=120)
