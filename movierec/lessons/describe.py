@@ -93,17 +93,15 @@ def part_table(
         By name: `ratings`, `mean rating` (stars), `users`, `films`, and the shares of its ratings
         that are of users and of films without a row among those known.
     """
-    told = {}
+    told, keys = {}, {"users": "user_id", "films": "movie_id"}
     for name, (own, known) in parts.items():
         part, before = ratings.iloc[own], ratings.iloc[known]
         row = {"ratings": len(part), "mean rating": part["rating"].mean()}
-        for key, what in {"user_id": "users", "movie_id": "films"}.items():
-            row[what] = part[key].nunique()
+        row |= {what: part[key].nunique() for what, key in keys.items()}
+        for what, key in keys.items():
             row[f"rows of unknown {what}"] = 1 - part[key].isin(before[key]).mean()
         told[name] = row
-    order = ["ratings", "mean rating", "users", "films"]
-    order += ["rows of unknown users", "rows of unknown films"]
-    return pd.DataFrame(told).T[order]
+    return pd.DataFrame(told).T
 
 
 def dense_corner(tables: Tables, users: int = 250, films: int = 250) -> Tables:

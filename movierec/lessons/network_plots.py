@@ -35,10 +35,9 @@ def lookup(
     for row, index in enumerate(picked):
         outline(axes[0], row, index)
         outline(axes[1], index, 0, width=matrix.shape[1])
-    shapes = [f"({len(table)}, {table.shape[1]})" for table in (one_hot, matrix)]
     axes[0].tick_params(axis="x", labelsize="small" if len(matrix) <= 12 else "x-small")
-    axes[0].set(title=f"one-hot rows {shapes[0]}", xlabel="index", ylabel="looked up")
-    axes[1].set(title=f"× matrix {shapes[1]}", xlabel="column", ylabel="row")
+    axes[0].set(title=f"one-hot rows {one_hot.shape}", xlabel="index", ylabel="looked up")
+    axes[1].set(title=f"× matrix {matrix.shape}", xlabel="column", ylabel="row")
     axes[2].set(title=f"= ({len(one_hot)}, {matrix.shape[1]})", xlabel="column", ylabel="row")
 
 
@@ -162,5 +161,4 @@ def _placed(tower: Any) -> tuple[dict[Any, tuple[float, float]], dict[Any, list[
         return width
 
     visit(maker[id(tower.output)], 0, 0.0)
-    places = {o: (sum(xs) / len(xs), -float(depth[o])) for o, xs in seen_at.items()}
-    return places, parents
+    return {o: (sum(xs) / len(xs), -float(depth[o])) for o, xs in seen_at.items()}, parents

@@ -125,8 +125,7 @@ def bars(
     along, across = "xy" if horizontal else "yx"
     ax.set(**{f"{along}label": value_label, f"{across}label": name_label})
     ax.margins(x=0.15 if horizontal else None, y=None if horizontal else 0.12)
-    whole = np.all(values == np.round(values))
-    fmt = "{:,.0f}" if whole else f"{{:,.{digits}f}}"
+    fmt = "{:,.0f}" if np.all(values == np.round(values)) else f"{{:,.{digits}f}}"
     ax.bar_label(drawn, fmt=fmt, padding=2, fontsize="small")
     (ax.xaxis if horizontal else ax.yaxis).set_major_formatter(NUMBER)
     return ax
@@ -136,8 +135,7 @@ def grouped_lines(table: pd.DataFrame, ax: Axes, xlabel: str, ylabel: str) -> Ax
     """A line for each column (a method), over the index (groups) in its order."""
     names = [f"{name:g}" if isinstance(name, float) else str(name) for name in table.index]
     # seven colours and eight markers: 56 lines before two look the same
-    looks = zip(cycle(COLOURS), cycle("osD^vP*X"), table, strict=False)
-    for colour, marker, name in looks:
+    for colour, marker, name in zip(cycle(COLOURS), cycle("osD^vP*X"), table, strict=False):
         ax.plot(names, table[name].to_numpy(), marker=marker, color=colour, label=name)
     return _curves(ax, xlabel, ylabel)
 
@@ -272,8 +270,8 @@ def long_tail(counts: npt.ArrayLike, ax: Axes, what: str) -> Axes:
 
 def over_time(timestamps: npt.ArrayLike, ax: Axes) -> Axes:
     """Ratings a month, of the Unix seconds of each."""
-    moments = pd.Series(1, index=pd.to_datetime(np.asarray(timestamps), unit="s"))
-    monthly = moments.resample("MS").sum()
+    moments = pd.to_datetime(np.asarray(timestamps), unit="s")
+    monthly = pd.Series(1, index=moments).resample("MS").sum()
     ax.plot(monthly.index, monthly, drawstyle="steps-post", color=COLOURS[0])
     ax.set(xlabel="month", ylabel="ratings a month", ylim=(0, None))
     ax.yaxis.set_major_formatter(NUMBER)

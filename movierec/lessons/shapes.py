@@ -59,9 +59,8 @@ def _user_layers(sizes: Sizes, config: NetworkConfig) -> Iterator[LayerShape]:
     d = config.embed_dim
     fields = {"uid": (sizes.users, d)}
     if sizes.genders:
-        fields["gender"] = (sizes.genders, config.side_dim)
-        fields["age"] = (sizes.ages, config.side_dim)
-        fields["job"] = (sizes.jobs, config.side_dim)
+        side = {"gender": sizes.genders, "age": sizes.ages, "job": sizes.jobs}
+        fields |= {field: (rows, config.side_dim) for field, rows in side.items()}
     for field, (rows, width) in fields.items():
         yield _embedding("user", f"{field}_embed_layer", rows, 1, width)
     for field, (_, width) in fields.items():
@@ -142,9 +141,8 @@ def compare(derived: list[LayerShape], *towers: keras.Model) -> pd.DataFrame:
     names = ["tower", "layer", "rule", "derived", "derived_parameters"]
     table = pd.DataFrame([astuple(layer)[:5] for layer in derived], columns=names)
     outputs = [built[name] for name in table["layer"]]
-    shapes = [("B", *layer.output.shape[1:]) for layer in outputs]
     parameters = [layer.count_params() for layer in outputs]
-    table.insert(4, "built", shapes)
+    table.insert(4, "built", [("B", *layer.output.shape[1:]) for layer in outputs])
     equal = (table["derived"] == table["built"]) & (table["derived_parameters"] == parameters)
     return table.assign(built_parameters=parameters, equal=equal)
 

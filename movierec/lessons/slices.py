@@ -115,9 +115,7 @@ def calibration(
     if parts:
         bins = (frame["predicted"].rank(method="first") - 1) * parts // len(frame)
     grouped = frame.groupby(bins)
-    found = (
-        grouped["given"].agg(["mean", "size", "sem"]).set_axis(["given", "rows", "error"], axis=1)
-    )
+    found = grouped["given"].agg(given="mean", rows="size", error="sem")
     found.insert(0, "predicted", grouped["predicted"].mean())
     return found.reset_index(drop=True)
 

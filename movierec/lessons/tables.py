@@ -24,9 +24,8 @@ def listed(frame: pd.DataFrame, digits: int = 2, ranked: bool = True) -> Styler:
         frame = frame.set_axis(range(1, len(frame) + 1), axis=0)
     words: list[Hashable] = [name for name in frame if not is_numeric_dtype(frame[name])]
     formats = {name: _form(frame[name], digits) for name in frame if name not in words}
-    table = frame.style.format(formats, na_rep="").set_properties(
-        subset=pd.IndexSlice[:, words], **LEFT
-    )
+    table = frame.style.format(formats, na_rep="")
+    table.set_properties(subset=pd.IndexSlice[:, words], **LEFT)
     heads = {name: [{"selector": "th", "props": [*LEFT.items()]}] for name in words}
     return table.set_table_styles(heads, overwrite=False)
 

@@ -100,9 +100,8 @@ def covered(recommender: Recommender, ratings: pd.DataFrame) -> str:
         inside = []
         for own in people.values():
             first, rest = own.head(told), own.iloc[told:]
-            person = recommender.new_user(
-                dict(zip(first["movie_id"], first["rating"], strict=True))
-            )
+            stars_told = dict(zip(first["movie_id"], first["rating"], strict=True))
+            person = recommender.new_user(stars_told)
             stars, std = recommender.predict(person, rest["movie_id"], return_std=True)
             inside.append(np.abs(stars - rest["rating"].to_numpy()) < REACH * std)
         said.append(f"{np.mean(np.concatenate(inside)):.0%} after {told} ratings")

@@ -13,17 +13,11 @@ import tensorflow as tf
 from movierec.data.features import Features
 from movierec.errors import InputError
 from movierec.models.recipe import Job, Trained
+from movierec.network import workers
 from movierec.network.fitting import fit
 from movierec.network.settings import NetworkConfig, Training
 from movierec.network.spectral import Matrix, leading_factors, start_at
 from movierec.network.towers import TwoTower, all_vectors
-from movierec.network.workers import (
-    START_SECONDS,
-    check_agreement,
-    is_chief,
-    worker_count,
-    workers,
-)
 from movierec.progress import OnEpoch, progress, say
 from movierec.runs import Run
 from movierec.vectors import Rows
@@ -41,12 +35,11 @@ def train_network(recipe: Training, job: Job, teacher: Trained | None = None) ->
         InputError, DivergedError, WorkerLostError: as `fitting.fit` and `workers.workers`.
     """
     began = time.perf_counter()
-    checkpoint = job.checkpoint
-    if worker_count() > 1:
-        say(f"waiting for all {worker_count()} workers, for {START_SECONDS} seconds at most")
-    with workers():
-        chief = is_chief()
-        check_agreement("settings and data, here as a checksum", checkpoint.checksum)
+    if (count := workers.worker_count()) > 1:
+        say(f"waiting for all {count} workers, for {workers.START_SECONDS} seconds at most")
+    with workers.workers():
+        chief = workers.is_chief()
+        workers.check_agreement("settings and data, here as a checksum", job.checkpoint.checksum)
         model = started_network(job.features, job.learned, recipe, job.seed)
         if teacher:
             start_at(model, teacher, job.learned, job.seed)
@@ -62,7 +55,7 @@ def train_network(recipe: Training, job: Job, teacher: Trained | None = None) ->
                     log(record)
 
             rows = job.learned, job.chosen
-            result = fit(model, *rows, recipe, job.seed, on_epoch, on_progress, checkpoint)
+            result = fit(model, *rows, recipe, job.seed, on_epoch, on_progress, job.checkpoint)
     users, movies = all_vectors(model)
     return Trained(
         weights={variable.path: variable.numpy() for variable in model.trainable_variables},
@@ -165,11 +158,10 @@ def carry_over(model: TwoTower, features: Features, run: Run) -> None:
 def started_network(features: Features, learned: Rows, recipe: Training, seed: int) -> TwoTower:
     """A network as its recipe has it start."""
     config, sizes = recipe.network, features.sizes
-    starts: tuple[Matrix | None, Matrix | None] = (None, None)
+    starts: list[Matrix] = []
     if recipe.start_at_factors:
         found = leading_factors(learned, sizes.users, sizes.movies, config.embed_dim, seed)
-        users, movies = (np.float32(recipe.start_at_factors) * factors for factors in found)
-        starts = users, movies
+        starts = [np.float32(recipe.start_at_factors) * factors for factors in found]
     return TwoTower(features, config, seed, *starts)
 
 

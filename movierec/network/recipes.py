@@ -59,11 +59,8 @@ class NetworkRecipe(Training, Recipe):
 
     def starting_at(self, mean: float) -> NetworkRecipe:
         """The recipe with its network starting at the mean of the ratings, if it asks so."""
-        if not self.start_at_mean:
-            return self
-        return dataclasses.replace(
-            self, network=dataclasses.replace(self.network, start_rating=mean)
-        )
+        network = dataclasses.replace(self.network, start_rating=mean)
+        return dataclasses.replace(self, network=network) if self.start_at_mean else self
 
     def is_chief(self) -> bool:
         """Whether this is worker 0, or the only one."""
@@ -85,7 +82,6 @@ class DistilledRecipe(NetworkRecipe):
     """The documented network, started at a teacher's leading factors and taught by it.
 
     A star is one noisy draw; what an accurate model expects there is the same without the noise.
-
     No state is chosen while it trains, so that both learn from all rows; `benchmarks/TRIED.md`.
 
     Reference:

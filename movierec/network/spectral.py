@@ -68,9 +68,8 @@ def leading_factors(
     left = residual - user_mean[user_idx] - movie_mean[movie_idx]
     left *= (user_count + DAMPING)[user_idx] ** -0.5
     left *= (movie_count + DAMPING)[movie_idx] ** -0.5
-    matrix = scipy.sparse.csr_array(
-        (left.astype(np.float32), (user_idx, movie_idx)), shape=(users, movies)
-    )
+    entries = left.astype(np.float32), (user_idx, movie_idx)
+    matrix = scipy.sparse.csr_array(entries, shape=(users, movies))
 
     found = min(width - 1 + SPARE, users, movies)
     start = np.random.default_rng(seed).standard_normal((movies, found), dtype=np.float32)
@@ -82,9 +81,8 @@ def leading_factors(
     right, strength, turn = np.linalg.svd(matrix.T @ basis, full_matrices=False)
     # how far each stands out of the noise, for which the last one found is taken
     clear = 1 - np.square(strength[-1] / np.maximum(strength, np.finfo(np.float32).tiny))
-    left_vectors = basis @ turn.T
     return (
-        _columns(user_mean, left_vectors, clear, width),
+        _columns(user_mean, basis @ turn.T, clear, width),
         _columns(movie_mean, right, clear, width),
     )
 
@@ -145,21 +143,18 @@ def leading_part(teacher: Trained, rows: Rows, factors: int) -> Leading:
     ]
     left, strength, right = np.linalg.svd(roots[0] @ roots[1].T)
     kept = min(factors, int(np.sum(strength > 1e-6 * strength[0])))
-    wanted = np.zeros(factors)
-    wanted[:kept] = strength[:kept]
 
     def columns(bias: Float, size: float, vectors: Float, turn: Float) -> Float:
-        found = np.zeros((len(vectors), factors + 1))
-        found[:, 0] = bias / max(size, 1e-6)
-        found[:, 1 : kept + 1] = vectors @ (turn[:, :kept] / strength[:kept])
-        return found
+        found = vectors @ (turn[:, :kept] / strength[:kept])
+        found = np.column_stack([bias / max(size, 1e-6), found])
+        return np.pad(found, ((0, 0), (0, factors - kept)))
 
     return Leading(
         float(centers[0] @ centers[1]),
         columns(biases[0], sizes[0], users, roots[1].T @ right.T),
         columns(biases[1], sizes[1], movies, roots[0].T @ left),
         (sizes[0], sizes[1]),
-        wanted,
+        np.pad(strength[:kept], (0, factors - kept)),
     )
 
 
@@ -186,12 +181,9 @@ def start_at(model: Any, teacher: Trained, rows: Rows, seed: int) -> None:
         spread = np.vstack([np.full(size, bias / (size * entry)), directions])  # (width, size)
         kernel = np.zeros(weights[f"{combined}_combine_fc_layer/kernel"].shape)
         kernel[:width] = spread / SCALE
-        values = {
-            f"{field}_embed_layer/embeddings": SCALE * factors,
-            f"{field}_fc_layer/kernel": np.eye(width),
-            f"{field}_fc_layer/bias": np.full(width, SCALE * ROOM),
-            f"{combined}_combine_fc_layer/kernel": kernel,
-            f"{combined}_combine_fc_layer/bias": np.arctanh(entry) - ROOM * spread.sum(axis=0),
-        }
-        for path, value in values.items():
-            weights[path].assign(value)
+        weights[f"{field}_embed_layer/embeddings"].assign(SCALE * factors)
+        weights[f"{field}_fc_layer/kernel"].assign(np.eye(width))
+        weights[f"{field}_fc_layer/bias"].assign(np.full(width, SCALE * ROOM))
+        weights[f"{combined}_combine_fc_layer/kernel"].assign(kernel)
+        start = np.arctanh(entry) - ROOM * spread.sum(axis=0)
+        weights[f"{combined}_combine_fc_layer/bias"].assign(start)

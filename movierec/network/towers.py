@@ -37,11 +37,8 @@ Start = npt.NDArray[np.float32] | None  # added to an embedding matrix's random 
 class MaskPadding(layers.Layer):
     """Set to zero what stands at padding positions (index 0), so that it adds nothing.
 
-    Input shape:
-        x (B, L', ...) and the indices (B, L), L' at most L; position i of x begins at index i.
-
-    Output shape:
-        That of x.
+    x (B, L', ...) and the indices (B, L), L' at most L, to the shape of x, whose position i begins
+    at index i.
     """
 
     def call(self, x: Any, indices: Any) -> Any:
@@ -50,14 +47,7 @@ class MaskPadding(layers.Layer):
 
 
 class SumPositions(layers.Layer):
-    """The sum over positions.
-
-    Input shape:
-        (B, L, width)
-
-    Output shape:
-        (B, 1, width)
-    """
+    """The sum over positions, (B, L, width) to (B, 1, width)."""
 
     def call(self, x: Any) -> Any:
         return ops.sum(x, axis=1, keepdims=True)
@@ -68,13 +58,7 @@ class FullWidthConv2D(layers.Conv2D):
 
     Such a filter slides in one direction only. Weights and shapes are those of `Conv2D`; the 1-D
     kernel gives the same numbers ten times sooner on a CPU, since it has 32 input channels to work
-    on at once in place of one.
-
-    Input shape:
-        (B, words, width, 1)
-
-    Output shape:
-        (B, words - window + 1, 1, filters)
+    on at once in place of one. (B, words, width, 1) to (B, words - window + 1, 1, filters).
     """
 
     def call(self, x: Any) -> Any:
@@ -164,9 +148,8 @@ def movie_tower(sizes: Sizes, config: NetworkConfig, seed: int, start: Start = N
     x = layers.Concatenate(2, name="movie_combine_layer")(features)
     x = init.vector("movie_combine_fc_layer")(x)
     x = layers.Reshape((config.vector_dim,), name="movie_combine_layer_flat")(x)
-    return keras.Model(
-        {"movie_id": movie_id, "genres": genres, "title": title}, x, name="movie_tower"
-    )
+    inputs = {"movie_id": movie_id, "genres": genres, "title": title}
+    return keras.Model(inputs, x, name="movie_tower")
 
 
 class TwoTower(keras.Model):

@@ -86,14 +86,12 @@ def _new_title(mood: str, year: int, rng: np.random.Generator) -> tuple[str, str
         if slot[0] == "ERA":
             return _pick(_ERA_WORDS[bisect(ERAS, year) - 1].split(), rng)
         if slot[0] == "PLACE":
-            return "".join(
-                _pick(_PARTS[end].split(), rng) for end in ("place_starts", "place_ends")
-            )
+            ends = _PARTS["place_starts"], _PARTS["place_ends"]
+            return "".join(_pick(end.split(), rng) for end in ends)
         return _pick(_PARTS[slot[0]].split(), rng)
 
-    filled = re.sub(
-        "ADJ|NOUN|ERA|PLACE|NAME|VERB|DEED", fill, _pick(_WORDS["titles"]["templates"], rng)
-    )
+    template = _pick(_WORDS["titles"]["templates"], rng)
+    filled = re.sub("ADJ|NOUN|ERA|PLACE|NAME|VERB|DEED", fill, template)
     stem, comma, article = filled.rpartition(", ")
     return (stem, f", {article}") if comma else (filled, "")
 

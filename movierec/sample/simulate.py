@@ -129,14 +129,15 @@ def simulate(
     watching = np.hstack([2.5 * tastes, habits]), np.hstack([traits, circle_habits])
     user_rows, movie_rows = _watch(counts, popularity, *watching, rng)
 
+    blocks = [slice(start, start + _BLOCK) for start in range(0, n_ratings, _BLOCK)]
     latent = np.empty(n_ratings)
-    for block in _blocks(n_ratings):
+    for block in blocks:
         u, m = user_rows[block], movie_rows[block]
         latent[block] = bias[u] + quality[m] + _pairwise(tastes, traits, u, m)
     level = 3.65 - float(latent.mean())
     stars = np.empty(n_ratings, dtype=np.float32)
     variance = 0.0
-    for block in _blocks(n_ratings):
+    for block in blocks:
         mean = level + latent[block]
         drawn = mean + _NOISE * rng.standard_normal(len(mean))
         stars[block] = np.clip(np.rint(drawn), 1, 5)
@@ -184,14 +185,13 @@ def _people(n_users: int, rng: np.random.Generator) -> tuple[pd.DataFrame, np.nd
     gender = (rng.random(n_users) >= 0.28).astype(np.int64)  # F 0, M 1
     age = rng.choice(len(AGE_BANDS), n_users, p=_AGE_SHARE)
     job = rng.choice(len(OCCUPATIONS_1M), n_users, p=job_share)
-    zips = [f"{code:05d}" for code in rng.integers(1000, 99_951, n_users)]
     table = pd.DataFrame(
         {
             "user_id": np.arange(1, n_users + 1, dtype=np.int64),
             "gender": pd.Series(np.array(["F", "M"])[gender], dtype="str"),
             "age": np.array(AGE_BANDS, dtype=np.int64)[age],
             "occupation": job.astype(np.int64),
-            "zip": zips,
+            "zip": [f"{code:05d}" for code in rng.integers(1000, 99_951, n_users)],
         }
     )
     # The last column is generosity: it has the same sources as the tastes.
@@ -211,8 +211,7 @@ def _films(
     """Draw the movies table and of each film traits, quality, circle, popularity, habits met."""
     n_circles = max(1, n_movies // 20)
     circle = rng.integers(n_circles, size=n_movies)
-    kinds = [draw_circle(rng) for _ in range(n_circles)]
-    years, genres, titles = draw_films(circle, kinds, rng)
+    years, genres, titles = draw_films(circle, [draw_circle(rng) for _ in range(n_circles)], rng)
     movie_ids = 1 + np.sort(rng.choice(n_movies + n_movies // 56, n_movies, replace=False))
     table = pd.DataFrame(
         {
@@ -376,12 +375,6 @@ def _pairwise(
 ) -> np.ndarray:
     """Inner products of pairs of rows, (pairs,)."""
     return np.einsum("pd,pd->p", left[left_rows], right[right_rows])
-
-
-def _blocks(n_rows: int) -> Iterator[slice]:
-    """Cut rows into slices of at most `_BLOCK`."""
-    for start in range(0, n_rows, _BLOCK):
-        yield slice(start, min(start + _BLOCK, n_rows))
 
 
 def _user_blocks(work: np.ndarray) -> Iterator[np.ndarray]:
