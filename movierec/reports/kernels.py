@@ -46,9 +46,7 @@ class Execution(NamedTuple):
     seconds: float  # from the start of its kernel to its end
     peak_memory: int  # bytes, of its kernel and what that started, seen ten times a second
     failure: str  # what stopped it, such as "ValueError: no ratings"; "" if it came to its end
-    cell: int | None = (
-        None  # that failed: the number that its `In [n]` shows; None: the kernel died
-    )
+    cell: int | None = None  # that failed: the n of its `In [n]`; None: none, or the kernel died
 
 
 class NotebookError(StoppedError):
@@ -100,16 +98,11 @@ def execute(source: Path, values: dict[str, Any], target: Path, kernel: Kernel) 
 
 
 class Kernel:
-    """The process of a notebook: its memory, with that of its children, and how to end it.
-
-    Attributes:
-        peak: bytes that they held at most.
-        ended: to be set to kill the process, at the latest when it has been started.
-    """
+    """The process of a notebook: its memory, with that of its children, and how to end it."""
 
     def __init__(self) -> None:
-        self.peak = 0
-        self.ended = threading.Event()
+        self.peak = 0  # bytes that they held at most
+        self.ended = threading.Event()  # set to kill it, at the latest when it has been started
 
     def watch(self, pid: int) -> None:
         """Look at the process, which has just been started, until it ends."""

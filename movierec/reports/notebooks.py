@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from movierec.errors import InputError
 from movierec.files import alone, write_whole
 from movierec.logs import logger
-from movierec.reports import pages
+from movierec.reports import pages, report
 from movierec.reports.kernels import AT_ONCE, Execution, Kernel, NotebookError, execute
 from movierec.reports.parameters import (
     Parameter,
@@ -23,17 +23,6 @@ from movierec.reports.parameters import (
     declared_parameters,
     settable,
     unknown,
-)
-from movierec.reports.report import (
-    BEST,
-    METRICS,
-    SEARCH,
-    NotebookReport,
-    Report,
-    contents,
-    made_from,
-    read_report,
-    what_changed,
 )
 from movierec.runs import load_run
 from movierec.trust import check_within
@@ -50,7 +39,7 @@ class BatchResult:
     """A finished batch."""
 
     out_dir: Path
-    notebooks: tuple[NotebookReport, ...]  # in order
+    notebooks: tuple[report.NotebookReport, ...]  # in order
     fresh: bool = False  # whether the folder held this very report, so that nothing was run
 
     @property
@@ -132,12 +121,12 @@ def run_notebooks(
     """
     batch = _planned(Path(out_dir).resolve(), parameters or {}, source_dir, only)
     with alone(batch.out_dir):
-        origin = made_from(batch.sources, batch.shown, batch.run)
-        stale = "it was asked for" if force else what_changed(batch.out_dir, origin)
-        if stale is None and (left := read_report(batch.out_dir)):
+        origin = report.made_from(batch.sources, batch.shown, batch.run)
+        stale = "it was asked for" if force else report.what_changed(batch.out_dir, origin)
+        if stale is None and (left := report.read_report(batch.out_dir)):
             log.info("%s is the report of the same inputs already", batch.out_dir)
             return BatchResult(batch.out_dir, tuple(left.notebooks.values()), fresh=True)
-        if progress and (batch.out_dir / METRICS).exists():
+        if progress and (batch.out_dir / report.METRICS).exists():
             print(f"The report is made anew: {stale}.", file=sys.stderr)
         return _run(batch, origin, progress)
 
@@ -149,7 +138,7 @@ def _planned(
     sources, note = find_notebooks(source_dir), ""
     if out_dir == sources[0].parent.resolve():
         raise InputError(f"{out_dir} holds the source notebooks; give another folder for reports")
-    for name in ("figures", "model", BEST):
+    for name in ("figures", "model", report.BEST):
         check_within(out_dir / name, out_dir, "remove it, or name another folder for the report")
     names = [source.stem for source in sources]
     if stray := [name for name in only if name not in names]:
@@ -158,7 +147,7 @@ def _planned(
     run = load_run(out_dir) if (out_dir / "run.json").exists() else None
     own = {
         "run_dir": str(out_dir if run else out_dir / "model"),
-        "best_dir": str(out_dir / BEST),
+        "best_dir": str(out_dir / report.BEST),
         "reuse": run is not None,
     }
     if run and "network" not in run.config:
@@ -191,7 +180,7 @@ def _run(batch: _Batch, origin: dict[str, Any], progress: bool) -> BatchResult:
     (out_dir / "figures").mkdir(parents=True, exist_ok=True)
     read = {source: pages.read_notebook(source) for source in batch.sources}
     titles = {source: pages.title_and_question(notebook)[0] for source, notebook in read.items()}
-    told: dict[Path, NotebookReport] = {}
+    told: dict[Path, report.NotebookReport] = {}
     failures: dict[Path, NotebookError] = {}
     for source, done in _executed(batch, progress):
         name, read[source] = source.stem, done.notebook
@@ -205,7 +194,7 @@ def _run(batch: _Batch, origin: dict[str, Any], progress: bool) -> BatchResult:
         title, question = pages.title_and_question(done.notebook)
         before, minutes = pages.needs_and_minutes(done.notebook)
         figures, cover = pages.save_figures(done.notebook, name, out_dir)
-        told[source] = NotebookReport(
+        told[source] = report.NotebookReport(
             name=name,
             title=title,
             question=question,
@@ -220,15 +209,16 @@ def _run(batch: _Batch, origin: dict[str, Any], progress: bool) -> BatchResult:
     if failures:
         raise failures[min(failures)]
     reports = {source.stem: told[source] for source in batch.sources}
-    every = {source.stem: notebook for source, notebook in read.items()}
-    write_whole(out_dir / SEARCH, pages.search_script(every))
+    every = pages.search_script({source.stem: notebook for source, notebook in read.items()})
+    write_whole(out_dir / report.SEARCH, every)
     result = BatchResult(out_dir, tuple(reports.values()))
     first = pages.index_page(result.notebooks, batch.shown, origin["versions"], batch.note)
     write_whole(result.index, first)
     if origin["data"] is None:  # it may have been downloaded meanwhile
-        origin = made_from(batch.sources, batch.shown, batch.run)
-    whole = Report(notebooks=reports, made_from=origin, files=contents(out_dir, reports))
-    write_whole(out_dir / METRICS, whole.model_dump_json(indent=2) + "\n")
+        origin = report.made_from(batch.sources, batch.shown, batch.run)
+    files = report.contents(out_dir, reports)
+    whole = report.Report(notebooks=reports, made_from=origin, files=files)
+    write_whole(out_dir / report.METRICS, whole.model_dump_json(indent=2) + "\n")
     return result
 
 
@@ -285,9 +275,9 @@ def _remove_earlier_report(out_dir: Path, sources: list[Path]) -> None:
     """Remove what earlier batches made, of these notebooks and of others that they name."""
     stems = {*OF_NETWORKS, *(source.stem for source in sources)}
     with suppress(InputError):  # what cannot be read names none
-        if left := read_report(out_dir):
+        if left := report.read_report(out_dir):
             stems |= {name for name in left.notebooks if pages.NUMBERED.fullmatch(name)}
-    for name in ("index.html", SEARCH, METRICS):
+    for name in ("index.html", report.SEARCH, report.METRICS):
         (out_dir / name).unlink(missing_ok=True)
     for stem in stems:
         for file in (f"{stem}.ipynb", f"{stem}.html", f"{stem}.log", f"figures/{stem}_*"):

@@ -155,8 +155,7 @@ def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
         "handed_over": METRICS_MIME,
         "side": {"pages": named, "here": source.stem, "headings": headings},
     }
-    text, _ = exporter.from_notebook_node(notebook, resources=about)
-    return text
+    return exporter.from_notebook_node(notebook, resources=about)[0]
 
 
 # paragraphs that a page has at its side and at its end

@@ -87,7 +87,20 @@ def checked_parameters(
         for source, own in declared.items():
             if name in own:
                 given[source][name] = _converted(name, value, own[name].kind)
-    _check_data(parameters)
+    path, data, recipe = (parameters.get(name) for name in ("path", "data", "recipe"))
+    if path and not Path(str(path)).exists():
+        raise InputError(f"{path} does not exist; expected a folder or zip with the data")
+    if data and not path and data not in names():
+        raise InputError(
+            f"unknown data set {data!r}; expected one of {', '.join(names())}, or your own data "
+            "with --from PATH (in Python: path)"
+        )
+    if recipe and "epochs" not in resolve_recipe(str(recipe)).supports:
+        raise InputError(
+            f"got recipe {recipe!r}, which trains no network, where 03_training trains one; "
+            f"expected classic or fast. A report on {recipe} alone: `movierec train --recipe "
+            f"{recipe} --run DIR`, then `movierec notebooks --run DIR`"
+        )
     return given
 
 
@@ -109,22 +122,3 @@ def _converted(name: str, value: object, kind: str) -> Any:
         return form.validate_python(plain, strict=not isinstance(plain, str))
     except ValidationError:
         raise InputError(f"parameter {name} was given as {value!r}; expected {expected}") from None
-
-
-def _check_data(parameters: Mapping[str, object]) -> None:
-    """Refuse data or a recipe that no notebook could use, before anything is started."""
-    path, name = parameters.get("path"), parameters.get("data")
-    if path and not Path(str(path)).exists():
-        raise InputError(f"{path} does not exist; expected a folder or zip with the data")
-    if name and not path and name not in names():
-        raise InputError(
-            f"unknown data set {name!r}; expected one of {', '.join(names())}, or your own data "
-            "with --from PATH (in Python: path)"
-        )
-    recipe = parameters.get("recipe")
-    if recipe and "epochs" not in resolve_recipe(str(recipe)).supports:
-        raise InputError(
-            f"got recipe {recipe!r}, which trains no network, where 03_training trains one; "
-            f"expected classic or fast. A report on {recipe} alone: `movierec train --recipe "
-            f"{recipe} --run DIR`, then `movierec notebooks --run DIR`"
-        )

@@ -14,9 +14,9 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import pandas as pd
 
@@ -37,8 +37,7 @@ TOLD = ("seconds", "peak_memory_bytes", "metrics")  # of a `NotebookReport`, in 
 MOST = 500  # combinations; more is a slip of the keyboard
 
 
-@dataclass(frozen=True)
-class Combination:
+class Combination(NamedTuple):
     """One combination of settings, and what came of it."""
 
     settings: dict[str, Any]  # by name
@@ -134,12 +133,12 @@ def sweep(
                 made = run_notebooks(
                     one.folder, given, source_dir, progress=False, only=[NOTEBOOK], force=force
                 )
-                one = replace(one, fresh=made.fresh, report=made.notebooks[0])
+                one = one._replace(fresh=made.fresh, report=made.notebooks[0])
             except NotebookError as error:
-                one = replace(one, failure=error.failure)
+                one = one._replace(failure=error.failure)
             # a folder that another process writes to, a full disk, a kernel that does not answer
             except (InputError, OSError, RuntimeError) as error:
-                one = replace(one, failure=f"{type(error).__name__}: {error}")
+                one = one._replace(failure=f"{type(error).__name__}: {error}")
             combinations[place] = one
             if progress:
                 print(_line(one, place + 1, len(combinations)), file=sys.stderr)
