@@ -84,9 +84,8 @@ def factor_model(train: Rows, users: int, movies: int, seed: int = 0) -> Baselin
     residual = (train.rating - mean).astype(np.float32)
     by_user = sparse.csr_array((residual, train[:2]), shape=(users, movies))
     by_movie = by_user.T.tocsr()
-    # a row is [bias, factors]
     user = np.random.default_rng(seed).normal(0, 0.1, (users, 1 + FACTORS)).astype(np.float32)
-    user[:, 0] = 0
+    user[:, 0] = 0  # a row is [bias, factors]
     for _ in range(FACTOR_PASSES):
         movie = _ridges(by_movie, user)
         user = _ridges(by_user, movie)
@@ -115,9 +114,8 @@ def ease(train: Rows, users: int, movies: int) -> Baseline:
         most = f"made up to {EASE_FILMS:,} rows; this catalogue has {movies:,}"
         raise InputError(f"needs a dense matrix of films by films, {most}")
     likes = train.rating >= LIKED
-    ones = np.ones(likes.sum(), dtype=np.float32)
     pairs = (train.user_idx[likes], train.movie_idx[likes])
-    liked = sparse.csr_array((ones, pairs), shape=(users, movies))
+    liked = sparse.csr_array((np.ones(likes.sum(), np.float32), pairs), shape=(users, movies))
     gram = (liked.T @ liked).toarray()  # (movies, movies)
     gram.flat[:: movies + 1] += EASE_DAMPING
     weights = linalg.inv(gram, overwrite_a=True, assume_a="pos")
