@@ -28,17 +28,11 @@ from movierec.vectors import Rows
 
 
 class Tried(NamedTuple):
-    """A short training.
+    """A short training."""
 
-    Attributes:
-        history: see `fitting.Fit`; of a training that diverged one row with infinite losses.
-        losses: (steps,) the loss of each batch, before its step (stars²).
-        batch: rows a step.
-    """
-
-    history: pd.DataFrame
-    losses: npt.NDArray[np.float32]
-    batch: int
+    history: pd.DataFrame  # see `fitting.Fit`; if it diverged, one row with infinite losses
+    losses: npt.NDArray[np.float32]  # (steps,) of each batch, before its step (stars²)
+    batch: int  # rows a step
 
 
 def study(

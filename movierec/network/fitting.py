@@ -29,30 +29,20 @@ from movierec.vectors import Rows, pair_scores
 
 
 class Fit(NamedTuple):
-    """What a training left: the model holds the best state.
+    """What a training left: the model holds the best state."""
 
-    Attributes:
-        history: a row an epoch: `epoch` (from 1), `train_loss` (mean over the epoch, with
-            dropout), `val_loss`, `learning_rate` (at its end), `seconds` (since the first step).
-        best_epoch: the epoch whose state was kept.
-        seconds: `compile` (tracing the step) and `train` (all epochs with their validations).
-    """
-
+    # a row an epoch: `epoch` (from 1), `train_loss` (mean over it, with dropout), `val_loss`,
+    # `learning_rate` (at its end), `seconds` (since the first step)
     history: pd.DataFrame
-    best_epoch: int
-    seconds: dict[str, float]
+    best_epoch: int  # the epoch whose state was kept
+    seconds: dict[str, float]  # `compile` (tracing the step), `train` (all epochs, validated)
 
 
 class Compiled(NamedTuple):
-    """What takes the steps of a training: traced once, and good for several of one model.
+    """What takes the steps of a training: traced once, and good for several of one model."""
 
-    Attributes:
-        optimizer: whose state a training begins with.
-        train_steps: see `compile_steps`.
-    """
-
-    optimizer: keras.optimizers.Optimizer
-    train_steps: Any
+    optimizer: keras.optimizers.Optimizer  # whose state a training begins with
+    train_steps: Any  # see `compile_steps`
 
 
 SMALLEST_BATCH = 64  # that `least_steps` may lead to

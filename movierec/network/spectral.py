@@ -100,21 +100,14 @@ def _columns(mean: npt.NDArray[np.float64], vectors: Matrix, clear: Matrix, widt
 
 
 class Leading(NamedTuple):
-    """The leading part of a model, about the mean of its ratings.
+    """The leading part of a model, about the mean of its ratings."""
 
-    Attributes:
-        mean: over pairs, stars.
-        users, movies: (rows, k + 1), the bias first; root mean square 1 over ratings, and 0 in
-            rows without any.
-        bias: root mean squares of the two biases, stars.
-        strength: (k,), what a factor adds to a rating, root mean square over pairs, falling.
-    """
-
-    mean: float
+    mean: float  # over pairs, stars
+    # (rows, k + 1), the bias first; root mean square 1 over ratings, and 0 in rows without any
     users: Float
     movies: Float
-    bias: tuple[float, float]
-    strength: Float
+    bias: tuple[float, float]  # root mean squares of the two biases, stars
+    strength: Float  # (k,), what a factor adds to a rating, root mean square over pairs, falling
 
 
 def leading_part(teacher: Trained, rows: Rows, factors: int) -> Leading:

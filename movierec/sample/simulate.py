@@ -39,28 +39,18 @@ _BLOCK = 1 << 19  # candidate pairs, or ratings, worked on at once
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What a simulated world is made of; rows as in `tables.users` and `tables.movies`.
+    """What a simulated world is made of; rows as in `tables.users` and `tables.movies`."""
 
-    Attributes:
-        user_ids, movie_ids: the ids of the rows.
-        level: stars at which everybody and every film starts.
-        user_bias: (users,) stars by which a user is generous.
-        movie_quality: (movies,) stars by which a film is better than others.
-        user_tastes: (users, 8). movie_traits: (movies, 8). Their product summed is in stars.
-        movie_circle: (movies,) the circle of each film. Films of a circle are alike and are watched
-            by the same people: they belong together.
-        noise_rmse: the least RMSE that a model can have, in expectation, on the pairs rated.
-    """
-
-    user_ids: np.ndarray
+    user_ids: np.ndarray  # of the rows
     movie_ids: np.ndarray
-    level: float
-    user_bias: np.ndarray
-    movie_quality: np.ndarray
-    user_tastes: np.ndarray
-    movie_traits: np.ndarray
+    level: float  # stars at which everybody and every film starts
+    user_bias: np.ndarray  # (users,) stars by which a user is generous
+    movie_quality: np.ndarray  # (movies,) stars by which a film is better than others
+    user_tastes: np.ndarray  # (users, 8), whose products with the traits, summed, are in stars
+    movie_traits: np.ndarray  # (movies, 8)
+    # (movies,), those of which are alike, are watched by the same people, and belong together
     movie_circle: np.ndarray
-    noise_rmse: float
+    noise_rmse: float  # the least that a model can have, in expectation, on the pairs rated
 
     def expected_rating(self, user_ids: np.ndarray, movie_ids: np.ndarray) -> np.ndarray:
         """E[rating | user, movie] of each pair: (pairs,) ids to (pairs,) stars.
