@@ -105,10 +105,9 @@ def cluster(workers: int, scheduler: str | None) -> Iterator[Spread]:
                 dashboard_address=None,
                 silence_logs=logging.CRITICAL,  # what a worker raises, this process raises too
             )
-            there = stack.enter_context(local)
-            local.wait_for_workers(
-                workers
-            )  # one that dies before it is known stops Dask at the end
+            # by its address: a client that has the cluster replaces what that knows of its workers
+            # as it waits for them, and one that dies meanwhile would stop Dask at the end
+            there = stack.enter_context(local).scheduler_address
         try:
             client = stack.enter_context(Client(there, timeout=TIMEOUT))
         except (OSError, ValueError) as error:

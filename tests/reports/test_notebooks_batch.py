@@ -325,7 +325,9 @@ def test_what_is_under_way_beside_a_failure_comes_to_its_end_and_no_other_is_beg
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(notebooks, "AT_ONCE", 2)
-    slow = "import time\ntime.sleep(3)"
+    failed = str(tmp_path / "out" / "01_fails.ipynb")
+    slow = f"import os, time\nwhile not os.path.exists({failed!r}):\n    time.sleep(0.1)\n"
+    slow += "time.sleep(1)"  # until that is told
     for name, cell in {"01_fails": "1 / 0", "02_slow": slow, "03_never": "1"}.items():
         write_notebook(tmp_path / "source" / f"{name}.ipynb", cell, parameters="k: int = 3")
     with pytest.raises(NotebookError, match="01_fails stopped"):
