@@ -103,6 +103,8 @@ def cluster(workers: int, scheduler: str | None) -> Iterator[Spread]:
                 n_workers=workers,
                 threads_per_worker=1,
                 dashboard_address=None,
+                # its HTTP server takes port 8787 all the same, which another cluster may have
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
                 silence_logs=logging.CRITICAL,  # what a worker raises, this process raises too
             )
             # by its address: a client that has the cluster replaces what that knows of its workers
