@@ -128,7 +128,7 @@ class DistilledRecipe(NetworkRecipe):
 CLASSIC = NetworkRecipe(name="classic", network=NetworkConfig(mask_padding=False))
 FAST = NetworkRecipe(
     name="fast",
-    epochs=5,
+    epochs=4,
     batch_size=4096,
     least_steps=100,
     most_steps=250,
