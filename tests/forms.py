@@ -14,7 +14,7 @@ FORMS: dict[str, Files] = {
         "users.dat": b"1::F::25::4::12345\n2::M::1::20::54321-6\n5::M::56::0::00001\n",
         "movies.dat": (
             b"1::Silent Harbour, The (1984)::Drama|Mystery\n"
-            b"2::Caf\xe9: the Sequel (2001)::Comedy\n"
+            b"2::Caf\xe9 :: the Sequel (2001)::Comedy\n"
             b"7::Tin Moon (1950)::Sci-Fi\n"
         ),
         "ratings.dat": b"1::1::5::1000\n1::7::3::1001\n2::1::4::1002\n5::2::1::999\n",

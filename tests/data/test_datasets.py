@@ -73,6 +73,15 @@ def test_ml1m_demographics_are_codes_as_in_the_file(tmp_path):
     assert len(tables.occupations) == 21
 
 
+def test_ml1m_title_may_hold_the_separator(tmp_path):
+    tables = load_dataset("mine", write_folder(tmp_path / "set", FORMS["ml-1m"]))
+    assert tables.movies["title"].iloc[1] == "Café :: the Sequel (2001)"
+    assert tables.movies["genres"].iloc[1] == "Comedy"
+    odd = FORMS["ml-1m"] | {"movies.dat": b"1:::Up:::Drama\n2::Down::::\n7::Out::Sci-Fi\n"}
+    titles = load_dataset("mine", write_folder(tmp_path / "odd", odd)).movies["title"]
+    assert titles.tolist() == [":Up:", "Down::", "Out"]
+
+
 def test_ml100k_occupations_and_genres_get_their_names(tmp_path):
     tables = load_dataset("mine", write_folder(tmp_path / "set", FORMS["ml-100k"]))
     assert tables.occupations == ("artist", "none")
