@@ -20,14 +20,13 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from movierec.models.posterior import CHUNK, blocks, chunks, row_sums
 from movierec.spread import in_threads
 from movierec.vectors import Array
 
 UNRATED = 0.1  # weight of a film that was not rated
 RIDGE = 0.005  # for each film, by that weight or 1
 PASSES = 3  # from a start at the leading directions
-BLOCK = 64  # rows solved for by one call
-CHUNK = 64  # ratings multiplied at once: BLAS takes no threads, which would fight with the pool's
 
 
 def fit_implicit(history: sp.csr_array, directions: Array, strength: Array) -> tuple[Array, Array]:
@@ -62,32 +61,25 @@ def person_parts(factors: Array, weight: Array, unseen: Array) -> Array:
 
     Of the films' factors (n, k), their weights (n,), and what all films are, `seen_or_not`.
     """
+    square = unseen + factors.T @ (weight[:, None] * factors)
+    square[np.diag_indices(len(square))] += RIDGE * len(factors)
     pull = (weight + UNRATED)[:, None] * factors
-    return np.linalg.solve(_square(factors, weight, unseen), pull.T).T.astype(np.float32)
+    return np.linalg.solve(square, pull.T).T.astype(np.float32)
 
 
 def _solved(history: sp.csr_array, factors: Array) -> Array:
     """The factors of all rows of a history, given those of its columns."""
-    unseen = seen_or_not(factors)
-    found = np.zeros((history.shape[0], factors.shape[1]), np.float32)
+    k = factors.shape[1]
+    unseen, given = seen_or_not(factors), np.vstack([factors, np.zeros((1, k), np.float32)])
 
-    def solve(first: int) -> None:
-        for row in range(first, min(first + BLOCK, len(found))):
-            rated = slice(history.indptr[row], history.indptr[row + 1])
-            if rated.start < rated.stop:
-                met, weight = factors[history.indices[rated]], history.data[rated]
-                pull = (weight + UNRATED) @ met
-                found[row] = np.linalg.solve(_square(met, weight, unseen), pull)
+    def solve(block: tuple[int, int]) -> Array:
+        column, weight, chunk = chunks(history, *block, CHUNK)
+        met = given[column].reshape(-1, CHUNK, k)
+        weight = weight.reshape(-1, CHUNK, 1)
+        square = row_sums(met.transpose(0, 2, 1) @ (weight * met), chunk) + unseen
+        count = np.diff(history.indptr[block[0] : block[1] + 1])
+        square[:, np.arange(k), np.arange(k)] += RIDGE * count[:, None]
+        pull = row_sums(((weight + UNRATED) * met).sum(axis=1), chunk)
+        return np.linalg.solve(square, pull[:, :, None])[:, :, 0]
 
-    in_threads(solve, range(0, len(found), BLOCK))
-    return found
-
-
-def _square(factors: Array, weight: Array, unseen: Array) -> Array:
-    """The matrix of one person's regression, (k, k)."""
-    n, k = factors.shape
-    weighed = np.zeros((-(-n // CHUNK), CHUNK, k), np.float32)
-    weighed.reshape(-1, k)[:n] = np.sqrt(weight)[:, None] * factors
-    square = unseen + (weighed.transpose(0, 2, 1) @ weighed).sum(axis=0)
-    square[np.diag_indices(k)] += RIDGE * n
-    return square
+    return np.concatenate(in_threads(solve, blocks(history)))

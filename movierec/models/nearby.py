@@ -20,11 +20,15 @@ Reference:
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
+import scipy.linalg
 import scipy.sparse as sp
 
 from movierec.models.watching import Watching
+from movierec.spread import in_threads
 from movierec.vectors import Array, Rows, pair_scores
 
 RESTORED = 2.5  # times what errors say of each other, of which the training has taken most,
@@ -34,7 +38,7 @@ SPARE = 64  # followed beside these while they are looked for,
 ITERATIONS = 8  # times
 RARE = 0.25  # of a typical film's length, which damps the vectors of rare ones
 LANDMARKS = 4096  # films, those with most ratings, which the directions are found from
-BLOCK_FILMS = 8192
+BLOCK_FILMS = 512
 
 
 def near_errors(features: Array, rows: Rows, error: Array, users: int) -> tuple[Array, Array]:
@@ -62,15 +66,17 @@ def near_features(watching: Watching, count: npt.NDArray[np.integer]) -> Array:
     near = near_vectors(watching)
     most = np.argsort(-count, kind="stable")[: min(LANDMARKS, np.count_nonzero(count))]
     marks = near[np.sort(most)]
-    kernel = _kernel(marks, marks)
-    block = np.random.default_rng(0).normal(size=(len(marks), min(COLUMNS + SPARE, len(marks))))
+    size = len(marks), min(COLUMNS + SPARE, len(marks))
+    block = np.random.default_rng(0).normal(size=size).astype(np.float32)
+    kernel = _by_blocks(_kernel, marks, marks)
     for _ in range(ITERATIONS):
-        block = np.linalg.qr(kernel @ block.astype(np.float32)).Q
-    strength, within = np.linalg.eigh((block.T @ (kernel @ block)).astype(np.float64))
+        seen = _by_blocks(np.matmul, kernel, block)
+        block, _ = scipy.linalg.qr(seen, mode="economic", overwrite_a=True)
+    seen = _by_blocks(np.matmul, kernel, block)
+    strength, within = np.linalg.eigh((block.T @ seen).astype(np.float64))
     kept = np.flatnonzero(strength > 1e-6 * strength.max())[-COLUMNS:]
     ways = (block @ within[:, kept] / np.sqrt(strength[kept])).astype(np.float32)
-    blocks = range(0, len(near), BLOCK_FILMS)
-    return np.concatenate([_kernel(near[a : a + BLOCK_FILMS], marks) @ ways for a in blocks])
+    return _by_blocks(lambda part, to: _kernel(part, to) @ ways, near, marks)
 
 
 def near_vectors(watching: Watching) -> Array:
@@ -89,3 +95,10 @@ def near_vectors(watching: Watching) -> Array:
 
 def _kernel(first: Array, second: Array) -> Array:
     return np.maximum(first @ second.T, 0) ** 2
+
+
+def _by_blocks(function: Callable[[Array, Array], Array], rows: Array, other: Array) -> Array:
+    """The function's results for blocks of rows, found in threads, below each other."""
+    starts = range(0, len(rows), BLOCK_FILMS)
+    blocks = in_threads(lambda a: function(rows[a : a + BLOCK_FILMS], other), starts)
+    return np.concatenate(blocks)

@@ -52,7 +52,7 @@ def ones(ratings: sp.csr_array, a: int, b: int) -> sp.csr_array:
     return sp.csr_array(given, shape=(b - a, ratings.shape[1]))
 
 
-def _blocks(ratings: sp.csr_array) -> list[tuple[int, int]]:
+def blocks(ratings: sp.csr_array) -> list[tuple[int, int]]:
     """First and last + 1 of consecutive rows, which keep within a block's numbers if they can."""
     start, a, found = ratings.indptr, 0, []
     while a < ratings.shape[0]:
@@ -60,6 +60,34 @@ def _blocks(ratings: sp.csr_array) -> list[tuple[int, int]]:
         found.append((a, min(max(full, a + 1), a + BLOCK_ROWS, ratings.shape[0])))
         a = found[-1][1]
     return found
+
+
+def chunks(
+    ratings: sp.csr_array, a: int, b: int, size: int
+) -> tuple[npt.NDArray[np.intp], Array, npt.NDArray[np.int64]]:
+    """The ratings of rows a to b in chunks of one row each.
+
+    Returns:
+        (chunks * size,) columns and values, behind a row's last the number of columns and 0; and
+        (b - a + 1,) where each row's chunks begin.
+    """
+    start = ratings.indptr[a : b + 1] - ratings.indptr[a]
+    given = slice(ratings.indptr[a], ratings.indptr[b])
+    count = np.diff(start)
+    chunk = np.concatenate([[0], np.cumsum(-(-count // size))])
+    at = np.arange(start[-1]) + np.repeat(chunk[:-1] * size - start[:-1], count)
+    column = np.full(chunk[-1] * size, ratings.shape[1], np.intp)
+    column[at] = ratings.indices[given]
+    value = np.zeros(len(column), np.float32)
+    value[at] = ratings.data[given]
+    return column, value, chunk
+
+
+def row_sums(array: Array, chunk: npt.NDArray[np.int64]) -> Array:
+    """What (chunks, ...) sums to in each row, as `chunks` has them."""
+    by_row = np.ones(len(array), np.float32), np.arange(len(array)), chunk
+    adder = sp.csr_array(by_row, shape=(len(chunk) - 1, len(array)))
+    return (adder @ array.reshape(len(array), -1)).reshape(-1, *array.shape[1:])
 
 
 class Observed(NamedTuple):
@@ -100,15 +128,15 @@ def posterior(
     rows, drawn = given.sample, given.drawn
     covariances = [
         solver.solve(drawn, a, b, own.expected[rows[a:b]], row_weight[rows[a:b]])[2]
-        for a, b in _blocks(drawn)
+        for a, b in blocks(drawn)
     ]
     basis = basis_of(np.concatenate(covariances))
     across = np.ascontiguousarray(basis.transpose(1, 2, 0))  # (k + 1, k + 1, r)
     diagonal = np.arange(len(across))
     along = ((solver.way.T @ basis @ solver.way)[:, diagonal, diagonal]).T  # (k + 1, r)
     ratings = given.ratings
-    blocks = [(a, b, own.expected[a:b], row_weight[a:b]) for a, b in _blocks(ratings.value)]
-    solved = spread(_solve, (ratings, Held((solver, across, along))), blocks)
+    work = [(a, b, own.expected[a:b], row_weight[a:b]) for a, b in blocks(ratings.value)]
+    solved = spread(_solve, (ratings, Held((solver, across, along))), work)
     means, doubts, errors, totals = zip(*solved, strict=True)
     side = own._replace(mean=np.concatenate(means), doubt=np.concatenate(doubts), basis=basis)
     return side, np.sum(totals, axis=0, dtype=np.float64), np.concatenate(errors)
@@ -174,9 +202,7 @@ class _Solver:
         met, missed, chunk = self._met(ratings, a, b, CHUNK)
         squares = np.add.reduceat((missed**2).sum(axis=1), chunk[:-1])
         products = met[:, :, :-1].transpose(0, 2, 1) @ met  # (chunks, k + 1, k + 2)
-        by_row = np.ones(len(met), np.float32), np.arange(len(met)), chunk
-        adder = sp.csr_array(by_row, shape=(b - a, len(met)))
-        sums = (adder @ products.reshape(len(met), -1)).reshape(b - a, *products.shape[1:])
+        sums = row_sums(products, chunk)
         doubts = np.empty((b - a, k + 1, k + 1), np.float32)  # of covariances
         by_basis = ones(ratings, a, b) @ self.doubt  # (b - a, r)
         np.matmul(by_basis[None], self.basis, out=doubts.transpose(1, 0, 2))
@@ -245,15 +271,7 @@ class _Solver:
             (chunks, size, k + 2), [q, 1, star - c]; (chunks, size), star - c; and (b - a + 1,)
             where each row's chunks begin.
         """
-        start = ratings.indptr[a : b + 1] - ratings.indptr[a]
-        given = slice(ratings.indptr[a], ratings.indptr[b])
-        count = np.diff(start)
-        chunk = np.concatenate([[0], np.cumsum(-(-count // size))])
-        at = np.arange(start[-1]) + np.repeat(chunk[:-1] * size - start[:-1], count)
-        column = np.full(chunk[-1] * size, ratings.shape[1], np.intp)
-        column[at] = ratings.indices[given]
-        stars = np.zeros(len(column), np.float32)
-        stars[at] = ratings.data[given]
+        column, stars, chunk = chunks(ratings, a, b, size)
         met = self.meets.take(column, axis=0)
         missed = met[:, -2] * stars - met[:, -1]
         met[:, -1] = missed

@@ -90,7 +90,7 @@ def test_parts_of_people_of_the_data_are_their_factors(history):
 
 def test_threads_do_not_change_the_bits(history, monkeypatch):
     found = fit_implicit(history, *start(history))
-    monkeypatch.setattr("movierec.models.implicit.BLOCK", 7)
+    monkeypatch.setattr("movierec.models.posterior.BLOCK_ROWS", 7)
     monkeypatch.setattr("os.cpu_count", lambda: 5)
     for one, other in zip(found, fit_implicit(history, *start(history)), strict=True):
         np.testing.assert_array_equal(one, other)
