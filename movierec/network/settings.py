@@ -45,9 +45,8 @@ class Training:
     # that, a weight with small gradients moves less: the embeddings of those who rate or are rated
     # seldom, which Adam otherwise moves as far as any.
     epsilon: float = 1e-7
-    average: float = (
-        0.0  # share of all steps that the weights' moving average reaches back; 0: none
-    )
+    # Share of all steps that the moving average of the weights reaches back; 0: none.
+    average: float = 0.0
     start_at_mean: bool = False  # of the training ratings
     # The leading factors of the training ratings (see `spectral`) times this are added to the
     # random values at which the embeddings of users and films start; 0: they are not.

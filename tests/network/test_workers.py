@@ -131,7 +131,7 @@ RECIPE = dataclasses.replace(
     DISTILLED,
     teacher=BestRecipe("best", factors=5, passes=6, members=2),
     average=FAST.average,
-    network=NetworkConfig(title_dropout=0.0),
+    network=NetworkConfig(windows=(2,), title_dropout=0.0),
 )
 
 
