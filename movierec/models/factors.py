@@ -52,7 +52,7 @@ class FactorConfig:
     """Settings of a factor model."""
 
     factors: int = 40  # of each member; a vector has these and a bias
-    passes: int = 16  # of the coordinate ascent, at most
+    passes: int = 20  # of the coordinate ascent, at most
     user_ridge: float = 5.0  # of the towers
     movie_ridge: float = 1.0
 
