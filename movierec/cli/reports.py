@@ -82,13 +82,14 @@ def notebooks_command(
             tell(f"{len(failed)} failed: {'; '.join(failed)}")
         sys.exit(1 if failed else 0)
     result = run_notebooks(run_dir or reports_dir() / data, settings, only=only, force=force)
+    index = result.out_dir / "index.html"
     if result.fresh:
         tell("nothing has changed since this report was made; --force runs it")
     if as_json:
-        facts = {"report": str(result.out_dir), "index": str(result.index)}
+        facts = {"report": str(result.out_dir), "index": str(index)}
         print_json(facts | {n.name: n.metrics for n in result.notebooks})
     else:
-        print(f"The report is in {result.out_dir}; begin with {result.index}")
+        print(f"The report is in {result.out_dir}; begin with {index}")
 
 
 @click.command("doctor")

@@ -109,19 +109,12 @@ class Kernel:
         with contextlib.suppress(psutil.NoSuchProcess):
             kernel = psutil.Process(pid)
             while kernel.is_running() and kernel.status() != psutil.STATUS_ZOMBIE:
-                family = [kernel, *kernel.children(recursive=True)]
-                self.peak = max(self.peak, sum(map(_held, family)))
+                with contextlib.suppress(psutil.NoSuchProcess):  # a child that ended meanwhile
+                    family = [kernel, *kernel.children(recursive=True)]
+                    self.peak = max(self.peak, sum(one.memory_info().rss for one in family))
                 if self.ended.wait(SAMPLING):
                     kernel.kill()
                     return
-
-
-def _held(process: psutil.Process) -> int:
-    """Bytes of memory that a process holds."""
-    try:
-        return process.memory_info().rss
-    except psutil.NoSuchProcess:  # a child that ended meanwhile
-        return 0
 
 
 def _running_python(printed: BinaryIO, kernel: Kernel) -> type:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,18 +33,12 @@ MADE = ("run_dir", "best_dir")  # parameters that name a run, which the first no
 LOOKING = 0.2  # seconds between two looks at whether a run has come that a notebook waits for
 
 
-@dataclass(frozen=True)
-class BatchResult:
+class BatchResult(NamedTuple):
     """A finished batch."""
 
-    out_dir: Path
+    out_dir: Path  # whose `index.html` is the first page
     notebooks: tuple[report.NotebookReport, ...]  # in order
     fresh: bool = False  # whether the folder held this very report, so that nothing was run
-
-    @property
-    def index(self) -> Path:
-        """The first page."""
-        return self.out_dir / "index.html"
 
 
 def source_folder() -> Path:
@@ -178,23 +171,23 @@ def _run(batch: _Batch, origin: dict[str, Any], progress: bool) -> BatchResult:
     out_dir = batch.out_dir
     _remove_earlier_report(out_dir, batch.sources)
     (out_dir / "figures").mkdir(parents=True, exist_ok=True)
-    read = {source: pages.read_notebook(source) for source in batch.sources}
-    titles = {source: pages.title_and_question(notebook)[0] for source, notebook in read.items()}
-    told: dict[Path, report.NotebookReport] = {}
-    failures: dict[Path, NotebookError] = {}
-    for source, done in _executed(batch, progress):
-        name, read[source] = source.stem, done.notebook
+    read = {source.stem: pages.read_notebook(source) for source in batch.sources}
+    titles = {name: pages.title_and_question(one)[0] or name for name, one in read.items()}
+    told: dict[str, report.NotebookReport] = {}
+    failures: dict[str, NotebookError] = {}
+    for name, done in _executed(batch, progress):
+        read[name] = done.notebook
         page = out_dir / f"{name}.html"
-        write_whole(page, pages.notebook_page(done.notebook, source, titles))
+        write_whole(page, pages.notebook_page(done.notebook, name, titles))
         if progress:
             took = f"{done.seconds:6.1f} s {done.peak_memory / 2**20:7,.0f} MiB"
             print(f"{name:16} {took}", file=sys.stderr)
         if done.failure:
-            failures[source] = NotebookError(name, done, page)
+            failures[name] = NotebookError(name, done, page)
         title, question = pages.title_and_question(done.notebook)
         before, minutes = pages.needs_and_minutes(done.notebook)
         figures, cover = pages.save_figures(done.notebook, name, out_dir)
-        told[source] = report.NotebookReport(
+        told[name] = report.NotebookReport(
             name=name,
             title=title,
             question=question,
@@ -208,21 +201,19 @@ def _run(batch: _Batch, origin: dict[str, Any], progress: bool) -> BatchResult:
         )
     if failures:
         raise failures[min(failures)]
-    reports = {source.stem: told[source] for source in batch.sources}
-    every = pages.search_script({source.stem: notebook for source, notebook in read.items()})
-    write_whole(out_dir / report.SEARCH, every)
-    result = BatchResult(out_dir, tuple(reports.values()))
-    first = pages.index_page(result.notebooks, batch.shown, origin["versions"], batch.note)
-    write_whole(result.index, first)
+    reports = {name: told[name] for name in read}
+    write_whole(out_dir / report.SEARCH, pages.search_script(read))
+    first = pages.index_page(reports, batch.shown, origin["versions"], batch.note)
+    write_whole(out_dir / "index.html", first)
     if origin["data"] is None:  # it may have been downloaded meanwhile
         origin = report.made_from(batch.sources, batch.shown, batch.run)
     files = report.contents(out_dir, reports)
     whole = report.Report(notebooks=reports, made_from=origin, files=files)
     write_whole(out_dir / report.METRICS, whole.model_dump_json(indent=2) + "\n")
-    return result
+    return BatchResult(out_dir, tuple(reports.values()))
 
 
-def _executed(batch: _Batch, progress: bool) -> Iterator[tuple[Path, Execution]]:
+def _executed(batch: _Batch, progress: bool) -> Iterator[tuple[str, Execution]]:
     """Run the notebooks, and give each as it ends; none is begun once one of them has failed.
 
     A notebook waits for the runs that it names until they are there, or their makers have ended: of
@@ -260,7 +251,7 @@ def _executed(batch: _Batch, progress: bool) -> Iterator[tuple[Path, Execution]]
     # what others wait for comes first, and what waits comes last
     order = sorted(batch.sources, key=lambda each: (waits(each), each not in makers.values()))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        under_way = {pool.submit(run, source): source for source in order}
+        under_way = {pool.submit(run, source): source.stem for source in order}
         try:
             for future in as_completed(under_way):
                 if done := future.result():

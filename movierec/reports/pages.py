@@ -120,11 +120,11 @@ def _plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
+def notebook_page(notebook: Any, name: str, titles: dict[str, str]) -> str:
     """An executed notebook as HTML that loads nothing from elsewhere.
 
     Left out is what the side of the page has, what was handed to the batch, and its parameters.
-    `titles` has all notebooks of the report, in order, `source` among them.
+    `titles` has all notebooks of the report by name, in order.
     """
     exporter = HTMLExporter(
         template_name="basic",
@@ -135,25 +135,24 @@ def notebook_page(notebook: Any, source: Path, titles: dict[Path, str]) -> str:
     exporter.register_preprocessor(CoalesceStreamsPreprocessor, enabled=True)
     injected = TagRemovePreprocessor(remove_cell_tags={"injected-parameters"})
     exporter.register_preprocessor(injected, enabled=True)
-    named = {other.stem: title or other.stem for other, title in titles.items()}
     minutes = needs_and_minutes(notebook)[1]
 
     @jinja2.pass_context
     def told(context: jinja2.runtime.Context, text: str) -> str:
         text = re.sub(_IN_THE_SIDE, "", text)
         text = re.sub(_NEEDS, rf"\1 *About {minutes} minutes.*", text)
-        return html(text, named, context.get("cell", {}).get("attachments"))
+        return html(text, titles, context.get("cell", {}).get("attachments"))
 
     exporter.register_filter("markdown2html", told)
-    place = list(named).index(source.stem)
+    place = list(titles).index(name)
     headings = re.findall(r"^## +(.+)$", _prose(notebook), flags=re.MULTILINE)
     about = {
-        "previous": list(named.items())[:place][-1:],
-        "next": list(named.items())[place + 1 :][:1],
-        "notebook_file": source.name,
+        "previous": list(titles.items())[:place][-1:],
+        "next": list(titles.items())[place + 1 :][:1],
+        "notebook_file": f"{name}.ipynb",
         "code_css": _code_css(),
         "handed_over": METRICS_MIME,
-        "side": {"pages": named, "here": source.stem, "headings": headings},
+        "side": {"pages": titles, "here": name, "headings": headings},
     }
     return exporter.from_notebook_node(notebook, resources=about)[0]
 
@@ -212,7 +211,7 @@ _UNREADABLE = tuple(error for name, error in vars(exceptions).items() if name.en
 
 
 def index_page(
-    reports: Collection[NotebookReport],
+    reports: dict[str, NotebookReport],
     parameters: dict[str, Any],
     versions: dict[str, str],
     note: str = "",
@@ -222,11 +221,11 @@ def index_page(
     Parameters and versions stand at the end, without parameters that are empty or 0, which leave
     it to the recipe or the notebook; `note` is a sentence above the notebooks.
     """
-    titles = {report.name: report.title or report.name for report in reports}
+    titles = {name: report.title or name for name, report in reports.items()}
     return rendered(
         "index.html.j2",
-        reports={report.name: report for report in reports},
-        metrics={name: value for report in reports for name, value in report.metrics.items()},
+        reports=reports,
+        metrics={k: v for report in reports.values() for k, v in report.metrics.items()},
         told=lambda text: html(text, titles),
         note=note,
         side={"pages": titles, "here": ""},

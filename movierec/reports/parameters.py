@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import os
+from collections import ChainMap
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,19 +58,17 @@ def declared_parameters(source: Path) -> dict[str, Parameter]:
     return declared
 
 
-def settable(declared: Mapping[Path, Mapping[str, Parameter]]) -> dict[str, Parameter]:
+def settable(declared: dict[Path, dict[str, Parameter]]) -> dict[str, Parameter]:
     """The parameters of several notebooks, in alphabetical order, but for what the batch sets.
 
     Of a name that several declare, the first notebook counts.
     """
-    merged: dict[str, Parameter] = {}
-    for own in declared.values():
-        merged = {**own, **merged}
+    merged = ChainMap(*declared.values())
     return {name: merged[name] for name in sorted(merged) if name not in SET_BY_BATCH}
 
 
 def checked_parameters(
-    parameters: Mapping[str, object], declared: Mapping[Path, Mapping[str, Parameter]]
+    parameters: Mapping[str, object], declared: dict[Path, dict[str, Parameter]]
 ) -> dict[Path, dict[str, Any]]:
     """The values that each notebook gets, converted from texts to the kinds that they declare.
 

@@ -143,7 +143,7 @@ def test_report_and_run_agree(report: BatchResult) -> None:
 
 def test_a_report_names_the_parameters_that_say_something() -> None:
     given = {"data": "sample", "path": "", "batch_size": 0, "learning_rate": 0.0, "epochs": 3}
-    page = index_page([], given | {"seed": 0}, {})
+    page = index_page({}, given | {"seed": 0}, {})
     assert "<p>data = sample, epochs = 3, seed = 0</p>" in page
 
 
@@ -165,7 +165,7 @@ def test_films_come_from_the_run_and_best_beside_it_has_the_same_rows(report: Ba
     listed = network.recommender.for_user(active_user(network.tables), k=1)["title"][0]
     page = unescape((report.out_dir / "06_recommend.html").read_text("utf-8"))
     assert f"begins with <strong>{listed}</strong>" in page
-    assert "test RMSE of recipe best" in report.index.read_text("utf-8")
+    assert "test RMSE of recipe best" in (report.out_dir / "index.html").read_text("utf-8")
 
 
 def test_evaluation_shows_what_each_half_of_the_run_is_worth(report: BatchResult) -> None:

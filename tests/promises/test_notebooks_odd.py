@@ -61,7 +61,9 @@ def test_a_run_without_network_is_reported_on_without_what_is_about_one(
     before = contents(path)
     report = run_notebooks(path, only=["02_shapes", "03_training", "04_evaluation"], progress=False)
     assert [notebook.name for notebook in report.notebooks] == ["04_evaluation"]
-    assert "02_shapes and 03_training are about one" in report.index.read_text("utf-8")
+    assert "02_shapes and 03_training are about one" in (report.out_dir / "index.html").read_text(
+        "utf-8"
+    )
     recorded = report.notebooks[0].metrics
     assert recorded["test_rmse"] == pytest.approx(small_best.metrics["test"]["rmse"])
     for name in ("05_both_halves", "06_recommend"):

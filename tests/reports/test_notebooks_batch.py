@@ -135,7 +135,7 @@ def test_pages_load_nothing_from_elsewhere(batch: BatchResult):
 
 
 def test_pages_are_readable_on_dark_screens_and_in_print(batch: BatchResult):
-    for page in (batch.index, batch.out_dir / "01_first.html"):
+    for page in (batch.out_dir / "index.html", batch.out_dir / "01_first.html"):
         text = page.read_text()
         assert re.search(r'<meta [^>]*content="light dark"', text)
         for medium in ("(prefers-color-scheme: dark)", "print"):
@@ -147,7 +147,7 @@ def test_pictures_are_in_the_pages_themselves(batch: BatchResult):
     [picture] = re.findall(r'<img alt="[^"]*" src="data:image/png;base64,([^"]+)"/?>', page(batch))
     saved = (batch.out_dir / "figures" / "01_first_1.png").read_bytes()
     assert base64.b64decode(picture) == saved
-    assert 'src="figures/01_first_1.png"' in batch.index.read_text()
+    assert 'src="figures/01_first_1.png"' in (batch.out_dir / "index.html").read_text()
 
 
 def page(batch: BatchResult) -> str:
@@ -167,7 +167,7 @@ def test_pages_are_linked_and_titled(batch: BatchResult):
     ]
     assert 'rel="next"' in first
     assert "Interactive part" in first
-    index = batch.index.read_text()
+    index = (batch.out_dir / "index.html").read_text()
     assert "About 02_second" in index
     assert "What does <em>it</em> answer?" in index
     assert "1,234" in index
@@ -198,26 +198,24 @@ def test_minutes_come_from_what_there_is_to_read(batch: BatchResult):
     notebook = new_notebook(cells=[new_markdown_cell("# Long\n\n" + 1500 * "word ")])
     notebook.cells.append(new_markdown_cell("**Before you start:** nothing."))
     assert needs_and_minutes(notebook) == ("**Before you start:** nothing.", 10)
-    assert "about 1 minute to read" in batch.index.read_text()
+    assert "about 1 minute to read" in (batch.out_dir / "index.html").read_text()
 
 
-def test_pictures_that_are_attached_to_prose_are_in_the_page(tmp_path: Path):
+def test_pictures_that_are_attached_to_prose_are_in_the_page():
     cell = new_markdown_cell("![a dot](attachment:dot.png)")
     cell["attachments"] = {"dot.png": {"image/png": "AAAA"}}
-    source = tmp_path / "01_one.ipynb"
-    shown = notebook_page(new_notebook(cells=[cell]), source, {source: "One"})
+    shown = notebook_page(new_notebook(cells=[cell]), "01_one", {"01_one": "One"})
     assert '<img alt="a dot" src="data:image/png;base64,AAAA"' in shown
 
 
-def test_answers_are_hidden_until_they_are_asked_for(tmp_path: Path):
+def test_answers_are_hidden_until_they_are_asked_for():
     notebook = new_notebook(
         cells=[new_code_cell("6 * 7", metadata={"jupyter": {"outputs_hidden": True}})]
     )
     notebook.cells[0].outputs = [
         new_output("execute_result", {"text/plain": "42"}, execution_count=1)
     ]
-    source = tmp_path / "01_one.ipynb"
-    shown = notebook_page(notebook, source, {source: "One"})
+    shown = notebook_page(notebook, "01_one", {"01_one": "One"})
     assert re.search(
         r'<details class="reveal"><summary>Show the answer</summary>.*42.*</details>', shown, re.S
     )
@@ -387,7 +385,7 @@ def test_seconds_and_memory_of_each_notebook_are_recorded(batch: BatchResult):
     ]
     first, second = (report.peak_memory_bytes for report in batch.notebooks)
     assert 2**24 < second < first < 2**31  # the first loads matplotlib, the second nothing
-    assert f"{first / 2**20:,.0f} MiB at most" in batch.index.read_text()
+    assert f"{first / 2**20:,.0f} MiB at most" in (batch.out_dir / "index.html").read_text()
 
 
 def test_memory_of_processes_that_a_notebook_starts_counts(tmp_path: Path):

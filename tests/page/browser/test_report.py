@@ -19,7 +19,7 @@ def test_columns_of_words_stand_on_the_left(browser: Any, tmp_path: Path) -> Non
     shown = new_output("execute_result", {"text/html": frame.to_html()}, execution_count=1)
     notebook.cells[0].outputs = [shown]
     source = tmp_path / "01_one.html"
-    source.write_text(notebook_page(notebook, source, {source: "One"}), "utf-8")
+    source.write_text(notebook_page(notebook, "01_one", {"01_one": "One"}), "utf-8")
     with browser.new_context() as context:
         page = context.new_page()
         page.goto(source.as_uri())
