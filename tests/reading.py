@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import matplotlib.pyplot as plt
+import nbformat
 import pytest
 from IPython.core.displayhook import DisplayHook
 from IPython.core.interactiveshell import InteractiveShell
@@ -18,7 +19,6 @@ from nbformat.v4 import new_output
 
 from movierec.lessons.record import METRICS_MIME
 from movierec.reports.notebooks import source_folder
-from movierec.reports.pages import read_notebook
 from movierec.reports.parameters import declared_parameters
 
 
@@ -62,7 +62,7 @@ class Read:
     def _run(self, shell: InteractiveShell, name: str, given: dict[str, Any]) -> None:
         source = source_folder() / f"{name}.ipynb"
         declared = declared_parameters(source)
-        self.notebook = read_notebook(source)
+        self.notebook = nbformat.read(source, as_version=4)
         for cell in (cell for cell in self.notebook.cells if cell.cell_type == "code"):
             with capture_output() as shown:
                 done = shell.run_cell(cell.source)

@@ -54,12 +54,13 @@ def notebooks_command(
     a picture of all. The same command goes on with what is missing.
     """
     from movierec.paths import reports_dir
-    from movierec.reports.notebooks import parameters_of, run_notebooks
+    from movierec.reports.notebooks import find_notebooks, run_notebooks
+    from movierec.reports.parameters import declared_parameters, settable
     from movierec.reports.sweep import parsed_grid, sweep
 
     only, grid, force = asked["only"], asked["grid"], asked["force"]
     if asked["parameters"]:
-        known = parameters_of()
+        known = settable({source: declared_parameters(source) for source in find_notebooks()})
         if as_json:
             print_json({name: parameter._asdict() for name, parameter in known.items()})
             return

@@ -23,7 +23,6 @@ from papermill.exceptions import PapermillExecutionError
 from movierec.errors import StoppedError
 from movierec.files import write_whole
 from movierec.logs import logger
-from movierec.reports.pages import read_notebook
 
 log = logger(__name__)
 
@@ -88,7 +87,7 @@ def execute(source: Path, values: dict[str, Any], target: Path, kernel: Kernel) 
             write_whole(target.with_suffix(".log"), printed.read())
         finally:
             ensure_event_loop().close()  # this thread's, which papermill leaves open
-        notebook = read_notebook(partial)
+        notebook = nbformat.read(partial, as_version=4)
     notebook.metadata.papermill.update(input_path=source.name, output_path=target.name)
     write_whole(target, nbformat.writes(notebook) + "\n")
     seconds = time.perf_counter() - began

@@ -11,18 +11,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import nbformat
+
 from movierec.errors import InputError
 from movierec.files import alone, write_whole
 from movierec.logs import logger
 from movierec.reports import pages, report
 from movierec.reports.kernels import AT_ONCE, Execution, Kernel, NotebookError, execute
-from movierec.reports.parameters import (
-    Parameter,
-    checked_parameters,
-    declared_parameters,
-    settable,
-    unknown,
-)
+from movierec.reports.parameters import checked_parameters, declared_parameters, settable, unknown
 from movierec.runs import load_run
 from movierec.trust import check_within
 
@@ -61,11 +57,6 @@ def find_notebooks(source_dir: Path | None = None) -> list[Path]:
     return sources
 
 
-def parameters_of() -> dict[str, Parameter]:
-    """What can be set in movierec's own notebooks, by name."""
-    return settable({source: declared_parameters(source) for source in find_notebooks()})
-
-
 class _Batch(NamedTuple):
     """What is to be run."""
 
@@ -89,10 +80,9 @@ def run_notebooks(
     """Run notebooks and leave a report that can be read without a server.
 
     Writes `NAME.ipynb`, `NAME.html`, `figures/*.png`, `metrics.json` and `index.html`. What an
-    earlier batch left under these names goes when the first notebook starts, so that a report
-    never mixes two batches. If the folder holds the report of the same notebooks with the same
-    parameters, on the same data, by the same code and versions, and nobody has changed its files,
-    nothing is run.
+    earlier batch left goes when the first notebook starts. If the folder holds the report of the
+    same notebooks with the same parameters, on the same data, by the same code and versions, and
+    nobody has changed its files, nothing is run.
 
     Args:
         out_dir: Folder of the report. If it is a run folder (has `run.json`), the notebooks get
@@ -171,7 +161,7 @@ def _run(batch: _Batch, origin: dict[str, Any], progress: bool) -> BatchResult:
     out_dir = batch.out_dir
     _remove_earlier_report(out_dir, batch.sources)
     (out_dir / "figures").mkdir(parents=True, exist_ok=True)
-    read = {source.stem: pages.read_notebook(source) for source in batch.sources}
+    read = {source.stem: nbformat.read(source, as_version=4) for source in batch.sources}
     titles = {name: pages.title_and_question(one)[0] or name for name, one in read.items()}
     told: dict[str, report.NotebookReport] = {}
     failures: dict[str, NotebookError] = {}

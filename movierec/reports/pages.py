@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import nbformat
 from latex2mathml import exceptions
 from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
@@ -29,11 +28,6 @@ READ = 150, 15, 2  # words of prose, lines of code, and pictures that are read i
 NUMBERED = re.compile(r"[0-9]{2}_\w+")  # the name of a notebook of a report
 # of Pygments' styles the ones with the highest contrast on the cards of `style.css`
 CODE_STYLES = "xcode", "zenburn"  # on light and on dark pages
-
-
-def read_notebook(path: Path) -> Any:
-    """A notebook file in the current format."""
-    return nbformat.read(path, as_version=4)
 
 
 def _outputs(notebook: Any) -> list[Any]:

@@ -10,13 +10,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import nbformat
 import papermill
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from movierec.data.datasets import names
 from movierec.errors import InputError
 from movierec.models.recipe import resolve_recipe
-from movierec.reports.pages import read_notebook
 
 SET_BY_BATCH = ("run_dir", "best_dir", "reuse")
 _KINDS: dict[str, tuple[type, str]] = {
@@ -41,7 +41,7 @@ def declared_parameters(source: Path) -> dict[str, Parameter]:
     Raises:
         InputError: a default that is no plain value.
     """
-    notebook = read_notebook(source)
+    notebook = nbformat.read(source, as_version=4)
     notebook.metadata["language_info"] = {"name": "python"}  # a stripped notebook has none
     declared = {}
     for name, entry in papermill.inspect_notebook(notebook).items():

@@ -116,12 +116,7 @@ def contents(folder: Path, notebooks: Iterable[str]) -> str:
 
 
 def what_changed(folder: Path, now: Mapping[str, Any]) -> str | None:
-    """Why the report in a folder has to be made anew, in words; None if it is still true.
-
-    Args:
-        folder: of the report.
-        now: what one would be `made_from`.
-    """
+    """Why a folder's report has to be made anew; None if one `made_from` all of `now` is there."""
     try:
         told = read_report(folder)
     except InputError:

@@ -22,8 +22,9 @@ from movierec.lessons.record import record
 from movierec.reports import notebooks
 from movierec.reports import report as reports
 from movierec.reports.kernels import NotebookError
-from movierec.reports.notebooks import BatchResult, parameters_of, run_notebooks
+from movierec.reports.notebooks import BatchResult, find_notebooks, run_notebooks
 from movierec.reports.pages import html, needs_and_minutes, notebook_page
+from movierec.reports.parameters import declared_parameters, settable
 
 pytestmark = pytest.mark.long
 
@@ -525,7 +526,7 @@ def test_only_the_notebooks_that_are_asked_for_are_run(reported: Path):
 
 
 def test_parameters_of_the_notebooks_are_explained():
-    listed = parameters_of()
+    listed = settable({source: declared_parameters(source) for source in find_notebooks()})
     assert {"data", "path", "epochs", "batch_size", "learning_rate", "recipe"} <= set(listed)
     assert not {"run_dir", "best_dir", "reuse"} & set(listed)
     assert listed["epochs"].kind == "int"
