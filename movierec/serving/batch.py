@@ -31,7 +31,6 @@ from movierec.files import alone, is_earlier, write_whole
 from movierec.recommend.choosing import check_choice
 from movierec.recommend.recommender import Recommender
 from movierec.runs import load_run
-from movierec.trust import read_parquet
 
 PART = 20_000  # users; their lists take seconds
 JOB, DONE = "_job.json", "_SUCCESS"
@@ -105,21 +104,23 @@ def recommend_all(
 
 
 def _user_ids(file: Path) -> np.ndarray:
-    """The users of a Parquet file, int64."""
+    """The users of a Parquet file, int64; the caller's own, however it is packed."""
     try:
-        with file.open("rb", buffering=0) as source:
-            ids = read_parquet(source, ["user_id"]).get("user_id")
-    except (OSError, InputError) as error:
+        with pq.ParquetFile(file) as source:
+            schema, table = source.schema_arrow, source.read(columns=["user_id"])
+    except (OSError, pa.ArrowException) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         raise InputError(
             f"{file} cannot be read as Parquet ({reason}); expected a Parquet file with a column "
             "user_id, as pandas.read_csv(...).to_parquet(...) makes it from a CSV file"
         ) from error
-    if ids is not None and ids.isna().any():
+    kinds = [field.type for field in schema if field.name == "user_id"]
+    if len(kinds) != 1 or not pa.types.is_integer(kinds[0]):
+        found = ", ".join(f"{field.name} ({field.type})" for field in schema)
+        raise InputError(f"{file} has the columns {found}; expected one user_id, whole numbers")
+    if table["user_id"].null_count:
         raise InputError(f"{file} has rows without a user_id; leave them out")
-    if ids is None or ids.dtype.kind not in "iu":
-        raise InputError(f"{file} has no column of whole numbers user_id; add it")
-    return ids.to_numpy(np.int64)
+    return table["user_id"].to_numpy().astype(np.int64)
 
 
 def _checksum(file: Path) -> str:

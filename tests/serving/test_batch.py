@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from movierec.errors import InputError
@@ -118,6 +120,14 @@ def test_rows_without_a_user_are_refused(small_own, tmp_path):
         recommend_all(small_own.path, tmp_path / "u.parquet", tmp_path / "out")
 
 
+@pytest.mark.parametrize("packed", ["zstd", "gzip", "lz4", "brotli", "none"])
+def test_users_may_be_packed_as_any_program_packs_them(small_own, tmp_path, packed):
+    frame = pd.DataFrame({"user_id": [1, 2, 3], "since": pd.to_datetime([1, 2, 3])})
+    frame.to_parquet(tmp_path / "u.parquet", compression=packed)
+    made = recommend_all(small_own.path, tmp_path / "u.parquet", tmp_path / "out")
+    assert made["users"] == 3
+
+
 @pytest.mark.parametrize("content", [None, b"user_id\n1\n", {"user": [1]}, {"user_id": ["1"]}])
 def test_file_that_holds_no_users_is_refused(small_own, tmp_path, content):
     file = tmp_path / "u.parquet"
@@ -125,9 +135,18 @@ def test_file_that_holds_no_users_is_refused(small_own, tmp_path, content):
         file.write_bytes(content)
     elif content:
         pd.DataFrame(content).to_parquet(file)
-    with pytest.raises(InputError, match=r"u\.parquet (cannot be read|has no column)"):
+    with pytest.raises(InputError, match=r"u\.parquet (cannot be read|has the columns)"):
         recommend_all(small_own.path, file, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_columns_that_are_no_users_are_named(small_own, tmp_path):
+    twice = pa.Table.from_arrays([pa.array([1]), pa.array([2.0])], names=["user_id", "user_id"])
+    pq.write_table(twice, tmp_path / "u.parquet")
+    with pytest.raises(
+        InputError, match=r"columns user_id \(int64\), user_id \(double\); expected"
+    ):
+        recommend_all(small_own.path, tmp_path / "u.parquet", tmp_path / "out")
 
 
 def test_file_whose_middle_is_damaged_is_told(small_own, users, tmp_path):
