@@ -100,9 +100,10 @@ def search_script(notebooks: dict[str, Any]) -> str:
             said += [cell.source] if cell.cell_type == "markdown" else []
             outputs = cell.get("outputs", [])
             said += [output.get("data", {}).get("text/markdown", "") for output in outputs]
-        _, *parts = re.split(r"^##? +(.+)$", "\n\n".join(said), flags=re.MULTILINE)
-        for heading, text in zip(parts[::2], parts[1::2], strict=True):
-            place = {"page": f"{name}.html", "title": parts[0], "place": heading.replace(" ", "-")}
+        title = title_and_question(notebook)[0] or name
+        parts = re.split(r"^## +(.+)$", "\n\n".join(said), flags=re.MULTILINE)
+        for heading, text in zip([title, *parts[1::2]], parts[::2], strict=True):
+            place = {"page": f"{name}.html", "title": title, "place": heading.replace(" ", "-")}
             found.append(place | {"heading": heading, "text": _plain(text)})
     return f"movierecSections({json.dumps(found)});\n"
 
@@ -110,7 +111,7 @@ def search_script(notebooks: dict[str, Any]) -> str:
 def _plain(text: str) -> str:
     """Markdown without its marks, as far as one would search for it."""
     text = re.sub(r"\$\$.+?\$\$|^\*\*Contents:.+$", " ", text, flags=re.DOTALL | re.MULTILINE)
-    text = re.sub(r"\]\([^)]*\)|<[^>]+>|[*`\[$\\|]", " ", text)
+    text = re.sub(r"\]\([^)]*\)|<[^>]+>|[*`\[$\\|#]", " ", text)
     return " ".join(text.split())
 
 

@@ -23,7 +23,7 @@ from movierec.reports import notebooks
 from movierec.reports import report as reports
 from movierec.reports.kernels import NotebookError
 from movierec.reports.notebooks import BatchResult, find_notebooks, run_notebooks
-from movierec.reports.pages import html, needs_and_minutes, notebook_page
+from movierec.reports.pages import html, needs_and_minutes, notebook_page, search_script
 from movierec.reports.parameters import declared_parameters, settable
 
 pytestmark = pytest.mark.long
@@ -186,6 +186,19 @@ def test_sections_can_be_searched_for_on_every_page(batch: BatchResult):
     assert {each["page"] for each in found} == {"01_first.html", "02_second.html"}
     assert "What does it answer? More." in found[0]["text"]
     assert "next , absent" in found[0]["text"]  # what a cell said, without its marks
+
+
+def test_text_without_a_heading_can_be_searched_and_a_remark_in_code_is_none():
+    texts = {"01_one": "Before.\n\n# One\n\n```sh\n# a remark\n```\n\n## Two\n\nWords."}
+    texts["02_bare"] = "No heading."
+    cells = {name: [new_markdown_cell(text)] for name, text in texts.items()}
+    script = search_script({name: new_notebook(cells=own) for name, own in cells.items()})
+    found = json.loads(script.removeprefix("movierecSections(").removesuffix(");\n"))
+    assert [(each["title"], each["heading"], each["text"]) for each in found] == [
+        ("One", "One", "Before. One sh a remark"),
+        ("One", "Two", "Words."),
+        ("02_bare", "02_bare", "No heading."),
+    ]
 
 
 def test_what_the_batch_was_given_and_what_it_was_handed_is_not_on_a_page(batch: BatchResult):
