@@ -78,13 +78,14 @@ def made_from(
     """
     name = str(parameters.get("data") or SIMULATED)
     place = parameters.get("path") or (find_archive(name) if name != SIMULATED else None)
-    package = Path(__file__).parents[1]
+    package, others = Path(__file__).parents[1], {"__pycache__", "_notebooks"}
+    code = (file for file in package.rglob("*.*") if not others & {*file.parts})
     return {
         "notebooks": {source.stem: checksum([source], source.parent) for source in sources},
         "parameters": dict(parameters),
         "data": _data(Path(place)) if place else None,
         "run": checksum([run / "run.json"], run) if run else None,
-        "code": checksum((f for f in package.rglob("*.*") if f.suffix != ".pyc"), package),
+        "code": checksum(code, package),
         "versions": {"movierec": __version__, "python": platform.python_version()}
         | {name: metadata.version(name) for name in PACKAGES},
     }

@@ -109,6 +109,22 @@ def test_every_file_of_the_package_is_of_its_code(monkeypatch: pytest.MonkeyPatc
     assert {file.suffix for file in seen} >= {".py", ".js", ".css", ".j2"}
 
 
+def test_what_python_keeps_beside_the_code_and_installed_notebooks_are_no_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    place = tmp_path / "movierec" / "reports" / "report.py"
+    place.parent.mkdir(parents=True)
+    place.write_text("1")
+    monkeypatch.setitem(made_from.__globals__, "__file__", str(place))
+    before = made_from([], {}, None)["code"]
+    for name in ("__pycache__/report.cpython-313.pyc.140234", "_notebooks/01_data.ipynb"):
+        (place.parent / name).parent.mkdir()
+        (place.parent / name).write_text("2")
+    assert made_from([], {}, None)["code"] == before
+    (place.parent / "new.py").write_text("3")
+    assert made_from([], {}, None)["code"] != before
+
+
 def test_content_or_name_of_any_file_changes_the_checksum(tmp_path: Path):
     files = [tmp_path / "a", tmp_path / "b"]
     for file in files:
