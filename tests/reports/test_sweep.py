@@ -109,13 +109,13 @@ def test_table_and_json_hold_what_the_reports_recorded(swept: SweepResult):
 
 
 def test_loss_that_grew_out_of_hand_is_shown(tmp_path: Path):
-    losses = (2.0, float("inf"), float("nan"))
+    losses = (2.0, 214_532.7, float("inf"), float("nan"))
     combinations = tuple(
         Combination({"size": size}, tmp_path / str(size), report=report_of({"training_loss": loss}))
         for size, loss in enumerate(losses)
     )
     page = sweeping._report(tmp_path, combinations).index.read_text()
-    assert [f"<td>{shown}</td>" in page for shown in ("2", "inf", "nan")] == [True] * 3
+    assert [f"<td>{shown}</td>" in page for shown in ("2", "214,533", "inf", "nan")] == [True] * 4
 
 
 def test_page_links_to_files_that_are_there(swept: SweepResult):
