@@ -129,11 +129,11 @@ def neighbours(
     Returns:
         By the asked names, columns 1 to k: a neighbour's name with the cosine in brackets.
     """
-    told = {}
-    for n, cosines in zip(asked, _cosines(vectors, asked), strict=True):
+    told = []
+    for cosines in _cosines(vectors, asked):
         near = np.argsort(-cosines, kind="stable")[: min(k, len(vectors) - 1)]
-        told[names[n]] = [f"{names[other]} ({cosines[other]:.2f})" for other in near]
-    return pd.DataFrame.from_dict(told, orient="index").rename(columns=lambda place: place + 1)
+        told.append([f"{names[other]} ({cosines[other]:.2f})" for other in near])
+    return pd.DataFrame(told, [names[n] for n in asked]).rename(columns=lambda place: place + 1)
 
 
 def kinship(vectors: npt.NDArray[np.floating], flags: npt.NDArray, k: int = 10) -> float:
@@ -183,5 +183,5 @@ def joined_table(
     user_idx = features.users.encode(joined["user_id"])
     movie_idx = features.movies.encode(joined["movie_id"])
     fields: dict[str, object] = {k: v[user_idx] for k, v in features.user_fields.items()}
-    fields |= {name: [*features.movie_fields[name][movie_idx]] for name in ("title", "genres")}
+    fields |= {k: features.movie_fields[k][movie_idx].tolist() for k in ("title", "genres")}
     return joined.assign(**fields).rename(columns=lambda name: names.get(name, name.capitalize()))

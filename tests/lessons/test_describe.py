@@ -121,6 +121,8 @@ def test_neighbours_point_the_same_way_and_are_not_oneself() -> None:
     assert near.loc["a"].tolist() == ["b (1.00)", "c (0.00)"]
     assert near.loc["c", 1] == "b (0.10)"
     assert neighbours(vectors[:2], ["a", "b"], [0], k=5).shape == (1, 1)
+    two = neighbours(vectors, ["a", "a", "c", "d"], [0, 1], k=1)  # two films of one title
+    assert two.index.tolist() == ["a", "a"]
 
 
 def test_kinship_is_the_share_of_neighbours_with_something_in_common() -> None:
@@ -161,6 +163,7 @@ def test_joined_table_of_some_rows(plain_tables):
     assert joined.columns.tolist() == ["UserID", "MovieID", "ratings", "Title", "Genres"]
     pd.testing.assert_index_equal(joined.index, pd.RangeIndex(2, 4))
     assert joined["MovieID"].tolist() == [3, 5]
+    assert type(joined["Title"].iloc[0]) is type(joined["Genres"].iloc[0]) is list
 
 
 def test_what_two_descriptions_have_in_common_does_not_depend_on_their_axes():
