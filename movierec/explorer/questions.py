@@ -44,7 +44,7 @@ class Someone(Told):
     ratings: dict[Id, Stars] = Field(default={}, max_length=MOST_RATINGS)  # by id
 
 
-class Given(BaseModel):
+class Given(Question):
     """A film that was rated; in a file the title keeps it from being another film elsewhere."""
 
     movie_id: Id

@@ -72,6 +72,7 @@ def test_a_file_that_is_no_profile_is_refused(rec: Recommender, content: bytes):
         ({"ratings": [{"movie_id": -1, "title": "", "stars": 1}]}, r"ratings\.0\.movie_id"),
         ({"ratings": [{"movie_id": 10**400, "title": "", "stars": 1}]}, "no profile"),
         ({"ratings": [{"movie_id": 1, "title": "Elsewhere", "stars": 1}]}, "none of the 1 films"),
+        ({"ratings": [{"movie_id": 1, "title": "", "stars": 1, "x": 1}]}, r"ratings\.0\.x"),
         ({"ratings": "all"}, "ratings"),
         ({"unknown": [True]}, "unknown"),
         ({"gender": "\x1b[31m" + "x" * 5000}, "gender"),
