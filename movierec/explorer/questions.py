@@ -41,7 +41,7 @@ class Told(Question):
 class Someone(Told):
     """Somebody who is not in the data."""
 
-    ratings: dict[Id, Stars] = Field(default={}, max_length=MOST_RATINGS)  # by id
+    ratings: dict[Id, Stars] = Field(default={}, max_length=MOST_RATINGS, description="by movie id")
 
 
 class Given(Question):
@@ -169,7 +169,7 @@ class Film(BaseModel):
     chance: Rounded | None = Field(None, description="of 4 stars or more; 0 to 1")
     why: Why | None = None
     each: list[Rounded] | None = Field(None, description="stars predicted for each of a group")
-    times: float | None = Field(None, description="by which it goes with the film more than chance")
+    times: float | None = Field(None, description="how much oftener with that film than by chance")
     adds: float | None = Field(None, description="what rating it would add to `known`")
 
 
