@@ -74,10 +74,10 @@ NARROWER: dict[str, set[str]] = {
     "models.posterior": {"spread", "vectors"},
     "models.ridge": {"spread", "vectors"},
     "models.watching": {"models.implicit", "models.neighbours", "spread", "vectors"},
-    "models.implicit": {"spread", "vectors"},
+    "models.implicit": {"models.posterior", "spread", "vectors"},  # rows in blocks as there
     "models.neighbours": {"spread", "vectors"},
     "models.newcomers": {"models.factors", "models.nearby", "models.ridge", "vectors"},
-    "models.nearby": {"models.watching", "vectors"},
+    "models.nearby": {"models.watching", "spread", "vectors"},
     "models.certainty": {"models.newcomers", "vectors"},
     "recommend.scorer": {"errors", "models.model", "vectors"},  # row numbers only
     "recommend.catalogue": {"data.features", "data.tables", "data.titles", "errors"},
