@@ -112,9 +112,13 @@ fuzz-runs: $(VENV)/.robust  ## run folders, profiles and reports on RUNS inputs;
 kills: $(VENV)/.dev  ## KILLS kills of each kind of writer
 	$(BIN)/python tests/promises/faults/kills.py --kills $(KILLS)
 
-mutation: $(VENV)/.robust  ## small changes of the code, which the tests must notice
+mutation: $(VENV)/.robust  ## small changes of the core, which the tests must notice; SAMPLE of them
+ifdef SAMPLE
+	$(BIN)/python tests/promises/mutants.py $(SAMPLE)
+else
 	$(BIN)/mutmut run --max-children 1
 	$(BIN)/mutmut results
+endif
 
 format: $(VENV)/.dev  ## mends what `check` can mend by itself
 	$(BIN)/ruff format .
