@@ -200,6 +200,22 @@ def test_checkpoint_of_a_training_that_was_interrupted_goes_when_another_is_done
     assert not left.exists()
 
 
+def test_what_is_complete_is_not_trained_again(tables, tmp_path, capsys):
+    given = {"run_dir": tmp_path / "run", "validation_fraction": 0.2, "resume": True}
+    first = train(tables, Watched("mine"), **given)
+    assert len(JOBS) == 1
+    assert "there is no checkpoint in" in capsys.readouterr().err
+    written = (first.path / "run.json").read_bytes()
+    assert train(tables, Watched("mine"), **given).info == first.info
+    assert f"{first.path} is already complete" in capsys.readouterr().err
+    for other in ({"seed": 1}, {"holdout_fraction": 0.2}, {"validation_fraction": 0.1}):
+        with pytest.raises(InputError, match="a complete run of other settings or other data"):
+            train(tables, Watched("mine"), **given | other)
+    assert (first.path / "run.json").read_bytes() == written
+    JOBS.pop()
+    assert not JOBS
+
+
 # --- trained once --------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from forms import EVERY_FILE, FORMS, Files, write_folder, write_zip, zipped
 from worlds import write_ml1m
@@ -18,6 +19,8 @@ from worlds import write_ml1m
 from movierec import grouplens
 from movierec.data import datasets, sources
 from movierec.data.datasets import load_dataset
+from movierec.data.readers import read_csv
+from movierec.data.sources import one_file
 from movierec.data.tables import Tables, validate_tables
 from movierec.errors import InputError
 
@@ -145,6 +148,22 @@ def test_data_folder_is_searched_before_the_network(tmp_path, monkeypatch, place
     write = write_zip if place.endswith("zip") else write_folder
     write(tmp_path / place, FORMS["ml-1m"])
     assert load_dataset("ml-1m").name == "ml-1m"
+
+
+def test_a_file_by_itself_is_read_with_all_its_columns(tmp_path):
+    path, types = tmp_path / "pairs.csv", {"movie_id": pa.int64(), "user_id": pa.int64()}
+    path.write_text("user_id,note,movie_id\n1,007,2\n")
+    found = read_csv(one_file(path), path.name, types, others=True)
+    assert found.to_dict("list") == {"user_id": [1], "note": ["007"], "movie_id": [2]}
+    for text, told in (
+        ("", f"{path} is empty; expected at least one line"),
+        ("user_id,movie_id\n1,2\n3\n", f"{path}, line 3: got '3'"),
+        ("user_id,movie_id,x,x\n1,2,3,4\n", "x stands there twice"),
+    ):
+        path.write_text(text)
+        with pytest.raises(InputError) as caught:
+            read_csv(one_file(path), path.name, types, others=True)
+        assert told in str(caught.value)
 
 
 # --- bad input: one line -------------------------------------------------------------------------

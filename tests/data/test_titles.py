@@ -5,7 +5,14 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from movierec.data.titles import LONGEST, find_movies, plain_title, resolve_movie, title_forms
+from movierec.data.titles import (
+    LONGEST,
+    find_movies,
+    plain_title,
+    resolve_movie,
+    spoken_title,
+    title_forms,
+)
 from movierec.errors import InputError
 
 TITLES = {
@@ -43,6 +50,21 @@ def movies() -> pd.DataFrame:
 )
 def test_titles_are_compared_without_accents_case_year_and_order_of_article(title, plain):
     assert plain_title(title) == plain
+
+
+@pytest.mark.parametrize(
+    ("title", "spoken"),
+    [
+        ("Matrix, The (1999)", "The Matrix"),
+        ("Été, L' (1961)", "L'Été"),
+        ("Lune, La, Again (1950)", "Lune, La, Again"),
+        ("Wild Bunch, The Return (1969)", "The Wild Bunch Return"),
+        ("Seven (Se7en) (1995)", "Seven (Se7en)"),
+        ("(1960)", "(1960)"),
+    ],
+)
+def test_titles_are_spoken_with_the_article_in_front_and_without_the_year(title, spoken):
+    assert spoken_title(title) == spoken
 
 
 @pytest.mark.parametrize(
