@@ -585,6 +585,12 @@ def test_own_tables_are_sorted_and_get_their_years(plain_tables):
     ]
 
 
+def test_own_years_are_kept_whatever_the_titles_say(plain_tables):
+    movies = plain_tables.movies.assign(year=pd.array([1951, 1952, None, 1954, 1955], "Int64"))
+    checked = validate_tables(Tables(plain_tables.users, movies, plain_tables.ratings))
+    assert checked.movies["year"].equals(movies["year"])
+
+
 def test_own_ratings_of_several_frames_are_still_named_by_row(plain_tables):
     doubled = plain_tables.ratings.iloc[[0, 1]].assign(rating=np.float32(9), user_id=[2, 4])
     ratings = pd.concat([plain_tables.ratings, doubled])  # the index has its labels 0 and 1 twice

@@ -133,6 +133,12 @@ def test_find_forgives_slips_and_parts(movies, text, movie_id):
     assert find_movies(movies, text, k=1)["movie_id"].tolist() == [movie_id]
 
 
+def test_find_knows_the_beginning_of_a_word_within_a_long_title(movies):
+    long = "Star Wars: Episode V - The Empire Strikes Back (1980)"
+    movies = movies.assign(title=[long, "Empire Records (1995)", *movies["title"][2:]])
+    assert find_movies(movies, "empire strik", k=1)["title"].tolist() == [long]
+
+
 def test_find_gives_k_films_and_no_more_than_there_are(movies):
     assert len(find_movies(movies, "moon", k=3)) == 3
     assert len(find_movies(movies, "moon", k=100)) == len(TITLES)
