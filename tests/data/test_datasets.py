@@ -76,13 +76,16 @@ def test_ml1m_demographics_are_codes_as_in_the_file(tmp_path):
     assert len(tables.occupations) == 21
 
 
-def test_ml1m_title_may_hold_the_separator(tmp_path):
+def test_ml1m_title_and_zip_may_hold_the_separator(tmp_path):
     tables = load_dataset("mine", write_folder(tmp_path / "set", FORMS["ml-1m"]))
     assert tables.movies["title"].iloc[1] == "Café :: the Sequel (2001)"
     assert tables.movies["genres"].iloc[1] == "Comedy"
     odd = FORMS["ml-1m"] | {"movies.dat": b"1:::Up:::Drama\n2::Down::::\n7::Out::Sci-Fi\n"}
     titles = load_dataset("mine", write_folder(tmp_path / "odd", odd)).movies["title"]
     assert titles.tolist() == [":Up:", "Down::", "Out"]
+    users = FORMS["ml-1m"]["users.dat"].replace(b"12345", b"12::345")
+    far = write_folder(tmp_path / "far", FORMS["ml-1m"] | {"users.dat": users})
+    assert load_dataset("mine", far).users["zip"].iloc[0] == "12::345"
 
 
 def test_ml100k_occupations_and_genres_get_their_names(tmp_path):
@@ -574,8 +577,8 @@ def test_own_tables_are_sorted_and_get_their_years(plain_tables):
         plain_tables.ratings,
     )
     checked = validate_tables(mixed)
-    assert checked.users["user_id"].is_monotonic_increasing
-    assert checked.movies["movie_id"].is_monotonic_increasing
+    for table, ids in ((checked.users, [1, 2, 4, 6]), (checked.movies, [2, 3, 5, 6, 8])):
+        assert table.iloc[:, 0].to_dict() == dict(enumerate(ids))
     assert checked.movies["year"].astype("string").fillna("none").tolist() == [
         "1950",
         "none",

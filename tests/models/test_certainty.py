@@ -9,7 +9,9 @@ import pytest
 from movierec.errors import InputError
 from movierec.evaluation.evaluate import evaluate
 from movierec.evaluation.metrics import certainty_metrics
-from movierec.models.certainty import _fitted
+from movierec.models import certainty
+from movierec.models.certainty import _fitted, learn_certainty
+from movierec.models.newcomers import SIZES, Newcomers
 from movierec.vectors import Rows
 
 
@@ -38,6 +40,89 @@ def test_errors_of_nobody_and_of_one_rating_are_finite():
     found = _fitted(np.ones(1, np.float32), one, 3, 2)
     for array in found:
         assert np.isfinite(array).all()
+
+
+@pytest.fixture
+def learnt(monkeypatch):
+    """What is learned of drawn vectors; the last person and the last film stand in no rating."""
+    rng = np.random.default_rng(0)
+    people, films, d = 6, 8, 2
+    user, film = (each.ravel()[::2] for each in np.indices((people - 1, films - 1)))
+    rows = Rows(
+        user.astype(np.int32), film.astype(np.int32), rng.uniform(1, 5, len(user)).astype("f4")
+    )
+    own, near = rng.normal(0, 0.5, (people + films, d)), rng.normal(0, 0.3, (films, 3))
+    left, right = own[:people], own[people:]
+    left[:, 0], right[:, 0] = 1, right[:, 0] + 3
+    error = rows.rating - (left[user] * right[film]).sum(axis=1)
+    felt = np.zeros((people, 3))
+    np.add.at(felt, user, error[:, None] * near[film])
+    vectors = (
+        np.column_stack([left, felt, np.zeros((people, 2))]).astype(np.float32),
+        np.column_stack([right, near, np.zeros((films, 2))]).astype(np.float32),
+    )
+    covariance = np.stack([np.diag([0.1, 0.2 + n]) for n in range(len(SIZES))])
+    none, one = np.zeros((0, d)), np.ones(1)
+    newcomers = Newcomers(
+        none, none, none, covariance, one, one, rng.normal(size=d), one * [[1, 2]]
+    )
+    told, fitted = [], certainty._fitted
+
+    def seen(stars: np.ndarray, *rest):
+        told.append(stars)
+        return fitted(stars, *rest)
+
+    monkeypatch.setattr(certainty, "_fitted", seen)
+
+    def learn(chosen: Rows, leverage: np.ndarray | None):
+        traits = np.linspace(0, 1, films)[:, None]
+        given = newcomers._replace(center=np.zeros(d)), traits, rows, chosen, leverage
+        return learn_certainty(*vectors, *given), told[-1], traits
+
+    return learn, rows, (left, right, near, error), newcomers
+
+
+def test_errors_are_those_of_ratings_that_were_left_out(learnt):
+    """By the leverage of each, and without what it adds to what near films say of itself."""
+    learn, rows, (_, _, near, error), _ = learnt
+    leverage = np.linspace(0, 0.5, len(error))
+    _, stars, _ = learn(rows.take(np.zeros(0, np.int64)), leverage)
+    expected = []
+    for row, (user, film, given) in enumerate(zip(*rows, strict=True)):
+        others = (rows.user_idx == user) & (np.arange(len(error)) != row)
+        felt = (error[others] @ near[rows.movie_idx[others]]) @ near[film]
+        expected.append(given - (error[row] / (1 - leverage[row]) - felt))
+    low, high = rows.rating.min(), rows.rating.max()
+    np.testing.assert_allclose(stars, np.clip(expected, low, high), atol=1e-4)
+    assert ((low < stars) & (stars < high)).mean() > 0.5
+
+
+def test_errors_without_leverage_are_as_large_as_those_of_validation_rows(learnt):
+    learn, rows, (left, right, near, error), _ = learnt
+    new = Rows(np.int32([0, 1]), np.int32([1, 2]), np.float32([3.0, 3.5]))
+    _, stars, _ = learn(new, None)
+    felt = np.zeros((len(left), 3))
+    np.add.at(felt, rows.user_idx, error[:, None] * near[rows.movie_idx])
+    whole = left @ right.T + felt @ near.T
+    missed = rows.rating - whole[rows[:2]]
+    size = np.mean((new.rating - whole[new[:2]]) ** 2) / np.mean(missed**2)
+    expected = rows.rating - missed * np.sqrt(size)
+    low, high = rows.rating.min(), rows.rating.max()
+    np.testing.assert_allclose(stars, np.clip(expected, low, high), atol=1e-4)
+
+
+def test_terms_of_who_and_what_is_new_are_what_is_not_known_of_vectors(learnt):
+    learn, rows, (left, right, _, error), newcomers = learnt
+    found, _, traits = learn(rows.take(np.zeros(0, np.int64)), np.zeros(len(error)))
+    films, people = right[rows.movie_idx], left[rows.user_idx]
+    met = films.T @ films / len(films)
+    np.testing.assert_allclose(found.met, met, atol=1e-5)
+    missed = films - newcomers.movie_center - traits[rows.movie_idx] @ newcomers.movie_tower
+    film = np.log1p(np.mean((people @ missed.T) ** 2) / found.usual)
+    person = np.log1p(np.sum(newcomers.covariance[0] * met) / found.usual)
+    np.testing.assert_allclose(found.new_film, film, rtol=1e-4)
+    np.testing.assert_allclose([found.films[-1], found.users[-1]], [film[0], person[0]], rtol=1e-4)
+    assert not np.isclose(found.films[:-1], film[0]).any()
 
 
 @pytest.mark.parametrize("trained", ["small_best", "small_run"])
