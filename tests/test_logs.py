@@ -126,6 +126,16 @@ def test_the_variable_overrules_the_level_that_is_shown(package, monkeypatch, ca
     assert capsys.readouterr().err.endswith("DEBUG movierec: a part\n")
 
 
+def test_a_level_that_is_none_is_told_with_those_that_there_are(package, monkeypatch, capsys):
+    monkeypatch.setenv(logs.LOG_VARIABLE, " loud ")
+    logs.show("info")
+    package.info("a step")
+    told, step = capsys.readouterr().err.splitlines()
+    expected = "expected debug, info, warning or error. Taken as info"
+    assert told.endswith(f"WARNING movierec: MOVIEREC_LOG is 'loud'; {expected}")
+    assert step.endswith("INFO movierec: a step")
+
+
 def test_what_a_terminal_would_obey_is_shown(package, capsys):
     logs.show("info")
     package.info("poster of %s", "Heat\x1b[2J\r\x9b1m \u202e(1995)")

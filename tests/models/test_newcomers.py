@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from movierec.data.attributes import encode_people, movie_attributes, user_attributes
 from movierec.evaluation.metrics import rating_metrics
+from movierec.models import newcomers
 from movierec.models.best import BestRecipe
 from movierec.models.nearby import near_vectors
 from movierec.models.newcomers import (
@@ -162,6 +163,27 @@ def test_learning_again_gives_the_same_bits(rec, small_best):
     first, again = (learn_newcomers(trained, known, rows, near, seed=1) for _ in range(2))
     for left, right in zip((*first[0], *first[1:]), (*again[0], *again[1:]), strict=True):
         np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("most", [7, 10_000])
+def test_people_are_asked_once_each_and_all_unless_they_are_too_many(
+    rec, small_best, monkeypatch, most
+):
+    asked, cut = [], newcomers._cut_histories
+
+    def seen(rows: Rows, known: np.ndarray, *rest):
+        asked.extend(known.tolist())
+        assert sorted({*rows.user_idx.tolist()}) == asked
+        return cut(rows, known, *rest)
+
+    monkeypatch.setattr(newcomers, "_cut_histories", seen)
+    monkeypatch.setattr(newcomers, "MOST_ASKED", most)
+    rows, d = small_best.rows("train"), len(rec.model.newcomers.center)
+    known = user_attributes(rec.features), movie_attributes(rec.features)
+    trained = rec.model.users[:, :d], rec.model.films[:, :d]
+    learn_newcomers(trained, known, rows, np.zeros((len(trained[1]), 0), np.float32), seed=1)
+    people = np.unique(rows.user_idx).tolist()
+    assert asked == people if most > len(people) else len({*asked} & {*people}) == most
 
 
 def test_trained_vectors_are_kept_and_those_without_one_are_newcomers(rec, small_best):
