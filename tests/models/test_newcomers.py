@@ -165,6 +165,50 @@ def test_learning_again_gives_the_same_bits(rec, small_best):
         np.testing.assert_array_equal(left, right)
 
 
+def test_what_is_learned_of_people_and_films_is_that_of_plain_sums():
+    rng = np.random.default_rng(4)
+    user, film = np.nonzero(rng.random((14, 9)) < 0.6)
+    stars = rng.integers(1, 6, len(user)).astype(np.float32)
+    rows = Rows(user.astype(np.int32) + 1, film.astype(np.int32) + 1, stars)  # row 0 is nobody's
+    people, movies = (rng.normal(size=(n, 2)).astype(np.float32) for n in (15, 10))
+    known = rng.random((15, 3)).astype(np.float32), rng.random((10, 2)).astype(np.float32)
+    near = np.zeros((10, 0), np.float32)
+    found, vectors, films = learn_newcomers((people, movies), known, rows, near, seed=2)
+
+    center = people[1:].mean(axis=0)
+    count = np.bincount(user)
+    inputs = newcomers._cut_histories(rows, np.arange(1, 15), 10, known[0][1:], 2)
+    tower = _user_regression(inputs, people[1:] - center, movies, count**0.5)
+    np.testing.assert_allclose(found.center, center, rtol=1e-5)
+    np.testing.assert_allclose(np.vstack([found.history, found.tower]), tower, atol=1e-4)
+    for of_size, covariance in zip(inputs, found.covariance, strict=True):
+        left = people[1:] - center - of_size @ tower
+        share = 1.35 * count**0.5 / (count**0.5).sum()
+        np.testing.assert_allclose(covariance, left.T @ (share[:, None] * left), atol=1e-3)
+    error = stars - (people[rows.user_idx] * movies[rows.movie_idx]).sum(axis=1)
+    assert found.noise[0] == pytest.approx(np.mean(error**2), rel=1e-5)
+    mean = stars.mean()
+    user_mean, film_mean = (
+        [mean + (stars[idx == row] - mean).sum() / ((idx == row).sum() + 5) for row in range(n)]
+        for idx, n in ((rows.user_idx, 15), (rows.movie_idx, 10))
+    )
+    np.testing.assert_allclose(vectors[:, -1], user_mean, rtol=1e-5)
+    assert found.mean[0] == pytest.approx(np.mean(user_mean), rel=1e-5)
+    nobody = new_user(found, films, known[0][1:].mean(axis=0), rows.user_idx[:0], stars[:0]).base
+    above = film_mean - films[:, :2] @ nobody[:2]
+    np.testing.assert_allclose(films[:, -2], [0, *above[1:]], atol=1e-4)
+    assert not films[:, -1].any()
+    assert not vectors[:, -2].any()
+    weight = np.bincount(rows.movie_idx, minlength=10) ** 0.5
+    weight /= weight[1:].mean()
+    middle = np.average(movies, axis=0, weights=weight)
+    np.testing.assert_allclose(found.movie_center, middle, atol=1e-5)
+    heavy = known[1] * weight[:, None]
+    square = heavy.T @ known[1] + 0.3 * np.eye(2)
+    tower = np.linalg.solve(square, heavy.T @ (movies - middle))
+    np.testing.assert_allclose(found.movie_tower, tower, atol=1e-4)
+
+
 @pytest.mark.parametrize("most", [7, 10_000])
 def test_people_are_asked_once_each_and_all_unless_they_are_too_many(
     rec, small_best, monkeypatch, most
