@@ -24,7 +24,7 @@ from movierec.evaluation.metrics import rating_metrics
 from movierec.models import best
 from movierec.models.best import BestRecipe, fit_ratings
 from movierec.models.checkpoints import Checkpoint
-from movierec.models.factors import fit_factors, tower_inputs
+from movierec.models.factors import beginning, fit_factors, tower_inputs
 from movierec.models.model import complete
 from movierec.models.posterior import (
     RANK,
@@ -33,6 +33,7 @@ from movierec.models.posterior import (
     basis_of,
     inverse,
     observed,
+    ones,
     posterior,
 )
 from movierec.models.recipe import Trained
@@ -260,6 +261,58 @@ def test_precision_is_that_of_vectors_about_what_their_tower_says(monkeypatch):
         around += 0.05 * np.eye(left.shape[1])
         expected = np.linalg.inv(around / (len(left) + 1))
         np.testing.assert_allclose(side.precision, expected, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("by_user", [False, True])
+def test_a_pass_goes_from_films_to_users_to_noise_to_films(tiny_rows, by_user):
+    """The sixth, from what the fifth has left, by what posteriors and regressions say."""
+    rng = np.random.default_rng(8)
+    attributes = (rng.random((n, 2)).astype(np.float32) for n in (12, 9))
+    known, passed = tuple(attributes), {}
+    recipe = replace(TINY, passes=6)
+    fit_factors(tiny_rows, known, recipe, 3, by_user, passed.__setitem__)
+    before, after = passed[5], passed[6]
+
+    rng = np.random.default_rng(3)
+    beginning(rng, known, recipe.factors)  # which comes before the sample is drawn
+    mean = tiny_rows.rating.mean()
+    dense = np.full((12, 9), np.nan, np.float32)
+    dense[tiny_rows[:2]] = tiny_rows.rating - mean
+    at = np.nonzero(~np.isnan(dense))
+    by_side = sp.csr_array((dense[at], at), (12, 9)), sp.csr_array((dense[at], at[::-1]), (9, 12))
+    given = [observed(rng, ratings) for ratings in by_side]
+    assert after.mean == pytest.approx(mean)
+    seen = before.movies._replace(mean=before.movies.mean + 0.8 * before.step)
+    sure = before.weight / np.float32(before.noise), before.movie_weight
+    users, _, errors = posterior(before.users, seen, given[0], sure, by_threads)
+    np.testing.assert_allclose(after.users.mean, users.mean, rtol=1e-4, atol=1e-5)
+    count = np.bincount(tiny_rows.user_idx)
+    if by_user:
+        own = 0.93 * (errors + 20 * before.noise) / (count + 20)
+        assert after.noise == pytest.approx(count.sum() / (count / own).sum(), rel=1e-4)
+        np.testing.assert_allclose(after.weight, after.noise / own, rtol=1e-4)
+    else:
+        assert after.noise == pytest.approx(errors.sum() / count.sum(), rel=1e-4)
+        assert (after.weight == 1).all()
+    sure = before.movie_weight / np.float32(after.noise), after.weight
+    movies, _, errors = posterior(before.movies, after.users, given[1], sure, by_threads)
+    np.testing.assert_allclose(after.movies.mean, movies.mean, rtol=1e-4, atol=1e-5)
+    count = np.bincount(tiny_rows.movie_idx)
+    own = (errors + 50 * after.noise) / (count + 50)
+    usual = count.sum() / (count / own).sum()
+    np.testing.assert_allclose(after.movie_weight, usual / own, rtol=1e-4)
+    np.testing.assert_allclose(after.step, movies.mean - before.movies.mean, atol=1e-5)
+
+    rated = [ones(ratings, 0, ratings.shape[0]) for ratings in by_side]
+    for side, sides, attribute, shrink, ridge in (
+        ("users", rated, known[0], 20, 5),
+        ("movies", rated[::-1], known[1], 1, 1),
+    ):
+        was, now = getattr(before, side), getattr(after, side)
+        inputs = tower_inputs(*sides, attribute, shrink)
+        tower, said = ridge_regression(inputs, now.mean, ridge, 4, (was.tower, was.expected))
+        np.testing.assert_allclose(now.tower, tower, atol=1e-5)
+        np.testing.assert_allclose(now.expected, said, atol=1e-5)
 
 
 @pytest.mark.parametrize("by_user", [False, True])
