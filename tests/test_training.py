@@ -67,6 +67,8 @@ def test_a_job_is_what_is_to_be_learned_from_and_the_run_says_how(tables, tmp_pa
     assert set(run.weights) == {"users", "films"}
     assert run.info["parameters"] == sum(weight.size for weight in run.weights.values())
     assert not (tmp_path / "r.partial").exists()
+    assert all(0 <= seconds < 600 for seconds in run.seconds.values())
+    assert run.seconds["prepare"] > 0
 
 
 def test_stars_are_the_recipes_and_what_is_watched_is_the_same_for_all(tables, tmp_path):
@@ -193,12 +195,15 @@ def test_a_recipe_has_to_say_how_it_trains():
         Recipe("nothing")
 
 
-def test_checkpoint_of_a_training_that_was_interrupted_goes_when_another_is_done(tables, tmp_path):
+def test_checkpoint_of_a_training_that_was_interrupted_goes_when_another_is_done(
+    tables, tmp_path, capsys
+):
     left = tmp_path / "run.partial"
     left.mkdir()
     (left / "checkpoint.safetensors").write_bytes(b"of a network")
     train(tables, MEANS, run_dir=tmp_path / "run")
     assert not left.exists()
+    assert f"removing {left}, of an interrupted training" in capsys.readouterr().err
 
 
 def test_what_is_complete_is_not_trained_again(tables, tmp_path, capsys):
@@ -212,6 +217,18 @@ def test_what_is_complete_is_not_trained_again(tables, tmp_path, capsys):
     for other in ({"seed": 1}, {"holdout_fraction": 0.2}, {"validation_fraction": 0.1}):
         with pytest.raises(InputError, match="a complete run of other settings or other data"):
             train(tables, Watched("mine"), **given | other)
+    movies, users, ratings = tables.movies, tables.users, tables.ratings
+    renamed = movies["genres"].str.replace("War", "Peace")
+    for name, frame in (
+        ("movies", movies.assign(year=movies["year"] + 1)),
+        ("movies", movies.assign(genres=renamed)),
+        ("movies", movies.assign(title=movies["title"].str.replace("Red", "Blue"))),
+        ("users", users.assign(gender=users["gender"].replace({"F": "M", "M": "F"}))),
+        ("ratings", ratings.assign(rating=ratings["rating"].where(ratings.index > 0, 1.5))),
+        ("ratings", ratings.iloc[::-1]),
+    ):
+        with pytest.raises(InputError, match="a complete run of other settings or other data"):
+            train(dataclasses.replace(tables, **{name: frame}), Watched("mine"), **given)
     assert (first.path / "run.json").read_bytes() == written
     JOBS.pop()
     assert not JOBS

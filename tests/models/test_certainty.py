@@ -10,7 +10,7 @@ from movierec.errors import InputError
 from movierec.evaluation.evaluate import evaluate
 from movierec.evaluation.metrics import certainty_metrics
 from movierec.models import certainty
-from movierec.models.certainty import _fitted, learn_certainty
+from movierec.models.certainty import _curve, _fitted, _logistic, _own, learn_certainty
 from movierec.models.newcomers import SIZES, Newcomers
 from movierec.vectors import Rows
 
@@ -28,11 +28,51 @@ def test_variances_by_person_film_and_stars_are_found():
     told = found.std(stars, found.users[user], found.films[film])
     assert np.abs(np.log(told / std)).mean() < 0.06
     assert np.corrcoef(found.users, by_user)[0, 1] > 0.95
+    assert np.mean(told**2) == pytest.approx(np.mean(error**2), rel=1e-4)
+    assert found.usual[0] == pytest.approx(np.mean(error**2), rel=1e-4)
     expected = (stars + std * rng.normal(size=n) >= 4).astype(float)
     chance = found.liked(stars, told)
     for low in np.arange(0.0, 1.0, 0.2):
         part = (chance >= low) & (chance < low + 0.2)
         assert chance[part].mean() == pytest.approx(expected[part].mean(), abs=0.06)
+
+
+def test_curve_is_of_means_around_each_knot_drawn_to_the_mean_of_all():
+    rng = np.random.default_rng(1)
+    value, square = rng.uniform(-1, 6, 200), rng.exponential(size=200)
+    knots = np.array([0.0, 1.0, 3.0, 4.0])
+    place = np.interp(value, knots, [0, 1, 2, 3])
+    near = np.maximum(1 - np.abs(place - np.arange(4)[:, None]), 0)
+    expected = np.log((near @ square + 15 * square.mean()) / (near.sum(axis=1) + 15))
+    np.testing.assert_allclose(_curve(value, square, knots), expected)
+    alone = np.log((square.sum() + 15 * square.mean()) / 215)
+    np.testing.assert_allclose(_curve(value, square, knots[:1]), [alone])
+
+
+def test_own_term_is_a_mean_drawn_to_that_of_those_with_as_many_ratings():
+    rng = np.random.default_rng(2)
+    rows = rng.permutation(np.repeat(np.arange(30), np.arange(1, 31)))
+    ratio = rng.exponential(size=len(rows)) * (1 + rows / 10)
+    found = _own(rows.astype(np.int32), ratio, 31)
+    count, logs = np.bincount(rows, minlength=31), np.log1p(np.arange(1, 31))[rows]
+    knots = np.unique(np.quantile(logs, np.linspace(0, 1, 12)))
+    usual = np.exp(np.interp(np.log1p(count), knots, _curve(logs, ratio, knots)))
+    for row in range(31):
+        mean = (ratio[rows == row].sum() + 15 * usual[row]) / (count[row] + 15)
+        assert found[row] == pytest.approx(np.log(mean))
+
+
+def test_chance_is_a_logistic_regression_drawn_a_little_to_what_is_usual():
+    rng = np.random.default_rng(3)
+    value = rng.normal(size=300).astype(np.float32)
+    true = rng.random(300) < 1 / (1 + np.exp(0.5 - 1.2 * value))
+    level, slope = _logistic(value, true)
+    left = true - 1 / (1 + np.exp(-level - slope * value))
+    assert left.sum() == pytest.approx(level, abs=1e-3)
+    assert (left * value).sum() == pytest.approx(slope - 1.7, abs=1e-3)
+    certain = _logistic(value, np.ones(300, bool))
+    assert np.isfinite(certain).all()
+    assert certain[0] > 2
 
 
 def test_errors_of_nobody_and_of_one_rating_are_finite():
