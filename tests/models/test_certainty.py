@@ -37,6 +37,23 @@ def test_variances_by_person_film_and_stars_are_found():
         assert chance[part].mean() == pytest.approx(expected[part].mean(), abs=0.06)
 
 
+def test_variance_of_films_is_told_from_that_of_the_stars_that_they_get():
+    """The better a film, the more its ratings differ; and how large errors are does not count."""
+    rng = np.random.default_rng(0)
+    users, movies, n = 40, 30, 30_000
+    user, film = rng.integers(0, users, n), rng.integers(0, movies, n)
+    by_user, by_film = rng.normal(0, 0.5, users), np.linspace(-1, 1, movies)
+    stars = (3 + by_film[film] + rng.uniform(-1, 1, n)).astype(np.float32)
+    error = (np.exp(0.5 * (by_user[user] + by_film[film])) * rng.normal(size=n)).astype(np.float32)
+    rows = Rows(user.astype(np.int32), film.astype(np.int32), error)
+    found = _fitted(stars, rows, users, movies)
+    level = by_film - by_film.mean()
+    assert np.abs(found.films - found.films.mean() - level).mean() < 0.15
+    assert np.ptp(found.by_stars) < 0.5
+    small = _fitted(stars, rows._replace(rating=0.1 * error), users, movies)
+    np.testing.assert_allclose(small.users, found.users, atol=1e-3)
+
+
 def test_curve_is_of_means_around_each_knot_drawn_to_the_mean_of_all():
     rng = np.random.default_rng(1)
     value, square = rng.uniform(-1, 6, 200), rng.exponential(size=200)
