@@ -24,7 +24,7 @@ from movierec.evaluation.metrics import rating_metrics
 from movierec.models import best
 from movierec.models.best import BestRecipe, fit_ratings
 from movierec.models.checkpoints import Checkpoint
-from movierec.models.factors import beginning, fit_factors, tower_inputs
+from movierec.models.factors import beginning, fit_factors, leverage, tower_inputs
 from movierec.models.model import complete
 from movierec.models.posterior import (
     RANK,
@@ -518,6 +518,48 @@ def test_attributes_of_films_hold_without_genres_and_years(plain_tables):
     periods = slice(genres, genres + 19)
     assert not attributes[timeless, periods].any()
     assert attributes[features.movies.encode([5])[0], :genres].sum() == 0  # no genres listed
+
+
+def test_attributes_of_a_film_are_genres_their_pairs_and_its_time(plain_tables):
+    features = Features.fit(plain_tables)
+    places = {genre: place - 1 for place, genre in enumerate(features.genres)}
+    (film,) = movie_attributes(features, features.movies.encode([2]))  # Red Hill (1950), a drama
+    kinds, periods = len(places) - 1, np.arange(1920, 2031, 6)
+    alone = np.zeros(kinds)
+    alone[places["Drama"]] = 0.3
+    np.testing.assert_allclose(film[:kinds], alone, rtol=1e-5)
+    near = film[kinds : kinds + len(periods)]
+    np.testing.assert_allclose(near, 0.3 * np.exp(-(((1950 - periods) / 6) ** 2) / 2), atol=1e-6)
+    rest = film[kinds + len(periods) :]
+    np.testing.assert_allclose(rest[:kinds], 0.5 * alone * (1950 - 1985) / 15, rtol=1e-5)
+    assert not rest[kinds:-1].any()
+    assert rest[-1] == pytest.approx(0.3)
+    (film,) = movie_attributes(features, features.movies.encode([3]))  # of two genres, no year
+    assert sorted(film[-4:]) == pytest.approx([0, 0, 0.3 / 2, 0.3 * 0.6])
+    assert film[-1] == pytest.approx(0.3 / 2)
+    assert not film[kinds:-4].any()
+
+
+def test_leverage_is_what_a_rating_adds_by_way_of_both_its_vectors(tiny_rows):
+    attributes = np.zeros((12, 0), np.float32), np.zeros((9, 0), np.float32)
+    model = fit_factors(tiny_rows, attributes, TINY, 1, noise_by_user=True)
+    sides = [
+        (
+            np.einsum("nr,rij->nij", side.doubt, side.basis),
+            np.column_stack([side.mean[:, :-1], np.ones(len(side.mean))]),
+        )
+        for side in (model.users, model.movies)
+    ]
+    expected = []
+    for u, m in zip(*tiny_rows[:2], strict=True):
+        (of_user, p), (of_film, q) = (
+            (doubt[row], met[row]) for (doubt, met), row in zip(sides, (u, m), strict=True)
+        )
+        doubt = q @ of_user @ q + p @ of_film @ p
+        expected.append(1.2 * model.weight[u] * model.movie_weight[m] / model.noise * doubt)
+    found = leverage(model, tiny_rows)
+    np.testing.assert_allclose(found, np.clip(expected, 0, 0.7), rtol=1e-3)
+    assert len(np.unique(found)) > len(found) / 2
 
 
 def test_predictions_are_products_of_the_vectors(small_best):

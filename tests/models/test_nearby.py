@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from movierec.models.nearby import MOST, near_errors, near_features, near_vectors
+from movierec.models.nearby import MOST, RARE, near_errors, near_features, near_vectors
 from movierec.models.watching import Watching
 from movierec.vectors import Rows
 
@@ -30,6 +30,10 @@ def test_kernel_is_kept_where_directions_are_enough():
     watching = Watching(none[0], watched, own, np.zeros((0, 0), np.float32), *none[1:])
     near = near_vectors(watching)
     assert (np.linalg.norm(near, axis=1) < 1).all()
+    vectors = watching.vectors(slice(None))
+    vectors = vectors / np.sqrt(own + (vectors**2).sum(axis=1))[:, None]
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    np.testing.assert_allclose(near, vectors / (length + RARE * np.median(length)), rtol=1e-5)
     films = near_features(watching, np.arange(1, 13))
     kernel = np.maximum(near @ near.T, 0) ** 2
     assert np.abs(films @ films.T - kernel).max() < 0.1 * kernel.max()
