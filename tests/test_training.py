@@ -206,6 +206,21 @@ def test_checkpoint_of_a_training_that_was_interrupted_goes_when_another_is_done
     assert f"removing {left}, of an interrupted training" in capsys.readouterr().err
 
 
+def test_where_a_training_starts_and_logs_is_in_its_job(tables, tmp_path, caplog):
+    class Able(Watched):
+        supports = frozenset({"start_from", "tensorboard"})
+
+    first = train(tables, MEANS, run_dir=tmp_path / "first")
+    given = {"start_from": first.path, "tensorboard": tmp_path / "logs"}
+    with caplog.at_level("INFO", "movierec"):
+        run = train(tables, Able("able"), seed=2, run_dir=tmp_path / "run", **given)
+    job = JOBS.pop()
+    assert (job.start_from.path, job.tensorboard) == (first.path, tmp_path / "logs" / "run")
+    assert run.config["start_from"] == first.info["files"]["weights.safetensors"]
+    told = f"training able for {run.path}: rows {run.info['rows']}, seed 2"
+    assert told in [record.getMessage() for record in caplog.records]
+
+
 def test_what_is_complete_is_not_trained_again(tables, tmp_path, capsys):
     given = {"run_dir": tmp_path / "run", "validation_fraction": 0.2, "resume": True}
     first = train(tables, Watched("mine"), **given)

@@ -47,9 +47,7 @@ def read(path: Path, name: str) -> Tables:
         try:
             return validate_tables(tables)
         except RowError as error:
-            files = FORMS[form]
-            file = files.get(error.table, files["ratings"])  # where a CSV set's users come from
-            complain_of_row(source, file, error.row, error.expected)
+            complain_of_row(source, FORMS[form][error.table], error.row, error.expected)
 
 
 def _read_1m(source: Source, name: str) -> Tables:

@@ -188,7 +188,7 @@ BAD_LINES = {
         "u.item",
         2,
         b"2|Two|||x|0|0",
-        "IMDb URL|unknown 0 or 1|Drama",
+        "movie_id|title|release date|video release date|IMDb URL|unknown 0 or 1|Drama",
     ),
     "100k genre without number": ("ml-100k", "u.genre", 2, b"Drama", "name|number"),
     "csv header with semicolons": ("csv", "ratings.csv", 1, b"userId;movieId", "userId, movieId"),
@@ -601,6 +601,20 @@ def test_own_ratings_of_several_frames_are_still_named_by_row(plain_tables):
         validate_tables(Tables(plain_tables.users, plain_tables.movies, ratings))
 
 
+def test_own_rating_of_nobody_or_twice_is_named_by_row(plain_tables):
+    ratings = plain_tables.ratings
+    for changed, told in (
+        (
+            ratings.assign(user_id=[1, 1, 9, 2, 4, 4, 4, 6]),
+            "ratings, row 3: user_id 9; expected a ",
+        ),
+        (ratings.assign(movie_id=2), "ratings, row 2: a second rating of movie 2 by user 1; "),
+    ):
+        with pytest.raises(InputError) as caught:
+            validate_tables(Tables(plain_tables.users, plain_tables.movies, changed))
+        assert str(caught.value).startswith(told)
+
+
 @pytest.mark.parametrize(
     ("table", "column"), [("users", "user_id"), ("movies", "title"), ("ratings", "timestamp")]
 )
@@ -613,7 +627,8 @@ def test_missing_column_is_named(plain_tables, table, column):
 
 def test_column_of_another_type_is_named(plain_tables):
     ratings = plain_tables.ratings.astype({"rating": "float64"})
-    with pytest.raises(InputError, match="ratings: .*float32.*expected the columns"):
+    columns = "expected the columns user_id, movie_id, rating, timestamp"
+    with pytest.raises(InputError, match=f"ratings: .*float32.*{columns}"):
         validate_tables(Tables(plain_tables.users, plain_tables.movies, ratings))
 
 
