@@ -479,7 +479,9 @@ def test_number_of_films_is_a_whole_number_above_0(drawn_run, method):
 def test_groups_of_nobody_and_other_ways_to_join_are_refused(drawn_run):
     with pytest.raises(InputError, match="got 0 users"):
         drawn_run.recommender.for_group([])
-    with pytest.raises(InputError, match="how='worst'"):
+    with pytest.raises(
+        InputError, match="how='worst'; expected at least one user, and one of least m"
+    ):
         drawn_run.recommender.for_group([3], how="worst")
 
 
