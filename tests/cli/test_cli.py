@@ -356,7 +356,7 @@ def test_predict_keeps_a_rating_that_is_there_already(home: Path) -> None:
             "line 1: got 'user,movie_id'; expected a CSV file in UTF-8 with the columns user_id",
         ),
         ("", "pairs.csv is empty"),
-        ("user_id,movie_id\n1,1\n\n1,x\n", "invalid value 'x'"),
+        ("user_id,movie_id\n1,1\n\n1,x\n", "(movie_id, int64: invalid value 'x'"),
     ],
 )
 def test_pairs_that_cannot_be_told_apart_are_refused(home: Path, text: str, told: str) -> None:
