@@ -91,6 +91,10 @@ _Steps = Literal["prepare", "compile", "train", "finish"]
 _Stars = Annotated[float, Field(ge=RATING_RANGE[0], le=RATING_RANGE[1])]
 
 
+class _Format(Form):
+    format: Any = None
+
+
 class _Config(Form, extra="allow"):
     recipe: Shown
     seed: int
@@ -99,7 +103,6 @@ class _Config(Form, extra="allow"):
 class _Info(Form, extra="allow"):
     """What `run.json` holds, as far as it is used here; what else it holds is kept."""
 
-    format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
     dataset: Shown
     config: _Config
     rows: Annotated[dict[Literal["train", "validation", "test"], int], Field(min_length=3)]
@@ -306,6 +309,13 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         raise InputError(f"{path} is not a run folder: it has no run.json")
     check_within(folder / "run.json", folder, "copy it there, if you trust it")
     with Run(folder, {})._told("run.json is not as this version of movierec writes it"):
+        found = read_json(folder / "run.json", _Format).format
+    if type(found) is not int or found != FORMAT:
+        raise InputError(
+            f"{folder} has run-folder format {one_line(repr(found), 80)}; this movierec reads "
+            f"{FORMAT}. Train it again, or use the version of movierec that wrote it"
+        )
+    with Run(folder, {})._told("run.json"):
         run = Run(folder, read_json(folder / "run.json", _Info).model_dump())
     for name in sorted(_FILES | set(run.info["files"])):
         if name not in _FILES and not _PICTURE.fullmatch(name):
