@@ -466,6 +466,7 @@ def test_films_are_chosen_by_genre_year_and_popularity(home: Path, small_run: Ru
         assert "Comedy" not in film["genres"]
         assert 1980 <= film["year"] <= 1999
     assert "expected two years" in refused(home, "recommend", "for-user", "1", "--years", "1980")
+    assert "expected two years" in refused(home, "recommend", "for-user", "1", "--years", "")
     assert "unknown genre 'Dramma'" in refused(
         home, "recommend", "similar", "1", "--genre", "Dramma"
     )
