@@ -53,11 +53,10 @@ def read(path: Path, name: str) -> Tables:
 
 
 def _read_1m(source: Source, name: str) -> Tables:
-    text = pa.string()
-    users = _USERS | {"occupation": pa.int64(), "zip": text}
+    users = _USERS | {"occupation": pa.int64(), "zip": pa.string()}
     return Tables(
         read_rows(source, "users.dat", "::", users),
-        read_rows(source, "movies.dat", "::", _MOVIES | {"genres": text}, free="title"),
+        read_rows(source, "movies.dat", "::", _MOVIES | {"genres": pa.string()}, free="title"),
         read_rows(source, "ratings.dat", "::"),
         name,
         OCCUPATIONS_1M,
