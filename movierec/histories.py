@@ -167,7 +167,7 @@ def _line(number: int, row: list[str], places: dict[str, int]) -> Line | None:
     title, stars = cell("title")[:LONGEST].rstrip(), cell("stars").replace(",", ".")
     if not title or not stars:
         return None
-    if not re.fullmatch(r"10(\.0*)?|[0-9]?\.[0-9]+|[0-9]\.?", stars):
+    if not re.fullmatch(r"0*(10(\.0*)?|[0-9]?\.[0-9]+|[0-9]\.?)", stars):
         raise InputError(
             f"line {number} gives {one_line(title, 60)!r} the stars {one_line(stars, 20)!r}; "
             "expected a number, 0.5 to 5 or 1 to 10"

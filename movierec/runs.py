@@ -75,10 +75,9 @@ _COLUMNS = {
     "movies": ("movie_id", "title", "genres", "year", "tmdb_id"),
     "ratings": ("user_id", "movie_id", "rating", "timestamp", "part"),
 }
-_ARRAYS = ("weights", "stars", "watching", "newcomers", "certainty")
 _FILES = {
     *(f"tables/{name}.parquet" for name in _COLUMNS),
-    *(f"{name}.safetensors" for name in _ARRAYS),
+    *(f"{name}.safetensors" for name in ("weights", "stars", "watching", "newcomers", "certainty")),
     "vocabularies.json",
     "history.csv",
 }
@@ -86,9 +85,12 @@ _PICTURE = re.compile(r"plots/[A-Za-z0-9][A-Za-z0-9_-]*\.png")
 _LONGEST_TITLE = 1000  # words; more can only be a damaged number
 WIDEST = 100  # columns of the history
 _Sums = Annotated[str, Field(pattern="^[0-9a-f]{64}( [0-9a-f]{64})*$")]
-_Errors = dict[str, Any] | None
 _Steps = Literal["prepare", "compile", "train", "finish"]
 _Stars = Annotated[float, Field(ge=RATING_RANGE[0], le=RATING_RANGE[1])]
+
+
+class _Format(Form):
+    format: Any = None
 
 
 class _Config(Form, extra="allow"):
@@ -99,11 +101,12 @@ class _Config(Form, extra="allow"):
 class _Info(Form, extra="allow"):
     """What `run.json` holds, as far as it is used here; what else it holds is kept."""
 
-    format: Annotated[int, Field(ge=FORMAT, le=FORMAT)]
     dataset: Shown
     config: _Config
     rows: Annotated[dict[Literal["train", "validation", "test"], int], Field(min_length=3)]
-    metrics: Annotated[dict[Literal["validation", "test"], _Errors], Field(min_length=2)]
+    metrics: Annotated[
+        dict[Literal["validation", "test"], dict[str, Any] | None], Field(min_length=2)
+    ]
     seconds: Annotated[dict[_Steps, float], Field(min_length=4)]
     best_epoch: int
     occupations: list[Shown]
@@ -236,8 +239,7 @@ class Run:
         """
         if stray := set(parts) - set(PARTS):
             raise InputError(f"unknown part {min(stray)!r}; expected some of {', '.join(PARTS)}")
-        among = np.flatnonzero(self.part.isin(parts))
-        return encode_rows(self.tables, self.features).take(among)
+        return encode_rows(self.tables, self.features).take(np.flatnonzero(self.part.isin(parts)))
 
     @cached_property
     def _ratings(self) -> pd.DataFrame:
@@ -306,6 +308,13 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         raise InputError(f"{path} is not a run folder: it has no run.json")
     check_within(folder / "run.json", folder, "copy it there, if you trust it")
     with Run(folder, {})._told("run.json is not as this version of movierec writes it"):
+        found = read_json(folder / "run.json", _Format).format
+    if type(found) is not int or found != FORMAT:
+        raise InputError(
+            f"{folder} has run-folder format {one_line(repr(found), 80)}; this movierec reads "
+            f"{FORMAT}. Train it again, or use the version of movierec that wrote it"
+        )
+    with Run(folder, {})._told("run.json"):
         run = Run(folder, read_json(folder / "run.json", _Info).model_dump())
     for name in sorted(_FILES | set(run.info["files"])):
         if name not in _FILES and not _PICTURE.fullmatch(name):
@@ -344,8 +353,7 @@ def newest_path() -> Path | None:
 
     A notebook batch leaves its runs one folder deeper than a training does.
     """
-    reports = reports_dir()
-    found = [file for place in ("*/run.json", "*/*/run.json") for file in reports.glob(place)]
+    found = [*reports_dir().glob("*/run.json"), *reports_dir().glob("*/*/run.json")]
     return max(found, key=lambda file: file.stat().st_mtime).parent if found else None
 
 

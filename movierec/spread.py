@@ -38,7 +38,6 @@ class Held(Generic[T]):
 Shared = Iterable[Held[Any]]
 Blocks = Iterable[tuple[Any, ...]]  # of each what is its own
 
-
 # a function's results for each block, in order: it gets what is held, then the block's own
 Spread = Callable[[Callable[..., Any], Shared, Blocks], Iterable[Any]]
 

@@ -108,7 +108,7 @@ def top_k(scores: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64]:
     # no value below the k-th largest maximum of groups is among the k largest. Group g is
     # g, g + groups, g + 2 groups, ...: maxima of whole rows
     width = math.isqrt(m // k)
-    whole = scores[:, : m // width * width].reshape(n, width, -1)
+    whole = scores[:, : m // width * width].reshape(n, width, m // width)
     highest = np.fmax.reduce(whole, axis=1)  # which knows no NaN
     least = -np.partition(-highest, k - 1, axis=1)[:, k - 1]
     best = np.full((n, k), -1)

@@ -71,7 +71,7 @@ def test_an_incomplete_data_set_and_a_damaged_run_are_problems(tmp_path, small_t
     assert "data set ml-1m: " in missing
     assert "users.dat is missing" in missing
     assert "ml-25m.zip is not a readable zip" in cut
-    assert "run.json is not as this version of movierec writes it: format: " in damaged
+    assert "run-folder format 99" in damaged
     assert found["data_sets"] == {}
     assert found["newest_run"] is None
 

@@ -123,6 +123,11 @@ def test_of_a_film_that_stands_twice_the_last_rating_counts():
     assert read("title,year,stars\nHeat,1995,1\nHeat,1995,5").ratings == {7: 5.0}
 
 
+@pytest.mark.parametrize("stars", ["05", "5.", "10", "010.0", "5,0"])
+def test_stars_may_be_written_in_many_ways(stars):
+    assert read(f'title,year,stars\nHeat,1995,"{stars}"').ratings == {7: 5.0}
+
+
 @pytest.mark.parametrize(
     ("content", "fault"),
     [

@@ -364,7 +364,7 @@ def test_run_json_that_is_none_is_named(run, content):
 @pytest.mark.parametrize("sums", ["", " ", "0" * 63, "0" * 64 + " ", "g" * 64, "0" * 64 + "\n"])
 def test_checksum_that_is_none_is_refused(run, sums):
     change_info(run.path, lambda info: info["files"].update({"stars.safetensors": sums}))
-    assert "writes it: files.stars.safetensors" in complaint(run.path)
+    assert "run.json: files.stars.safetensors" in complaint(run.path)
 
 
 def test_run_json_elsewhere_is_not_read(run, tmp_path):
@@ -390,7 +390,7 @@ def test_links_to_another_database_come_back(tmp_path, plain_tables):
 def test_other_format_is_told_apart(run, found):
     change_info(run.path, lambda info: info.update(format=found))
     message = complaint(run.path)
-    assert "run.json is not as this version of movierec writes it: format: " in message
+    assert f"has run-folder format {found!r}; this movierec reads 5" in message
     assert "Train it again" in message
 
 

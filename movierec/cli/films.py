@@ -58,7 +58,7 @@ def lists_films(answer: Callable[..., Films]) -> Callable[..., None]:
         most_ratings: int | None,
         **given: Any,
     ) -> None:
-        if years and not re.fullmatch("[0-9]+-[0-9]+", years):
+        if years is not None and not re.fullmatch("[0-9]+-[0-9]+", years):
             raise InputError(f"got --years {years!r}; expected two years, such as 1980-1999")
         first, last = map(int, years.split("-")) if years else (None, None)
         conditions = genres, without, (first, last), (least_ratings, most_ratings)

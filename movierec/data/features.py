@@ -51,6 +51,10 @@ class IdVocabulary:
         """The row numbers that belong to an id, ascending; so are their ids."""
         return np.flatnonzero(self.ids >= 0).astype(np.int32)
 
+    @cached_property
+    def _known(self) -> npt.NDArray[np.int64]:
+        return self.ids[self.used]  # kept: with 100,000 of them a look for one would take as long
+
     def encode(self, ids: npt.ArrayLike) -> npt.NDArray[np.int32]:
         """Row numbers of raw ids, same shape.
 
@@ -60,8 +64,9 @@ class IdVocabulary:
         wanted = np.asarray(ids)
         if wanted.size and wanted.dtype.kind not in "iuf":
             raise InputError(f"got {self.kind} ids of type {wanted.dtype}; expected whole numbers")
-        known = self.ids[self.used]
-        if wanted.dtype.kind in "iu" and np.array_equal(known, self.used):  # nothing to search for
+        known = self._known
+        # ascending as their rows are, which are 1...n or the ids: then is nothing to search for
+        if wanted.dtype.kind in "iu" and (known[[0, -1]] == self.used[[0, -1]]).all():
             rows = np.clip(wanted, known[0], known[-1]).astype(np.int32)
         else:
             rows = self.used[np.minimum(np.searchsorted(known, wanted), len(known) - 1)]

@@ -51,11 +51,10 @@ def read(path: Path, name: str) -> Tables:
 
 
 def _read_1m(source: Source, name: str) -> Tables:
-    text = pa.string()
-    users = _USERS | {"occupation": pa.int64(), "zip": text}
+    users = _USERS | {"occupation": pa.int64(), "zip": pa.string()}
     return Tables(
-        read_rows(source, "users.dat", "::", users, free="zip"),
-        read_rows(source, "movies.dat", "::", _MOVIES | {"genres": text}, free="title"),
+        read_rows(source, "users.dat", "::", users),
+        read_rows(source, "movies.dat", "::", _MOVIES | {"genres": pa.string()}, free="title"),
         read_rows(source, "ratings.dat", "::"),
         name,
         OCCUPATIONS_1M,
@@ -63,9 +62,9 @@ def _read_1m(source: Source, name: str) -> Tables:
 
 
 def _read_100k(source: Source, name: str) -> Tables:
-    occupations = tuple(line for _, line in _lines(source, "u.occupation"))
+    occupations = tuple(line for _, line in _lines(source, "u.occupation") if line.strip())
     numbers = {"name": pa.string(), "number": pa.int64()}
-    genres = read_rows(source, "u.genre", "|", numbers)["name"].unique().tolist()
+    genres = read_rows(source, "u.genre", "|", numbers, free="name")["name"].unique().tolist()
     columns = ["user_id", "age", "gender", "occupation", "zip"]
     users = read_rows(source, "u.user", "|", {c: _USERS.get(c, pa.string()) for c in columns})
     codes = {occupation: code for code, occupation in enumerate(occupations)}
@@ -178,19 +177,18 @@ def read_rows(
 ) -> pd.DataFrame:
     """A table without a header and without quotes, such as ratings: a line a row.
 
-    The column `free` may itself hold the separator: it has all that the others leave.
+    One column, the last or `free`, may itself hold the separator: it has all that the others leave.
     """
     # Arrow takes one byte as separator: one that no text has
-    text = _text(source, name).replace("\x1f", "?")
-    if free:
-        before = list(types).index(free)
-        halves = (line.split(separator, before) for line in _split(text))
+    if types is _RATINGS:  # which are too many to go through, and numbers, as what is stray is not
+        text = _text(source, name).replace("\x1f", "?").replace(separator, "\x1f")
+    else:
+        before = list(types).index(free) if free else len(types) - 1
+        halves = (line.split(separator, before) for _, line in _lines(source, name))
         after = len(types) - 1 - before
         text = "\n".join("\x1f".join(h[:-1] + h[-1].rsplit(separator, after)) for h in halves)
-    else:
-        text = text.replace(separator, "\x1f")
     expected = one_line(separator.join(types), 300)
-    return _parsed(source, name, text.encode(), "\x1f", types, expected)
+    return _parsed(source, name, text.encode(), "\x1f", types, list(types), expected)
 
 
 def read_csv(
@@ -212,8 +210,8 @@ def read_csv(
         _complain(source, name, 1, first, f"{expected}: {', '.join(missing)} missing; {mend}")
     if others:
         types = {column: types.get(column, pa.string()) for column in header}
-    expected += ", text with a comma or a quote in quotes"
-    table = _parsed(source, name, raw, ",", types, expected)
+    expected += ", text with a comma or a quote in quotes, which have to be closed"
+    table = _parsed(source, name, raw, ",", types, header, expected)
     if not len(table):
         raise InputError(f"{source.where(name)} has a header alone; expected at least one row")
     return table
@@ -236,10 +234,11 @@ def _parsed(
     content: bytes,
     separator: str,
     types: Mapping[str, pa.DataType],
+    columns: Sequence[str],
     expected: str,
 ) -> pd.DataFrame:
     """A table by Arrow's reader, with a header and quotes where commas separate its cells."""
-    quotes, names = ('"', None) if separator == "," else (False, list(types))
+    quotes, names = ('"', None) if separator == "," else (False, columns)
     # where a cell may hold a line's end, rows are not told apart by line ends alone
     parse = pa.csv.ParseOptions(
         delimiter=separator, quote_char=quotes, newlines_in_values=quotes and b'"' in content
@@ -255,9 +254,12 @@ def _parsed(
             return table.to_pandas()
         except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
             fault = str(error)
-    said = r"Row #(\d+): (?:CSV conversion error to )?(Expected \d+ columns, got \d+|.*)"
+    said = (
+        r"(?:#(\d+): )?Row #(\d+): (?:CSV conversion error to )?(Expected \d+ columns, got \d+|.*)"
+    )
     if found := re.search(said, fault, re.DOTALL):
-        row = int(found[1]) - (2 if quotes else 1)
-        complain_of_row(source, name, row, f"{expected} ({one_line(found[2], 80)})")
+        field, row = columns[int(found[1])] + ", " if found[1] else "", int(found[2])
+        what = f"{expected} ({one_line(field + found[3], 80)})"
+        complain_of_row(source, name, row - (2 if quotes else 1), what)
     why = one_line(fault, 200)
     raise InputError(f"{source.where(name)} could not be read ({why}); expected {expected}")

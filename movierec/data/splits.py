@@ -120,8 +120,7 @@ def _last(ratings: pd.DataFrame) -> tuple[RowNumbers, RowNumbers]:
     order = np.lexsort((timestamp, user))  # stable, so that ties stay in file order
     ordered = user[order]
     follows = np.append(ordered[1:] == ordered[:-1], False)  # another one of the same user
-    preceded = np.insert(follows[:-1], 0, False)
-    test = order[~follows & preceded]
+    test = order[~follows & np.insert(follows[:-1], 0, False)]  # the last of several
     if not len(test):
         raise InputError("no user has two ratings, so none can be held out; choose --holdout none")
     return np.setdiff1d(order, test), test

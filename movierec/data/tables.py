@@ -157,6 +157,7 @@ def check_table(table: str, frame: pd.DataFrame, occupations: int = 0) -> None:
     coded = f"a code below {occupations}"
     lowest, highest = RATING_RANGE
     starred = f"{lowest:g} to {highest:g} stars (ratings out of ten, divided by 2)"
+    halves = Check(lambda stars: (2 * stars).round() == 2 * stars, error="whole or half stars")
     schemas = {
         "users": {"user_id": identifier(unique=True)},
         "demographics": {
@@ -175,15 +176,7 @@ def check_table(table: str, frame: pd.DataFrame, occupations: int = 0) -> None:
         "ratings": {
             "user_id": identifier(),
             "movie_id": identifier(),
-            "rating": Column(
-                "float32",
-                [
-                    Check.in_range(lowest, highest, error=starred),
-                    Check(
-                        lambda stars: (2 * stars).round() == 2 * stars, error="whole or half stars"
-                    ),
-                ],
-            ),
+            "rating": Column("float32", [Check.in_range(lowest, highest, error=starred), halves]),
             "timestamp": Column("int64", Check.ge(0, error="Unix seconds, 0 or more")),
         },
     }

@@ -163,8 +163,7 @@ def list_traits(
         either = size[:, :, None] + size[:, None, :] - both
         known = shown[a : a + step] & (size > 0)
         pair = known[:, :, None] & known[:, None, :] & ~np.eye(k, dtype=bool)
-        distance = 1 - both / np.maximum(either, 1)
-        diversity[a : a + step] = _mean_where(distance, pair)
+        diversity[a : a + step] = _mean_where(1 - both / np.maximum(either, 1), pair)
     traits = {
         f"novelty@{k}": _mean_where(information[lists], shown),
         f"diversity@{k}": diversity,

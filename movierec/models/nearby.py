@@ -100,5 +100,4 @@ def _kernel(first: Array, second: Array) -> Array:
 def _by_blocks(function: Callable[[Array, Array], Array], rows: Array, other: Array) -> Array:
     """The function's results for blocks of rows, found in threads, below each other."""
     starts = range(0, len(rows), BLOCK_FILMS)
-    blocks = in_threads(lambda a: function(rows[a : a + BLOCK_FILMS], other), starts)
-    return np.concatenate(blocks)
+    return np.concatenate(in_threads(lambda a: function(rows[a : a + BLOCK_FILMS], other), starts))

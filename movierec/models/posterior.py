@@ -201,8 +201,7 @@ class _Solver:
         k = self.k
         met, missed, chunk = self._met(ratings, a, b, CHUNK)
         squares = np.add.reduceat((missed**2).sum(axis=1), chunk[:-1])
-        products = met[:, :, :-1].transpose(0, 2, 1) @ met  # (chunks, k + 1, k + 2)
-        sums = row_sums(products, chunk)
+        sums = row_sums(met[:, :, :-1].transpose(0, 2, 1) @ met, chunk)  # (b - a, k + 1, k + 2)
         doubts = np.empty((b - a, k + 1, k + 1), np.float32)  # of covariances
         by_basis = ones(ratings, a, b) @ self.doubt  # (b - a, r)
         np.matmul(by_basis[None], self.basis, out=doubts.transpose(1, 0, 2))

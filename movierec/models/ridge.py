@@ -22,8 +22,7 @@ class Inputs(NamedTuple):
 
 def matrix_inputs(matrix: sp.csr_array) -> Inputs:
     """A sparse matrix as inputs."""
-    flipped = matrix.T.tocsr()
-    return Inputs(matrix.__matmul__, flipped.__matmul__, matrix.shape[1])
+    return Inputs(matrix.__matmul__, matrix.T.tocsr().__matmul__, matrix.shape[1])
 
 
 def ridge_regression(

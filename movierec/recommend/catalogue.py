@@ -43,7 +43,7 @@ class Catalogue:
 
     def check_stars(self, stars: npt.ArrayLike) -> None:
         """Refuse ratings, (n,), that are not within the stars of the data."""
-        given = np.asarray(stars)
+        given = pd.to_numeric(np.asarray(stars), errors="coerce")
         if len(stray := given[~((given >= self.lowest) & (given <= self.highest))]):
             raise InputError(
                 f"got a rating of {stray[0]:g}; expected {self.lowest:g} to {self.highest:g} stars"

@@ -29,6 +29,9 @@ def with_movies(catalogue: Catalogue, model: Model, movies: pd.DataFrame) -> Gro
         movies = movies.assign(
             movie_id=before.movies["movie_id"].max() + 1 + np.arange(len(movies))
         )
+    kinds = before.movies.select_dtypes("integer").dtypes  # whole numbers may be of any width
+    given = movies.select_dtypes("integer").columns.intersection(kinds.index)
+    movies = movies.astype(kinds[given].to_dict(), errors="ignore")
     _, added = validate_sides(before.users, movies, len(before.occupations))
     table = pd.concat([before.movies, added], ignore_index=True)
     tables = validate_tables(dataclasses.replace(before, movies=table))

@@ -248,8 +248,7 @@ class Recommender(Catalogue):
         stars = self.scorer.clipped(self.model.users[fans] @ self.model.films.T).mean(axis=0)
         watching = self.model.watching
         # popularity and the factors of one film say little of what goes with it
-        watch = watching.linear() @ watching.vectors(movie_idx)
-        scores = join_scores(watch, stars, FANS_LIKING)
+        scores = join_scores(watching.linear() @ watching.vectors(movie_idx), stars, FANS_LIKING)
         liked = watching.watched[:, -1] > 0
         scores[~liked & liked.any()] = -np.inf
         chosen = self.chosen(scores, movie_idx, k, **choice)

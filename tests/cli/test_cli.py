@@ -356,7 +356,7 @@ def test_predict_keeps_a_rating_that_is_there_already(home: Path) -> None:
             "line 1: got 'user,movie_id'; expected a CSV file in UTF-8 with the columns user_id",
         ),
         ("", "pairs.csv is empty"),
-        ("user_id,movie_id\n1,1\n\n1,x\n", "invalid value 'x'"),
+        ("user_id,movie_id\n1,1\n\n1,x\n", "(movie_id, int64: invalid value 'x'"),
     ],
 )
 def test_pairs_that_cannot_be_told_apart_are_refused(home: Path, text: str, told: str) -> None:
@@ -466,6 +466,7 @@ def test_films_are_chosen_by_genre_year_and_popularity(home: Path, small_run: Ru
         assert "Comedy" not in film["genres"]
         assert 1980 <= film["year"] <= 1999
     assert "expected two years" in refused(home, "recommend", "for-user", "1", "--years", "1980")
+    assert "expected two years" in refused(home, "recommend", "for-user", "1", "--years", "")
     assert "unknown genre 'Dramma'" in refused(
         home, "recommend", "similar", "1", "--genre", "Dramma"
     )

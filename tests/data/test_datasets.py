@@ -95,6 +95,12 @@ def test_ml100k_occupations_and_genres_get_their_names(tmp_path):
     assert tables.users["age"].tolist() == [24, 9, 70]
     assert tables.movies["genres"].tolist() == ["Drama|Comedy", "Comedy", "unknown"]
     assert tables.movies["year"].isna().tolist() == [False, False, True]
+    odd = {"u.genre": b"unknown|0\nDra|ma|1\nComedy|2\n", "u.occupation": b"artist\n \t\nnone\n"}
+    users = FORMS["ml-100k"]["u.user"].replace(b"T8H1N", b"T8|H1N")
+    odd = FORMS["ml-100k"] | odd | {"u.user": users}
+    tables = load_dataset("mine", write_folder(tmp_path / "odd", odd))
+    assert tables.occupations == ("artist", "none")  # a blank line is none
+    assert tables.users["zip"].tolist() == ["12345", "T8|H1N", "00001"]
 
 
 def test_csv_sets_have_half_stars_and_no_demographics(tmp_path):
@@ -216,6 +222,11 @@ BAD_LINES = {
         "Expected 4 columns, got 1",
     ),
     "csv movie with a field too many": ("csv", "movies.csv", 3, b"2,Two,Comedy,x", "in quotes"),
+    # characters that no text has, one of which is the reader's own separator
+    "1m title of two units": ("ml-1m", "movies.dat", 3, b"7::Ti\x1fn::War", "encoding"),
+    "1m zip of two units": ("ml-1m", "users.dat", 2, b"2::M::1::20::54\x1f321", "bad encoding"),
+    "100k escape in a link": ("ml-100k", "u.item", 2, b"2|Two|||\x1b[x|0|0|1", "bad encoding"),
+    "100k escape in a genre": ("ml-100k", "u.genre", 2, b"Dr\x1bama|1", "bad encoding"),
     # ids
     "1m user id in letters": ("ml-1m", "users.dat", 2, b"two::M::1::20::5", "user_id::gender"),
     "1m movie id in letters": ("ml-1m", "movies.dat", 3, b"x7::Tin::War", "movie_id::title"),
@@ -239,7 +250,13 @@ BAD_LINES = {
         r"user_id\tmovie_id",
     ),
     "csv movie id in letters": ("csv", "movies.csv", 3, b"x,Two,Comedy", "movieId"),
-    "csv rating's user in letters": ("csv", "ratings.csv", 3, b"x,7,3.5,1001", "invalid value 'x'"),
+    "csv rating's user in letters": (
+        "csv",
+        "ratings.csv",
+        3,
+        b"x,7,3.5,1001",
+        "(userId, int64: inv",
+    ),
     "csv negative user": ("csv", "ratings.csv", 4, b"-2,1,0.5,1002", "user_id: a whole number"),
     # ranges
     "1m rating above 5": ("ml-1m", "ratings.dat", 3, b"2::1::6::1002", "0.5 to 5 stars"),

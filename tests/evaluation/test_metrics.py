@@ -392,6 +392,7 @@ def test_top_k_leaves_out_what_is_no_number():
     rows[:, [0, 2]] = np.nan
     assert top_k(rows, 3).tolist() == [[1, 3, 4]] * 50
     assert top_k(rows[:1], 3).tolist() == [[1, 3, 4]]
+    assert top_k(rows[:0], 3).shape == (0, 3)
     assert top_k(np.array([[1, np.nan, 3, -np.inf]], dtype=np.float32), 4).tolist() == [
         [2, 0, -1, -1]
     ]

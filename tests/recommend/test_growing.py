@@ -65,6 +65,9 @@ def test_films_get_the_next_ids_and_the_year_of_their_titles(small_best):
     assert added["movie_id"].tolist() == [last + 1, last + 2]
     assert added["year"].tolist() == [1999, pd.NA]
     assert rec.movie_id("Up, Up (1999)") == last + 1
+    told = pd.DataFrame({"title": ["Out"], "genres": ["Drama"], "year": [2001], "movie_id": [9000]})
+    rec = rec.add_movies(told.astype({"year": "int64", "movie_id": "int32"}))
+    assert rec.tables.movies.iloc[-1][["movie_id", "year"]].tolist() == [9000, 2001]
 
 
 @pytest.mark.parametrize(
@@ -72,6 +75,7 @@ def test_films_get_the_next_ids_and_the_year_of_their_titles(small_best):
     [
         ({"title": ["A"], "genres": ["Slapstick"]}, "unknown genre 'Slapstick'; expected some of"),
         ({"title": ["A"]}, "genres"),
+        ({"title": [7], "genres": ["Drama"]}, "a title"),
         ({"title": ["A"], "genres": ["Drama"], "movie_id": [1]}, "1"),
     ],
 )
@@ -151,6 +155,8 @@ def test_ratings_of_a_user_who_had_none_are_those_of_somebody_new():
         ({"movie_id": 10**6}, "movie_id 1000000 is unknown"),
         ({"rating": 9.0}, "got a rating of 9; expected 1 to 5 stars"),
         ({"rating": float("nan")}, "got a rating of nan"),
+        ({"rating": None}, "got a rating of nan"),
+        ({"rating": "good"}, "got a rating of nan"),
     ],
 )
 def test_ratings_that_cannot_be_leave_all_as_it_was(small_best, change, message):
