@@ -4,8 +4,8 @@ A file is one of a run, a report, a checkpoint, a profile or a history of rating
 request is the head and the body of one to the page. `check(data)` uses it as people do, and gives
 "used", or the one message that says why not. It is called by the fuzzer with bytes that it invents,
 and by the tests with those of `corpus_runs`, each of which once broke something. `mutated` changes
-a file within its form: an entry of a JSON file or of a header becomes something else, as blind
-changes of bytes seldom do.
+a file within its form: an entry of a JSON file or of a header becomes something else, or one byte
+of a Parquet file, as blind changes seldom do.
 """
 
 from __future__ import annotations
@@ -359,6 +359,9 @@ def mutated(data: bytes, rng: random.Random) -> bytes | None:
             head, _, body = content.partition(b"\r\n\r\n")
             changed = json.dumps(_changed(json.loads(body), rng)).encode()
             return data[:1] + head + b"\r\n\r\n" + changed
+        if name.endswith(".parquet") and content:
+            place = rng.randrange(len(content))
+            return data[:1] + content[:place] + rng.randbytes(1) + content[place + 1 :]
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
     return None
