@@ -105,7 +105,7 @@ fuzz: $(VENV)/.robust  ## the readers on RUNS inputs that a fuzzer invents; Linu
 	mkdir -p build/fuzz && cd build/fuzz && PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(abspath $(BIN))/python \
 		$(CURDIR)/tests/promises/fuzz/fuzz_readers.py -runs=$(RUNS) -max_len=4096
 
-fuzz-runs: $(VENV)/.robust  ## run folders, profiles and reports on RUNS inputs; Linux
+fuzz-runs: $(VENV)/.robust  ## run folders, histories, the page's requests: RUNS inputs; Linux
 	mkdir -p build/fuzz && cd build/fuzz && PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(abspath $(BIN))/python \
 		$(CURDIR)/tests/promises/fuzz/fuzz_runs.py -runs=$(RUNS) -max_len=8192
 

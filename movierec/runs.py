@@ -268,9 +268,10 @@ class Run:
 
     def _open(self, name: str) -> Checked:
         """A file, of which no byte is given but those that were written."""
+        path, info = self.path, self.info  # not self: arrays hold the file, and would hold the run
         with self._told(name):
-            sums = self.info["files"][name]
-            return Checked(self.path / name, sums, lambda what: self._damaged(f"{name} {what}"))
+            sums = info["files"][name]
+            return Checked(path / name, sums, lambda what: _damage(path, info, f"{name} {what}"))
 
     @contextmanager
     def _told(self, what: str) -> Iterator[None]:
@@ -283,10 +284,14 @@ class Run:
             raise self._damaged(f"{what}: {error}") from error
 
     def _damaged(self, what: str) -> _Damage:
-        with suppress(InputError):
-            if self.info and read_json(self.path / "run.json", _Info).files != self.info["files"]:
-                return _Damage(f"{self.path} was replaced since it was opened; open it again")
-        return _Damage(f"{self.path} is a damaged run folder: {one_line(what)}. Train it again")
+        return _damage(self.path, self.info, what)
+
+
+def _damage(path: Path, info: dict[str, Any], what: str) -> _Damage:
+    with suppress(InputError):
+        if info and read_json(path / "run.json", _Info).files != info["files"]:
+            return _Damage(f"{path} was replaced since it was opened; open it again")
+    return _Damage(f"{path} is a damaged run folder: {one_line(what)}. Train it again")
 
 
 def load_run(path: str | os.PathLike[str]) -> Run:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import gc
 import hashlib
 import io
 import json
 import os
 import pickle
 import shutil
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,6 +150,16 @@ def test_run_that_was_replaced_while_it_was_open_says_so(run, plain_tables):
         with pytest.raises(InputError, match=r"was replaced since it was opened; open it again$"):
             use()
     assert (load_run(run.path).tables.ratings["rating"] == 3).all()
+
+
+def test_run_that_nobody_holds_is_let_go(small_own):
+    run = load_run(small_own.path)
+    run.recommender.for_user(int(run.tables.users["user_id"].iloc[0]), k=2)
+    assert len(run.weights) * len(run.history) * len(run.rows("train").rating)
+    gone = weakref.ref(run)
+    del run
+    gc.collect()  # which looks through no array: a cycle through one would stay for ever
+    assert gone() is None
 
 
 def test_trained_run_comes_back_with_demographics(small_own, small_tables):

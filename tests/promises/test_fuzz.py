@@ -39,12 +39,12 @@ def test_found_file_of_a_stranger_is_used_or_refused(case):
     strangers.check(case.read_bytes())
 
 
-@pytest.mark.parametrize("name", strangers.TARGETS)
+@pytest.mark.parametrize("name", strangers.WHOLE)
 def test_whole_file_of_a_stranger_is_used(name):
     assert strangers.check(strangers.case(name, strangers.whole(name))) == "used"
 
 
-@given(st.sampled_from(strangers.TARGETS), st.randoms(use_true_random=False), st.booleans())
+@given(st.sampled_from(strangers.WHOLE), st.randoms(use_true_random=False), st.booleans())
 @settings(max_examples=150, deadline=None)
 def test_changed_file_of_a_stranger_is_used_or_refused(name, rng, blindly):
     whole = strangers.case(name, strangers.whole(name))

@@ -3,8 +3,7 @@
 Each recipe is trained three times by the command line, in processes of their own: twice undisturbed
 and once killed with SIGKILL and trained again. A network is killed once it has a checkpoint, and
 continued with `--resume`; recipe `best`, which keeps none, is killed after a quarter of its time
-and begun anew. The SHA-256 sums of what was learned, of both halves and of what serves newcomers
-must be equal.
+and begun anew. The SHA-256 sums of all that a run has learned must be equal.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-PARTS = ("weights", "stars", "watching", "newcomers")
+PARTS = ("weights", "stars", "watching", "newcomers", "certainty")
 FILES = (*(f"{part}.safetensors" for part in PARTS), "history.csv")
 
 

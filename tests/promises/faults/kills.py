@@ -261,8 +261,9 @@ def train(folder: Path) -> Job:
             code, _ = in_a_child(lambda: fit(target))  # noqa: B023  # it is called at once
             assert code == 0
         one, other = load_run(path), load_run(undisturbed)
-        for name in ("weights.safetensors", "stars.safetensors", "watching.safetensors"):
-            assert one.info["files"][name] == other.info["files"][name], name
+        for name in ("weights", "stars", "watching", "newcomers", "certainty"):
+            file = f"{name}.safetensors"
+            assert one.info["files"][file] == other.info["files"][file], name
         columns = ["epoch", "train_loss", "val_loss"]
         assert one.history[columns].equals(other.history[columns])
         assert one.metrics == other.metrics

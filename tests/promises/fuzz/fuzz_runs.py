@@ -1,8 +1,8 @@
 """Coverage-guided fuzzing of what somebody else has made: `make fuzz-runs RUNS=100000`.
 
-Run folders, profiles, reports and checkpoints; see `strangers`. What is found is written to the
-current folder as `crash-*`, to be mended, and then to be kept in `corpus_runs` under a name that
-says what it is.
+Run folders, reports, checkpoints, profiles, histories and requests to the page; see `strangers`.
+What is found is written to the current folder as `crash-*`, to be mended, and then to be kept in
+`corpus_runs` under a name that says what it is.
 """
 
 from __future__ import annotations

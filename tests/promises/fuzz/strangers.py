@@ -1,30 +1,46 @@
-"""What must hold whatever bytes stand in a file of a run or a report that somebody else has made.
+"""What must hold whatever bytes somebody else has put in a file, or has asked the page.
 
-`check(data)` uses the file as people do, and gives "used", or the one message that says why not. It
-is called by the fuzzer with bytes that it invents, and by the tests with those of `corpus_runs`,
-each of which once broke something. `mutated` changes a file within its form: an entry of a JSON
-file or of a header becomes something else, as blind changes of bytes seldom do.
+A file is one of a run, a report, a checkpoint, a profile or a history of ratings from elsewhere; a
+request is the head and the body of one to the page. `check(data)` uses it as people do, and gives
+"used", or the one message that says why not. It is called by the fuzzer with bytes that it invents,
+and by the tests with those of `corpus_runs`, each of which once broke something. `mutated` changes
+a file within its form: an entry of a JSON file or of a header becomes something else, or one byte
+of a Parquet file, as blind changes seldom do.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import itertools
 import json
 import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, MutableMapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
+from urllib.parse import unquote
 
+import h11
 import numpy as np
+from starlette.types import ASGIApp
 
 from movierec.errors import InputError
 from movierec.explorer.questions import Given, Profile
-from movierec.explorer.service import answer, read_profile, service_of
+from movierec.explorer.service import (
+    FORMS,
+    QUESTIONS,
+    Service,
+    answer,
+    read_profile,
+    service_of,
+)
+from movierec.histories import MOST_CANDIDATES, read_history
 from movierec.models.best import BestRecipe
 from movierec.models.checkpoints import Checkpoint, State
+from movierec.page.app import make_app
 from movierec.reports.report import read_report, what_changed
 from movierec.reports.sweep import Combination
 from movierec.runs import Run, load_run
@@ -46,8 +62,16 @@ RUN = (
     "newcomers.safetensors",
     "certainty.safetensors",
 )
-OTHERS = ("profile.json", "metrics.json", "checkpoint.safetensors")
+OTHERS = ("profile.json", "metrics.json", "checkpoint.safetensors", "history", "request")
 TARGETS = (*RUN, *OTHERS)
+HISTORIES = {  # what stands above the ratings in a file from elsewhere, and how one of them looks
+    "history Letterboxd": ("Date,Name,Year,Rating", '2020-02-02,"{title}",{year},4.5'),
+    "history IMDb": ("Title,Your Rating,Title Type,Year", '"{title}",9,Movie,{year}'),
+    "history MovieLens": ("movie_id\timdb_id\trating\ttitle", "1\t2\t4.5\t{title} ({year})"),
+}
+REQUESTS = tuple(f"request {question}" for question in QUESTIONS)
+WHOLE = (*TARGETS[:-2], *HISTORIES, *REQUESTS)  # of the last two targets, one of each kind
+HEAD = "POST /api/v1/{} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\r\n"
 SETTINGS = {"recipe": "fast", "seed": 0}
 ORIGIN = {
     "notebooks": {"03_training": "0" * 64},
@@ -108,6 +132,15 @@ def whole(name: str) -> bytes:
         ]
         kept = Profile(ratings=rated, unknown=films[2:3], gender="F", age=25, occupation=3)
         return kept.model_dump_json().encode()
+    if name in HISTORIES:
+        head, line = HISTORIES[name]
+        films = service().films.values()
+        return "\n".join([head, *(line.format(**film) for film in films)]).encode()
+    if name in REQUESTS:
+        question = name.removeprefix("request ")
+        form = FORMS[question]["asked"].model_fields
+        asked = {field: value for field, value in everything().items() if field in form}
+        return HEAD.format(question).encode() + json.dumps(asked).encode()
     if name == "metrics.json":
         entry = {"seconds": 1.5, "peak_memory_bytes": 2**20, "figures": ["figures/03_1.png"]}
         entry |= {"metrics": {"validation_loss": 0.5, "rows": 10, "words": ["a"], "none": None}}
@@ -122,14 +155,29 @@ def whole(name: str) -> bytes:
     return kept.file.read_bytes()
 
 
+def everything() -> dict[str, Any]:
+    """What can stand in a question to the page, each with something that it may be."""
+    _, run, _ = base()
+    one, other, third = map(int, run.tables.movies["movie_id"].iloc[:3])
+    user, ratings = int(run.tables.users["user_id"].iloc[0]), {one: run.recommender.star_values[-1]}
+    told = {"ratings": ratings, "unknown": [other], "gender": "F", "age": 25, "occupation": 3}
+    genres = run.recommender.features.genres
+    which = {"genres": genres[1:9], "without": genres[9:10], "deny": [third]}
+    which |= {"first_year": 1900, "last_year": 2020, "exclude_seen": True, "least": 0.5}
+    how = {"k": 3, "variety": 0.5, "temperature": 1.0, "seed": 1, "liking": 0.5, "daring": 0.5}
+    group = {"people": [user, told], "how": "mean"}
+    films = {"movie_id": other, "movie_ids": [one, third], "shown": [third], "ask": 2}
+    return told | which | how | group | films | {"text": "title,rating\nHeat,4", "user_id": user}
+
+
 def case(name: str, content: bytes) -> bytes:
     """The bytes that stand for one file's content: a byte for the file, then the content."""
-    return bytes([TARGETS.index(name)]) + content
+    return bytes([TARGETS.index(name.split()[0])]) + content
 
 
 def seeds() -> list[bytes]:
     """Whole files, for a fuzzer to start from."""
-    return [case(name, whole(name)) for name in TARGETS]
+    return [case(name, whole(name)) for name in WHOLE]
 
 
 def check(data: bytes) -> str:
@@ -144,6 +192,8 @@ def check(data: bytes) -> str:
         "profile.json": use_profile,
         "metrics.json": use_report,
         "checkpoint.safetensors": use_checkpoint,
+        "history": use_history,
+        "request": use_request,
     }.get(name, lambda place, content: use_run(place, name, content))
     try:
         use(place, data[1:])
@@ -186,12 +236,80 @@ def use_run(place: Path, name: str, content: bytes) -> None:
 
 
 def use_profile(place: Path, content: bytes) -> None:
-    recommender = base()[1].recommender
-    told = read_profile(recommender, content)
+    told = read_profile(service().rec, content)
     ratings = {rated.movie_id: rated.stars for rated in told.ratings}
     facts = told.model_dump(include={"unknown", "gender", "age", "occupation"})
     question = {"ratings": ratings, "ask": 2, "k": 2} | facts
-    answer(service_of(recommender), "for-new-user", question)
+    answer(service(), "for-new-user", question)
+
+
+@cache
+def service() -> Service:
+    return service_of(base()[1].recommender)
+
+
+def use_history(place: Path, content: bytes) -> None:
+    rec = service().rec
+    history = read_history(content, rec.tables.movies, rec.star_values)
+    assert set(history.ratings.values()) <= set(rec.star_values)
+    meant = [films for _, films in history.doubtful]
+    assert all(0 < len(films) <= MOST_CANDIDATES for films in meant)
+    assert set(history.ratings).union(*meant) <= set(service().films)
+    rec.for_user(rec.new_user(history.ratings), k=2)
+
+
+@cache
+def page() -> tuple[asyncio.AbstractEventLoop, ASGIApp, Iterator[int]]:
+    """The page, what it runs in, and numbers for clients: one alone would soon ask too often."""
+    return asyncio.new_event_loop(), make_app(service(), {"localhost"}, False), itertools.count()
+
+
+def use_request(place: Path, content: bytes) -> None:
+    """Ask the page, as its server would on reading this head and this body from a socket."""
+    loop, app, clients = page()
+    head, _, body = content.partition(b"\r\n\r\n")
+    server = h11.Connection(h11.SERVER)
+    server.receive_data(head + b"\r\n\r\n")
+    try:
+        request = server.next_event()
+    except h11.RemoteProtocolError as error:
+        raise InputError("no request") from error
+    if not isinstance(request, h11.Request):  # lines that are empty, say
+        raise InputError("no request")
+    path, _, query = request.target.partition(b"?")
+    scope = {
+        "type": "http",
+        "client": (str(next(clients)), 0),
+        "http_version": request.http_version.decode(),
+        "method": request.method.decode(),
+        "path": unquote(path.decode()),
+        "raw_path": path,
+        "query_string": query,
+        "headers": [*request.headers],
+    }
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    loop.run_until_complete(app(scope, receive, send))
+    status, told = sent[0]["status"], b"".join(part.get("body", b"") for part in sent)
+    if status >= 400:
+        assert status < 500
+        raise InputError(json.loads(told)["error"])
+    if (b"cache-control", b"no-store") in sent[0]["headers"]:  # an answer, not a file
+        json.loads(told, object_hook=check_known)
+
+
+def check_known(found: dict[str, Any]) -> dict[str, Any]:
+    """What is not known is left out of an answer: null would be what is not a number."""
+    for value in found.values():
+        assert value is not None
+        assert not isinstance(value, list) or None not in value
+    return found
 
 
 def use_report(place: Path, content: bytes) -> None:
@@ -237,6 +355,13 @@ def mutated(data: bytes, rng: random.Random) -> bytes | None:
                 header = _changed(header, rng)
             text = json.dumps(header).encode()
             return data[:1] + len(text).to_bytes(8, "little") + text + rest
+        if name == "request":
+            head, _, body = content.partition(b"\r\n\r\n")
+            changed = json.dumps(_changed(json.loads(body), rng)).encode()
+            return data[:1] + head + b"\r\n\r\n" + changed
+        if name.endswith(".parquet") and content:
+            place = rng.randrange(len(content))
+            return data[:1] + content[:place] + rng.randbytes(1) + content[place + 1 :]
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
     return None
