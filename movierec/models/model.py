@@ -2,12 +2,8 @@
 
 What a person would *like* (stars) and what they would *watch* are two questions, and a list needs
 both. A recipe answers the first in its own way; the second, and what gives newcomers their vectors,
-are learned here, the same for every recipe.
-
-| half | a person's row | a film's row | their product |
-| --- | --- | --- | --- |
-| stars | `users`, d + q + 2 | `films`, d + q + 2 | the predicted stars, before they are clipped |
-| watching | `profiles` there, r + k + 1 | `watched` there, r + k + 1 | how likely it is watched |
+are learned here, the same for every recipe. The product of a person's and a film's row says how many
+stars, before they are clipped, or how likely it is watched.
 """
 
 from __future__ import annotations

@@ -9,24 +9,8 @@
 | `savedmodel/` | every function as a signature |
 | `onnx/NAME.onnx` | each function as a graph |
 
-The functions know users and films by row number, which the Parquet files translate. They are:
-
-| function | takes | gives |
-| --- | --- | --- |
-| `top_k` | `user_idx` (B,), `exclude` (B, E), `k` () | the best films |
-| `top_k_for_vector` | `vector` (B, d + q + 2), `profile` (B, r + k + 1), `exclude`, `k` | them |
-| `user_tower`, `movie_tower` (networks only) | the fields of `model`'s towers | `vector` (B, d) |
-
-Whole numbers are int32, vectors float32. `exclude` holds the rows of films that are left out,
-filled up with 0, which is no film. A `vector` and a `profile` are those of `users.parquet`, or a
-`recommend.people.Person`'s; what `user_tower` gives is a `vector`, too, with 0 for what it lacks.
-
-The best films are (B, k) each, best first: `movie_id` int64, `movie_idx` int32, `score` float32 as
-`Recommender.for_users` shows it, and `predicted` float32, the predicted stars. Where no film is
-left, the id is -1, the row 0, and the rest -inf.
-
-Scores differ from those of `Recommender` in their last digits, since sums of floats are taken in
-another order, and films whose scores differ by no more may change places.
+What each function takes and gives stands in docs/serving.md. Scores differ from those of
+`Recommender` in their last digits, since sums of floats are taken in another order.
 """
 
 from __future__ import annotations
