@@ -2,8 +2,8 @@
 
 What a person would *like* (stars) and what they would *watch* are two questions, and a list needs
 both. A recipe answers the first in its own way; the second, and what gives newcomers their vectors,
-are learned here, the same for every recipe. The product of a person's and a film's row says how many
-stars, before they are clipped, or how likely it is watched.
+are learned here, the same for every recipe. The product of two rows is the stars, before they are
+clipped, or how likely the film is watched.
 """
 
 from __future__ import annotations

@@ -9,8 +9,7 @@
 | `savedmodel/` | every function as a signature |
 | `onnx/NAME.onnx` | each function as a graph |
 
-What each function takes and gives stands in docs/serving.md. Scores differ from those of
-`Recommender` in their last digits, since sums of floats are taken in another order.
+What each function takes and gives, and how scores differ, stands in docs/serving.md.
 """
 
 from __future__ import annotations
