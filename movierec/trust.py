@@ -151,9 +151,8 @@ def read_parquet(
 def _check_metadata(metadata: pq.FileMetaData, size: int) -> None:
     """Refuse what is told of columns where Arrow cannot make sense of it.
 
-    Its exceptions about that end the process where Python asks for one thing (pyarrow 26), but come
-    as they should where it reads: each column is read from zeros, which no page begins with. Who
-    gets as far as a page has understood what is told.
+    Its exceptions about that end the process (pyarrow 26), but where it reads. So each column is
+    read from zeros, which no page begins with: who gets to a page has understood what is told.
     """
     if not metadata.num_columns:
         raise ValueError("it has no column")

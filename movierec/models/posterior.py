@@ -87,7 +87,8 @@ def row_sums(array: Array, chunk: npt.NDArray[np.int64]) -> Array:
     """What (chunks, ...) sums to in each row, as `chunks` has them."""
     by_row = np.ones(len(array), np.float32), np.arange(len(array)), chunk
     adder = sp.csr_array(by_row, shape=(len(chunk) - 1, len(array)))
-    return (adder @ array.reshape(len(array), -1)).reshape(-1, *array.shape[1:])
+    flat = array.reshape(len(array), int(np.prod(array.shape[1:])))  # of no row, too
+    return (adder @ flat).reshape(len(chunk) - 1, *array.shape[1:])
 
 
 class Observed(NamedTuple):

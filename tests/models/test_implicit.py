@@ -66,6 +66,20 @@ def test_nothing_rated_is_nothing_known(history):
         assert side[:-1].any(axis=1).all()
 
 
+def test_whole_blocks_may_have_no_ratings(history):
+    """As the films have that a part of a data set's people never rated."""
+    wide = sp.csr_array((history.data, history.indices, history.indptr), shape=(USERS, 500))
+    directions, strength = start(history)
+    wide_directions = np.vstack([directions, np.zeros((500 - FILMS, K))])
+    for found, narrow in zip(
+        fit_implicit(wide, wide_directions, strength),
+        fit_implicit(history, directions, strength),
+        strict=True,
+    ):
+        np.testing.assert_allclose(found[: len(narrow)], narrow, rtol=1e-4, atol=1e-6)
+        assert not found[len(narrow) :].any()
+
+
 @pytest.mark.parametrize("n", [0, 1, CHUNK, CHUNK + 3])
 def test_parts_add_up_to_a_regression(n):
     """For histories of any length, whole chunks of ratings or not."""
