@@ -10,8 +10,9 @@ CHECK_PYTHON := import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit( \
 	"which is %s. Install one of them, then: make clean; make run PYTHON=python3.13" \
 	% (sys.executable, sys.version.split()[0]))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# in the order of tests/conftest.py, not files with many tests first: those are not the longest
-PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
+# three on two cores: while one waits, two work. In the order of tests/conftest.py, not files with
+# many tests first: those are not the longest
+PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 BENCH_ARGS ?=
 UV ?= uv
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 \
