@@ -23,8 +23,8 @@ from movierec.runs import load_run
 
 pytestmark = pytest.mark.long
 
-PEOPLE = 350  # of MovieLens-1M; their ratings are a nineteenth of all
-PEOPLE_100K = 200  # with a fifth of the ratings
+PEOPLE = 200  # of MovieLens-1M; their ratings are a 34th of all
+PEOPLE_100K = 150  # with a seventh of the ratings
 WITH_SENTENCES = ["02_shapes", "03_training", "04_evaluation", "05_both_halves"]
 Reads = dict[str, Read]
 
