@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # each has a core: threads that get none wait for others
-    for what in ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "TF_NUM_INTRAOP", "TF_NUM_INTEROP"):
-        os.environ.setdefault(f"{what}_THREADS", "1")  # before NumPy and TensorFlow are loaded
+    of_numpy = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    of_tensorflow = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    for name in of_numpy + of_tensorflow:
+        os.environ.setdefault(name, "1")  # before they are loaded
 
 import subprocess
 from collections.abc import Iterator
