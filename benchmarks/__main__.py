@@ -230,8 +230,10 @@ def curve(
 
     "Surprise SVD++" and "myFM", which take long, are measured where they are named.
     """
-    from benchmarks.curve import draw, measured, numbered
+    from benchmarks.curve import ELSEWHERE, draw, measured, numbered
 
+    if set(ELSEWHERE) & set(methods) and not peers.exists():  # told before the others take minutes
+        raise click.UsageError(f"there is no {peers}, which LensKit and myFM need: make peers")
     with CONSOLE.status("one after the other"):
         rows = measured(
             *(settings["data"], settings["path"], methods, draws, peers),

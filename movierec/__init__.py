@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # read by TensorFlow when it is first imported: quiets most of what it says of the machine
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 # looked at here, as loading `logging` takes longer than all else in this file
 if os.environ.get("MOVIEREC_LOG"):

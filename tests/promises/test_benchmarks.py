@@ -11,10 +11,12 @@ import click
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 from worlds import PROJECT
 
 from benchmarks import curve, similar
+from benchmarks.__main__ import cli
 from benchmarks.explorer import actions
 from benchmarks.measure import alternate, report, run_python
 
@@ -54,6 +56,13 @@ def test_every_action_of_the_explorer_is_timed(small_best):
     found = actions(small_best.recommender)
     assert len(found) > 12
     assert all(row["milliseconds"] >= 0 for rounds in found.values() for row in rounds)
+
+
+def test_curve_tells_that_its_peers_are_missing_before_it_measures_others(tmp_path):
+    asked = ["curve", "--method", "best", "--method", "myFM", "--peers", str(tmp_path / "python")]
+    told = CliRunner().invoke(cli, asked)
+    assert told.exit_code == 2
+    assert "make peers" in told.output
 
 
 def test_curve_goes_down_pass_by_pass_and_is_drawn(small_tables, tmp_path, monkeypatch):
