@@ -42,7 +42,7 @@ INSERT INTO turns VALUES (1, :now + :interval)
 ON CONFLICT (one) DO UPDATE SET next = max(next, :now) + :interval
 WHERE next <= :now + :longest RETURNING next - :interval - :now
 """
-_REST = "INSERT INTO turns VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET next = max(next, ?1)"
+_REST = "INSERT INTO turns VALUES (1, ?) ON CONFLICT DO UPDATE SET next = max(next, excluded.next)"
 
 
 class Cache:
