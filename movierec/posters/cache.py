@@ -55,20 +55,22 @@ class Cache:
     def __init__(self, folder: Path, provider: Tmdb) -> None:
         self.ending = threading.Event()  # set when nobody waits any more
         self._language, self._interval = provider.language, provider.interval
-        self._writing = threading.Lock()  # nothing is closed while it is written
+        # of both two: reading never waits for writing. A connection is one thread's at a time
+        self._writing, self._reading = threading.RLock(), threading.RLock()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            # two of them: what a page reads never waits for what a thread writes
             self._written, self._read = (_connected(folder / FILE) for _ in range(2))
         except (OSError, sqlite3.Error) as error:
             told = f"{FILE} of {folder} cannot be used ({error}): answers are kept in memory"
             log.warning("%s. If it is damaged, remove it", told)
             self._written = self._read = _connected(":memory:")
+            self._reading = self._writing
 
     def get(self, film: Film) -> Details | None:
         """What is kept of a film, at once; None if nothing is, or no longer."""
         try:
-            row = self._read.execute(_KEPT, [*self._key(film), time.time()]).fetchone()
+            with self._reading:
+                row = self._read.execute(_KEPT, [*self._key(film), time.time()]).fetchone()
         except sqlite3.Error as error:
             log.warning("the cache cannot be read: %s", error)
             return None
@@ -120,13 +122,12 @@ class Cache:
 
     def close(self) -> None:
         """Let go of the disk."""
-        with self._writing:
+        with self._writing, self._reading:  # nothing is closed while it is used
             self._written.close()
             self._read.close()
 
 
 def _connected(path: Path | str) -> sqlite3.Connection:
-    # SQLite lets threads take turns at a connection, and each statement is whole by itself
     db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
     try:
         db.executescript(_SCHEMA)

@@ -41,7 +41,6 @@ TRIES = 3
 JSON = "application/json"
 LARGEST = 2**20  # bytes; a poster has some 30,000, a page of search results some 20,000
 
-
 log = logger(__name__)
 
 

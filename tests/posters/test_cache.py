@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from asking import HEAT, HTML, MATRIX, MOVIES, NOBODY, SVG, say, tmdb, until
@@ -35,6 +36,17 @@ def test_an_answer_expires(server, open_metadata, monkeypatch):
     assert films.known(1)
     monkeypatch.setattr(time, "time", lambda now=time.time: now() + KEPT)
     assert films.known(1) is None
+
+
+def test_threads_that_read_at_once_get_what_each_asked_for(server, open_metadata):
+    films = open_metadata(tmdb(server))
+    kept = {film: films.look_up(film) for film in (MATRIX, HEAT)}
+
+    def mistaken(film: Film) -> int:
+        return sum(films._cache.get(film) != kept[film] for _ in range(1_000))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(mistaken, [MATRIX, HEAT] * 2)) == 0
 
 
 def test_retry_after_is_honoured_by_all_who_share_the_cache(server, open_metadata):
