@@ -111,6 +111,11 @@ def test_csv_sets_have_half_stars_and_no_demographics(tmp_path):
     assert tables.occupations == ()
 
 
+def test_csv_files_may_begin_with_empty_lines(tmp_path):
+    files = {name: b"\r\n\n" + content for name, content in FORMS["csv"].items()}
+    assert len(load_dataset("mine", write_folder(tmp_path / "set", files)).ratings) == 4
+
+
 def test_csv_columns_are_found_by_name_in_any_order(tmp_path):
     swapped = b"rating,extra,movieId,timestamp,userId\n4.5,x,7,1000,2\n"
     files = FORMS["csv"] | {"ratings.csv": swapped}
@@ -350,6 +355,12 @@ def test_number_written_with_a_leading_point_is_not_blamed_for_another_line(tmp_
     ratings = b"userId,movieId,rating,timestamp\n1,1,.5,1000\n1,7,1e0,1001\n2,x,3,1002\n"
     path = write_folder(tmp_path / "set", FORMS["csv"] | {"ratings.csv": ratings})
     assert "ratings.csv, line 4: got '2,x,3,1002'" in complaint(path)
+
+
+def test_line_of_a_csv_field_that_is_too_long_is_shown(tmp_path):
+    line = b'x,"' + b"y" * 200_000 + b'",Comedy'
+    path = write_folder(tmp_path / "set", with_line("csv", "movies.csv", 3, line))
+    assert "movies.csv, line 3: got 'x,\"yyy" in complaint(path)
 
 
 # --- bad input: whole files ----------------------------------------------------------------------
