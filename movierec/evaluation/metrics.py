@@ -102,7 +102,7 @@ def list_metrics(lists: npt.NDArray[np.int64], users: Indices, held_out: Rows) -
         Raghavan and Schütze (2008), Introduction to Information Retrieval, chapter 8.
     """
     k = lists.shape[1]
-    rows = int(max(lists.max(initial=0), held_out.movie_idx.max(initial=0))) + 1
+    rows = 1 + max(int(each.max(initial=0)) for each in (lists, held_out.movie_idx))
     relevant = held_out.rating >= LIKED
     pairs = held_out.user_idx.astype(np.int64) * rows + held_out.movie_idx
     shown = np.where(lists >= 0, users[:, None].astype(np.int64) * rows + lists, -1)

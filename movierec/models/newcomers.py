@@ -103,7 +103,7 @@ def learn_newcomers(
     asked = np.sort(rng.choice(known, min(len(known), MOST_ASKED), replace=False))
     heard = rows.take(np.flatnonzero(np.isin(rows.user_idx, asked)))
     way = _directions(users[asked] - center)
-    targets = (users[asked] - center) @ way  # (n, q)
+    targets = np.subtract(users[asked], center) @ way  # (n, q)
     inputs = _cut_histories(heard, asked, len(movies), user_attributes[asked], seed)
     weight = np.bincount(heard.user_idx, minlength=len(users))[asked] ** USER_WEIGHT
     tower = _user_regression(inputs, targets, movies, weight)
@@ -286,7 +286,7 @@ def _user_regression(
     plain = matrix_inputs(weighed)
     films, size = len(movies), plain.size
     # of a rated film's; any, where a recipe has none but zeros
-    length = np.sqrt((movies**2).sum() / max(np.count_nonzero(movies.any(axis=1)), 1)) or 1.0
+    length = np.sqrt((movies**2).sum() / max(int(movies.any(axis=1).sum()), 1)) or 1.0
     traits = (ALIKE / length * movies).astype(np.float32)
 
     def whole(weights: Array) -> Array:

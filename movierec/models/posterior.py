@@ -156,7 +156,7 @@ def _solve(
     if np.diff(ratings.indptr[a : b + 1]).max() <= FEW:
         mean, errors, taken, least = solver.solve_few(ratings, *block)
         doubt = least @ along - (taken.transpose(1, 0, 2) @ across).sum(axis=0)
-        total = (solver.way * least.sum(axis=0)) @ solver.way.T - taken.sum(axis=0)
+        total = np.multiply(solver.way, least.sum(axis=0)) @ solver.way.T - taken.sum(axis=0)
     else:
         mean, errors, covariance = solver.solve(ratings, *block)
         doubt = (covariance.transpose(1, 0, 2) @ across).sum(axis=0)

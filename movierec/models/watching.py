@@ -134,7 +134,7 @@ def fit_watching(rows: Rows, users: int, attributes: Array, rank: int = RANK) ->
     vectors = (scaled @ np.linalg.cholesky(inner)).astype(np.float32)
     own = (1 / left - (vectors**2).sum(axis=1)).astype(np.float32)
     likes = np.bincount(rows.movie_idx[rows.rating >= 4], minlength=movies)
-    share = likes / max(likes.sum(), 1) * np.count_nonzero(likes)
+    share = likes / max(int(likes.sum()), 1) * np.count_nonzero(likes)
     popularity = np.where(np.diff(history.indptr), 0, POPULAR).astype(np.float32)
     k = max(rank // FACTORS, 1)  # a small data set bears few
     people, films = fit_implicit(history, directions[:, -k:], strength[-k:])

@@ -176,7 +176,7 @@ class Recommender(Catalogue):
                 f"got {len(users)} users and how={how!r}; expected at least one user, and one of "
                 "least misery, mean"
             )
-        join = np.min if how == "least misery" else np.mean
+        join: Any = np.min if how == "least misery" else np.mean
         people = [self._someone(user) for user in users]
         vectors = np.stack([person.vector for person in people])
         profiles = np.stack([person.profile for person in people])
