@@ -644,6 +644,21 @@ def test_own_rating_of_nobody_or_twice_is_named_by_row(plain_tables):
 
 
 @pytest.mark.parametrize(
+    ("table", "column", "value", "kind", "told"),
+    [
+        ("users", "gender", "X", "str", "gender 'X'; expected gender: F or M"),
+        ("movies", "tmdb_id", -2, "Int64", "tmdb_id -2; expected tmdb_id: "),
+    ],
+)
+def test_own_value_out_of_its_range_is_named(small_tables, table, column, value, kind, told):
+    parts = {name: getattr(small_tables, name) for name in ("users", "movies", "ratings")}
+    values = pd.array([value] * len(parts[table]), kind)
+    parts[table] = parts[table].assign(**{column: values})
+    with pytest.raises(InputError, match=f"{table}, row 1: {told}"):
+        validate_tables(Tables(**parts, occupations=small_tables.occupations))
+
+
+@pytest.mark.parametrize(
     ("table", "column"), [("users", "user_id"), ("movies", "title"), ("ratings", "timestamp")]
 )
 def test_missing_column_is_named(plain_tables, table, column):
