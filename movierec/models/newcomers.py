@@ -103,7 +103,7 @@ def learn_newcomers(
     asked = np.sort(rng.choice(known, min(len(known), MOST_ASKED), replace=False))
     heard = rows.take(np.flatnonzero(np.isin(rows.user_idx, asked)))
     way = _directions(users[asked] - center)
-    targets = np.subtract(users[asked], center) @ way  # (n, q)
+    targets = np.subtract(users[asked], center) @ way  # (n, q); `-` is typed float64
     inputs = _cut_histories(heard, asked, len(movies), user_attributes[asked], seed)
     weight = np.bincount(heard.user_idx, minlength=len(users))[asked] ** USER_WEIGHT
     tower = _user_regression(inputs, targets, movies, weight)

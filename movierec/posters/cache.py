@@ -64,7 +64,7 @@ class Cache:
             told = f"{FILE} of {folder} cannot be used ({error}): answers are kept in memory"
             log.warning("%s. If it is damaged, remove it", told)
             self._written = self._read = _connected(":memory:")
-            self._reading = self._writing
+            self._reading = self._writing  # which a thread may hold twice, so RLock
 
     def get(self, film: Film) -> Details | None:
         """What is kept of a film, at once; None if nothing is, or no longer."""
