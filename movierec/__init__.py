@@ -1,4 +1,4 @@
-"""movierec: a deep movie recommender to read, run and keep.
+"""movierec: a movie recommender to read, run and keep.
 
 The names below are loaded when first used, so that `import movierec` stays light.
 """

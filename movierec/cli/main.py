@@ -87,4 +87,4 @@ class _Commands(click.Group):
 )
 @click.version_option(__version__, prog_name="movierec")
 def cli() -> None:
-    """Understand, train and use a deep movie recommender."""
+    """A movie recommender to read, run and keep."""
