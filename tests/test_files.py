@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from movierec.errors import InputError
-from movierec.files import is_earlier, recovered, replacing
+from movierec.files import is_earlier, recovered, replacing, write_whole
 
 
 def make(path: Path, text: str) -> None:
@@ -20,6 +20,13 @@ def make_half(path: Path) -> None:
     with replacing(path) as new:
         new.write_text("half")
         raise TypeError
+
+
+def test_of_two_faults_of_a_writing_the_first_is_told_by_the_name_that_was_asked_for(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError) as caught:  # nor can what is half be taken away there
+        write_whole(tmp_path / "file" / "mine", "text")
+    assert caught.value.filename == str(tmp_path / "file" / "mine")
 
 
 def test_file_is_replaced_by_what_the_block_makes_or_stays(tmp_path):

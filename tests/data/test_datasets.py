@@ -172,7 +172,12 @@ def test_a_file_by_itself_is_read_with_all_its_columns(tmp_path):
     for text, told in (
         ("", f"{path} is empty; expected at least one line"),
         ("user_id,movie_id\n1,2\n3\n", f"{path}, line 3: got '3'"),
-        ("user_id,movie_id,x,x\n1,2,3,4\n", "x stands there twice"),
+        (
+            "user_id,movie_id,x,x\n1,2,3,4\n",
+            f"{path}, line 1: got 'user_id,movie_id,x,x'; expected a CSV file in UTF-8 with the "
+            "columns movie_id, user_id: x, x stands there twice",
+        ),
+        ("user_id,movie_id", f"{path} could not be read (CSV parse error: Empty CSV file"),
     ):
         path.write_text(text)
         with pytest.raises(InputError) as caught:
@@ -268,7 +273,7 @@ BAD_LINES = {
     "1m rating of 0": ("ml-1m", "ratings.dat", 3, b"2::1::0::1002", "0.5 to 5 stars"),
     "1m negative rating": ("ml-1m", "ratings.dat", 3, b"2::1::-4::1002", "0.5 to 5 stars"),
     "1m rating that is no number": ("ml-1m", "ratings.dat", 3, b"2::1::nan::1002", "stars"),
-    "1m negative time": ("ml-1m", "ratings.dat", 3, b"2::1::4::-1", "Unix seconds"),
+    "1m negative time": ("ml-1m", "ratings.dat", 3, b"2::1::4::-1", "timestamp: Unix seconds, 0"),
     "1m gender": ("ml-1m", "users.dat", 2, b"2::X::1::20::5", "gender"),
     "1m age": ("ml-1m", "users.dat", 2, b"2::M::131::20::5", "years from 0 to 130"),
     "1m occupation": ("ml-1m", "users.dat", 2, b"2::M::1::21::5", "a code below 21"),
@@ -405,7 +410,8 @@ def test_file_in_utf16_is_refused_by_name(tmp_path, form, name):
 
 def test_path_that_is_not_there(tmp_path):
     message = complaint(tmp_path / "nowhere")
-    assert f"{tmp_path / 'nowhere'} does not exist; expected a folder or zip" in message
+    there = f"{tmp_path / 'nowhere'} does not exist"
+    assert f"{there}; expected a folder or zip of the files of mine" in message
 
 
 def test_folder_of_something_else_says_what_it_found_and_expects(tmp_path):
@@ -566,6 +572,7 @@ def test_link_out_of_a_data_folder_is_not_followed(tmp_path, target):
         path = tmp_path / "way"
     message = complaint(path)
     assert "movies.dat is a link that leads out of" in message
+    assert message.endswith("; expected the file itself. Copy it there, if you trust it")
     assert "Secret" not in message
 
 

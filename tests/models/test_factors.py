@@ -394,7 +394,8 @@ def test_vectors_that_are_not_finite_are_refused(small_best, bad):
     users, films = rec.model.users[:, :-2], rec.model.films[:, :-2].copy()
     films[3, 1] = bad
     trained = Trained({}, users, films, small_best.history, 1, {})
-    with pytest.raises(InputError, match="movie vectors that are not finite; nothing was written"):
+    told = "movie vectors that are not finite; nothing was written. Lower the learning rate, or "
+    with pytest.raises(InputError, match=told):
         complete(trained, rec.features, rows, rows, seed=0)
 
 
@@ -411,6 +412,12 @@ def test_nothing_is_held_back_by_default_and_all_rows_can_be_trained_on(small_ta
     assert run.info["rows"] == {"train": len(small_tables.ratings), "validation": 0, "test": 0}
     assert run.metrics == {"validation": None, "test": None}
     assert run.seconds["compile"] == 0 < run.seconds["train"]
+
+
+def test_every_second_member_has_a_noise_of_each_users_own(small_features, tiny_rows):
+    nothing, three = tiny_rows.take(np.zeros(0, np.int64)), replace(TINY, members=3, passes=1)
+    fitted = fit_ratings(small_features, tiny_rows, nothing, three, seed=0)
+    assert [len(np.unique(each.weight)) > 1 for each in fitted.members] == [False, True, False]
 
 
 def test_an_interrupt_ends_all_members_after_the_pass_under_way(small_features, tiny_rows):
