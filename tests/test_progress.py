@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from types import SimpleNamespace
 
@@ -11,6 +12,14 @@ from movierec import progress
 from movierec.progress import bar_wanted, counted
 
 RECORD = {"epoch": 1, "train_loss": 0.5, "val_loss": float("nan"), "seconds": 2.0}
+
+
+def test_a_line_beside_the_progress_is_there_at_once(monkeypatch):
+    sink = io.BytesIO()  # such as a pipe, which would keep it until more has come
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(sink))
+    monkeypatch.setenv("MOVIEREC_PROGRESS", "lines")
+    progress.say("a line")
+    assert sink.getvalue() == b"a line\n"
 
 
 def test_a_line_tells_no_validation_loss_where_there_is_none(monkeypatch, capsys):

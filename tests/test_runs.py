@@ -22,6 +22,7 @@ import safetensors.numpy
 
 from movierec.data.features import Features
 from movierec.errors import InputError
+from movierec.files import alone
 from movierec.models.model import complete
 from movierec.models.recipe import Trained
 from movierec.runs import (
@@ -137,6 +138,7 @@ def test_run_comes_back_as_it_was_written(run, plain_tables):
     assert found.features.words == Features.fit(plain_tables).words
     assert found.weights["layer/kernel"].tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert found.history["val_loss"].tolist() == [1.0]
+    assert (found.path / "history.csv").read_text().startswith("epoch,")
     assert found.metrics == INFO["metrics"]
     assert found.seconds == INFO["seconds"]
     assert found.best_epoch == 1
@@ -278,6 +280,15 @@ def test_crash_while_moving_leaves_what_was_there(tmp_path, plain_tables, monkey
         write(path, plain_tables, recipe="fast")
     monkeypatch.undo()
     assert contents(tmp_path) == before
+
+
+def test_who_holds_a_place_finishes_what_a_killed_process_had_still_to_do(run, tmp_path):
+    workplace = tmp_path / ".run.writing"
+    (workplace / "old").mkdir(parents=True)
+    run.path.rename(workplace / "new")
+    with alone(run.path):
+        check_target(run.path)
+    assert load_run(run.path).metrics == INFO["metrics"]
 
 
 def test_full_disk_is_said_and_leaves_what_was_there(tmp_path, plain_tables, monkeypatch):

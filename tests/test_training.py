@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from worlds import MeansRecipe, drawn_tables
 
+from movierec import spread
 from movierec.data.tables import Tables
 from movierec.errors import InputError
 from movierec.models.best import BestRecipe
 from movierec.models.recipe import Job, Recipe, Trained, resolve_recipe
 from movierec.registry import offered
 from movierec.runs import load_run
+from movierec.spread import by_threads
 from movierec.training import train
 
 MEANS = MeansRecipe("means")
@@ -176,6 +179,28 @@ def test_several_workers_need_a_recipe_that_has_them(tables, tmp_path, monkeypat
         InputError, match=r"several workers \(TF_CONFIG\).*\(classic, distilled, fast\)"
     ):
         train(tables, run_dir=tmp_path / "run")
+
+
+def test_a_recipe_gets_what_its_work_is_spread_by_and_a_place_below_folders_that_are_not_there(
+    tables, tmp_path, monkeypatch
+):
+    class Spreading(Watched):
+        supports = frozenset({"cluster"})
+
+    asked = []
+
+    def dask(workers, scheduler):
+        asked.append((workers, scheduler))
+        return nullcontext(by_two)
+
+    def by_two(function, held, blocks):
+        return by_threads(function, held, blocks)
+
+    monkeypatch.setattr(spread, "offer", lambda kind, name: dask)
+    train(tables, Spreading("mine"), run_dir=tmp_path / "a" / "b" / "run", workers=2)
+    assert asked == [(2, None)]
+    assert JOBS.pop().spread is by_two
+    assert load_run(tmp_path / "a" / "b" / "run").config["recipe"] == "mine"
 
 
 def test_setting_that_no_recipe_has_is_said_so():

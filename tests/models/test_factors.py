@@ -414,6 +414,13 @@ def test_nothing_is_held_back_by_default_and_all_rows_can_be_trained_on(small_ta
     assert run.seconds["compile"] == 0 < run.seconds["train"]
 
 
+def test_ones_of_a_pass_are_as_narrow_as_the_vectors_that_they_add_up():
+    ratings = sp.csr_array(np.array([[4, 0, 1], [0, 2, 0]], np.float32))
+    found = ones(ratings, 0, 2)
+    assert found.dtype == np.float32
+    assert found.toarray().tolist() == [[1, 0, 1], [0, 1, 0]]
+
+
 def test_every_second_member_has_a_noise_of_each_users_own(small_features, tiny_rows):
     nothing, three = tiny_rows.take(np.zeros(0, np.int64)), replace(TINY, members=3, passes=1)
     fitted = fit_ratings(small_features, tiny_rows, nothing, three, seed=0)
@@ -493,7 +500,8 @@ def test_many_genres_make_no_pairs():
 
 @pytest.mark.parametrize(("name", "value"), [("factors", 0), ("passes", 2.5), ("user_ridge", -1)])
 def test_settings_out_of_range_are_refused(name, value):
-    with pytest.raises(InputError, match=f"got {name.replace('_', ' ')} {value}; expected"):
+    expected = "expected a number above 0" if "ridge" in name else "expected a whole number above 0"
+    with pytest.raises(InputError, match=f"got {name.replace('_', ' ')} {value}; {expected}"):
         BestRecipe("mine", **{name: value})
 
 

@@ -58,6 +58,8 @@ def test_posterior_is_that_of_bayes_rule(rec):
     near = movies[films, len(prior) : -2]
     felt = (stars - seen @ found.vector[: len(prior)]) @ near
     np.testing.assert_allclose(found.vector[len(prior) : -2], felt, atol=2e-3)
+    usual = float(newcomers.mean[0])
+    assert found.vector[-1] == pytest.approx(usual + np.sum(stars - usual) / (n + 5), rel=1e-5)
 
 
 def test_parts_add_up_and_the_order_does_not_matter(rec):
@@ -225,9 +227,14 @@ def test_people_are_asked_once_each_and_all_unless_they_are_too_many(
     rows, d = small_best.rows("train"), len(rec.model.newcomers.center)
     known = user_attributes(rec.features), movie_attributes(rec.features)
     trained = rec.model.users[:, :d], rec.model.films[:, :d]
-    learn_newcomers(trained, known, rows, np.zeros((len(trained[1]), 0), np.float32), seed=1)
+    near = np.zeros((len(trained[1]), 0), np.float32)
+    learn_newcomers(trained, known, rows, near, seed=1)
     people = np.unique(rows.user_idx).tolist()
     assert asked == people if most > len(people) else len({*asked} & {*people}) == most
+    first = asked.copy()
+    asked.clear()
+    learn_newcomers(trained, known, rows, near, seed=1)
+    assert asked == first
 
 
 def test_trained_vectors_are_kept_and_those_without_one_are_newcomers(rec, small_best):

@@ -239,7 +239,9 @@ def test_names_that_a_terminal_would_obey_are_refused(copy, key):
             else (info["config"] if key == "recipe" else info).update({key: name})
         ),
     )
-    assert "\x1b" not in complaint(copy)
+    message = complaint(copy)
+    assert "\x1b" not in message
+    assert "expected a text that can be printed" in message
 
 
 def with_title(path: Path, title: str) -> None:

@@ -113,6 +113,10 @@ def test_further_ratings_move_a_known_user(small_best, small_world):
     assert errors[1] < errors[0]
     seen = set(told["movie_id"][told["user_id"] == users[0]])
     assert not seen & set(rec.for_user(int(users[0]), k=5)["movie_id"])
+    films, stars = rec.seen(int(user_idx[0]), learned_only=True)
+    given = dict(zip(rec.features.movies.decode(films).tolist(), stars.tolist(), strict=True))
+    profile, of_new = rec.person(int(users[0])).profile, rec.new_user(given).profile
+    np.testing.assert_allclose(profile[:-1], of_new[:-1], atol=1e-5)
     others = [user for user in rec.tables.users["user_id"] if user not in set(users)]
     untouched = small_best.recommender.predict(others, np.full(len(others), movies[0]))
     np.testing.assert_array_equal(rec.predict(others, np.full(len(others), movies[0])), untouched)
