@@ -177,6 +177,10 @@ def test_a_file_by_itself_is_read_with_all_its_columns(tmp_path):
             f"{path}, line 1: got 'user_id,movie_id,x,x'; expected a CSV file in UTF-8 with the "
             "columns movie_id, user_id: x, x stands there twice",
         ),
+        (
+            f'user_id,movie_id\n1,2\n"{"x" * 200_000}"\n',
+            "expected a CSV record (field larger than field limit (131072))",
+        ),
         ("user_id,movie_id", f"{path} could not be read (CSV parse error: Empty CSV file"),
     ):
         path.write_text(text)
@@ -215,7 +219,13 @@ BAD_LINES = {
         b"userId,movieId,rating",
         "timestamp missing; where the times are not known, add the column with 0",
     ),
-    "csv header with semicolons alone": ("csv", "movies.csv", 1, b"movieId;title;genres", "commas"),
+    "csv header with semicolons alone": (
+        "csv",
+        "movies.csv",
+        1,
+        b"movieId;title;genres",
+        "its fields stand between ';', save it with commas",
+    ),
     "csv header with other names": ("csv", "movies.csv", 1, b"id,title,genres", "rename"),
     "csv header in UTF-16": (
         "csv",

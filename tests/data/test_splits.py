@@ -116,6 +116,11 @@ def test_given_rows_are_held_out():
     assert train.dtype == test.dtype == np.int64
 
 
+def test_the_only_row_is_not_held_out():
+    with pytest.raises(InputError, match="got 1 of 1 rows"):
+        split(ratings_at([1]), [0])
+
+
 @pytest.mark.parametrize(
     ("holdout", "told"),
     [

@@ -90,6 +90,13 @@ def test_id_or_title_names_one_film(movies, text, movie_id):
     assert resolve_movie(movies, text) == movie_id
 
 
+def test_just_this_title_goes_before_one_with_an_article():
+    titles = ["Return (1999)", "Return, The (2001)"]
+    films = pd.DataFrame({"movie_id": [1, 2], "title": titles, "year": [1999, 2001]})
+    assert resolve_movie(films, "return") == 1
+    assert resolve_movie(films, "the return") == 2
+
+
 def test_ambiguous_title_lists_the_films_of_that_name(movies):
     with pytest.raises(InputError, match="several films are called 'the silent harbour'") as caught:
         resolve_movie(movies, "the silent harbour")

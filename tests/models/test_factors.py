@@ -22,7 +22,7 @@ from movierec.data.tables import Tables
 from movierec.errors import InputError
 from movierec.evaluation.metrics import rating_metrics
 from movierec.models import best
-from movierec.models.best import BestRecipe, fit_ratings
+from movierec.models.best import BestRecipe, _rated, fit_ratings
 from movierec.models.checkpoints import Checkpoint
 from movierec.models.factors import beginning, fit_factors, leverage, tower_inputs
 from movierec.models.model import complete
@@ -419,6 +419,25 @@ def test_ones_of_a_pass_are_as_narrow_as_the_vectors_that_they_add_up():
     found = ones(ratings, 0, 2)
     assert found.dtype == np.float32
     assert found.toarray().tolist() == [[1, 0, 1], [0, 1, 0]]
+
+
+def test_rows_with_as_many_ratings_stay_in_their_order():
+    count = np.random.default_rng(0).integers(1, 4, 500)
+    rated, number = _rated(np.repeat(np.arange(500), count))
+    assert rated.tolist() == sorted(range(500), key=lambda row: (-count[row], row))
+    assert rated[number].tolist() == np.repeat(np.arange(500), count).tolist()
+
+
+def test_all_passes_go_by_the_spread_that_is_given(small_features, tiny_rows):
+    functions = []
+
+    def spread(function, held, blocks):
+        functions.append(function)
+        return by_threads(function, held, blocks)
+
+    nothing, one = tiny_rows.take(np.zeros(0, np.int64)), replace(TINY, members=1)
+    fit_ratings(small_features, tiny_rows, nothing, one, seed=0, spread=spread)
+    assert len(functions) == 2 * TINY.passes
 
 
 def test_every_second_member_has_a_noise_of_each_users_own(small_features, tiny_rows):
