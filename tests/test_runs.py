@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import safetensors.numpy
 
@@ -139,6 +140,8 @@ def test_run_comes_back_as_it_was_written(run, plain_tables):
     assert found.weights["layer/kernel"].tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert found.history["val_loss"].tolist() == [1.0]
     assert (found.path / "history.csv").read_text().startswith("epoch,")
+    columns = pq.read_schema(found.path / "tables" / "users.parquet").names
+    assert columns == plain_tables.users.columns.tolist()
     assert found.metrics == INFO["metrics"]
     assert found.seconds == INFO["seconds"]
     assert found.best_epoch == 1
@@ -221,7 +224,10 @@ def test_earlier_run_is_replaced_whole(run, plain_tables):
 def test_a_run_folder_that_holds_more_is_not_replaced(run, plain_tables):
     (run.path / "notes.txt").write_text("mine")
     before = (run.path / "run.json").read_bytes()
-    with pytest.raises(InputError, match=r"also holds notes\.txt, which replacing"):
+    told = (
+        r"also holds notes\.txt, which replacing the run would lose; move it away, or name another"
+    )
+    with pytest.raises(InputError, match=told):
         write(run.path, plain_tables, recipe="fast")
     assert (run.path / "run.json").read_bytes() == before
 

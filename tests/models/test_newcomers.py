@@ -167,6 +167,16 @@ def test_learning_again_gives_the_same_bits(rec, small_best):
         np.testing.assert_array_equal(left, right)
 
 
+def test_a_cut_history_holds_each_film_by_the_root_of_how_many_stand_in_it():
+    rows = Rows(*(np.array(x, np.int32) for x in ([1] * 9 + [2] * 2, [*range(1, 10), 3, 4])), None)
+    inputs = newcomers._cut_histories(rows, np.array([1, 2]), 10, np.zeros((2, 0), np.float32), 0)
+    for size, found in zip(SIZES, inputs, strict=True):
+        for row, all_of_them in enumerate((9, 2)):
+            count = min(size, all_of_them)
+            films = found[[row], :10].data
+            assert films.tolist() == pytest.approx([(count + 20) ** -0.5] * count)
+
+
 def test_what_is_learned_of_people_and_films_is_that_of_plain_sums():
     rng = np.random.default_rng(4)
     user, film = np.nonzero(rng.random((14, 9)) < 0.6)

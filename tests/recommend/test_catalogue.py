@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from movierec.data.features import Features
 from movierec.data.tables import Tables
 from movierec.errors import InputError
 from movierec.recommend.catalogue import Catalogue
@@ -92,6 +93,14 @@ def test_films_that_meet_all_conditions(drawn_run, asked):
             expected.append(film.movie_id)
     assert drawn_run.recommender.where(**asked).tolist() == expected
     assert len(expected) < len(FILMS) or not asked
+
+
+def test_a_genre_where_there_are_none_is_told_so(drawn_run):
+    tables = drawn_run.tables
+    bare = Tables(tables.users, tables.movies.assign(genres=""), tables.ratings, name="bare")
+    films = Catalogue(bare, Features.fit(bare), None)
+    with pytest.raises(InputError, match="expected some of none, since the data has no genres$"):
+        films.where(genres=["War"])
 
 
 def test_first_of_several_unknown_genres_is_named_beside_the_known_ones(drawn_run):
