@@ -92,7 +92,9 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path = recovered(Path(os.path.realpath(path)), held=True)  # a link leads to the new one
     workplace = _workplace(path)
-    if workplace.exists():
+    if workplace.is_symlink():
+        workplace.unlink()  # that somebody has laid there
+    elif workplace.exists():
         shutil.rmtree(workplace)  # left by a process that was killed
     new, old = workplace / "new", workplace / "old"
     workplace.mkdir(parents=True)

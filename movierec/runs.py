@@ -44,6 +44,7 @@ from pydantic import Field
 
 from movierec.data.features import Features
 from movierec.data.tables import (
+    MOST_OCCUPATIONS,
     RATING_RANGE,
     LateTables,
     Tables,
@@ -83,6 +84,7 @@ _FILES = {
 }
 _PICTURE = re.compile(r"plots/[A-Za-z0-9][A-Za-z0-9_-]*\.png")
 _LONGEST_TITLE = 1000  # words; more can only be a damaged number
+_LARGEST = 1_000_000  # of any number of a half, likewise: products of larger ones have no end
 WIDEST = 100  # columns of the history
 _Sums = Annotated[str, Field(pattern="^[0-9a-f]{64}( [0-9a-f]{64})*$")]
 _Steps = Literal["prepare", "compile", "train", "finish"]
@@ -109,7 +111,7 @@ class _Info(Form, extra="allow"):
     ]
     seconds: Annotated[dict[_Steps, float], Field(min_length=4)]
     best_epoch: int
-    occupations: list[Shown]
+    occupations: Annotated[list[Shown], Field(max_length=MOST_OCCUPATIONS)]
     stars: tuple[_Stars, _Stars]  # lowest and highest that were given
     files: dict[str, _Sums]  # checksums, see `stored`
 
@@ -256,8 +258,8 @@ class Run:
         def sound(field: str, numbers: npt.NDArray[Any]) -> None:
             rows = field == "neighbours"
             kind = np.dtype(np.int32 if rows else np.float32)
-            if numbers.dtype != kind or not np.isfinite(numbers).all():
-                raise self._damaged(f"the array {field} is not all finite {kind} numbers")
+            if numbers.dtype != kind or not (np.abs(numbers) <= _LARGEST).all():
+                raise self._damaged(f"the array {field} is not all finite {kind} of usual size")
             if rows and np.any((numbers < 0) | (numbers >= len(self.features.movies))):
                 raise self._damaged(f"the films' {field} are rows that are no film's")
 
@@ -280,7 +282,7 @@ class Run:
             yield
         except _Damage:
             raise
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except (OSError, ArithmeticError, KeyError, TypeError, ValueError) as error:
             raise self._damaged(f"{what}: {error}") from error
 
     def _damaged(self, what: str) -> _Damage:

@@ -21,7 +21,7 @@ def tell(message: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    print(json.dumps(value, indent=2))
 
 
 def print_facts(facts: dict[str, Any], as_json: bool) -> None:
@@ -39,10 +39,10 @@ def print_facts(facts: dict[str, Any], as_json: bool) -> None:
             heading = ""
 
 
-def _shown(value: object) -> object:
+def _shown(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.4g}"
-    return f"{value:,}" if type(value) is int else "none" if value is None else value
+    return f"{value:,}" if type(value) is int else "none" if value is None else _cell(value)
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def interruptible(then: str = "the same command goes on with what is missing") -
 def print_films(films: pd.DataFrame, heading: str, as_json: bool) -> None:
     """Print a list of films as a table."""
     if as_json:
-        print(films.to_json(orient="records", indent=2, force_ascii=False))
+        print(films.to_json(orient="records", indent=2))
         return
     if not len(films):
         print(f"{heading}: no film meets the conditions; loosen one of them")

@@ -11,6 +11,7 @@ import click
 
 from movierec.cli import STARTED, options
 from movierec.cli.printing import interruptible, print_facts, print_json, print_table
+from movierec.errors import printable
 from movierec.registry import offered
 
 HOLDOUTS = ("random", "origin", "temporal", "last", "none")  # of splits, which loads pandas
@@ -163,9 +164,10 @@ def evaluate_command(run: tuple[Path, ...], k: int, as_json: bool) -> None:
     for name, found in runs.items():
         if sure := found.get("certainty"):
             print(
-                f"{name}: {sure['coverage']:.1%} of the ratings are in their 80 % interval.\n"
-                f"  RMSE {sure['surest']:.3f} in the surest quarter, {sure['least_sure']:.3f} in "
-                f"the least sure; chances of 4 stars are off by {sure['chance_error']:.1%}."
+                f"{printable(name)}: {sure['coverage']:.1%} of the ratings are in their 80 % "
+                f"interval.\n  RMSE {sure['surest']:.3f} in the surest quarter, "
+                f"{sure['least_sure']:.3f} in the least sure; chances of 4 stars are off by "
+                f"{sure['chance_error']:.1%}."
             )
     for name, reason in result["left_out"].items():
-        print(f"{name} was left out: it {reason}.")
+        print(f"{printable(name)} was left out: it {reason}.")

@@ -32,6 +32,7 @@ from movierec.data.tables import OCCUPATIONS_1M, RowError, Tables, validate_tabl
 from movierec.errors import InputError, one_line
 
 HEADER = 2**16  # bytes within which the first line of a CSV file must end
+LONGEST_LIST = 2**20  # bytes of what genres, or occupations, there are
 _NO_TEXT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")  # CONTROL but the tab
 _RATINGS = dict.fromkeys(("user_id", "movie_id", "rating", "timestamp"), pa.int64())
 _RATINGS["rating"] = pa.float32()
@@ -62,6 +63,9 @@ def _read_1m(source: Source, name: str) -> Tables:
 
 
 def _read_100k(source: Source, name: str) -> Tables:
+    for few in ("u.genre", "u.occupation"):
+        if len(_content(source, few)) > LONGEST_LIST:
+            raise InputError(f"{source.where(few)} is too long; expected {LONGEST_LIST:,} bytes")
     occupations = tuple(line for _, line in _lines(source, "u.occupation") if line.strip())
     numbers = {"name": pa.string(), "number": pa.int64()}
     genres = read_rows(source, "u.genre", "|", numbers, free="name")["name"].unique().tolist()

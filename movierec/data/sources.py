@@ -19,7 +19,7 @@ from movierec.trust import check_within
 # Text packs to a fifth of its length or so. What claims far more is no data set but a trap for the
 # memory; a small archive may claim what any machine has.
 UNPACKED = 100  # times the length of the archive
-UNPACKED_ALWAYS = 2**27  # bytes
+UNPACKED_ALWAYS = 2**24  # bytes
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Source:
 @contextmanager
 def opened(path: Path, name: str) -> Iterator[Source]:
     """The files of a folder or zip; a zip that turns out to be damaged is told as such."""
-    if not recovered(path).exists():
+    if not recovered(path).is_dir() and not path.is_file():  # a pipe would be waited for
         raise InputError(f"{path} does not exist; expected a folder or zip of the files of {name}")
     if path.is_dir():
         yield _folder_source(path)
@@ -54,6 +54,8 @@ def one_file(path: Path) -> Source:
 
 
 def _content(file: Path) -> bytes:
+    if not file.is_file():
+        raise InputError(f"cannot read {file}: expected a file")
     try:
         return file.read_bytes()
     except OSError as error:
@@ -109,7 +111,8 @@ def _folder_source(path: Path) -> Source:
     if not holds_a_form(path):  # an archive unpacked into a folder of the same name
         folders = [f for f in sorted(path.iterdir()) if f.is_dir() and not f.name.startswith(".")]
         inner = [f for f in folders if holds_a_form(f)]  # a hidden one is of an unfinished writing
-        path = inner[0] if len(inner) == 1 else path
+        outer, path = path, inner[0] if len(inner) == 1 else path
+        check_within(path, outer, "expected the folder itself")
 
     def read(name: str) -> bytes:
         file = path / name
@@ -134,12 +137,16 @@ def _zip_source(archive: zipfile.ZipFile, path: Path) -> Source:
 
     def read(name: str) -> bytes:
         with _zip_faults(path):
-            if (claimed := archive.getinfo(members[name]).file_size) > most:
+            told = archive.getinfo(members[name])
+            if (claimed := told.file_size) > most:
                 raise InputError(
                     f"{path} holds {name} of {claimed:,} bytes unpacked; expected {most:,} at most "
                     "from one of its length. Get the original from GroupLens, or give a folder"
                 )
-            return archive.read(members[name])  # reads no more than was claimed
+            if told.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise zipfile.BadZipFile(f"{name} is packed so that it might be of any length")
+            with archive.open(told) as file:
+                return file.read(claimed + 1)  # no more than was claimed, or it is damaged
 
     return Source(str(path), frozenset(members), read)
 

@@ -29,6 +29,7 @@ GENRES_1M = tuple(_GENRES.split("|"))
 
 RATING_RANGE = (0.5, 5.0)  # stars, over all forms
 MAX_ID = 2**31 - 1
+MOST_OCCUPATIONS = 1000  # each is a column of what is known of a user
 YEAR = re.compile(r"\(([0-9]{4})\)\s*$")
 CONTROL = r"[\x00-\x1f\x7f-\x9f]"  # characters that a terminal would obey in place of showing them
 
@@ -110,6 +111,8 @@ def validate_sides(
     users: pd.DataFrame, movies: pd.DataFrame, occupations: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The users and movies of `validate_tables`, where no rating is looked at."""
+    if occupations > MOST_OCCUPATIONS:
+        raise InputError(f"got {occupations:,} occupations; expected {MOST_OCCUPATIONS:,} at most")
     if "title" in movies.columns and "year" not in movies.columns:
         year = movies["title"].astype(str).str.extract(YEAR, expand=False)
         movies = movies.assign(year=pd.to_numeric(year).astype("Int64"))

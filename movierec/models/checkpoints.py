@@ -167,7 +167,7 @@ class Checkpoint:
                 header = json.dumps(stored.metadata()).encode()
                 arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
             told = read_json(header, _Header)
-        except (OSError, ValueError, safetensors.SafetensorError) as error:
+        except (OSError, TypeError, ValueError, safetensors.SafetensorError) as error:
             raise self.unreadable(error) from error
         begun, now = told.settings, json.loads(json.dumps(self.settings))  # a tuple becomes a list
         if changed := [name for name in {**begun, **now} if begun.get(name) != now.get(name)]:

@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ CREATE TABLE IF NOT EXISTS answers (
 );
 CREATE TABLE IF NOT EXISTS turns (one INTEGER PRIMARY KEY, next REAL);
 """
+_MADE = "SELECT sql FROM sqlite_master ORDER BY sql"
 _KEPT = "SELECT title, overview, poster FROM answers WHERE language = ? AND film = ? AND until > ?"
 # takes a turn unless it is too far away, and gives in how many seconds it is
 _TURN = """
@@ -131,6 +133,11 @@ def _connected(path: Path | str) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
     try:
         db.executescript(_SCHEMA)
+        with closing(sqlite3.connect(":memory:")) as fresh:
+            fresh.executescript(_SCHEMA)
+            made = fresh.execute(_MADE).fetchall()
+        if db.execute(_MADE).fetchall() != made:  # a view or a trigger might never end
+            raise sqlite3.DatabaseError("it holds what was not made here")
         db.execute("DELETE FROM answers WHERE until < ?", [time.time()])
         # a clock that was wrong would keep a provider away for years
         db.execute("DELETE FROM turns WHERE next > ?", [time.time() + LONGEST_PAUSE])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -561,14 +562,54 @@ def test_zip_that_really_unpacks_to_a_multitude_is_refused_before_it_does(tmp_pa
     path = tmp_path / "set.zip"
     path.write_bytes(zipped(FORMS["csv"] | {"ratings.csv": b"1,1,1,1\n" * 2**20}))
     assert path.stat().st_size < 2**15  # an eighth of a thousandth of what it holds
-    read = zipfile.ZipFile.read
+    opened = zipfile.ZipFile.open
 
-    def read_no_ratings(archive: zipfile.ZipFile, name: str) -> bytes:
-        assert "ratings" not in name, "it was unpacked"
-        return read(archive, name)
+    def open_no_ratings(archive: zipfile.ZipFile, member: zipfile.ZipInfo, *rest):
+        assert "ratings" not in member.filename, "it was unpacked"
+        return opened(archive, member, *rest)
 
-    monkeypatch.setattr(zipfile.ZipFile, "read", read_no_ratings)
+    monkeypatch.setattr(zipfile.ZipFile, "open", open_no_ratings)
     assert "ratings.csv of 8,388,608 bytes unpacked; expected" in complaint(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_of_a_zip_that_is_longer_than_it_claims_takes_no_memory(tmp_path, method):
+    path = tmp_path / "set.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("movies.csv", FORMS["csv"]["movies.csv"], zipfile.ZIP_DEFLATED)
+        archive.writestr("ratings.csv", FORMS["csv"]["ratings.csv"] + b"\n" * 2**26)
+    forged = bytearray(path.read_bytes())
+    at = forged.rindex(b"PK\x01\x02") + 24
+    forged[at : at + 4] = (1000).to_bytes(4, "little")
+    path.write_bytes(forged)
+    tracemalloc.start()
+    message = complaint(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
+    assert "is not a readable zip" in message
+
+
+@pytest.mark.parametrize("name", ["u.genre", "u.occupation"])
+def test_a_list_of_genres_or_occupations_has_a_length(tmp_path, name):
+    files = FORMS["ml-100k"] | {name: b"".join(b"%d|%d\n" % (n, n) for n in range(100_000))}
+    assert f"{name} is too long; expected 1,048,576 bytes" in complaint(
+        write_folder(tmp_path / "set", files)
+    )
+
+
+def test_occupations_are_a_thousand_at_most(tmp_path):
+    more = b"".join(b"%d\n" % n for n in range(1_000))
+    files = FORMS["ml-100k"] | {"u.occupation": FORMS["ml-100k"]["u.occupation"] + more}
+    message = complaint(write_folder(tmp_path / "set", files))
+    assert "occupations; expected 1,000 at most" in message
+
+
+def test_a_folder_within_a_data_folder_is_no_link_out_of_it(tmp_path):
+    write_folder(tmp_path / "secret", FORMS["csv"])
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "csv").symlink_to(tmp_path / "secret")
+    message = complaint(tmp_path / "set")
+    assert f"{tmp_path / 'set' / 'csv'} is a link that leads out of" in message
 
 
 @pytest.mark.parametrize("target", ["file", "folder"])
@@ -591,6 +632,10 @@ def test_a_pipe_or_a_device_is_no_data_file(tmp_path):
     (path / "ratings.dat").unlink()
     os.mkfifo(path / "ratings.dat")  # which would be waited at for ever
     assert "has no ratings" in complaint(path)
+    os.mkfifo(tmp_path / "pipe")
+    assert "expected a folder or zip of the files" in complaint(tmp_path / "pipe")
+    with pytest.raises(InputError, match="cannot read .*pipe: expected a file"):
+        read_csv(one_file(tmp_path / "pipe"), "pipe", {"movie_id": pa.int64()})
 
 
 @pytest.mark.parametrize(("form", "name"), [("ml-1m", "ratings.dat"), ("csv", "ratings.csv")])

@@ -126,3 +126,7 @@ def test_a_damaged_file_is_told(checkpoint):
     checkpoint.file.write_bytes(checkpoint.file.read_bytes()[:-1])
     with pytest.raises(InputError, match=r"cannot be read \(.*train without --resume"):
         checkpoint.read()
+    header = b'{"x":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}'
+    checkpoint.file.write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
+    with pytest.raises(InputError, match=r"cannot be read \(.*train without --resume"):
+        checkpoint.read()

@@ -135,6 +135,26 @@ def test_a_cache_of_somebody_else_shows_nothing_that_was_not_written_here(
     assert films.known(1) == NOTHING
 
 
+@pytest.mark.parametrize(
+    "laid",
+    [
+        "CREATE TRIGGER t BEFORE DELETE ON answers BEGIN INSERT INTO turns WITH RECURSIVE "
+        "r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT 2, n FROM r; END",
+        "CREATE INDEX i ON answers(hex(zeroblob(100)))",
+    ],
+)
+def test_what_runs_by_itself_in_a_cache_of_somebody_else_is_not_run(
+    server, open_metadata, tmp_path, caplog, laid
+):
+    open_metadata(tmdb(server)).close()
+    with sqlite3.connect(tmp_path / "cache" / "tmdb.sqlite") as db:
+        db.execute("INSERT INTO answers VALUES ('en', 'x', 1, '', '', '')")
+        db.execute(laid)
+    db.close()
+    open_metadata(tmdb(server))
+    assert "it holds what was not made here" in caplog.text
+
+
 def test_without_a_place_on_the_disk_answers_are_kept_in_memory(server, tmp_path, caplog):
     (tmp_path / "file").write_text("")
     films = Metadata(tmdb(server), MOVIES, tmp_path / "file" / "cache")

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from movierec.errors import InputError
-from movierec.files import write_whole
+from movierec.files import replacing, write_whole
 from movierec.lessons import network_plots, plots
 from movierec.runs import Run, load_run
 
@@ -87,6 +87,15 @@ def test_run_that_a_link_of_a_report_leads_to_is_not_loaded(small_own, tmp_path)
     (tmp_path / "model").symlink_to(small_own.path)
     with pytest.raises(InputError, match="model is a link that leads out of"):
         load_run(tmp_path)
+
+
+def test_a_place_to_write_in_that_is_a_link_is_not_followed(tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / ".report.writing").symlink_to(tmp_path / "theirs")
+    with replacing(tmp_path / "report") as new:
+        new.write_text("text")
+    assert (tmp_path / "report").read_text() == "text"
+    assert list((tmp_path / "theirs").iterdir()) == []
 
 
 def test_whole_write_does_not_follow_a_link_that_waits_for_it(tmp_path):
@@ -211,7 +220,7 @@ def test_any_bytes_in_a_file_of_a_run_are_used_or_refused(copy, name, data):
     forge(copy, name, whole)
 
 
-@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 3e38])
 @pytest.mark.parametrize(
     ("file", "name"), [("stars", "users"), ("watching", "correlation"), ("newcomers", "tower")]
 )
@@ -270,6 +279,27 @@ def test_title_of_markup_is_shown_as_it_is_by_the_commands(copy, tmp_path, monke
         if not option:
             assert f"similar to {HOSTILE}" in done.stdout
     assert len(json.loads(done.stdout)) == 10
+
+
+def test_more_occupations_than_there_can_be_are_refused(copy):
+    change_info(copy, lambda info: info["occupations"].extend(["x"] * 100_000))
+    assert "occupations" in complaint(copy)
+
+
+def test_a_year_without_end_is_refused(copy):
+    movies = pd.read_parquet(copy / "tables" / "movies.parquet")
+    table = pa.Table.from_pandas(movies.assign(year=np.inf))
+    forge(copy, "tables/movies.parquet", parquet(table))
+    assert "its tables do not fit the schema" in complaint(copy)
+
+
+def test_names_of_folders_are_escaped_in_the_terminal(copy, tmp_path):
+    runs = [copy.rename(tmp_path / "a\x1b[31m"), tmp_path / "b\x9b31m"]
+    shutil.copytree(*runs)
+    for option in ([], ["--json"]):
+        done = movierec(tmp_path, "evaluate", "--run", runs[0], "--run", runs[1], *option)
+        assert done.returncode == 0, done.stderr
+        assert not {"\x1b", "\x9b"} & {*done.stdout, *done.stderr}
 
 
 def test_message_with_control_characters_is_escaped_in_the_terminal(tmp_path):
