@@ -74,6 +74,14 @@ def test_a_job_is_what_is_to_be_learned_from_and_the_run_says_how(tables, tmp_pa
     assert run.seconds["prepare"] > 0
 
 
+def test_another_seed_keeps_other_rows_back(tables, tmp_path):
+    chosen = []
+    for seed in (0, 1):
+        train(tables, Watched("mine"), seed=seed, run_dir=tmp_path / "r", validation_fraction=0.2)
+        chosen.append(JOBS.pop().chosen)
+    assert set(zip(*chosen[0][:2], strict=True)) != set(zip(*chosen[1][:2], strict=True))
+
+
 def test_stars_are_the_recipes_and_what_is_watched_is_the_same_for_all(tables, tmp_path):
     own = train(tables, MEANS, run_dir=tmp_path / "own")
     best = train(tables, QUICK_BEST, run_dir=tmp_path / "best")
