@@ -157,7 +157,7 @@ def soak(
         tell: what is done with each line of `Account.memory`, as it comes.
     """
     account = Account()
-    with served(run_dir) as page:
+    with served(run_dir, "--host", "localhost") as page:  # which tell their visitors apart
         asyncio.run(_visits(page, account, visitors, 60 * minutes, pause, tell))
         if "Traceback" in page.said():
             account.wrong.append(page.said())

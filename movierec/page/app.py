@@ -38,14 +38,17 @@ from movierec.explorer.service import FORMS, QUESTIONS, Service, answer, for_new
 
 LONGEST_BODY = 2**18  # bytes of a question; 2,000 ratings take some 30,000
 LONGEST_FILE = 2**22  # bytes of a question with a file
+LONGEST_BODIES = 2**26  # bytes of all questions that are coming to a worker
 BODY_SECONDS = 5.0  # until a body must have come
 A_SECOND, AT_ONCE = 20.0, 120.0  # requests of one client: in the long run, and at once
+WORK = 5  # times what it may ask in them, for seconds of the processor that answers have taken
 CLIENTS = 10_000  # whose requests are counted; of more, those who asked longest ago are forgotten
 PAGE = Path(__file__).with_name("index.html")
 STATIC = [PAGE.with_name("static"), PAGE.parents[1] / "explorer" / "static"]
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 TYPES |= {".json": "application/json", ".svg": "image/svg+xml"}
 FIRST = ForNewUser(ask=3, seed=0)  # what who has told nothing asks
+TOO_OFTEN = "too many requests, or such as take long; wait a few seconds"
 POLICY = {  # headers of all answers
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -77,7 +80,14 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
             raise HTTPException(415, "expected application/json")
         else:
             content = await _body(request, LONGEST_FILE if name == "read-file" else LONGEST_BODY)
-        told = answer(service, name, content).model_dump_json(exclude_none=True)
+        client = request.client.host if request.client else ""
+        if allow.left(client) < 0:  # others of its questions have taken the time that it had
+            raise HTTPException(429, TOO_OFTEN)
+        began = time.thread_time()
+        try:
+            told = answer(service, name, content).model_dump_json(exclude_none=True)
+        finally:
+            allow.take(client, (time.thread_time() - began) * A_SECOND * WORK)
         return Response(told, media_type=TYPES[".json"], headers={"Cache-Control": "no-store"})
 
     async def poster(request: Request) -> Response:
@@ -94,7 +104,9 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
         "asked": FIRST.model_dump(),
         "first": for_new_user(service, FIRST).model_dump(exclude_none=True),
     }
-    told = json.dumps(start, ensure_ascii=False).replace("<", "\\u003c")  # no title ends a script
+    told = json.dumps(start, ensure_ascii=False, allow_nan=False).replace(
+        "<", "\\u003c"
+    )  # no title ends a script
     html = PAGE.read_text("utf-8").replace(">{}</script>", f">{told}</script>").encode()
     drawn = service.map.model_dump_json().encode()
     health = {"status": "ok", "data": service.rec.tables.name}
@@ -109,6 +121,7 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
     ]
     handlers: dict[Any, Any] = dict.fromkeys((HTTPException, InputError, 500), _refused)
     app, allow = Starlette(routes=routes, exception_handlers=handlers), Bucket()
+    app.state.coming = 0  # bytes of questions
 
     async def door(scope: Any, receive: Any, send: Any) -> None:
         request = Request(scope)
@@ -116,7 +129,7 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
         try:  # who may not ask is refused before anything is read
             _check(request, hosts, anywhere)
             if not allow(request.client.host if request.client else ""):
-                raise HTTPException(429, "too many requests; wait a few seconds")
+                raise HTTPException(429, TOO_OFTEN)
         except HTTPException as error:
             answered = await _refused(request, error)
         await answered(scope, receive, send)
@@ -142,13 +155,22 @@ class Bucket:
 
     def __call__(self, client: str) -> bool:
         """Whether one more request of a client is answered."""
+        if enough := self.left(client) >= 1:
+            self.take(client, 1)
+        return enough
+
+    def left(self, client: str) -> float:
+        """What a client may ask at once by now; below 0 where answers took longer than it had."""
         now = self._clock()
         left, since = self._left.pop(client, (AT_ONCE, now))
-        left = min(left + (now - since) * A_SECOND, AT_ONCE)
-        self._left[client] = (left - 1 if left >= 1 else left, now)
+        self._left[client] = min(left + (now - since) * A_SECOND, AT_ONCE), now
         if len(self._left) > CLIENTS:
             self._left.popitem(last=False)
-        return left >= 1
+        return self._left[client][0]
+
+    def take(self, client: str, cost: float) -> None:
+        """Count requests of a client, or what is worth as many."""
+        self._left[client] = self.left(client) - cost, self._left[client][1]
 
 
 def _check(request: Request, hosts: set[str], anywhere: bool) -> None:
@@ -179,10 +201,15 @@ async def _body(request: Request, most: int) -> bytes:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.stream():
                 content += chunk
+                request.app.state.coming += len(chunk)
+                if request.app.state.coming > LONGEST_BODIES:
+                    raise HTTPException(503, "too many long questions at once; ask again")
                 if len(content) > most:
                     raise HTTPException(413, f"expected {most:,} bytes at most")
     except (TimeoutError, ClientDisconnect) as error:
         raise HTTPException(408, "the question took too long to come") from error
+    finally:
+        request.app.state.coming -= len(content)
     return bytes(content)
 
 

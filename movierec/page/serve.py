@@ -50,7 +50,8 @@ def serve(
         run: what is shown.
         ip: address to listen on. Other than loopback, everybody who reaches it can use the page.
         port: port to listen on; 0 takes a free one.
-        hosts: names under which the page may be asked for, beside `localhost` and addresses.
+        hosts: names under which the page may be asked for, beside `localhost` and addresses. With
+            one, a proxy of this machine is believed in `X-Forwarded-For`.
         workers: processes that answer; None: one a core, eight at most. One where the system
             cannot fork.
 
@@ -67,7 +68,7 @@ def serve(
     said = f"The page is at http://{shown}:{doors[0].getsockname()[1]}; Ctrl-C ends it."
 
     names = {"localhost", *(host.lower() for host in hosts)}
-    work = partial(_work, service, names, not is_loopback(ip))
+    work = partial(_work, service, names, not is_loopback(ip), bool(hosts))
     if hasattr(os, "fork"):
         _keep(work, doors, said)
     else:
@@ -127,8 +128,16 @@ class Patient(H11Protocol):
         elif timer:
             timer.cancel()
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.conn.their_state is h11.SEND_BODY:  # answered before it was read: no more is
+            self.transport.pause_reading()
+            self.loop.call_later(GRACE, self.transport.close)  # the answer is taken until then
 
-def _work(service: Service, hosts: set[str], anywhere: bool, door: socket.socket) -> None:
+
+def _work(
+    service: Service, hosts: set[str], anywhere: bool, proxy: bool, door: socket.socket
+) -> None:
     """Answer until SIGTERM, or until the first process is gone."""
     # here: threads and open files are nothing that a fork should inherit
     asked = provider()
@@ -143,6 +152,7 @@ def _work(service: Service, hosts: set[str], anywhere: bool, door: socket.socket
         http=Patient,  # on h11: httptools would keep a head of any length
         ws="none",
         server_header=False,
+        proxy_headers=proxy,
         headers=[*POLICY.items()],
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,

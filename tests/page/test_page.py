@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import http.client
 import json
@@ -23,8 +24,8 @@ from commands import movierec
 
 from benchmarks.serving import Served, served
 from movierec.explorer.service import QUESTIONS, service_of
-from movierec.page.app import AT_ONCE, LONGEST_BODY, Bucket, make_app, openapi
-from movierec.page.serve import SHORT, Patient
+from movierec.page.app import A_SECOND, AT_ONCE, LONGEST_BODY, Bucket, make_app, openapi
+from movierec.page.serve import GRACE, SHORT, Patient
 from movierec.posters.films import Details
 from movierec.runs import Run
 
@@ -197,6 +198,60 @@ def test_who_asks_too_often_waits_and_others_do_not():
     assert [bucket("a") for _ in range(21)] == [True] * 20 + [False]
 
 
+def test_who_has_taken_more_time_than_they_had_waits_until_they_have_some():
+    now = [0.0]
+    bucket = Bucket(lambda: now[0])
+    bucket.take("a", AT_ONCE + A_SECOND)
+    assert bucket.left("a") == -A_SECOND
+    assert not bucket("a")
+    now[0] = 2.0
+    assert [bucket("a") for _ in range(21)] == [True] * 20 + [False]
+
+
+def test_what_one_client_asks_at_once_ends_when_it_has_taken_its_time(small_best, monkeypatch):
+    """A history that takes long: of many that have come at once, the later are refused."""
+    monkeypatch.setattr("movierec.page.app.AT_ONCE", 10.0)
+    service = service_of(small_best.recommender)
+    app = make_app(service, {"localhost"}, True)
+    lines = "".join(f"{n}{chr(0xFDFA) * 9},1999,5\n" for n in range(3_000))
+    body = json.dumps({"text": "title,year,stars\n" + lines}).encode()
+    found = [told(app, "/api/v1/read-file", body=body)[0]["status"] for _ in range(9)]
+    assert found[0] == 200
+    assert found[-1] == 429
+
+
+def test_bodies_under_way_have_a_common_length(small_best, monkeypatch):
+    monkeypatch.setattr("movierec.page.app.LONGEST_BODIES", 1000)
+    app = make_app(service_of(small_best.recommender), {"localhost"}, True)
+    assert told(app, "/api/v1/find", body=b" " * 1001)[0]["status"] == 503
+    assert told(app, "/api/v1/find", body=b'{"text": "a"}')[0]["status"] == 200
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/api/v1/map", "/health"])
+def test_a_question_that_is_answered_before_it_is_read_is_not_read_on(site: Served, path):
+    address = urlsplit(site.url)
+    with socket.create_connection((address.hostname, address.port), timeout=20) as door:
+        head = f"POST {path} HTTP/1.1\r\nHost: {address.netloc}\r\n"
+        door.sendall(f"{head}Content-Length: 10000000000\r\n\r\n".encode())
+        assert door.recv(4096).startswith(b"HTTP/1.1 ")
+        sent, began = 0, time.monotonic()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            while time.monotonic() - began < 3 * GRACE:
+                sent += door.send(b"x" * 2**16)
+        assert time.monotonic() - began < 2 * GRACE
+        assert sent < 2**24  # what the system keeps of it
+
+
+def test_only_with_a_proxy_s_name_is_believed_who_somebody_says_they_are(small_best: Run):
+    for options, expected in (((), 429), (("--host", "films.example"), 200)):
+        with served(small_best.path, "--workers", "1", *options) as site:
+            found = [
+                asked(site, "/health", headers={"X-Forwarded-For": f"10.0.0.{n}"})[0]
+                for n in range(int(AT_ONCE) + 60)
+            ]
+            assert found[-1] == expected
+
+
 def test_counts_of_clients_do_not_grow_without_end(monkeypatch):
     monkeypatch.setattr("movierec.page.app.CLIENTS", 10)
     bucket = Bucket()
@@ -261,18 +316,20 @@ def test_a_port_that_cannot_be_had_is_told(small_best: Run, site: Served, tmp_pa
     assert f"port {port}" in done.stderr
 
 
-def told(app: Any, path: str, host: str = "localhost") -> list[dict[str, Any]]:
+def told(app: Any, path: str, host: str = "localhost", body: bytes = b"") -> list[dict[str, Any]]:
     """What an application sends, in this process."""
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "scheme": "http"}
-    scope |= {"headers": [(b"host", host.encode())], "client": ("a", 1)}
+    method = "POST" if body else "GET"
+    scope = {"type": "http", "method": method, "path": path, "query_string": b"", "scheme": "http"}
+    headers = [(b"host", host.encode()), (b"content-type", JSON["Content-Type"].encode())]
+    scope |= {"headers": headers, "client": ("a", 1)}
     asyncio.run(app(scope, receive, send))
     return sent
 
