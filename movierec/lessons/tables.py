@@ -1,8 +1,13 @@
-"""Tables as a page shows them: places from 1, words on the left, numbers on the right."""
+"""Tables as a page shows them: places from 1, words on the left, numbers on the right.
+
+What the data says is shown as the text that it is; `frame.style` by itself takes it for HTML.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +15,19 @@ from pandas.api.types import is_numeric_dtype
 from pandas.io.formats.style import Styler
 
 LEFT = {"text-align": "left"}
+
+
+def as_text(said: str) -> str:
+    """What the data says, such as a title, for Markdown and HTML: no tag, mark or equation."""
+    return re.sub(r"[&<>\\`*_\[\]$~|]", lambda mark: f"&#{ord(mark[0])};", " ".join(said.split()))
+
+
+def styled(
+    frame: pd.DataFrame, formats: str | Mapping[Hashable, str] | None = None, **given: Any
+) -> Styler:
+    """A table of pandas; `formats`, for all columns or by name, and `given` as `Styler.format`."""
+    table = frame.style.format(formats, escape="html", **given)
+    return table.format_index(escape="html").format_index(escape="html", axis=1)
 
 
 def listed(frame: pd.DataFrame, digits: int = 2, ranked: bool = True) -> Styler:
@@ -24,7 +42,7 @@ def listed(frame: pd.DataFrame, digits: int = 2, ranked: bool = True) -> Styler:
         frame = frame.set_axis(range(1, len(frame) + 1), axis=0)
     words: list[Hashable] = [name for name in frame if not is_numeric_dtype(frame[name])]
     formats = {name: _form(frame[name], digits) for name in frame if name not in words}
-    table = frame.style.format(formats, na_rep="")
+    table = styled(frame, formats, na_rep="")
     table.set_properties(subset=pd.IndexSlice[:, words], **LEFT)
     heads = {name: [{"selector": "th", "props": [*LEFT.items()]}] for name in words}
     return table.set_table_styles(heads, overwrite=False)
@@ -41,7 +59,8 @@ def facts(values: Mapping[str, object], digits: int = 3) -> Styler:
         for name, value in values.items()
     }
     right = {"text-align": "right"}
-    return pd.Series(told, name="").to_frame().style.hide(axis="columns").set_properties(**right)
+    table = styled(pd.Series(told, name="").to_frame())
+    return table.hide(axis="columns").set_properties(**right)
 
 
 def _form(column: pd.Series, digits: int) -> str:

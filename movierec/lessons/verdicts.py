@@ -10,6 +10,7 @@ import pandas as pd
 
 from movierec.evaluation.evaluate import Measured
 from movierec.evaluation.metrics import K, difference
+from movierec.lessons.tables import as_text
 from movierec.sample.simulate import Truth
 
 LUCK = 0.01  # stars² that two short trainings may differ by, measured on few rows
@@ -135,6 +136,7 @@ def alike(cosines: pd.DataFrame, width: int) -> str:
     limit = float(np.quantile(most, 0.95))
     (first, second), highest = apart.index[-1], apart.iloc[-1]
     (one, other), lowest = apart.index[0], apart.iloc[0]
+    first, second, one, other = map(as_text, (first, second, one, other))
     verdict = "more than chance" if highest > limit else "**no more than chance**"
     return (
         f"Most alike are {first} and {second} ({highest:.2f}), most opposed {one} and {other} "

@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import re
+import secrets
 from collections.abc import Collection
 from datetime import datetime
+from html import unescape
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import tostring
 
 import jinja2
-from latex2mathml import exceptions
-from latex2mathml.converter import convert
+from latex2mathml.converter import convert_to_element
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor, TagRemovePreprocessor
@@ -111,7 +113,7 @@ def search_script(notebooks: dict[str, Any]) -> str:
 def _plain(text: str) -> str:
     """Markdown without its marks, as far as one would search for it."""
     text = re.sub(r"\$\$.+?\$\$|^\*\*Contents:.+$", " ", text, flags=re.DOTALL | re.MULTILINE)
-    text = re.sub(r"\]\([^)]*\)|<[^>]+>|[*`\[$\\|#]", " ", text)
+    text = re.sub(r"\]\([^)]*\)|<[^>]+>|[*`\[$\\|#]", " ", unescape(text))
     return " ".join(text.split())
 
 
@@ -147,6 +149,7 @@ def notebook_page(notebook: Any, name: str, titles: dict[str, str]) -> str:
         "notebook_file": f"{name}.ipynb",
         "code_css": _code_css(),
         "handed_over": METRICS_MIME,
+        "nonce": secrets.token_hex(),
         "side": {"pages": titles, "here": name, "headings": headings},
     }
     return exporter.from_notebook_node(notebook, resources=about)[0]
@@ -197,12 +200,12 @@ class _Renderer(IPythonRenderer):
 def _mathml(equation: str, display: str = "inline") -> str:
     """An equation in MathML; "" if it cannot be read."""
     try:
-        return convert(equation, display=display)
-    except _UNREADABLE:
+        tree = convert_to_element(equation, display=display)
+        for part in tree.iter():  # whose symbols are references, and whose words may be tags
+            part.text = unescape(part.text or "")
+        return tostring(tree, encoding="unicode")
+    except Exception:  # half of LaTeX is met by its own errors, by IndexError, by RecursionError
         return ""
-
-
-_UNREADABLE = tuple(error for name, error in vars(exceptions).items() if name.endswith("Error"))
 
 
 def index_page(
@@ -236,4 +239,5 @@ def rendered(template: str, **values: Any) -> str:
         loader=jinja2.PackageLoader("movierec.reports"), autoescape=True, trim_blocks=True
     )
     finished = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
-    return environment.get_template(template).render(finished=finished, **values)
+    known = {"finished": finished, "nonce": secrets.token_hex()}
+    return environment.get_template(template).render(known, **values)
