@@ -1,7 +1,4 @@
-"""Tables as a page shows them: places from 1, words on the left, numbers on the right.
-
-What the data says is shown as the text that it is; `frame.style` by itself takes it for HTML.
-"""
+"""Tables as a page shows them: places from 1, words on the left, numbers on the right."""
 
 from __future__ import annotations
 
@@ -18,14 +15,13 @@ LEFT = {"text-align": "left"}
 
 
 def as_text(said: str) -> str:
-    """What the data says, such as a title, for Markdown and HTML: no tag, mark or equation."""
-    return re.sub(r"[&<>\\`*_\[\]$~|]", lambda mark: f"&#{ord(mark[0])};", " ".join(said.split()))
+    """What the data says, such as a title, for Markdown or HTML: no tag, mark, link, equation."""
+    marks = r"[&<>\\`*_\[\]$~|@]|:(?=//)|(?<=[wW]{3})\."
+    return re.sub(marks, lambda mark: f"&#{ord(mark[0])};", " ".join(said.split()))
 
 
-def styled(
-    frame: pd.DataFrame, formats: str | Mapping[Hashable, str] | None = None, **given: Any
-) -> Styler:
-    """A table of pandas; `formats`, for all columns or by name, and `given` as `Styler.format`."""
+def styled(frame: pd.DataFrame, formats: Any = None, **given: Any) -> Styler:
+    """A table in which all that the data says is text; arguments as of `Styler.format`."""
     table = frame.style.format(formats, escape="html", **given)
     return table.format_index(escape="html").format_index(escape="html", axis=1)
 
@@ -58,9 +54,8 @@ def facts(values: Mapping[str, object], digits: int = 3) -> Styler:
         else str(value)
         for name, value in values.items()
     }
-    right = {"text-align": "right"}
     table = styled(pd.Series(told, name="").to_frame())
-    return table.hide(axis="columns").set_properties(**right)
+    return table.hide(axis="columns").set_properties(**{"text-align": "right"})
 
 
 def _form(column: pd.Series, digits: int) -> str:

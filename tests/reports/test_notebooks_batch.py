@@ -129,7 +129,10 @@ def test_pages_load_nothing_from_elsewhere(batch: BatchResult):
         text = page.read_text()
         assert 'lang="en"' in text
         assert not re.findall(r"<(?:script|link|img|iframe)[^>]*https?://", text)
-        assert re.findall(r"<script[^>]*>", text) == ["<script>", '<script src="search.js">']
+        assert 'http-equiv="Content-Security-Policy"' in text
+        [nonce] = re.findall(r"default-src 'none'; script-src 'nonce-(\w{64})'; ", text)
+        scripts = [f'<script nonce="{nonce}">', f'<script nonce="{nonce}" src="search.js">']
+        assert re.findall(r"<script[^>]*>", text) == scripts
         assert not re.findall(r"@import|url\([\"']?(?:https?:)?//", text)
         own = re.sub(r"base64,[^\"]+", "", text)
         assert len(own) < 30_000  # without what the notebooks hold: stylesheet and links
