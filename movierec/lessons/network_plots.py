@@ -103,9 +103,8 @@ def tower(built: Any, ax: Axes) -> Axes:
     """
     places, parents = _placed(built)
     for operation, (x, y) in places.items():
-        for parent in parents[operation]:
-            above = places[parent]
-            ax.annotate("", (x, y - 0.4), (above[0], above[1] + 0.4), arrowprops=_ARROW, zorder=1)
+        for from_x, from_y in (places[parent] for parent in parents[operation]):
+            ax.annotate("", (x, y - 0.4), (from_x, from_y + 0.4), arrowprops=_ARROW, zorder=1)
         kind = type(operation).__name__
         name, colour = _KINDS.get(kind, ("", "lightgrey"))
         box = Rectangle((x - 0.48, y - 0.4), 0.96, 0.8, facecolor=colour, alpha=0.45, linewidth=0)

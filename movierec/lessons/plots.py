@@ -310,9 +310,8 @@ def heatmap(
         ax.tick_params(axis="x", rotation=90)
     ax.spines[:].set_visible(False)
     if digits is not None:
-        for (row, column), value in np.ndenumerate(values):
-            if np.isnan(value):
-                continue
+        for row, column in np.argwhere(~np.isnan(values)):
+            value = values[row, column]
             colour = "white" if abs(value) > 0.65 * limit else "black"
             text = f"{round(value, digits) or 0:,.{digits}f}"  # no minus before a zero
             ax.text(column, row, text, ha="center", va="center", color=colour, fontsize="small")

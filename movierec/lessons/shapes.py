@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +20,7 @@ Shape = tuple[int | str, ...]  # "B" stands for the batch size
 MASKED, DROPPED = "zero where padding begins: unchanged", "the axis of length 1 dropped"
 
 
-@dataclass(frozen=True)
-class LayerShape:
+class LayerShape(NamedTuple):
     """One layer as the rules say it must be."""
 
     tower: str  # "user", "movie" or "rating"
@@ -113,8 +111,9 @@ def _movie_layers(sizes: Sizes, config: NetworkConfig) -> Iterator[LayerShape]:
 def _embedding(tower: str, layer: str, rows: int, positions: int, width: int) -> LayerShape:
     picks = "the index picks" if positions == 1 else f"each of {positions} indices picks"
     rule = f"{picks} a row of ({rows}, {width})"
-    shape = ("B", positions, width)
-    return LayerShape(tower, layer, rule, shape, rows * width, f"{rows} × {width}")
+    return LayerShape(
+        tower, layer, rule, ("B", positions, width), rows * width, f"{rows} × {width}"
+    )
 
 
 def _dense(tower: str, layer: str, inputs: int, units: int) -> LayerShape:
@@ -139,7 +138,7 @@ def compare(derived: list[LayerShape], *towers: keras.Model) -> pd.DataFrame:
     if stray := {layer.layer for layer in derived} ^ set(built) - inputs:
         raise KeyError(f"either derived or built, but not both: {', '.join(sorted(stray))}")
     names = ["tower", "layer", "rule", "derived", "derived_parameters"]
-    table = pd.DataFrame([astuple(layer)[:5] for layer in derived], columns=names)
+    table = pd.DataFrame([layer[:5] for layer in derived], columns=names)
     outputs = [built[name] for name in table["layer"]]
     parameters = [layer.count_params() for layer in outputs]
     table.insert(4, "built", [("B", *layer.output.shape[1:]) for layer in outputs])

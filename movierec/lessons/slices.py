@@ -28,10 +28,8 @@ def row_groups(run: Run, train: Rows, held_out: Rows) -> pd.DataFrame:
     features = run.features
     user, film = held_out.user_idx, held_out.movie_idx
     groups: dict[str, Any] = {"rating": held_out.rating}
-    for name, idx, trained in (
-        ("user_ratings", user, train.user_idx),
-        ("film_ratings", film, train.movie_idx),
-    ):
+    ends = {"user_ratings": (user, train.user_idx), "film_ratings": (film, train.movie_idx)}
+    for name, (idx, trained) in ends.items():
         counts = np.bincount(trained, minlength=idx.max() + 1)[idx]
         groups[name] = pd.cut(counts, [-1.0, *BANDS.values()], labels=list(BANDS))
     if fields := features.user_fields:

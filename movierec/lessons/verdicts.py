@@ -134,9 +134,8 @@ def alike(cosines: pd.DataFrame, width: int) -> str:
     unit /= np.linalg.norm(unit, axis=2, keepdims=True)
     most = (unit @ unit.transpose(0, 2, 1))[:, above].max(axis=1)
     limit = float(np.quantile(most, 0.95))
-    (first, second), highest = apart.index[-1], apart.iloc[-1]
-    (one, other), lowest = apart.index[0], apart.iloc[0]
-    first, second, one, other = map(as_text, (first, second, one, other))
+    one, other, first, second = map(as_text, (*apart.index[0], *apart.index[-1]))
+    lowest, highest = apart.iloc[[0, -1]]
     verdict = "more than chance" if highest > limit else "**no more than chance**"
     return (
         f"Most alike are {first} and {second} ({highest:.2f}), most opposed {one} and {other} "

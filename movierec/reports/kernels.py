@@ -90,8 +90,7 @@ def execute(source: Path, values: dict[str, Any], target: Path, kernel: Kernel) 
         notebook = nbformat.read(partial, as_version=4)
     notebook.metadata.papermill.update(input_path=source.name, output_path=target.name)
     write_whole(target, nbformat.writes(notebook) + "\n")
-    seconds = time.perf_counter() - began
-    ended = failure or "whole"
+    seconds, ended = time.perf_counter() - began, failure or "whole"
     log.info("%s: %s, %.1f s, at most %d MiB", target, ended, seconds, kernel.peak >> 20)
     return Execution(notebook, seconds, kernel.peak, failure, cell)
 

@@ -238,6 +238,6 @@ def rendered(template: str, **values: Any) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("movierec.reports"), autoescape=True, trim_blocks=True
     )
-    finished = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
-    known = {"finished": finished, "nonce": secrets.token_hex()}
-    return environment.get_template(template).render(known, **values)
+    values["finished"] = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    values["nonce"] = secrets.token_hex()
+    return environment.get_template(template).render(values)
