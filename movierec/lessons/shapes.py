@@ -111,9 +111,8 @@ def _movie_layers(sizes: Sizes, config: NetworkConfig) -> Iterator[LayerShape]:
 def _embedding(tower: str, layer: str, rows: int, positions: int, width: int) -> LayerShape:
     picks = "the index picks" if positions == 1 else f"each of {positions} indices picks"
     rule = f"{picks} a row of ({rows}, {width})"
-    return LayerShape(
-        tower, layer, rule, ("B", positions, width), rows * width, f"{rows} × {width}"
-    )
+    shape = ("B", positions, width)
+    return LayerShape(tower, layer, rule, shape, rows * width, f"{rows} × {width}")
 
 
 def _dense(tower: str, layer: str, inputs: int, units: int) -> LayerShape:
