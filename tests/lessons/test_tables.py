@@ -6,7 +6,7 @@ import re
 
 import pandas as pd
 
-from movierec.lessons.tables import facts, listed
+from movierec.lessons.tables import facts, listed, styled
 
 FILMS = pd.DataFrame(
     {"movie_id": [1200, 3], "title": ["Alien (1979)", None], "score": [0.1234, 2.0], "n": [1234, 5]}
@@ -43,3 +43,14 @@ def test_facts_are_written_by_what_they_are():
     )
     told = dict(zip(shown[-8::2], shown[-7::2], strict=True))
     assert told == {"films": "1,234", "mean": "3.142", "filled": "4.47%", "shape": "(3, 1)"}
+
+
+def test_what_data_says_is_text_in_cells_and_in_names_of_rows_and_columns():
+    tag = "<b>x</b>"
+    frame = pd.DataFrame({tag: [tag, None], "n": [1.0, 2.5]}, index=[tag, "z"])
+    of_frame = styled(frame, {"n": "{:.1f}"}, na_rep="–"), listed(frame, ranked=False)
+    for table, places in [*((each, 3) for each in of_frame), (facts({tag: tag}), 2)]:
+        shown = table.to_html()
+        assert "<b>" not in shown
+        assert shown.count("&lt;b&gt;x&lt;/b&gt;") == places
+    assert cells(of_frame[0].to_html())[-3:] == ["z", "–", "2.5"]
