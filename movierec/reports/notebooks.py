@@ -193,13 +193,13 @@ def _run(batch: _Batch, origin: dict[str, Any], progress: bool) -> BatchResult:
         raise failures[min(failures)]
     reports = {name: told[name] for name in read}
     write_whole(out_dir / report.SEARCH, pages.search_script(read))
-    first = pages.index_page(reports, batch.shown, origin["versions"], batch.note)
-    write_whole(out_dir / "index.html", first)
+    first = pages.index_page(reports, batch.shown, origin["versions"], batch.note).encode()
     if origin["data"] is None:  # it may have been downloaded meanwhile
         origin = report.made_from(batch.sources, batch.shown, batch.run)
-    files = report.contents(out_dir, reports)
+    files = report.contents(out_dir, reports, first)
     whole = report.Report(notebooks=reports, made_from=origin, files=files)
     write_whole(out_dir / report.METRICS, whole.model_dump_json(indent=2) + "\n")
+    write_whole(out_dir / report.FIRST, first)  # last: where it is, the report is whole
     return BatchResult(out_dir, tuple(reports.values()))
 
 
@@ -258,7 +258,7 @@ def _remove_earlier_report(out_dir: Path, sources: list[Path]) -> None:
     with suppress(InputError):  # what cannot be read names none
         if left := report.read_report(out_dir):
             stems |= {name for name in left.notebooks if pages.NUMBERED.fullmatch(name)}
-    for name in ("index.html", report.SEARCH, report.METRICS):
+    for name in (report.FIRST, report.SEARCH, report.METRICS):
         (out_dir / name).unlink(missing_ok=True)
     for stem in stems:
         for file in (f"{stem}.ipynb", f"{stem}.html", f"{stem}.log", f"figures/{stem}_*"):

@@ -20,6 +20,7 @@ from movierec.data.datasets import find_archive
 from movierec.errors import InputError
 from movierec.trust import Form, Shown, leads_out, read_json
 
+FIRST = "index.html"
 METRICS = "metrics.json"
 SEARCH = "search.js"
 BEST = "best"  # the run folder of recipe `best` in a report, beside `model`
@@ -107,13 +108,17 @@ def _data(place: Path) -> str:
     return checksum(files, place if place.is_dir() else place.parent)
 
 
-def contents(folder: Path, notebooks: Iterable[str]) -> str:
-    """Checksum of a report's files beside `metrics.json`, but of links that lead out of it."""
-    names = ["index.html", SEARCH, "model/run.json", f"{BEST}/run.json"]
+def contents(folder: Path, notebooks: Iterable[str], first: bytes) -> str:
+    """Checksums of a report's files beside `metrics.json`, but of links that lead out of it.
+
+    The first page, which is written after `metrics.json`, is given.
+    """
+    names = [SEARCH, "model/run.json", f"{BEST}/run.json"]
     for name in notebooks:
         names += [f"{name}.ipynb", f"{name}.html", f"figures/{name}_*"]
     found = (file for name in names for file in folder.glob(name))
-    return checksum((file for file in found if not leads_out(file, folder)), folder)
+    others = checksum((file for file in found if not leads_out(file, folder)), folder)
+    return f"{others} {hashlib.sha256(first).hexdigest()}"
 
 
 def what_changed(folder: Path, now: Mapping[str, Any]) -> str | None:
@@ -129,6 +134,7 @@ def what_changed(folder: Path, now: Mapping[str, Any]) -> str | None:
         return f"{' and '.join(changed)} changed"
     if list(told.notebooks) != list(now["notebooks"]):
         return f"{METRICS} is no longer as the batch left it"
-    if told.files != contents(folder, told.notebooks):
+    first = (folder / FIRST).read_bytes() if (folder / FIRST).is_file() else b""
+    if told.files != contents(folder, told.notebooks, first):
         return "its files are no longer as the batch left them"
     return None

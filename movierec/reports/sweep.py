@@ -217,8 +217,6 @@ def _report(out_dir: Path, combinations: tuple[Combination, ...]) -> SweepResult
         measure=measure,
         picture=PICTURE,
     )
-    result = SweepResult(out_dir, combinations)
-    write_whole(result.index, page)
     runs = [
         {
             "settings": one.settings,
@@ -230,6 +228,8 @@ def _report(out_dir: Path, combinations: tuple[Combination, ...]) -> SweepResult
     ]
     told = {"grid": grid, "notebook": NOTEBOOK, "compared_by": measure, "runs": runs}
     write_whole(out_dir / TABLE, json.dumps(told, indent=2) + "\n")
+    result = SweepResult(out_dir, combinations)
+    write_whole(result.index, page)  # last: what it leads to is there
     return result
 
 

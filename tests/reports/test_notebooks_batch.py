@@ -450,6 +450,23 @@ def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
     return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 
 
+@pytest.mark.parametrize("file", ["search.js", "metrics.json", "index.html"])
+def test_a_batch_that_ends_while_it_writes_leaves_no_first_page(reported: Path, monkeypatch, file):
+    write = notebooks.write_whole
+
+    def ending(path: Path, content: bytes | str) -> None:
+        if path.name == file:
+            raise KeyboardInterrupt
+        write(path, content)
+
+    monkeypatch.setattr(notebooks, "write_whole", ending)
+    with pytest.raises(KeyboardInterrupt):
+        again(reported, force=True)
+    assert not (reported / "out" / "index.html").exists()
+    monkeypatch.undo()
+    assert not again(reported).fresh
+
+
 def test_report_that_is_still_true_is_left_as_it_is(reported: Path):
     before = contents(reported / "out")
     result = again(reported)

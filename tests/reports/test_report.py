@@ -45,7 +45,9 @@ def report(folder: Path) -> Path:
         figures=(),
         cover="",
     )
-    told = Report(notebooks={"01_one": one}, made_from=NOW, files=contents(folder, ["01_one"]))
+    (folder / "index.html").write_text("<p>first")
+    files = contents(folder, ["01_one"], b"<p>first")
+    told = Report(notebooks={"01_one": one}, made_from=NOW, files=files)
     (folder / "metrics.json").write_text(told.model_dump_json())
     return folder
 
@@ -56,6 +58,14 @@ def test_report_is_true_until_one_of_its_files_is_another(tmp_path: Path):
     (tmp_path / "01_one.html").write_text("<p>yours")
     assert what_changed(tmp_path, NOW) == CHANGED
     (report(tmp_path) / "01_one.ipynb").write_text("{}")
+    assert what_changed(tmp_path, NOW) == CHANGED
+
+
+@pytest.mark.parametrize("change", ["other", "gone"])
+def test_report_without_its_first_page_or_with_another_is_made_anew(tmp_path: Path, change):
+    first = report(tmp_path) / "index.html"
+    assert what_changed(tmp_path, NOW) is None
+    first.write_text("<p>other") if change == "other" else first.unlink()
     assert what_changed(tmp_path, NOW) == CHANGED
 
 
