@@ -123,16 +123,22 @@ class Patient(H11Protocol):
     def data_received(self, data: bytes) -> None:
         timer, self.timeout_keep_alive_task = self.timeout_keep_alive_task, None
         super().data_received(data)
-        if timer and self.conn.their_state is h11.IDLE:  # the head goes on
+        if timer and (self._unread() or self.conn.their_state is h11.IDLE):  # the head goes on
             self.timeout_keep_alive_task = timer
         elif timer:
             timer.cancel()
+        if self._unread():  # a short rest of a question has come by now
+            self.transport.pause_reading()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.conn.their_state is h11.SEND_BODY:  # answered before it was read: no more is
-            self.transport.pause_reading()
-            self.loop.call_later(GRACE, self.transport.close)  # the answer is taken until then
+        if self._unread():
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(GRACE, self.transport.close)
+
+    def _unread(self) -> bool:
+        """Whether the question was answered before all of it had come."""
+        return self.conn.states == {h11.CLIENT: h11.SEND_BODY, h11.SERVER: h11.DONE}
 
 
 def _work(

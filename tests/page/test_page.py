@@ -242,6 +242,38 @@ def test_a_question_that_is_answered_before_it_is_read_is_not_read_on(site: Serv
         assert sent < 2**24  # what the system keeps of it
 
 
+def question(site: Served, path: str) -> bytes:
+    """The head of a question of two bytes."""
+    head = f"POST {path} HTTP/1.1\r\nHost: {urlsplit(site.url).netloc}\r\nContent-Length: 2\r\n"
+    return f"{head}Content-Type: application/json\r\n\r\n".encode()
+
+
+def status_of_next(door: socket.socket) -> int:
+    answer = http.client.HTTPResponse(door)
+    answer.begin()
+    assert answer.read()
+    return answer.status
+
+
+@pytest.mark.parametrize(("path", "status"), [("/nothing", 404), ("/api/v1/map", 200)])
+def test_a_body_that_comes_after_its_answer_ends_no_connection(site: Served, path, status):
+    address = urlsplit(site.url)
+    with socket.create_connection((address.hostname, address.port), timeout=20) as door:
+        for _ in range(3):
+            door.sendall(question(site, path))
+            assert status_of_next(door) == status
+            door.sendall(b"{}")
+
+
+def test_of_two_questions_in_one_go_the_second_may_end_later(site: Served):
+    address, asking = urlsplit(site.url), question(site, "/api/v1/about")
+    with socket.create_connection((address.hostname, address.port), timeout=20) as door:
+        door.sendall(asking + b"{}" + asking)
+        assert status_of_next(door) == 200
+        door.sendall(b"{}")
+        assert status_of_next(door) == 200
+
+
 def test_only_with_a_proxy_s_name_is_believed_who_somebody_says_they_are(small_best: Run):
     for options, expected in (((), 429), (("--host", "films.example"), 200)):
         with served(small_best.path, "--workers", "1", *options) as site:
