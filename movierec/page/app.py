@@ -71,7 +71,7 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
     """
 
     async def ask(request: Request) -> Response:
-        name = request.path_params["name"]
+        name, client = request.path_params["name"], _client(request)
         if name not in QUESTIONS:
             raise HTTPException(404, "there is no question of this name; see /api/openapi.json")
         if request.method in ("GET", "HEAD"):
@@ -79,10 +79,8 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
         elif request.headers.get("content-type", "").split(";")[0] != "application/json":
             raise HTTPException(415, "expected application/json")
         else:
-            content = await _body(request, LONGEST_FILE if name == "read-file" else LONGEST_BODY)
-        client = request.client.host if request.client else ""
-        if allow.left(client) < 0:  # others of its questions have taken the time that it had
-            raise HTTPException(429, TOO_OFTEN)
+            most = LONGEST_FILE if name == "read-file" else LONGEST_BODY
+            content = await _body(request, most, allow)
         began = time.thread_time()
         try:
             told = answer(service, name, content).model_dump_json(exclude_none=True)
@@ -104,9 +102,8 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
         "asked": FIRST.model_dump(),
         "first": for_new_user(service, FIRST).model_dump(exclude_none=True),
     }
-    told = json.dumps(start, ensure_ascii=False, allow_nan=False).replace(
-        "<", "\\u003c"
-    )  # no title ends a script
+    told = json.dumps(start, ensure_ascii=False, allow_nan=False)
+    told = told.replace("<", "\\u003c")  # no title ends a script
     html = PAGE.read_text("utf-8").replace(">{}</script>", f">{told}</script>").encode()
     drawn = service.map.model_dump_json().encode()
     health = {"status": "ok", "data": service.rec.tables.name}
@@ -128,7 +125,7 @@ def make_app(service: Service, hosts: set[str], anywhere: bool) -> ASGIApp:
         answered: ASGIApp = app
         try:  # who may not ask is refused before anything is read
             _check(request, hosts, anywhere)
-            if not allow(request.client.host if request.client else ""):
+            if not allow(_client(request)):
                 raise HTTPException(429, TOO_OFTEN)
         except HTTPException as error:
             answered = await _refused(request, error)
@@ -195,7 +192,11 @@ def _check(request: Request, hosts: set[str], anywhere: bool) -> None:
         raise HTTPException(403, "this page answers to no other site")
 
 
-async def _body(request: Request, most: int) -> bytes:
+def _client(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+async def _body(request: Request, most: int, allow: Bucket) -> bytes:
     content = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -206,6 +207,9 @@ async def _body(request: Request, most: int) -> bytes:
                     raise HTTPException(503, "too many long questions at once; ask again")
                 if len(content) > most:
                     raise HTTPException(413, f"expected {most:,} bytes at most")
+                allow.take(_client(request), len(chunk) / LONGEST_BODY)  # nobody fills it alone
+                if allow.left(_client(request)) < 0:  # others of its questions took what it had
+                    raise HTTPException(429, TOO_OFTEN)
     except (TimeoutError, ClientDisconnect) as error:
         raise HTTPException(408, "the question took too long to come") from error
     finally:

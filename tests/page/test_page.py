@@ -24,7 +24,16 @@ from commands import movierec
 
 from benchmarks.serving import Served, served
 from movierec.explorer.service import QUESTIONS, service_of
-from movierec.page.app import A_SECOND, AT_ONCE, LONGEST_BODY, Bucket, make_app, openapi
+from movierec.page.app import (
+    A_SECOND,
+    AT_ONCE,
+    LONGEST_BODIES,
+    LONGEST_BODY,
+    LONGEST_FILE,
+    Bucket,
+    make_app,
+    openapi,
+)
 from movierec.page.serve import GRACE, SHORT, Patient
 from movierec.posters.films import Details
 from movierec.runs import Run
@@ -240,6 +249,27 @@ def test_a_question_that_is_answered_before_it_is_read_is_not_read_on(site: Serv
                 sent += door.send(b"x" * 2**16)
         assert time.monotonic() - began < 2 * GRACE
         assert sent < 2**24  # what the system keeps of it
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere this machine has one address")
+def test_unfinished_bodies_of_one_client_leave_room_for_others(small_best: Run):
+    with served(small_best.path, "--workers", "1") as site, contextlib.ExitStack() as held:
+        address = urlsplit(site.url)
+        for _ in range(LONGEST_BODIES // LONGEST_FILE + 1):
+            door = socket.create_connection((address.hostname, address.port), timeout=20)
+            held.enter_context(door)
+            head = f"POST /api/v1/read-file HTTP/1.1\r\nHost: {address.netloc}\r\n".encode()
+            length = f"Content-Type: application/json\r\nContent-Length: {LONGEST_FILE}\r\n\r\n"
+            with contextlib.suppress(ConnectionError):  # refused by now
+                door.sendall(head + length.encode() + b" " * (LONGEST_FILE - 1))
+        for _ in range(8):  # what the system keeps of them is read by and by
+            time.sleep(0.2)
+            other = http.client.HTTPConnection(
+                address.netloc, timeout=20, source_address=("127.0.0.2", 0)
+            )
+            other.request("POST", "/api/v1/find", json.dumps({"text": "a"}) + " " * 999, JSON)
+            assert other.getresponse().status == 200
+            other.close()
 
 
 def question(site: Served, path: str) -> bytes:
