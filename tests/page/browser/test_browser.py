@@ -82,7 +82,8 @@ def test_all_can_be_done_with_the_keyboard(visit):
         with me.page.expect_response("**/for-new-user"):
             keys.press(key)
         expect(me.page.get_by_text(f"Your films ({count})")).to_be_visible()
-    keys.press("u")
+    with me.page.expect_response("**/for-new-user"):  # after which the deck is drawn anew
+        keys.press("u")
     expect(me.page.get_by_text("Your films (1)")).to_be_visible()
     first = me.page.locator(".mr-deck [role=radio]").first
     first.focus()
